@@ -1,0 +1,26 @@
+"""Train generative adversarial networks: one command, readable YAML, exact resume, honest numbers."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan_cli.loading import load
+    from gan_cli.sampler import Sampler
+
+__version__ = version("gan-cli")
+__all__ = ["Sampler", "__version__", "load", "losses"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what needs torch only when it is used: the command line must answer in a moment."""
+    from importlib import import_module
+
+    if name == "losses":
+        return import_module("gan_cli.losses")
+    if name == "load":
+        return import_module("gan_cli.loading").load
+    if name == "Sampler":
+        return import_module("gan_cli.sampler").Sampler
+    raise AttributeError(f"module 'gan_cli' has no attribute '{name}'")

@@ -1,0 +1,95 @@
+"""Checkpoints: written aside, flushed, renamed; read as data, never as code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_cli.errors import UserError
+
+log = logging.getLogger(__name__)
+FORMAT = 1
+
+
+def name_of(step: int) -> str:
+    return f"step-{step:09d}.pt"
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint's name, −1 if it is not one of ours."""
+    match = re.fullmatch(r"step-(\d{9})\.pt", path.name)
+    return int(match[1]) if match else -1
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints of a run folder, newest first."""
+    return sorted((p for p in (folder / "checkpoints").glob("step-*.pt") if step_of(p) >= 0), reverse=True)
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Writes a complete state so that ``path`` is at every moment either absent, the old file or the new one.
+
+    Raises:
+        UserError: if it cannot be written; what was there before is untouched.
+    """
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself
+        finally:
+            os.close(folder)
+    except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
+        aside.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"{path}: cannot write the checkpoint ({reason}): make room, then continue with resume=") from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint's state, on the CPU.
+
+    Raises:
+        UserError: if the file is missing, torn, or not a checkpoint of this program.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises half a dozen kinds for a damaged file
+        raise UserError(f"{path}: not a readable checkpoint (torn, or not from gan-train)") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT or not isinstance(state.get("config"), dict):
+        raise UserError(f"{path}: not a checkpoint of this version of gan-train")
+    return state
+
+
+def newest(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The newest checkpoint of a run folder that can be read; those that cannot are named in the log.
+
+    Raises:
+        UserError: if there is none.
+    """
+    found = checkpoints_in(folder)
+    for path in found:
+        try:
+            return path, load(path)
+        except UserError as error:
+            log.warning("%s; trying the one before it", error)
+    what = "none of its checkpoints can be read" if found else "has no checkpoints"
+    raise UserError(f"resume={folder}: {what}: nothing to continue; start the run again")
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Deletes all but the newest ``keep`` checkpoints of a run folder."""
+    for path in checkpoints_in(folder)[keep:]:
+        path.unlink(missing_ok=True)

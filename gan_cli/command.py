@@ -1,0 +1,247 @@
+"""A typed command line, taken apart: flags, overrides, and the config they compose to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gan_cli.config import Config, validate
+from gan_cli.errors import UserError
+from gan_cli.library import Library, shipped_conf
+from gan_cli.suggest import suggestion
+
+TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
+PLAIN = ("--multirun", "-m", "--run", "-r", "--resolve", "--shell-completion", "-sc", "--hydra-help")
+OWN = ("--help", "-h", "--version")
+SHORT = {short: long for long, short in TAKES_VALUE.items()}
+
+
+@dataclass
+class Command:
+    """``flags`` and ``overrides`` as Hydra takes them: flags first, wherever they were typed."""
+
+    flags: list[str] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
+    config_dirs: list[str] = field(default_factory=list)
+    config_name: str = "config"
+
+    @classmethod
+    def parse(cls, argv: Sequence[str]) -> Command:
+        """Sorts the words of a command.
+
+        Raises:
+            UserError: naming the first unknown flag.
+        """
+        command, words = cls(), list(argv)
+        while words:
+            word = words.pop(0)
+            flag, equals, value = word.partition("=")
+            flag = SHORT.get(flag, flag)
+            if not word.startswith("-"):
+                command.overrides.append(word)
+            elif flag in TAKES_VALUE:
+                if not equals:
+                    if not words:
+                        raise UserError(f"{flag}: needs a value")
+                    value = words.pop(0)
+                command._take(flag, value)
+            elif flag == "--info":
+                if not equals and words and words[0] in ("all", "config", "defaults", "defaults-tree", "searchpath"):
+                    value = words.pop(0)
+                command.flags.append(f"--info={value}" if value else "--info")
+            elif word in (*PLAIN, *OWN):
+                command.flags.append(word)
+            else:
+                raise UserError(_unknown_flag(flag, value, words))
+        return command
+
+    def _take(self, flag: str, value: str) -> None:
+        if flag == "--config-dir":
+            self.config_dirs.append(value)
+        elif flag == "--config-name":
+            self.config_name = value.removesuffix(".yaml")
+        self.flags += [flag, value]
+
+    def has(self, *flags: str) -> bool:
+        return any(flag in self.flags for flag in flags)
+
+    @property
+    def multirun(self) -> bool:
+        return self.has("--multirun", "-m")
+
+    @property
+    def trains(self) -> bool:
+        """Whether this command is to run anything, rather than to show something."""
+        return not self.has("--cfg", "--shell-completion", "-sc", "--hydra-help", *OWN) and not self.info
+
+    @property
+    def info(self) -> str | None:
+        return next((flag for flag in self.flags if flag.startswith("--info")), None)
+
+
+def _unknown_flag(flag: str, value: str, words: list[str]) -> str:
+    if flag == "--experimental-rerun":
+        return f"{flag}: would run pickled code: use resume=FOLDER"
+    if not flag.startswith("--") or flag in ("--config-path", "-cp"):
+        return f"{flag}: no such flag; gan-train --help lists them"
+    key = flag[2:].replace("-", "_")
+    value = value or (words[0] if words and not words[0].startswith("-") else "…")
+    return f"{flag}: no such flag{suggestion(flag, [*TAKES_VALUE, *PLAIN, *OWN])}: keys are written {key}={value}"
+
+
+@dataclass(frozen=True)
+class Override:
+    """One parsed override: its dotted key, the values it asks for (several in a sweep), and the text for each."""
+
+    key: str
+    values: list[Any]
+    texts: list[str]
+    is_group: bool
+
+
+def parse_overrides(command: Command, library: Library) -> tuple[list[Override], list[str]]:
+    """The overrides of a command and one line for each that is mistaken in itself."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser, problems, overrides = OverridesParser.create(), [], []
+    groups = library.groups()
+    for text in command.overrides:
+        try:
+            parsed = parser.parse_override(text)
+        except HydraException as error:
+            problems.append(_syntax(text, str(error)))
+            continue
+        name = parsed.key_or_group
+        if name.startswith("hydra"):
+            continue
+        is_group = name.replace(".", "/") in groups
+        if parsed.is_delete():
+            problems.append(f"{text}: every key is needed and cannot be removed")
+        elif parsed.is_sweep_override() and not command.multirun:
+            problems.append(f"{text}: several values make a sweep: add --multirun, or quote the value: '{name}=\"…\"'")
+        elif parsed.is_sweep_override() and parsed.is_discrete_sweep():
+            values = list(parsed.sweep_iterator(lambda element: element))
+            override = Override(
+                name.replace("/", "."), values, [f"{name}={v}" for v in parsed.sweep_string_iterator()], is_group
+            )
+            overrides.append(override)
+        elif not parsed.is_sweep_override():
+            overrides.append(Override(name.replace("/", "."), [parsed.value()], [text.lstrip("+")], is_group))
+    return overrides, problems
+
+
+def _syntax(text: str, message: str) -> str:
+    key, equals, _ = text.partition("=")
+    if not equals:
+        return f"{text}: overrides are written key=value, such as steps=1000"
+    return f"{text}: cannot be read: quote a value with special characters: '{key}=\"…\"'"
+
+
+def check(command: Command, library: Library) -> Config:
+    """Composes and validates what a command asks for; of a sweep, every value (and returns its first run).
+
+    Raises:
+        UserError: with one line for every mistake.
+    """
+    overrides, problems = parse_overrides(command, library)
+    usable: list[Override] = []
+    for override in overrides:
+        wrong = _wrong_options(override, library) if override.is_group else []
+        problems += wrong
+        if not wrong:
+            usable.append(override)
+    failed = {o.key for o in overrides if o not in usable}
+    first: Config | None = None
+    linked: list[str] = []
+    for texts in _one_value_at_a_time(usable):
+        try:
+            values, linked = compose(command, library, texts)
+            config = validate(values, library)
+            first = first or config
+        except UserError as error:
+            echoes = tuple(f"{key}." for key in failed) + tuple(f"{key}=" for key in linked)
+            problems += [problem for problem in error.problems if not problem.startswith(echoes)]
+    if problems or first is None:
+        raise UserError(*dict.fromkeys(problems))
+    return first
+
+
+def _wrong_options(override: Override, library: Library) -> list[str]:
+    problems = []
+    for value in override.values:
+        for name in value if isinstance(value, list) else [value]:
+            if name is None and override.key == "experiment":
+                continue
+            try:
+                library.file(override.key, str(name))
+            except UserError as error:
+                problems += error.problems
+    return problems
+
+
+def _one_value_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
+    """Every swept value once, beside the first values of the others: enough to see each, few enough to be quick."""
+    yield [override.texts[0] for override in overrides]
+    for i, override in enumerate(overrides):
+        for text in override.texts[1:]:
+            yield [text if j == i else other.texts[0] for j, other in enumerate(overrides)]
+
+
+def compose(command: Command, library: Library, texts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Plain nested values from the YAML files and these overrides; unknown keys come through, to be named later.
+
+    Returns:
+        The values, and the dotted keys whose values were taken over from other keys.
+
+    Raises:
+        UserError: if a YAML file is broken or an interpolation leads nowhere.
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    groups = library.groups()
+    search = ",".join(f"'file://{folder}'" for folder in library.own)
+    forced = [t if t.split("=")[0].replace(".", "/") in groups else f"++{t}" for t in texts]
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
+            cfg = hydra.compose(command.config_name, [*forced, *([f"hydra.searchpath=[{search}]"] if search else [])])
+            return plain(cfg), _linked(OmegaConf.to_container(cfg, resolve=False))
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+        raise UserError(one_line(cause)) from error
+
+
+def plain(cfg: Any) -> dict[str, Any]:
+    """A composed config as nested dicts, interpolations resolved; keys that still lack a value are left out."""
+    from omegaconf import OmegaConf
+
+    def without_missing(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {str(key): without_missing(value) for key, value in node.items() if value != "???"}
+        return node
+
+    return without_missing(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
+
+
+def _linked(node: Any, prefix: str = "") -> list[str]:
+    if isinstance(node, dict):
+        return [key for name, value in node.items() for key in _linked(value, f"{prefix}.{name}" if prefix else name)]
+    return [prefix] if isinstance(node, str) and node.startswith("${") else []
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error that a library meant for a screen of its own."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__
+
+
+def flags_first(command: Command, *extra: str) -> list[str]:
+    return [sys.argv[0], *command.flags, *command.overrides, *extra]

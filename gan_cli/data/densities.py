@@ -1,0 +1,124 @@
+"""Points from known densities: where a game can be held against its theory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_cli.data.samples import Samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Density:
+    """``points`` draws from a density, the same for every run with this ``seed``."""
+
+    points: int
+    seed: int
+
+    @property
+    def generator(self) -> np.random.Generator:
+        return np.random.default_rng(self.seed)
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (2,)
+
+    @property
+    def classes(self) -> int:
+        return 0
+
+    def load(self) -> Samples:
+        """float32 (points, d)."""
+        raise AssertionError("a density defines load()")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture(Density):
+    """Equal parts of isotropic Gaussians with the same standard deviation; the label is the Gaussian."""
+
+    sigma: float
+
+    @property
+    def means(self) -> np.ndarray:
+        """float64 (modes, d)."""
+        raise AssertionError("a mixture defines its means")
+
+    @property
+    def classes(self) -> int:
+        return len(self.means)
+
+    def load(self) -> Samples:
+        generator, means = self.generator, self.means
+        labels = generator.integers(len(means), size=self.points)
+        noise = generator.standard_normal((self.points, means.shape[1]))
+        return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels)
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        """log p(x) in nats, for x (N, d): (N,)."""
+        from_mean = ((x[:, None] - self.means) ** 2).sum(axis=2) / (2 * self.sigma**2)  # (N, modes)
+        nearest = from_mean.min(axis=1)
+        rest = np.log(np.exp(nearest[:, None] - from_mean).mean(axis=1))
+        return rest - nearest - self.means.shape[1] * math.log(self.sigma * math.sqrt(2 * math.pi))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ring(Mixture):
+    modes: int
+    radius: float
+
+    @property
+    def means(self) -> np.ndarray:
+        angles = 2 * np.pi * np.arange(self.modes) / self.modes
+        return self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(Mixture):
+    side: int
+    spacing: float
+
+    @property
+    def means(self) -> np.ndarray:
+        ticks = self.spacing * (np.arange(self.side) - (self.side - 1) / 2)
+        return np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=2).reshape(-1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaussian(Mixture):
+    """N(mean, σ² I) in ``dimension`` dimensions: a mixture of one."""
+
+    dimension: int
+    mean: float
+
+    @property
+    def means(self) -> np.ndarray:
+        return np.full((1, self.dimension), self.mean)
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.dimension,)
+
+    @property
+    def classes(self) -> int:
+        return 0
+
+    def load(self) -> Samples:
+        return Samples(super().load().values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwissRoll(Density):
+    """An Archimedean spiral, uniform along its angle, with Gaussian noise."""
+
+    turns: float
+    radius: float
+    noise: float
+
+    def load(self) -> Samples:
+        generator = self.generator
+        turn = generator.uniform(0.25, 1.0, self.points)  # begins a quarter of the way out
+        angle, distance = 2 * np.pi * self.turns * turn, self.radius * turn
+        curve = np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
+        return Samples((curve + self.noise * generator.standard_normal(curve.shape)).astype(np.float32))

@@ -1,0 +1,92 @@
+"""Pictures of any kind to one packed array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch.nn.functional import interpolate
+
+from gan_cli.data.samples import Samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDataset:
+    """Options that all datasets of pictures share."""
+
+    classes: ClassVar[int] = 10
+
+    size: int
+    channels: int
+    limit: int
+    flip: bool
+    split: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.channels, self.size, self.size
+
+    def load(self) -> Samples:
+        """All pictures, packed."""
+        raise AssertionError("a dataset defines load()")
+
+    def pack(self, pictures: np.ndarray, labels: np.ndarray | None) -> Samples:
+        """Pictures already in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), in the asked size and channels."""
+        if self.limit:
+            pictures, labels = pictures[: self.limit], None if labels is None else labels[: self.limit]
+        if labels is not None and (np.asarray(labels) < 0).any():  # STL-10 marks "no label" by -1
+            labels = None
+        return Samples(
+            resized(pictures, self.size, self.channels), None if labels is None else np.asarray(labels, np.int64)
+        )
+
+
+def resized(pictures: np.ndarray, size: int, channels: int) -> np.ndarray:
+    """Centre square, resized with antialiasing: uint8 (N, channels, size, size), channels last in memory."""
+    if pictures.ndim == 3:
+        pictures = pictures[..., None]
+    if pictures.shape[1] in (1, 3) and pictures.shape[3] not in (1, 3):
+        pictures = pictures.transpose(0, 2, 3, 1)
+    packed = np.empty((len(pictures), size, size, channels), np.uint8)
+    for start in range(0, len(pictures), 4096):
+        packed[start : start + 4096] = _resized_batch(pictures[start : start + 4096], size, channels)
+    return packed.transpose(0, 3, 1, 2)
+
+
+def _resized_batch(batch: np.ndarray, size: int, channels: int) -> np.ndarray:
+    height, width = batch.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    batch = batch[:, top : top + side, left : left + side]
+    if batch.shape[3] == 3 and channels == 1:
+        batch = (batch @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8)[..., None]
+    elif batch.shape[3] == 1 and channels == 3:
+        batch = batch.repeat(3, axis=3)
+    if side == size:
+        return batch
+    x = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float()
+    x = interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
+    return x.round_().clamp_(0, 255).byte().permute(0, 2, 3, 1).numpy()
+
+
+def decoded(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """One opened picture of any mode: upright, over white where it is transparent; uint8 (size, size, channels).
+
+    Raises:
+        OSError: if the file is damaged.
+    """
+    if image.format == "JPEG":
+        image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # lets the decoder skip detail
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        deep = np.asarray(image, np.float64)
+        image = Image.fromarray((deep / (257.0 if deep.max() > 255 else 1.0)).round().clip(0, 255).astype(np.uint8))
+    elif "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB" if channels == 3 else "L")
+    image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image).reshape(size, size, channels)

@@ -1,0 +1,52 @@
+"""What every dataset becomes: one array, and a label for each entry."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Samples:
+    """``values``: pictures, uint8 (N, C, H, W), or points, float32 (N, d). ``labels``: int64 (N,), or None.
+
+    Raises:
+        ValueError: if the arrays have another type or shape, or are empty.
+    """
+
+    values: np.ndarray
+    labels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        wanted = {4: np.uint8, 2: np.float32}.get(self.values.ndim)
+        if wanted is None or self.values.dtype != wanted:
+            raise ValueError(
+                f"samples must be uint8 (N, C, H, W) or float32 (N, d), "
+                f"not {self.values.dtype} {tuple(self.values.shape)}"
+            )
+        if not len(self.values):
+            raise ValueError("the dataset is empty")
+        if self.labels is not None and (self.labels.shape != self.values.shape[:1] or self.labels.min() < 0):
+            raise ValueError(f"labels must be one number from 0 up for each of the {len(self.values)} samples")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (C, H, W) or (d,)."""
+        return tuple(self.values.shape[1:])
+
+    @property
+    def classes(self) -> int:
+        """Number of different labels, 0 without labels."""
+        return 0 if self.labels is None else int(self.labels.max()) + 1
+
+    def fingerprint(self) -> str:
+        """Tells one set of samples from another: a hash of their number, shape and up to 4,096 of them."""
+        some = self.values[:: max(1, len(self.values) // 4096)]
+        digest = hashlib.blake2b(repr(self.values.shape).encode(), digest_size=8)
+        digest.update(np.ascontiguousarray(some).tobytes())
+        return digest.hexdigest()

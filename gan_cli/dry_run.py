@@ -1,0 +1,92 @@
+"""``dry_run=true``: what a run would be, without writing anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from gan_cli.build import label_count, networks, pick_device, set_precision
+from gan_cli.config import Config
+from gan_cli.library import Library
+
+
+def dry_run(config: Config, library: Library) -> None:
+    """Prints the resolved config, both networks layer by layer, and what memory and disk they will take.
+
+    Raises:
+        UserError: for anything a real run would refuse before its first step, short of reading the data itself.
+    """
+    from omegaconf import OmegaConf
+
+    console = Console()
+    console.print(OmegaConf.to_yaml(OmegaConf.create(config.saved())), highlight=False, markup=False)
+    device = pick_device(config.device)
+    set_precision(config, device)
+    dataset = library.build("dataset", config.dataset)
+    shape, classes = tuple(dataset.shape), label_count(config, getattr(dataset, "classes", 0))
+    prior = library.build("prior", config.prior)
+    for group in ("loss", "optimizer", "schedule"):
+        library.build(group, getattr(config, group))
+    generator, discriminator = networks(config, library, shape, classes, torch.device("cpu"))
+    labels = torch.arange(2) % classes if classes else None
+    with torch.no_grad():
+        rows = {"generator": _layers(generator, prior.sample(2), labels)}
+        fake = generator(prior.sample(2), labels)
+        rows["discriminator"] = _layers(discriminator, fake, labels)
+    weights = 0
+    for name, layers in rows.items():
+        table = Table("layer", "kind", "output", "weights", title=name, title_justify="left")
+        for layer in layers:
+            table.add_row(layer["name"], layer["kind"], str(layer["shape"]), f"{layer['weights']:,}")
+        count = sum(p.numel() for p in (generator if name == "generator" else discriminator).parameters())
+        table.add_row("total", "", "", f"{count:,}", style="bold")
+        weights += count
+        console.print(table)
+    activations = sum(_numel(row["shape"]) for row in rows["generator"]) + 2 * sum(
+        _numel(row["shape"]) for row in rows["discriminator"]
+    )
+    averaged = sum(p.numel() for p in generator.parameters()) if config.ema_half_life else 0
+    training = 4 * (4 * weights + averaged + config.batch_size * activations)  # weights, gradients, two moments
+    checkpoint = 4 * (3 * weights + averaged)
+    console.print(f"memory: about {_mebibytes(training)} for weights, optimizers and activations, besides the data")
+    console.print(
+        f"disk: about {_mebibytes(checkpoint)} a checkpoint, "
+        f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"
+    )
+    console.print(f"device: {device}; nothing was written")
+
+
+def _layers(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[dict[str, Any]]:
+    """Name, kind, output shape without the batch, and weights of each part that has no parts, in order of use."""
+    rows: list[dict[str, Any]] = []
+    handles = []
+    for name, module in network.named_modules():
+        if not list(module.children()) or hasattr(module, "parametrizations"):
+
+            def note(module: nn.Module, args: Any, output: Tensor, name: str = name) -> None:
+                count = sum(p.numel() for p in module.parameters())
+                rows.append(
+                    {"name": name, "kind": type(module).__name__, "shape": tuple(output.shape[1:]), "weights": count}
+                )
+
+            if "parametrizations" not in name:
+                handles.append(module.register_forward_hook(note))
+    network.eval()(x, labels)
+    for handle in handles:
+        handle.remove()
+    return rows
+
+
+def _numel(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _mebibytes(size: float) -> str:
+    return f"{size / 2**20:,.0f} MiB" if size >= 2**20 else f"{size / 2**10:,.0f} KiB"

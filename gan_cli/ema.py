@@ -1,0 +1,47 @@
+"""An exponential moving average of the generator's weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+RAMP_UP = 0.1  # the half-life is at most this share of the images seen, so that early averages forget the start
+
+
+class EMA:
+    """Averages parameters and floating-point buffers (batch-norm statistics) of a network after each step.
+
+    Args:
+        half_life: images after which a weight's share has halved.
+        images_per_step: images seen in each step.
+    """
+
+    def __init__(self, network: nn.Module, half_life: float, images_per_step: int) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.half_life, self.images_per_step = half_life, images_per_step
+        self._pairs = self._matched(network)
+
+    def _matched(self, source: nn.Module) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
+        ours, theirs, counters = [], [], []
+        targets = dict(self.network.state_dict(keep_vars=True))
+        for name, value in source.state_dict(keep_vars=True).items():
+            if value.is_floating_point():
+                ours.append(targets[name])
+                theirs.append(value)
+            else:
+                counters.append((targets[name], value))
+        return ours, theirs, counters
+
+    def decay(self, step: int) -> float:
+        """What is left of the old average at step 1, 2, …: a function of the images seen, so there is no state."""
+        half_life = min(self.half_life, RAMP_UP * step * self.images_per_step)
+        return 0.5 ** (self.images_per_step / half_life)
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        ours, theirs, counters = self._pairs
+        torch._foreach_lerp_(ours, theirs, 1 - self.decay(step))
+        for target, value in counters:
+            target.copy_(value)

@@ -1,0 +1,21 @@
+"""What can end a run, each with its exit code."""
+
+
+class UserError(ValueError):
+    """The user's command, config or data is wrong. One line for each problem: key, value and fix (exit code 2)."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Diverged(ArithmeticError):
+    """A loss or a weight is no longer finite (exit code 3)."""
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM arrived: the step is finished and saved (exit code 128 + signal)."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"signal {signal_number}")
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,134 @@
+"""The options there are: the YAML files of ``conf/`` and of the user's own ``--config-dir``.
+
+Only these files can name a class. A saved config holds option *names*, which are looked up here again, so neither
+a checkpoint nor a command line can name code to run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gan_cli.config import SCHEMAS, Choice, check_choice
+from gan_cli.errors import UserError
+from gan_cli.suggest import suggestion
+
+
+def shipped_conf() -> Path:
+    """The shipped ``conf`` folder: inside the package in a wheel, beside it in an editable install."""
+    package = Path(__file__).resolve().parent
+    return next(d for d in (package / "conf", package.parent / "conf") if (d / "config.yaml").is_file())
+
+
+class Library:
+    """Looks up options by group and name: first the shipped ones, then those of ``own`` folders."""
+
+    def __init__(self, *own: Path | str) -> None:
+        self.own = tuple(Path(folder).expanduser().resolve() for folder in own)
+        for folder in self.own:
+            if not folder.is_dir():
+                raise UserError(f"--config-dir {folder}: no such folder")
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        return (shipped_conf(), *self.own)
+
+    def groups(self) -> list[str]:
+        """Every group, such as ``dataset`` or ``experiment``."""
+        found = {d.name for folder in self.folders for d in folder.iterdir() if d.is_dir() and d.name != "hydra"}
+        return sorted(found)
+
+    def options(self, group: str) -> list[str]:
+        """The names one can choose from in a group."""
+        return sorted({file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")})
+
+    def file(self, group: str, name: str) -> Path:
+        """The YAML file of an option.
+
+        Raises:
+            UserError: if there is none.
+        """
+        for folder in self.folders:
+            path = folder / group / f"{name}.yaml"
+            if name in self.options(group) and path.is_file():
+                return path
+        raise UserError(
+            f"{group}={name}: no such option{suggestion(str(name), self.options(group))}; "
+            f"available: {', '.join(self.options(group))}; your own: --config-dir FOLDER with {group}/{name}.yaml"
+        )
+
+    def class_of(self, group: str, name: str) -> str:
+        """The dotted path of the class an option configures, as its YAML file says."""
+        from omegaconf import OmegaConf
+
+        path = self.file(group, name)
+        node: Any = OmegaConf.load(path)
+        if not isinstance(node.get("class"), str) or node.get("name") != name:
+            raise UserError(f"{path}: needs the lines `name: {name}` and `class: your_module.YourClass`")
+        return node["class"]
+
+    def schema(self, group: str, name: str) -> type[Choice]:
+        """Types and limits of an option's keys; for the user's own class, read from its signature."""
+        if self.file(group, name).is_relative_to(shipped_conf()):
+            return SCHEMAS[group][name]
+        return _schema_from_signature(group, name, self.load(group, name))
+
+    def load(self, group: str, name: str) -> type:
+        """Imports the class of an option.
+
+        Raises:
+            UserError: if the user's module or class cannot be imported.
+        """
+        dotted = self.class_of(group, name)
+        module, _, attribute = dotted.rpartition(".")
+        for folder in (*self.own, Path.cwd()) if self.own else ():
+            if str(folder) not in sys.path:
+                sys.path.append(str(folder))
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{group}={name}: cannot import class {dotted} ({error}): "
+                "put its module into the current folder or the --config-dir"
+            ) from error
+
+    def build(self, group: str, choice: Choice) -> Any:
+        """An object of the class an option names, made from its checked options.
+
+        Raises:
+            UserError: if the class refuses the values with a ``ValueError``.
+        """
+        try:
+            return self.load(group, choice.name)(**choice.keywords())
+        except ValueError as error:
+            raise UserError(f"{group}={choice.name}: {error}") from error
+
+
+    def build_by_name(self, group: str, name: str, **options: Any) -> Any:
+        """An object by option name, with the values of its YAML file unless given here.
+
+        Raises:
+            UserError: for an unknown name or a bad option.
+        """
+        from omegaconf import OmegaConf
+
+        node = OmegaConf.to_container(OmegaConf.load(self.file(group, name)))
+        assert isinstance(node, dict)
+        return self.build(group, check_choice(group, {**node, **options}, self))
+
+
+def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
+    from pydantic import ConfigDict, create_model
+
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(cls, eval_str=True).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+        fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+    config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), {"model_config": config}), **fields)

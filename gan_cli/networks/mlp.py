@@ -1,0 +1,112 @@
+"""The multilayer perceptrons of Goodfellow et al. (2014)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_cli.networks.labels import with_label
+
+
+class Maxout(nn.Module):
+    """max over ``pieces`` affine maps, for each unit (Goodfellow et al. 2013): (B, in) → (B, out)."""
+
+    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.linear = nn.Linear(inputs, outputs * pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
+
+
+ACTIVATIONS: dict[str, Any] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "tanh": nn.Tanh,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+
+def layers(sizes: list[int], activation: str, pieces: int, norm: str, dropout: float) -> list[nn.Module]:
+    """Hidden layers from ``sizes[0]`` inputs to ``sizes[-1]`` units."""
+    spectral = spectral_norm if norm == "spectral" else lambda module: module
+    made: list[nn.Module] = []
+    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        if activation == "maxout":
+            unit = Maxout(inputs, outputs, pieces)
+            unit.linear = spectral(unit.linear)
+            made.append(unit)
+        else:
+            made.append(spectral(nn.Linear(inputs, outputs)))
+        if norm == "batch":
+            made.append(nn.BatchNorm1d(outputs))
+        elif norm == "layer":
+            made.append(nn.LayerNorm(outputs))
+        if activation != "maxout":
+            made.append(ACTIVATIONS[activation]())
+        if dropout:
+            made.append(nn.Dropout(dropout))
+    return made
+
+
+class Generator(nn.Module):
+    """z (B, latent) → x (B, *shape); pixels in [−1, 1]."""
+
+    def __init__(self, latent: int, shape: tuple[int, ...], classes: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.shape, self.classes = shape, classes
+        sizes = [latent + classes, *options["hidden"]]
+        self.hidden = nn.Sequential(
+            *layers(sizes, options["activation"], options["pieces"], options["norm"], options["dropout"])
+        )
+        self.out = nn.Linear(sizes[-1], math.prod(shape))
+        self.output = options["output"]
+        if self.output == "auto":
+            self.output = "tanh" if len(shape) == 3 else "none"
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.out(self.hidden(with_label(z, labels, self.classes))).unflatten(1, self.shape)
+        if self.output == "tanh":
+            return x.tanh()
+        if self.output == "sigmoid":  # the 2014 paper's [0, 1], in our pixels
+            return 2 * x.sigmoid() - 1
+        return x
+
+
+class Discriminator(nn.Module):
+    """x (B, *shape) → logits (B,)."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.classes = classes
+        sizes = [math.prod(shape) + classes, *options["hidden"]]
+        body = layers(sizes, options["activation"], options["pieces"], options["norm"], options["dropout"])
+        if options["input_dropout"]:
+            body.insert(0, nn.Dropout(options["input_dropout"]))
+        self.hidden = nn.Sequential(*body)
+        self.out = nn.Linear(sizes[-1], 1)
+        if options["norm"] == "spectral":
+            self.out = spectral_norm(self.out)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.out(self.hidden(with_label(x.flatten(1), labels, self.classes))).squeeze(1)
+
+
+class MLP:
+    """Options of both players; see ``conf/architecture/mlp.yaml``."""
+
+    def __init__(self, generator: Mapping[str, Any], discriminator: Mapping[str, Any]) -> None:
+        self._generator, self._discriminator = generator, discriminator
+
+    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return Generator(latent, shape, classes, self._generator)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return Discriminator(shape, classes, self._discriminator)

@@ -1,0 +1,121 @@
+"""Statistics over each log interval, as one line of ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_cli.errors import Diverged
+from gan_cli.game import Player, Statistics
+
+Record = dict[str, Any]
+
+
+class Log:
+    """Means of all statistics since the last line. They stay on the device until a line is due.
+
+    Args:
+        listeners: called with each record: the live line, hints.
+        bounds_jsd: whether log 2 − J(D) bounds the Jensen–Shannon divergence in this game.
+        stop_on_divergence: raise Diverged at a value that is not finite, rather than write null.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        players: Sequence[Player],
+        *,
+        every: int,
+        steps: int,
+        images_per_step: int,
+        dataset_size: int,
+        bounds_jsd: bool,
+        stop_on_divergence: bool,
+        listeners: Sequence[Callable[[Record], None]] = (),
+    ) -> None:
+        self.path, self.players, self.every, self.steps = path, players, every, steps
+        self.images_per_step, self.dataset_size = images_per_step, dataset_size
+        self.bounds_jsd, self.stop_on_divergence = bounds_jsd, stop_on_divergence
+        self.listeners = listeners
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.seconds = self._marked_seconds = 0.0
+        self._since = time.perf_counter()
+        self._steps_in_interval = 0
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        for move in statistics:
+            for name, value in move.items():
+                self.sums[name] = self.sums[name] + value if name in self.sums else value
+                self.counts[name] = self.counts.get(name, 0) + 1
+        self._steps_in_interval += 1
+        if (self.every and step % self.every == 0) or (step == self.steps and self.every):
+            self.write(step)
+
+    def write(self, step: int) -> None:
+        """Writes the line of this interval and begins the next."""
+        means = self.means()  # waits for the device
+        self.mark_time()
+        record: Record = {
+            "step": step,
+            "images": step * self.images_per_step,
+            "epoch": step * self.images_per_step / self.dataset_size,
+            "seconds": self.seconds,
+            "images_per_second": self._steps_in_interval * self.images_per_step / (self.seconds - self._marked_seconds),
+            **means,
+            **{f"lr/{player.name}": player.rate(step) for player in self.players},
+        }
+        if self.bounds_jsd:
+            record["jsd_lower_bound"] = math.log(2) - means["loss/discriminator"]
+        record = {key: value if math.isfinite(value) else None for key, value in record.items()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, allow_nan=False) + "\n")
+        self.sums, self.counts = {}, {}
+        self._marked_seconds, self._steps_in_interval = self.seconds, 0
+        for listener in self.listeners:
+            listener(record)
+        lost = [key for key, value in record.items() if value is None]
+        if lost and self.stop_on_divergence:
+            raise Diverged(f"{', '.join(lost)} not finite at or before step {step}")
+
+    def means(self) -> dict[str, float]:
+        """Means so far, fetched from the device at once."""
+        if not self.sums:
+            return {}
+        values = torch.stack([value.float() for value in self.sums.values()]).tolist()
+        return {name: total / self.counts[name] for name, total in zip(self.sums, values, strict=True)}
+
+    def mark_time(self) -> None:
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+
+    def flush(self) -> None:
+        """Forces the lines onto the disk, so that no checkpoint is ever ahead of them."""
+        if self.path.exists():
+            with self.path.open("a") as file:
+                os.fsync(file.fileno())
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to write the same next line."""
+        self.mark_time()
+        return {
+            "sums": {name: value.detach().clone() for name, value in self.sums.items()},
+            "counts": dict(self.counts),
+            "seconds": self.seconds,
+            "steps_in_interval": self._steps_in_interval,
+            "marked_seconds": self._marked_seconds,
+        }
+
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self.counts, self.seconds = dict(state["counts"]), state["seconds"]
+        self._steps_in_interval, self._marked_seconds = state["steps_in_interval"], state["marked_seconds"]
+        self._since = time.perf_counter()

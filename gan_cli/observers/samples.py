@@ -1,0 +1,84 @@
+"""Sample grids: the same fixed latents every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.errors import UserError
+from gan_cli.game import Statistics
+from gan_cli.pictures import grid, plot, save_png
+from gan_cli.random import stream
+from gan_cli.sampler import Sampler
+
+POINTS_PER_PICTURE = 25
+
+
+class SampleGrids:
+    """Writes ``samples/real.png`` once and ``samples/step-….png`` every ``every`` steps and at the end.
+
+    Args:
+        listeners: called with each batch of samples.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sampler: Sampler,
+        minibatches: Minibatches,
+        *,
+        every: int,
+        steps: int,
+        count: int,
+        seed: int,
+        listeners: Sequence[Callable[[Tensor], None]] = (),
+    ) -> None:
+        self.folder, self.sampler, self.every, self.steps = folder, sampler, every, steps
+        self.listeners, self.is_image = listeners, minibatches.is_image
+        count = count if self.is_image else count * POINTS_PER_PICTURE
+        self.labels = torch.arange(count) % sampler.classes if sampler.classes else None
+        self.latents = sampler.latents(count, seed)
+        self.columns = min(count, sampler.classes if 1 < sampler.classes <= 20 else _columns(count))
+        self.real = _some_real(minibatches, count, seed, self.labels)
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        if (self.every and step % self.every == 0) or step == self.steps:
+            self.write(step)
+
+    def write_real(self) -> None:
+        self._write(self.real, "real.png")
+
+    def write(self, step: int) -> None:
+        samples = self.sampler.decode(self.latents, self.labels)
+        self._write(samples, f"step-{step:09d}.png")
+        for listener in self.listeners:
+            listener(samples)
+
+    def _write(self, samples: Tensor, name: str) -> None:
+        image = grid(samples, self.columns) if self.is_image else plot(samples.numpy(), self.real.numpy())
+        try:
+            save_png(image, self.folder / name)
+        except OSError as error:
+            raise UserError(f"{self.folder / name}: cannot write the samples ({error.strerror or error}): make room") from error
+
+
+def _columns(count: int) -> int:
+    return next(n for n in range(1, count + 1) if n * n >= count)
+
+
+def _some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | None) -> Tensor:
+    """Training samples to compare with; of a conditional run, one of the wanted class in each place if there is one."""
+    order = torch.randperm(minibatches.count, generator=stream(seed, "real"))
+    chosen = order[torch.arange(count) % minibatches.count]
+    if labels is not None and minibatches.labels is not None:
+        of_class = minibatches.labels.cpu()[order]
+        for label in labels.unique():
+            places, members = (labels == label).nonzero()[:, 0], order[of_class == label]
+            if len(members):
+                chosen[places] = members[torch.arange(len(places)) % len(members)]
+    values = minibatches.values[chosen.to(minibatches.values.device)].cpu()
+    return values.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2) if minibatches.is_image else values

@@ -1,0 +1,68 @@
+"""Samples as PNG files: grids of pictures, plots of points."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+INK, PAPER, GRAY = (200, 60, 40), (255, 255, 255), (150, 165, 190)
+
+
+def save_png(image: Image.Image, path: Path) -> None:
+    """Writes aside, then renames, so that nobody ever sees half a picture."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    image.save(aside, "PNG")
+    aside.replace(path)
+
+
+def grid(pictures: Tensor, columns: int) -> Image.Image:
+    """Pictures (n, C, H, W) in [−1, 1], row by row with a border of 2 pixels; small ones are enlarged."""
+    pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
+    n, height, width, channels = pixels.shape
+    rows = -(-n // columns)
+    sheet = np.zeros((rows * (height + 2) + 2, columns * (width + 2) + 2, channels), np.uint8)
+    for i, picture in enumerate(pixels):
+        top, left = 2 + i // columns * (height + 2), 2 + i % columns * (width + 2)
+        sheet[top : top + height, left : left + width] = picture
+    image = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+    scale = max(1, 64 // height)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+def plot(points: np.ndarray, real: np.ndarray, size: int = 512) -> Image.Image:
+    """Points (n, d) in red over the data in grey: a histogram if d is 1, else the first two coordinates.
+
+    The frame follows the data alone, so that all plots of a run can be compared.
+    """
+    low, high = np.quantile(real, 0.001, axis=0), np.quantile(real, 0.999, axis=0)
+    margin = 0.15 * np.maximum(high - low, 1e-6)
+    low, high = low - margin, high + margin
+    return (_histogram if real.shape[1] == 1 else _scatter)(points, real, low, high, size)
+
+
+def _scatter(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
+    canvas = np.full((size, size, 3), PAPER, np.uint8)
+    for values, colour in ((real, GRAY), (points, INK)):
+        place = (values[:, :2] - low[:2]) / (high[:2] - low[:2])
+        place = place[np.isfinite(place).all(axis=1) & (place >= 0).all(axis=1) & (place < 1).all(axis=1)]
+        x, y = (place * (size - 1)).astype(int).T
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            canvas[np.clip(size - 1 - y + dy, 0, size - 1), np.clip(x + dx, 0, size - 1)] = colour
+    return Image.fromarray(canvas)
+
+
+def _histogram(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
+    canvas = np.full((size, size, 3), PAPER, np.uint8)
+    edges = np.linspace(low[0], high[0], 65)
+    heights = [np.histogram(v[np.isfinite(v)], edges)[0] / len(v) for v in (real[:, 0], points[:, 0])]
+    top = max(1.5 * heights[0].max(), 1e-9)
+    bars = np.linspace(0, size, 65).astype(int)
+    for i, (left, right) in enumerate(zip(bars, bars[1:], strict=False)):
+        canvas[size - round(min(1.0, heights[0][i] / top) * (size - 1)) :, left:right] = GRAY
+        level = size - 1 - round(min(1.0, heights[1][i] / top) * (size - 2))
+        canvas[max(0, level - 1) : level + 2, left:right] = INK
+    return Image.fromarray(canvas)

@@ -1,0 +1,120 @@
+"""Which checkpoint to go on from, and with which config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gan_cli import checkpoint
+from gan_cli.command import Command, Override, compose, parse_overrides
+from gan_cli.config import Config, shown, validate
+from gan_cli.errors import UserError
+from gan_cli.library import Library
+
+FIXED = ("architecture", "dataset", "prior", "optimizer.name", "conditional")  # what the saved tensors belong to
+FREE = ("dataset.root", "dataset.path", "dataset.flip")  # where the data lies; that it is the same is checked apart
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A checkpoint to continue, with the config it will continue with."""
+
+    folder: Path
+    checkpoint: Path
+    state: dict[str, Any]
+    config: Config
+
+    @property
+    def number(self) -> int:
+        """1 for the first resumption of this folder, then 2, …"""
+        return 1 + len(list((self.folder / ".hydra").glob("resume-*")))
+
+
+def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
+    """Run folder, checkpoint and state for ``resume=PATH``.
+
+    Raises:
+        UserError: if there is nothing to continue.
+    """
+    if resume == "latest":
+        found = [*Path("outputs").glob("*/*/checkpoints/step-*.pt"), *Path("outputs").glob("sweeps/*/*/checkpoints/step-*.pt")]
+        if not found:
+            raise UserError("resume=latest: there is no run with checkpoints under outputs/: give its folder, resume=PATH")
+        resume = str(max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent)
+    path = Path(resume).expanduser()
+    if path.is_dir():
+        folder = path.parent if path.name == "checkpoints" else path
+        return folder, *checkpoint.newest(folder)
+    if not path.exists():
+        raise UserError(f"resume={resume}: no such file or folder: give a run folder, a checkpoint, or latest")
+    state = checkpoint.load(path)
+    if path.parent.name != "checkpoints":
+        raise UserError(f"resume={resume}: a checkpoint is continued inside its run folder, …/checkpoints/{path.name}")
+    return path.parent.parent, path, state
+
+
+def prepare(command: Command, library: Library) -> Resumption:
+    """Reads the checkpoint and lays the keys typed now over its config.
+
+    Raises:
+        UserError: with one line for every mistake, or for every difference that the saved state cannot follow.
+    """
+    overrides, problems = parse_overrides(command, library)
+    typed = {override.key: override for override in overrides}
+    if command.multirun:
+        problems.append("resume: continues one run: leave out --multirun")
+    if "experiment" in typed:
+        problems.append("experiment: is a whole preset and cannot be laid over a resumed run: type the keys to change")
+    if problems:
+        raise UserError(*problems)
+    folder, path, state = locate(str(typed["resume"].values[0]))
+    saved = state["config"]
+    config = validate({**_overlaid(saved, overrides, command, library), "resume": str(path)}, library)
+    differences = [
+        f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
+        "leave the key out, or start a new run"
+        for key, old, new in _differences(saved, config.saved())
+        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in FIXED)) and key not in FREE
+    ]
+    if differences:
+        raise UserError(*differences)
+    if config.steps <= state["step"]:
+        raise UserError(
+            f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
+            f"to train longer: steps={2 * state['step'] or config.steps}"
+        )
+    return Resumption(folder, path, state, config)
+
+
+def _overlaid(
+    saved: dict[str, Any], overrides: Sequence[Override], command: Command, library: Library
+) -> dict[str, Any]:
+    """The saved config with the options and keys typed now."""
+    from omegaconf import OmegaConf
+
+    choices = [override for override in overrides if override.is_group]
+    for choice in choices:
+        library.file(choice.key, str(choice.values[0]))
+    typed = {override.key: override.values[0] for override in overrides if not override.is_group}
+    steps = typed.get("steps", saved.get("steps"))
+    fresh, _ = compose(command, library, [*(choice.texts[0] for choice in choices), f"steps={steps}"])
+    merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
+    for choice in choices:
+        OmegaConf.update(merged, choice.key, fresh[choice.key], merge=False, force_add=True)
+    if "optimizer.lr" in typed:  # both players follow it, as they do in config.yaml
+        rate = typed["optimizer.lr"]
+        typed = {"discriminator.lr": rate, "generator.lr": rate, **typed}
+    for key, value in typed.items():
+        OmegaConf.update(merged, key, value, merge=False, force_add=True)
+    values = OmegaConf.to_container(merged)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted({*old, *new})
+        return [d for n in names for d in _differences(old.get(n), new.get(n), f"{prefix}.{n}" if prefix else n)]
+    return [] if old == new else [(prefix, old, new)]

@@ -1,0 +1,99 @@
+"""The folder of a run: who may write there, how it stands, and how it goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from gan_cli.checkpoint import checkpoints_in, step_of
+from gan_cli.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no advisory locks on folders
+    fcntl = None  # type: ignore[assignment]
+
+
+class RunFolder:
+    """Paths below a run folder, and its ``status.json``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self._lock: int | None = None
+
+    def open(self) -> None:
+        """Takes the folder for this process, until it ends or closes it.
+
+        Raises:
+            UserError: if another process is training there or the folder cannot be written.
+        """
+        try:
+            self.samples.mkdir(parents=True, exist_ok=True)
+            self.checkpoints.mkdir(exist_ok=True)
+            self._lock = os.open(self.path, os.O_RDONLY)
+            if fcntl:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{self.path}: another process is training in this folder: wait for it, or end it") from None
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}): choose hydra.run.dir=…") from error
+
+    def close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def rewind(self, step: int) -> None:
+        """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and with them a torn one.
+
+        Checkpoints and samples of later steps, left when an older checkpoint is resumed, are moved to ``abandoned/``.
+        """
+        if self.metrics.exists():
+            kept = []
+            for line in self.metrics.read_text().splitlines():
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:
+                    break
+                if record["step"] > step:
+                    break
+                kept.append(line + "\n")
+            aside = self.metrics.with_name(".metrics.jsonl.tmp")
+            aside.write_text("".join(kept))
+            aside.replace(self.metrics)
+        later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
+        pictures = [p for p in self.samples.glob("step-*.png") if int(p.stem.removeprefix("step-")) > step]
+        for path in [*later, *pictures] if later else []:
+            place = self.path / "abandoned" / path.parent.name
+            place.mkdir(parents=True, exist_ok=True)
+            path.replace(place / path.name)
+
+    def write_status(self, status: str, reason: str | None = None, **totals: Any) -> None:
+        """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far."""
+        facts = {"status": status, "reason": reason, **totals, "pid": os.getpid(), "updated": time.time()}
+        aside = self.path / ".status.json.tmp"
+        try:
+            aside.write_text(json.dumps(facts, indent=2) + "\n")
+            aside.replace(self.path / "status.json")
+        except OSError:
+            if status != "failed":  # a full disk must not hide the fault that is being reported
+                raise
+
+    def discard(self) -> None:
+        """Removes a folder in which nothing was trained, and its parents if that leaves them empty."""
+        self.close()
+        if checkpoints_in(self.path) or self.metrics.exists():
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        for parent in self.path.parents[:2]:
+            try:
+                parent.rmdir()
+            except OSError:
+                return

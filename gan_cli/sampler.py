@@ -1,0 +1,61 @@
+"""A generator with the prior it was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.config import Config
+from gan_cli.random import stream
+
+
+class Sampler:
+    """Draws samples; as ``gan_cli.load(path)`` returns it.
+
+    Attributes:
+        network: the generator (its moving average where the run kept one).
+        prior: ``.sample(n, device, generator)`` → latents (n, size).
+        config: the run's typed config.
+        classes: number of labels of a conditional generator, else 0.
+    """
+
+    def __init__(self, network: nn.Module, prior: Any, config: Config, classes: int, device: torch.device) -> None:
+        self.network, self.prior, self.config, self.classes, self.device = network, prior, config, classes, device
+
+    def latents(self, n: int, seed: int) -> Tensor:
+        """The ``n`` latents of a seed, float32 (n, size); the same on every device."""
+        return self.prior.sample(n, "cpu", stream(seed, "samples"))
+
+    def sample(self, n: int, seed: int = 0, labels: Tensor | None = None, batch_size: int = 256) -> Tensor:
+        """``n`` samples, float32 on the CPU: pictures (n, C, H, W) in [−1, 1] or points (n, d).
+
+        Args:
+            labels: int64 (n,) for a conditional generator; by default 0, 1, …, classes − 1, 0, 1, …
+
+        Raises:
+            ValueError: if ``n`` is not positive or the labels do not fit.
+        """
+        if n < 1:
+            raise ValueError(f"n={n}: must be at least 1")
+        if self.classes and labels is None:
+            labels = torch.arange(n) % self.classes
+        if labels is not None and (not self.classes or len(labels) != n or not 0 <= labels.min() <= labels.max() < self.classes):
+            raise ValueError(f"labels: must be {n} numbers below {self.classes}" if self.classes else "labels: not a conditional generator")
+        return self.decode(self.latents(n, seed), labels, batch_size)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, labels: Tensor | None = None, batch_size: int = 256) -> Tensor:
+        """The samples of given latents (n, size), float32 on the CPU."""
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            parts = []
+            for start in range(0, len(z), batch_size):
+                part = slice(start, start + batch_size)
+                label = None if labels is None else labels[part].to(self.device)
+                parts.append(self.network(z[part].to(self.device), label).float().cpu())
+            return torch.cat(parts)
+        finally:
+            self.network.train(was_training)

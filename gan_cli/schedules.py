@@ -1,0 +1,55 @@
+"""The learning rate's factor as a function of the step, so that there is no scheduler state to save."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """1 throughout, after ``warmup`` steps of linear rise. The base of all schedules."""
+
+    warmup: int
+
+    def __call__(self, step: int) -> float:
+        """The factor for step 1, 2, …"""
+        rise = min(1.0, step / self.warmup) if self.warmup else 1.0
+        return rise * self.decay(step)
+
+    def decay(self, step: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Constant):
+    """From 1 to ``final`` on a straight line that begins at step ``start`` and takes ``duration`` steps."""
+
+    start: int
+    duration: int
+    final: float
+
+    def progress(self, step: int) -> float:
+        return min(1.0, max(0.0, (step - self.start) / self.duration))
+
+    def decay(self, step: int) -> float:
+        return 1 + (self.final - 1) * self.progress(step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Linear):
+    """From 1 to ``final`` along half a cosine (Loshchilov & Hutter 2017, equation 5)."""
+
+    def decay(self, step: int) -> float:
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * self.progress(step))) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponential(Constant):
+    """Halves every ``half_life`` steps, and stays at ``final`` once there."""
+
+    half_life: float
+    final: float
+
+    def decay(self, step: int) -> float:
+        return max(self.final, 0.5 ** (step / self.half_life))

@@ -1,0 +1,52 @@
+"""What the user sees: rich on a terminal, plain lines in a pipe, in CI and inside a sweep. Always on stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def console() -> Console:
+    """The one console that all output shares."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def interactive() -> bool:
+    """Whether somebody watches a terminal that can redraw a line."""
+    return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def handler() -> logging.Handler:
+    """The logging handler for the screen."""
+    if not interactive():
+        plain = logging.StreamHandler()
+        plain.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
+        return plain
+    from rich.logging import RichHandler
+
+    return RichHandler(console=console(), show_path=False, log_time_format="[%H:%M:%S]")
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar for work of ``total`` parts; call the result after each. Silent without a terminal."""
+    if not interactive():
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
