@@ -53,7 +53,9 @@ def save(state: dict[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
         aside.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UserError(f"{path}: cannot write the checkpoint ({reason}): make room, then continue with resume=") from error
+        raise UserError(
+            f"{path}: cannot write the checkpoint ({reason}): make room, then continue with resume="
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli.command import Command, check, flags_first, one_line, plain
+from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.library import Library, shipped_conf
 
@@ -48,14 +48,17 @@ def _exit_code(action: Callable[[], None]) -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
-        from hydra.errors import HydraException
-        from omegaconf.errors import OmegaConfBaseException
-
-        if isinstance(error, HydraException | OmegaConfBaseException):
+        if isinstance(error, _config_errors()):
             return _failed(error, 2, one_line(error), trace=wants_trace)
-        log.exception("unexpected fault")
-        return _failed(error, 1, f"unexpected fault: {type(error).__name__}: {one_line(error)}", trace=False)
+        return _failed(error, 1, f"unexpected fault: {type(error).__name__}: {one_line(error)}", trace=wants_trace)
     return 0
+
+
+def _config_errors() -> tuple[type[Exception], ...]:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return HydraException, OmegaConfBaseException
 
 
 def _failed(error: Exception, code: int, *lines: str, trace: bool) -> int:
@@ -83,7 +86,7 @@ def _train(argv: list[str]) -> None:
 
         return print(environment())
     library = Library(*command.config_dirs)
-    resumption, extra = None, []
+    resumption, claimed, extra = None, None, []
     if command.trains:
         if any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides):
             from gan_cli.resume import prepare
@@ -91,7 +94,10 @@ def _train(argv: list[str]) -> None:
             resumption = prepare(command, library)
             config = resumption.config
             command.overrides = [_forced(text, library) for text in command.overrides]
-            extra = [f"hydra.run.dir={_quoted(resumption.folder)}", f"hydra.output_subdir=.hydra/resume-{resumption.number}"]
+            extra = [
+                f"hydra.run.dir={_quoted(resumption.folder)}",
+                f"hydra.output_subdir=.hydra/resume-{resumption.number}",
+            ]
         else:
             config = check(command, library)
         if config.dry_run:
@@ -100,9 +106,19 @@ def _train(argv: list[str]) -> None:
             from gan_cli.dry_run import dry_run
 
             return dry_run(config, library)
-        if resumption is None and not command.multirun:
-            extra = _claimed_folder(command)
-    return _launch(command, library, resumption, extra)
+        if command.multirun:
+            fixed = [o.key for o in parse_overrides(command, library)[0] if len(o.values) == 1]
+            extra = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"]  # names tell what differs
+        elif resumption is None:
+            claimed = _claimed_folder(command)
+            extra = [f"hydra.run.dir={_quoted(claimed)}"] if claimed else []
+    try:
+        _launch(command, library, resumption, extra)
+    except _config_errors():
+        if claimed:
+            _discard(claimed)
+        check(command, library)  # says the same in one line for each mistake
+        raise
 
 
 def _launch(command: Command, library: Library, resumption: Resumption | None, extra: list[str]) -> None:
@@ -111,6 +127,8 @@ def _launch(command: Command, library: Library, resumption: Resumption | None, e
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("folder_name", _folder_name, replace=True)
+
+    faults: list[Exception] = []
 
     def job(cfg: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -122,18 +140,24 @@ def _launch(command: Command, library: Library, resumption: Resumption | None, e
         try:
             config = resumption.config if resumption else validate(plain(cfg), library)
             run(config, library, _relative(path), resumption, live=not command.multirun)
-        except UserError as error:
-            if resumption is None:
-                _discard(path)
-            if command.multirun:
-                log.error("%s", "; ".join(error.problems))
-            raise
-        except Diverged as error:
-            log.error("diverged: %s", error)
-            raise
+        except Interrupted as error:
+            raise SystemExit(error.exit_code) from None  # ends a sweep too
+        except Exception as error:  # kept for after the sweep: one bad run does not stop the others
+            faults.append(error)
+            if isinstance(error, UserError):
+                if resumption is None:
+                    _discard(path)
+                if command.multirun:
+                    log.error("%s", "; ".join(error.problems))
+            elif isinstance(error, Diverged):
+                log.error("diverged: %s", error)
+            else:
+                log.exception("unexpected fault")
 
     sys.argv = flags_first(command, *extra)
     hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
+    if faults:
+        raise faults[0]
 
 
 def _discard(path: Path) -> None:
@@ -147,8 +171,10 @@ def _discard(path: Path) -> None:
     RunFolder(path).discard()
 
 
-def _claimed_folder(command: Command) -> list[str]:
+def _claimed_folder(command: Command) -> Path | None:
     """Makes this run's folder: the one asked for, or one named after the time that no other run has.
+
+    None if Hydra is to work out the name.
 
     Raises:
         UserError: if it cannot be made or holds a run already.
@@ -156,13 +182,13 @@ def _claimed_folder(command: Command) -> list[str]:
     typed = [text.partition("=")[2] for text in command.overrides if text.lstrip("+").startswith("hydra.run.dir=")]
     wanted = Path(typed[-1].strip("'\"") if typed else time.strftime("outputs/%Y-%m-%d/%H-%M-%S"))
     if "${" in str(wanted):
-        return []
+        return None
     try:
         if typed:
             if (wanted / "checkpoints").exists():
                 raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
             wanted.mkdir(parents=True, exist_ok=True)
-            return []
+            return wanted
         wanted.parent.mkdir(parents=True, exist_ok=True)
         for attempt in range(1, 1000):
             folder = wanted if attempt == 1 else wanted.with_name(f"{wanted.name}-{attempt}")
@@ -170,7 +196,7 @@ def _claimed_folder(command: Command) -> list[str]:
                 folder.mkdir()
             except FileExistsError:  # another run began in the same second
                 continue
-            return [f"hydra.run.dir={_quoted(folder)}"]
+            return folder
     except OSError as error:
         raise UserError(
             f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"

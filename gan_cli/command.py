@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gan_cli.config import Config, validate
+from gan_cli.config import SCHEMAS, Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
 from gan_cli.suggest import suggestion
@@ -106,7 +106,9 @@ def parse_overrides(command: Command, library: Library) -> tuple[list[Override],
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    parser, problems, overrides = OverridesParser.create(), [], []
+    parser = OverridesParser.create()
+    problems: list[str] = []
+    overrides: list[Override] = []
     groups = library.groups()
     for text in command.overrides:
         try:
@@ -177,6 +179,8 @@ def _wrong_options(override: Override, library: Library) -> list[str]:
                 continue
             try:
                 library.file(override.key, str(name))
+                if override.key in SCHEMAS:
+                    library.class_of(override.key, str(name))
             except UserError as error:
                 problems += error.problems
     return problems

@@ -284,7 +284,7 @@ class Config(Root):
 
     def saved(self) -> dict[str, Any]:
         """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""
-        saved = {key: value for key, value in self.model_dump(exclude={"resume", "dry_run"}).items()}
+        saved = self.model_dump(exclude={"resume", "dry_run"})
         for group in SCHEMAS:
             saved[group] = getattr(self, group).model_dump()
         return saved
@@ -316,7 +316,7 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
     problems.extend(_contradictions(choices, rest))
     if problems or root is None:
         raise UserError(*problems)
-    return Config.model_construct(**{key: getattr(root, key) for key in Root.model_fields}, **choices)
+    return Config.model_construct(None, **{key: getattr(root, key) for key in Root.model_fields}, **choices)
 
 
 def check_choice(group: str, node: Mapping[str, Any], library: Library) -> Choice:
@@ -349,7 +349,9 @@ def _contradictions(choices: Mapping[str, Choice], root: Mapping[str, Any]) -> l
                 f"dataset.size={dataset.size}: architecture=dcgan needs a power of two from 8 to 256, "
                 f"such as dataset.size={min(256, max(8, 1 << (dataset.size - 1).bit_length()))}"
             )
-    if root.get("conditional") is True and isinstance(dataset, GaussianOptions | SwissRollOptions | LSUNOptions | CelebAOptions):
+    if root.get("conditional") is True and isinstance(
+        dataset, GaussianOptions | SwissRollOptions | LSUNOptions | CelebAOptions
+    ):
         problems.append(f"conditional=true: dataset={dataset.name} has no labels: use conditional=false")
     return problems
 
@@ -364,7 +366,9 @@ def _explain(error: ValidationError, schema: type[BaseModel], prefix: str = "") 
         value, context = shown(problem["input"]), problem.get("ctx", {})
         kind = problem["type"]
         if kind == "extra_forbidden":
-            lines.append(f"{key}={value}: no such key{suggestion(key, keys_of(schema, prefix) if prefix else known_keys())}")
+            lines.append(
+                f"{key}={value}: no such key{suggestion(key, keys_of(schema, prefix) if prefix else known_keys())}"
+            )
         elif kind == "missing":
             lines.append(f"{key}: has no value: set {key}=…")
         elif kind in _WORDS:

@@ -64,9 +64,13 @@ class Library:
     def class_of(self, group: str, name: str) -> str:
         """The dotted path of the class an option configures, as its YAML file says."""
         from omegaconf import OmegaConf
+        from yaml import YAMLError
 
         path = self.file(group, name)
-        node: Any = OmegaConf.load(path)
+        try:
+            node: Any = OmegaConf.load(path)
+        except YAMLError as error:
+            raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
         if not isinstance(node.get("class"), str) or node.get("name") != name:
             raise UserError(f"{path}: needs the lines `name: {name}` and `class: your_module.YourClass`")
         return node["class"]
@@ -107,7 +111,6 @@ class Library:
         except ValueError as error:
             raise UserError(f"{group}={choice.name}: {error}") from error
 
-
     def build_by_name(self, group: str, name: str, **options: Any) -> Any:
         """An object by option name, with the values of its YAML file unless given here.
 
@@ -116,8 +119,7 @@ class Library:
         """
         from omegaconf import OmegaConf
 
-        node = OmegaConf.to_container(OmegaConf.load(self.file(group, name)))
-        assert isinstance(node, dict)
+        node: Any = OmegaConf.to_container(OmegaConf.load(self.file(group, name)))
         return self.build(group, check_choice(group, {**node, **options}, self))
 
 

@@ -1,81 +1,68 @@
-"""Optimizer options, and the torch optimizers they make. Fused kernels where the device has them."""
+"""Optimizer options, and the torch optimizers they make, with fused kernels where torch has them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam:
-    """Kingma & Ba 2015."""
+class OptimizerOptions:
+    """The keyword arguments of a torch optimizer; ``lr`` is the default of both players."""
+
+    kind: ClassVar[type[torch.optim.Optimizer]]
+    kernel: ClassVar[dict[str, bool]] = {"fused": True}
 
     lr: float
-    betas: tuple[float, float]
-    eps: float
     weight_decay: float
 
     def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
-        """A torch optimizer over these parameters, with this player's own rate."""
-        return torch.optim.Adam(
-            parameters, lr=lr, betas=tuple(self.betas), eps=self.eps, weight_decay=self.weight_decay, fused=True
-        )
+        """A torch optimizer over these parameters, at this player's own rate."""
+        options: dict[str, Any] = {**asdict(self), **self.kernel, "lr": lr}
+        return self.kind(parameters, **options)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adam(OptimizerOptions):
+    """Kingma & Ba 2015."""
+
+    kind = torch.optim.Adam
+
+    betas: list[float]
+    eps: float
+
+
 class AdamW(Adam):
     """Loshchilov & Hutter 2019."""
 
-    def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            parameters, lr=lr, betas=tuple(self.betas), eps=self.eps, weight_decay=self.weight_decay, fused=True
-        )
+    kind = torch.optim.AdamW
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMSprop:
+class RMSprop(OptimizerOptions):
     """Tieleman & Hinton 2012."""
 
-    lr: float
+    kind = torch.optim.RMSprop
+    kernel = {"foreach": True}  # noqa: RUF012
+
     alpha: float
     eps: float
     momentum: float
-    weight_decay: float
-
-    def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(
-            parameters,
-            lr=lr,
-            alpha=self.alpha,
-            eps=self.eps,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            foreach=True,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class SGD:
+class SGD(OptimizerOptions):
     """Stochastic gradient descent with (Nesterov) momentum."""
 
-    lr: float
+    kind = torch.optim.SGD
+
     momentum: float
     nesterov: bool
-    weight_decay: float
 
     def __post_init__(self) -> None:
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=true needs optimizer.momentum greater than 0")
-
-    def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
-        return torch.optim.SGD(
-            parameters,
-            lr=lr,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
-            fused=True,
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def _histogram(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.n
     heights = [np.histogram(v[np.isfinite(v)], edges)[0] / len(v) for v in (real[:, 0], points[:, 0])]
     top = max(1.5 * heights[0].max(), 1e-9)
     bars = np.linspace(0, size, 65).astype(int)
-    for i, (left, right) in enumerate(zip(bars, bars[1:], strict=False)):
+    for i, (left, right) in enumerate(pairwise(bars)):
         canvas[size - round(min(1.0, heights[0][i] / top) * (size - 1)) :, left:right] = GRAY
         level = size - 1 - round(min(1.0, heights[1][i] / top) * (size - 2))
         canvas[max(0, level - 1) : level + 2, left:right] = INK

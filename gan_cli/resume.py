@@ -39,9 +39,14 @@ def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
         UserError: if there is nothing to continue.
     """
     if resume == "latest":
-        found = [*Path("outputs").glob("*/*/checkpoints/step-*.pt"), *Path("outputs").glob("sweeps/*/*/checkpoints/step-*.pt")]
+        found = [
+            *Path("outputs").glob("*/*/checkpoints/step-*.pt"),
+            *Path("outputs").glob("sweeps/*/*/checkpoints/step-*.pt"),
+        ]
         if not found:
-            raise UserError("resume=latest: there is no run with checkpoints under outputs/: give its folder, resume=PATH")
+            raise UserError(
+                "resume=latest: there is no run with checkpoints under outputs/: give its folder, resume=PATH"
+            )
         resume = str(max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent)
     path = Path(resume).expanduser()
     if path.is_dir():

@@ -26,7 +26,9 @@ from gan_cli.train import train
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, library: Library, path: Path, resumption: Resumption | None = None, *, live: bool = True) -> None:
+def run(
+    config: Config, library: Library, path: Path, resumption: Resumption | None = None, *, live: bool = True
+) -> None:
     """Trains as the config says and leaves everything in the run folder ``path``.
 
     Args:
@@ -185,6 +187,7 @@ def describe(setup: Setup) -> str:
     if setup.device.type == "cpu":
         where += f" ({torch.get_num_threads()} threads)"
     return (
-        f"{config.architecture.name} ({sizes['generator']:,} + {sizes['discriminator']:,} weights), {config.loss.name}, "
+        f"{config.architecture.name} ({sizes['generator']:,} + {sizes['discriminator']:,} weights), "
+        f"{config.loss.name}, "
         f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, on {where}"
     )

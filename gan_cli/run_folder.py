@@ -41,7 +41,9 @@ class RunFolder:
             if fcntl:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"{self.path}: another process is training in this folder: wait for it, or end it") from None
+            raise UserError(
+                f"{self.path}: another process is training in this folder: wait for it, or end it"
+            ) from None
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({error.strerror}): choose hydra.run.dir=…") from error
 

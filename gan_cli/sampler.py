@@ -41,8 +41,14 @@ class Sampler:
             raise ValueError(f"n={n}: must be at least 1")
         if self.classes and labels is None:
             labels = torch.arange(n) % self.classes
-        if labels is not None and (not self.classes or len(labels) != n or not 0 <= labels.min() <= labels.max() < self.classes):
-            raise ValueError(f"labels: must be {n} numbers below {self.classes}" if self.classes else "labels: not a conditional generator")
+        if labels is not None and (
+            not self.classes or len(labels) != n or not 0 <= labels.min() <= labels.max() < self.classes
+        ):
+            raise ValueError(
+                f"labels: must be {n} numbers below {self.classes}"
+                if self.classes
+                else "labels: not a conditional generator"
+            )
         return self.decode(self.latents(n, seed), labels, batch_size)
 
     @torch.no_grad()

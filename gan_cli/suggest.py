@@ -12,6 +12,8 @@ def suggestion(typed: str, known: Iterable[str]) -> str:
     leaf = typed.rpartition(".")[2]
     leaves = {name: name.rpartition(".")[2] for name in known}
     found = get_close_matches(typed, known, n=1, cutoff=0.75) or [name for name in known if leaves[name] == leaf]
+    if not found and len(typed) > 2:
+        found = [name for name in known if name.startswith(typed)]
     if not found:
         near = get_close_matches(leaf, set(leaves.values()), n=1, cutoff=0.75)
         found = [name for name in known if leaves[name] in near]

@@ -72,7 +72,11 @@ def _decode(
 
     aside, unreadable = pixels.with_suffix(f".{os.getpid()}.tmp"), []
     try:
-        with aside.open("wb") as file, ThreadPoolExecutor() as pool, screen.progress("decoding pictures", count) as tick:
+        with (
+            aside.open("wb") as file,
+            ThreadPoolExecutor() as pool,
+            screen.progress("decoding pictures", count) as tick,
+        ):
             indices = iter(range(count))
             while chunk := list(islice(indices, 512)):  # bounds how far decoding runs ahead of writing
                 for index, row in zip(chunk, pool.map(decode, chunk), strict=True):

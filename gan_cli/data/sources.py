@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,7 +51,9 @@ class WebDataset(ImageDataset):
             root.mkdir(parents=True, exist_ok=True)
             yield self.open(datasets, root)
         except ModuleNotFoundError as error:
-            raise UserError(f"dataset={name.lower()}: needs the package {error.name}: pip install {error.name}") from error
+            raise UserError(
+                f"dataset={name.lower()}: needs the package {error.name}: pip install {error.name}"
+            ) from error
         except (URLError, RuntimeError, OSError, EOFError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
@@ -165,9 +168,12 @@ class LSUN(PictureFiles):
 
     def open(self, datasets: Any, root: Path) -> Any:
         which = "test" if self.split == "test" else [f"{self.category}_{self.split}"]
-        return datasets.LSUN(str(root), classes=which)
+        here = Path.cwd()
+        os.chdir(root)  # torchvision leaves an index of the keys in the current folder
+        try:
+            return datasets.LSUN(".", classes=which)
+        finally:
+            os.chdir(here)
 
     def marks(self) -> list[Any]:
         return [self.category]
-
-

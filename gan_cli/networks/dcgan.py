@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -36,8 +37,8 @@ def initialise(module: nn.Module) -> None:
             nn.init.normal_(part.weight, 0.0, 0.02)
         elif isinstance(part, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
             nn.init.normal_(part.weight, 1.0, 0.02)
-        if getattr(part, "bias", None) is not None:
-            nn.init.zeros_(part.bias)
+        if isinstance(bias := getattr(part, "bias", None), nn.Parameter):
+            nn.init.zeros_(bias)
 
 
 class Generator(nn.Module):
@@ -51,7 +52,7 @@ class Generator(nn.Module):
         self.project = nn.Linear(latent + classes, plan[0] * 16, bias=bias)
         self.first = nn.Sequential(normalisation(norm, plan[0]), nn.ReLU(inplace=True))
         stages: list[nn.Module] = []
-        for inputs, outputs in zip(plan, plan[1:], strict=False):
+        for inputs, outputs in pairwise(plan):
             stages += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
             stages += [nn.ReLU(inplace=True)]
         self.stages = nn.Sequential(*stages, nn.ConvTranspose2d(plan[-1], shape[0], 4, 2, 1), nn.Tanh())
@@ -71,7 +72,7 @@ class Discriminator(nn.Module):
         plan = channel_plan(width, shape[-1])[::-1]
         bias = norm in ("none", "spectral")
         stages: list[nn.Module] = [nn.Conv2d(shape[0] + classes, plan[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for inputs, outputs in zip(plan, plan[1:], strict=False):
+        for inputs, outputs in pairwise(plan):
             stages += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
             stages += [nn.LeakyReLU(0.2, inplace=True)]
         self.stages = nn.Sequential(*stages)

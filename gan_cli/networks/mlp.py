@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ class Maxout(nn.Module):
     def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
-        self.linear = nn.Linear(inputs, outputs * pieces)
+        self.linear: nn.Module = nn.Linear(inputs, outputs * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
@@ -38,7 +39,7 @@ def layers(sizes: list[int], activation: str, pieces: int, norm: str, dropout: f
     """Hidden layers from ``sizes[0]`` inputs to ``sizes[-1]`` units."""
     spectral = spectral_norm if norm == "spectral" else lambda module: module
     made: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         if activation == "maxout":
             unit = Maxout(inputs, outputs, pieces)
             unit.linear = spectral(unit.linear)
@@ -91,7 +92,7 @@ class Discriminator(nn.Module):
         if options["input_dropout"]:
             body.insert(0, nn.Dropout(options["input_dropout"]))
         self.hidden = nn.Sequential(*body)
-        self.out = nn.Linear(sizes[-1], 1)
+        self.out: nn.Module = nn.Linear(sizes[-1], 1)
         if options["norm"] == "spectral":
             self.out = spectral_norm(self.out)
 

@@ -11,7 +11,6 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 CERTAIN = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mistakes
-VANISHED = 1e-2  # of the generator's gradient, against the largest it has been
 
 
 class Hints:
@@ -20,7 +19,6 @@ class Hints:
     def __init__(self, loss: str) -> None:
         self.loss = loss
         self._said: set[str] = set()
-        self._largest_gradient = 0.0
 
     def _say(self, hint: str) -> None:
         if hint not in self._said:
@@ -29,16 +27,13 @@ class Hints:
 
     def record(self, record: dict[str, Any]) -> None:
         """As a listener of the log."""
-        real, fake, gradient = (record.get(key) for key in ("D/real", "D/fake", "grad_norm/generator"))
-        if real is None or fake is None or gradient is None:
+        real, fake = record.get("D/real"), record.get("D/fake")
+        if real is None or fake is None or real < CERTAIN or fake > 1 - CERTAIN:
             return
-        self._largest_gradient = max(self._largest_gradient, gradient)
-        if real < CERTAIN or fake > 1 - CERTAIN:
-            return
-        if self.loss == "minimax" and gradient < VANISHED * self._largest_gradient:
+        if self.loss == "minimax":  # dJ(G)/dlogit = -½ D(G(z)); of the non-saturating game, -½ (1 - D(G(z)))
             self._say(
-                "hint: D is certain of every sample, and with loss=minimax the generator's gradient has all but "
-                "vanished: try loss=non_saturating, or a slower D (discriminator.lr)"
+                f"hint: D is certain of every sample, and with loss=minimax the generator's gradient goes with "
+                f"D(G(z)) = {fake:.1g}: it has all but vanished: try loss=non_saturating or a lower discriminator.lr"
             )
         elif record.get("epoch", 0) >= 1:
             self._say(
@@ -51,5 +46,7 @@ class Hints:
         if not torch.isfinite(samples).all():
             self._say("hint: the generator's output is not finite")
         elif len(samples) > 1 and samples.std(dim=0).mean() < 1e-3 * max(1e-3, float(samples.abs().max())):
-            self._say("hint: the generator gives the same sample for every z (a full mode collapse): try another seed, "
-                      "a lower lr, or batch norm in G")
+            self._say(
+                "hint: the generator gives the same sample for every z (a full mode collapse): try another seed, "
+                "a lower lr, or batch norm in G"
+            )

@@ -63,7 +63,9 @@ class SampleGrids:
         try:
             save_png(image, self.folder / name)
         except OSError as error:
-            raise UserError(f"{self.folder / name}: cannot write the samples ({error.strerror or error}): make room") from error
+            raise UserError(
+                f"{self.folder / name}: cannot write the samples ({error.strerror or error}): make room"
+            ) from error
 
 
 def _columns(count: int) -> int:

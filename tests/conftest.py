@@ -1,0 +1,153 @@
+"""Tests drive the real command: in this process where only its result matters, as a process where signals do."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_cli import cli
+
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
+torch.set_num_threads(1)
+
+TINY_MLP = (
+    "architecture=mlp",
+    "architecture.generator.hidden=[16]",
+    "architecture.discriminator.hidden=[16]",
+    "dataset.size=8",
+    "dataset.limit=64",
+    "prior.size=4",
+    "batch_size=8",
+    "sample_count=4",
+)
+TINY_DCGAN = (
+    "architecture.width=4",
+    "dataset.size=8",
+    "dataset.limit=64",
+    "prior.size=4",
+    "batch_size=8",
+    "sample_count=4",
+)
+TINY_POINTS = (
+    "architecture=mlp",
+    "dataset=ring",
+    "dataset.points=200",
+    "architecture.generator.hidden=[8]",
+    "architecture.discriminator.hidden=[8]",
+    "prior.size=2",
+    "batch_size=8",
+    "sample_count=4",
+)
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def errors(self) -> list[str]:
+        return [line for line in self.err.splitlines() if line.startswith("gan-train: error: ")]
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path, monkeypatch):
+    """Each test has an empty current folder, and leaves logging and torch as they were."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    modules = set(sys.modules)
+    yield
+    for handler in set(logging.getLogger().handlers) - set(handlers):
+        handler.close()
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    torch.use_deterministic_algorithms(False)
+    for name in set(sys.modules) - modules:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def gan_train(capfd, monkeypatch):
+    """Runs a command in this process, in the current folder."""
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["gan-train", *arguments])
+        code = cli._exit_code(lambda: cli._train(sys.argv[1:]))
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def spawn():
+    """Starts the command as a process of its own, in the current folder."""
+    started: list[subprocess.Popen] = []
+
+    def call(*arguments: str, **options) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gan_cli", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        started.append(process)
+        return process
+
+    yield call
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def run_folder(parent: Path = Path("outputs")) -> Path:
+    """The one run folder there is."""
+    (found,) = (path.parent for path in parent.glob("*/*/status.json"))
+    return found
+
+
+def state_in(folder: Path) -> dict:
+    """The newest checkpoint of a run folder."""
+    path = max((folder / "checkpoints").glob("step-*.pt"))
+    return torch.load(path, weights_only=True)
+
+
+def metrics_in(folder: Path, clock: bool = False) -> list[dict]:
+    """The lines of metrics.jsonl, without the fields that tell the time."""
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in r.items() if clock or k not in ("seconds", "images_per_second")} for r in records]
+
+
+def tensors(node, prefix: str = "") -> dict[str, torch.Tensor]:
+    """Every tensor of a nested state, by its path."""
+    if isinstance(node, torch.Tensor):
+        return {prefix: node}
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return {path: tensor for key, value in items for path, tensor in tensors(value, f"{prefix}/{key}").items()}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """The same bytes in every tensor of the last checkpoint, the same pictures, the same metrics."""
+    ours, theirs = tensors(state_in(one)), tensors(state_in(other))
+    assert ours.keys() == theirs.keys()
+    different = [name for name in ours if ours[name].numpy().tobytes() != theirs[name].numpy().tobytes()]
+    assert not different
+    assert metrics_in(one) == metrics_in(other)
+    pictures = [{p.name: p.read_bytes() for p in (run / "samples").iterdir()} for run in (one, other)]
+    assert pictures[0] == pictures[1]

@@ -1,0 +1,176 @@
+"""Every bad command: one line that names the key, the value and the fix, exit code 2, and no run folder left behind."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY_MLP
+from PIL import Image
+
+MISTAKES = [
+    # misspelt keys, options, flags
+    ("step=100", "step=100: no such key (did you mean 'steps'?)"),
+    ("lr=1e-3", "lr=0.001: no such key (did you mean 'discriminator.lr' or 'generator.lr' or 'optimizer.lr'?)"),
+    ("optimizer.learning_rate=1", "optimizer.learning_rate=1: no such key"),
+    ("loss=minmax", "loss=minmax: no such option (did you mean 'minimax'?)"),
+    ("dataset=mnst", "dataset=mnst: no such option (did you mean 'mnist'?)"),
+    ("architecture=dcgn", "architecture=dcgn: no such option (did you mean 'dcgan'?)"),
+    ("optimizer=adm", "optimizer=adm: no such option (did you mean 'adam'?)"),
+    ("schedule=cos", "schedule=cos: no such option (did you mean 'cosine'?)"),
+    ("prior=gaussian", "prior=gaussian: no such option; available: normal, uniform"),
+    ("experiment=rign", "experiment=rign: no such option (did you mean 'ring'?)"),
+    ("los=minimax", "los=minimax: no such key (did you mean 'loss'?)"),
+    ("loss.weight=2", "loss.weight=2: no such key"),
+    ("architecture.hidden=[8]", "architecture.hidden=[8]: no such key"),
+    ("+extra=1", "extra=1: no such key"),
+    ("++optimizer.extra=1", "optimizer.extra=1: no such key"),
+    ("~steps", "~steps: every key is needed and cannot be removed"),
+    ("--steps=3", "--steps: no such flag: keys are written steps=3"),
+    ("--batch-size 3", "--batch-size: no such flag: keys are written batch_size=3"),
+    ("--mutlirun", "--mutlirun: no such flag (did you mean '--multirun'?)"),
+    ("-x", "-x: no such flag"),
+    ("--experimental-rerun x.pickle", "--experimental-rerun: would run pickled code"),
+    ("--config-dir nowhere", "nowhere: no such folder"),
+    ("steps", "steps: overrides are written key=value"),
+    # types and limits
+    ("steps=many", "steps=many: must be a whole number"),
+    ("steps=0", "steps=0: must be at least 1"),
+    ("steps=1.5", "steps=1.5: must be a whole number"),
+    ("batch_size=-4", "batch_size=-4: must be at least 1"),
+    ("batch_size=null", "batch_size=null: must be a whole number"),
+    ("seed=-1", "seed=-1: must be at least 0"),
+    ("optimizer.lr=-1e-4", "optimizer.lr=-0.0001: must be greater than 0"),
+    ("generator.lr=0", "generator.lr=0: must be greater than 0"),
+    ("optimizer.lr=inf", "optimizer.lr=inf: must be finite"),
+    ("optimizer.betas=[0.5,1.0]", "optimizer.betas.1=1.0: must be less than 1"),
+    ("optimizer.betas=[0.5]", "optimizer.betas=[0.5]: must be a list of at least 2 values"),
+    ("optimizer.betas=0.5", "optimizer.betas=0.5: must be a list"),
+    ("discriminator.steps=0", "discriminator.steps=0: must be at least 1"),
+    ("discriminator=2", "discriminator=2: must be a group of keys"),
+    ("conditional=maybe", "conditional=maybe: must be true or false"),
+    ("updates=sometimes", "updates=sometimes: must be one of 'alternating' or 'simultaneous'"),
+    ("precision=fp8", "precision=fp8: must be one of"),
+    ("device=gpu", "device=gpu: must be auto, cpu, cuda, cuda:N or mps"),
+    ("prior.size=0", "prior.size=0: must be at least 1"),
+    ("dataset.channels=2", "dataset.channels=2: must be one of 1 or 3"),
+    ("dataset.split=validation", "dataset.split=validation: must be one of 'train' or 'test'"),
+    ("architecture.norm=spectral", "architecture.norm=spectral: must be one of"),
+    ("keep_checkpoints=0", "keep_checkpoints=0: must be at least 1"),
+    ("seed=1,2", "seed=1,2: several values make a sweep: add --multirun"),
+    ("loss.class=os.system", "loss.class=os.system: is set by loss/non_saturating.yaml alone"),
+    ("steps=${nowhere}", "nowhere"),
+    ("steps=[1", "steps=[1: cannot be read"),
+    # values that do not go together
+    (
+        "dataset.size=28",
+        "dataset.size=28: architecture=dcgan needs a power of two from 8 to 256, such as dataset.size=32",
+    ),
+    ("dataset=ring", "architecture=dcgan: makes pictures, but dataset=ring holds points: use architecture=mlp"),
+    ("dataset=gaussian architecture=mlp conditional=true", "conditional=true: dataset=gaussian has no labels"),
+    (
+        "optimizer=sgd optimizer.nesterov=true optimizer.momentum=0",
+        "nesterov=true needs optimizer.momentum greater than 0",
+    ),
+    # data
+    ("dataset=image_folder", "dataset.path: has no value: set dataset.path=…"),
+    ("dataset=image_folder dataset.path=nowhere", "dataset.path=nowhere: does not exist"),
+    ("dataset=image_folder dataset.path=empty", "dataset.path=empty: holds no pictures"),
+    ("dataset=image_folder dataset.path=notes.txt", "dataset.path=notes.txt: is neither a folder nor a zip file"),
+    ("dataset=image_folder dataset.path=empty.zip", "dataset.path=empty.zip: holds no pictures"),
+    (
+        "dataset=image_folder dataset.path=broken",
+        "dataset.path=broken: none of its 1 pictures can be read, e.g. torn.png",
+    ),
+    ("dataset=image_folder dataset.path=one dataset.split=test", "dataset.split=test: holds no picture"),
+    (
+        "dataset=image_folder dataset.path=one conditional=true",
+        "conditional=true: dataset=image_folder has no labels here",
+    ),
+    ("dataset=mnist dataset.root=notes.txt", "dataset.root=notes.txt: no usable MNIST there"),
+    # machine and places
+    ("device=cuda:99", "device=cuda:99: this machine has"),
+    ("precision=tf32 device=cpu", "precision=tf32: is for CUDA devices"),
+    ("hydra.run.dir=notes.txt/run", "notes.txt/run: cannot make the run folder"),
+    ("hydra.nonsense=1", "nonsense"),
+    # resume
+    ("resume=latest", "resume=latest: there is no run with checkpoints under outputs/"),
+    ("resume=nowhere", "resume=nowhere: no such file or folder"),
+    ("resume=empty", "resume=empty: has no checkpoints"),
+    ("resume=notes.txt", "notes.txt: not a readable checkpoint"),
+    ("resume=foreign.pt", "foreign.pt: not a checkpoint of this version of gan-train"),
+    ("resume=code.pt", "code.pt: not a readable checkpoint"),
+    ("-m resume=empty seed=1,2", "resume: continues one run: leave out --multirun"),
+    ("-m dry_run=true seed=1,2", "dry_run=true: shows one run"),
+    ("-m loss=minimax,hnge", "loss=hnge: no such option"),
+    ("-m optimizer.lr=1e-3,-1", "optimizer.lr=-1: must be greater than 0"),
+]
+
+
+class Runs:
+    """Pickles into a call that would leave a mark."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("it-ran"),)
+
+
+@pytest.fixture
+def places():
+    """Files and folders that commands point at."""
+    for folder in ("empty", "broken", "one"):
+        Path(folder).mkdir()
+    Path("notes.txt").write_text("not a picture")
+    Path("broken/torn.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    Image.new("L", (8, 8)).save("one/picture.png")
+    zipfile.ZipFile("empty.zip", "w").close()
+    torch.save({"weights": torch.zeros(3)}, "foreign.pt")
+    torch.save(Runs(), "code.pt")
+    return {path for path in Path().rglob("*") if path.name != "cache"}
+
+
+@pytest.mark.parametrize(("command", "message"), MISTAKES, ids=[command for command, _ in MISTAKES])
+def test_a_bad_command_says_what_is_wrong_in_one_line(gan_train, places, command, message):
+    result = gan_train(*command.split())
+    assert result.code == 2, result.err
+    assert message in result.err
+    assert result.err.splitlines() == result.errors
+    assert len(result.errors) == 1
+    left = {path for path in Path().rglob("*") if path.parts[0] != "data"}
+    assert left == places
+
+
+def test_all_mistakes_of_a_command_are_told_at_once(gan_train):
+    result = gan_train("step=1", "loss=hnge", "optimizer.lr=-1", "dataset.size=30", "prior.size=x", "foo")
+    assert result.code == 2
+    for key in ("step=1", "loss=hnge", "optimizer.lr=-1", "dataset.size=30", "prior.size=x", "foo"):
+        assert sum(f"error: {key}" in line for line in result.errors) == 1
+    assert len(result.errors) == 6
+
+
+def test_a_full_trace_is_shown_only_when_asked_for(gan_train, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    assert "Traceback" in gan_train("steps=-1").err
+
+
+def test_a_folder_with_a_run_in_it_is_not_trained_over(gan_train):
+    assert gan_train(*TINY_MLP, "steps=2", "hydra.run.dir=run").code == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    result = gan_train(*TINY_MLP, "steps=2", "hydra.run.dir=run")
+    assert result.code == 2
+    assert "holds a run already: continue it with resume=run" in result.err
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_in_use_is_refused(gan_train, spawn):
+    import time
+
+    process = spawn(*TINY_MLP, "steps=1000000", "checkpoint_every=10", "log_every=10", "hydra.run.dir=run")
+    while not Path("run/metrics.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    result = gan_train("resume=run")
+    assert result.code == 2
+    assert "another process is training in this folder" in result.err
+    assert process.poll() is None

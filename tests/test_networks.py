@@ -1,0 +1,128 @@
+"""Architectures against the papers they come from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from gan_cli.command import Command, check
+from gan_cli.library import Library
+
+
+def players(*overrides: str, shape=(1, 32, 32), classes=0):
+    library = Library()
+    config = check(Command.parse(list(overrides)), library)
+    architecture = library.build("architecture", config.architecture)
+    torch.manual_seed(0)
+    return architecture.generator(10, shape, classes), architecture.discriminator(shape, classes)
+
+
+@pytest.mark.parametrize("size", [8, 16, 32, 64, 128, 256])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_dcgan_makes_any_power_of_two(size, channels):
+    generator, discriminator = players("architecture.width=4", shape=(channels, size, size))
+    x = generator(torch.randn(2, 10))
+    assert x.shape == (2, channels, size, size)
+    assert x.abs().max() <= 1
+    assert discriminator(x).shape == (2,)
+
+
+def test_dcgan_is_the_paper_at_64():
+    generator, discriminator = players("architecture.width=128", shape=(3, 64, 64))
+    convolutions = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert [m.in_channels for m in convolutions] == [1024, 512, 256, 128]  # figure 1
+    assert convolutions[-1].out_channels == 3
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in generator.modules()) == 4  # all but the output
+    assert not isinstance(generator.stages[-2], nn.BatchNorm2d)
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in discriminator.modules()) == 3  # all but the input
+    assert not isinstance(discriminator.stages[1], nn.BatchNorm2d)
+    assert all(m.negative_slope == 0.2 for m in discriminator.modules() if isinstance(m, nn.LeakyReLU))
+    for network in (generator, discriminator):
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 10000:
+                assert module.weight.mean().abs() < 5e-4
+                assert module.weight.std().item() == pytest.approx(0.02, rel=0.02)
+            if isinstance(module, nn.BatchNorm2d):
+                assert module.weight.mean().item() == pytest.approx(1, abs=0.01)
+                assert module.weight.std().item() == pytest.approx(0.02, rel=0.25)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "group", "layer", "none"])
+def test_dcgan_norms(norm):
+    generator, discriminator = players(f"architecture.norm={norm}", "architecture.width=4")
+    logits = discriminator(generator(torch.randn(4, 10)))
+    logits.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in generator.parameters())
+    kinds = {type(m).__name__ for m in generator.modules()}
+    wanted = {"batch": "BatchNorm2d", "instance": "InstanceNorm2d", "group": "GroupNorm", "layer": "GroupNorm"}
+    assert norm == "none" or wanted[norm] in kinds
+
+
+@pytest.mark.parametrize("name", ["dcgan", "mlp"])
+def test_spectral_norm_bounds_every_layer_of_the_discriminator(name):
+    _, discriminator = players(f"architecture={name}", "architecture.discriminator.norm=spectral")
+    discriminator.train()
+    for _ in range(30):  # power iterations
+        discriminator(torch.randn(4, 1, 32, 32))
+    layers = [m for m in discriminator.modules() if hasattr(m, "parametrizations")]
+    assert len(layers) >= 3
+    for layer in layers:
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
+
+
+def test_mlp_is_the_2014_paper():
+    generator, discriminator = players("architecture=mlp", shape=(1, 28, 28))
+    kinds = [type(m).__name__ for m in generator.hidden]
+    assert kinds == ["Linear", "ReLU", "Linear", "ReLU"]
+    assert [m.out_features for m in generator.hidden if isinstance(m, nn.Linear)] == [1200, 1200]
+    assert [type(m).__name__ for m in discriminator.hidden] == ["Dropout", "Maxout", "Dropout", "Maxout", "Dropout"]
+    assert [m.p for m in discriminator.hidden if isinstance(m, nn.Dropout)] == [0.2, 0.5, 0.5]
+    assert discriminator.hidden[1].linear.weight.shape == (240 * 5, 784)
+
+
+def test_maxout_is_the_largest_of_its_affine_pieces():
+    from gan_cli.networks.mlp import Maxout
+
+    unit = Maxout(3, 2, pieces=4)
+    x = torch.randn(5, 3)
+    pieces = torch.stack([x @ unit.linear.weight[i] + unit.linear.bias[i] for i in range(8)], dim=1)
+    assert torch.allclose(unit(x), pieces.reshape(5, 2, 4).max(dim=2).values, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "maxout"])
+def test_mlp_activations(activation):
+    generator, discriminator = players(
+        "architecture=mlp",
+        f"architecture.generator.activation={activation}",
+        f"architecture.discriminator.activation={activation}",
+        "architecture.generator.norm=batch",
+        "architecture.discriminator.norm=layer",
+        shape=(2,),
+    )
+    x = generator(torch.randn(6, 10))
+    assert x.shape == (6, 2)
+    assert discriminator(x).shape == (6,)
+
+
+@pytest.mark.parametrize(
+    ("output", "low", "high"), [("tanh", -1, 1), ("sigmoid", -1, 1), ("none", -99, 99), ("auto", -1, 1)]
+)
+def test_mlp_outputs(output, low, high):
+    generator, _ = players("architecture=mlp", f"architecture.generator.output={output}", shape=(1, 4, 4))
+    x = generator(50 * torch.randn(64, 10))
+    assert low <= x.min() < -0.9
+    assert 0.9 < x.max() <= high
+    assert output != "none" or x.abs().max() > 1
+
+
+@pytest.mark.parametrize("name", ["dcgan", "mlp"])
+def test_labels_reach_both_players(name):
+    generator, discriminator = players(f"architecture={name}", classes=3)
+    generator.eval(), discriminator.eval()
+    z, x = torch.randn(1, 10).expand(3, -1), torch.randn(1, 1, 32, 32).expand(3, -1, -1, -1)
+    labels = torch.arange(3)
+    assert len(generator(z, labels).flatten(1).unique(dim=0)) == 3
+    assert len(discriminator(x, labels).unique()) == 3
+    with pytest.raises(ValueError, match="labels"):
+        generator(z)

@@ -1,0 +1,168 @@
+"""Promise 1: N steps, or k steps, a kill, and a resume, end in the same bytes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in
+
+CASES = {
+    "mlp-adam": (*TINY_MLP, "optimizer=adam"),
+    "mlp-sgd-simultaneous": (*TINY_MLP, "optimizer=sgd", "optimizer.lr=0.01", "updates=simultaneous"),
+    "mlp-rmsprop-k2-minimax": (*TINY_MLP, "optimizer=rmsprop", "discriminator.steps=2", "loss=minimax"),
+    "dcgan-adam-k2-flip": (*TINY_DCGAN, "discriminator.steps=2", "dataset.flip=true"),
+    "dcgan-adamw-cosine": (
+        *TINY_DCGAN,
+        "optimizer=adamw",
+        "schedule=cosine",
+        "schedule.duration=13",
+        "schedule.warmup=4",
+        "prior=uniform",
+    ),
+    "dcgan-simultaneous-k2-g2": (
+        *TINY_DCGAN,
+        "updates=simultaneous",
+        "discriminator.steps=2",
+        "generator.steps=2",
+        "optimizer=rmsprop",
+    ),
+    "dcgan-sgd-spectral-conditional": (
+        *TINY_DCGAN,
+        "optimizer=sgd",
+        "optimizer.lr=0.01",
+        "architecture.discriminator.norm=spectral",
+        "conditional=true",
+    ),
+    "mlp-maximum-likelihood-conditional": (*TINY_MLP, "loss=maximum_likelihood", "conditional=true", "ema_half_life=0"),
+    "dcgan-bf16": (*TINY_DCGAN, "precision=bf16"),
+}
+WATCHED = ("log_every=3", "sample_every=4", "checkpoint_every=5")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_stopped_and_resumed_is_the_undisturbed_run(gan_train, case):
+    assert gan_train(*case, *WATCHED, "steps=13", "hydra.run.dir=whole").code == 0
+    assert gan_train(*case, *WATCHED, "steps=7", "hydra.run.dir=parts").code == 0
+    # as a kill at step 7 leaves it: the checkpoint of step 5, and lines and pictures beyond it
+    Path("parts/checkpoints/step-000000007.pt").unlink()
+    with Path("parts/metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "torn')
+    Path("parts/samples/step-000000007.png").unlink()
+    result = gan_train("resume=parts", "steps=13")
+    assert result.code == 0, result.err
+    assert_same_run(Path("whole"), Path("parts"))
+
+
+@pytest.mark.parametrize("case", [CASES["mlp-adam"], CASES["dcgan-adamw-cosine"]], ids=["mlp", "dcgan"])
+def test_killed_at_random_moments_is_the_undisturbed_run(spawn, gan_train, case):
+    steps = ("steps=400", "log_every=7", "sample_every=50", "checkpoint_every=20")
+    assert gan_train(*case, *steps, "hydra.run.dir=whole").code == 0
+    process, kills = spawn(*case, *steps, "hydra.run.dir=parts"), 0
+    while True:
+        while not list(Path("parts/checkpoints").glob("step-*.pt")) and process.poll() is None:
+            time.sleep(0.01)
+        last = max((p.name for p in Path("parts/checkpoints").glob("step-*.pt")), default="")
+        while process.poll() is None and last >= max(p.name for p in Path("parts/checkpoints").glob("step-*.pt")):
+            time.sleep(0.002)
+        time.sleep(random.uniform(0, 0.15))
+        if kills == 3 or process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        process = spawn("resume=parts")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert kills > 0
+    assert_same_run(Path("whole"), Path("parts"))
+
+
+def test_first_signal_finishes_the_step_and_saves(spawn, gan_train):
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = spawn(*TINY_MLP, "steps=100000", "log_every=10", "checkpoint_every=0", f"hydra.run.dir=run{code}")
+        metrics = Path(f"run{code}/metrics.jsonl")
+        while not metrics.exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert "Traceback" not in err
+        assert '"status": "interrupted"' in Path(f"run{code}/status.json").read_text()
+        step = state_in(Path(f"run{code}"))["step"]
+        assert 0 < step < 100000
+        assert gan_train(f"resume=run{code}", f"steps={step + 15}").code == 0
+        steps = [record["step"] for record in metrics_in(Path(f"run{code}"))]
+        assert steps == sorted(set(steps))
+        assert steps[-1] == step + 15
+
+
+def test_latest_is_the_run_that_was_trained_last(gan_train):
+    assert gan_train(*TINY_MLP, "steps=3").code == 0
+    first = run_folder()
+    assert gan_train(*TINY_MLP, "steps=2", "seed=1").code == 0
+    assert gan_train(f"resume={first}", "steps=4").code == 0
+    assert gan_train("resume=latest", "steps=6").code == 0
+    assert state_in(first)["step"] == 6
+    assert (first / ".hydra" / "overrides.yaml").read_text() == "".join(f"- {k}\n" for k in (*TINY_MLP, "steps=3"))
+    assert (first / ".hydra" / "resume-2" / "overrides.yaml").exists()
+
+
+def test_an_older_checkpoint_can_be_resumed_and_nothing_is_lost(gan_train):
+    assert gan_train(*TINY_MLP, "steps=6", "checkpoint_every=2", "keep_checkpoints=5", "hydra.run.dir=run").code == 0
+    result = gan_train("resume=run/checkpoints/step-000000002.pt", "generator.lr=1e-3", "log_every=1")
+    assert result.code == 0, result.err
+    assert Path("run/abandoned/checkpoints/step-000000004.pt").exists()
+    assert state_in(Path("run"))["config"]["generator"]["lr"] == 1e-3
+    assert [record["step"] for record in metrics_in(Path("run"))] == [3, 4, 5, 6]
+
+
+def test_a_torn_checkpoint_is_named_and_the_one_before_it_used(gan_train):
+    assert gan_train(*TINY_MLP, "steps=6", "checkpoint_every=3", "hydra.run.dir=run").code == 0
+    torn = Path("run/checkpoints/step-000000006.pt")
+    torn.write_bytes(torn.read_bytes()[:1000])
+    result = gan_train("resume=run")
+    assert result.code == 0
+    assert "step-000000006.pt" in result.err
+    assert "trying the one before" in result.err
+    assert state_in(Path("run"))["step"] == 6
+
+
+REFUSED = {
+    "architecture.width=8": "architecture.width=8: the checkpoint has 4",
+    "dataset.size=16": "dataset.size=16: the checkpoint has 8",
+    "optimizer=sgd": "optimizer.name=sgd: the checkpoint has adam",
+    "prior.size=5": "prior.size=5: the checkpoint has 4",
+    "conditional=true": "conditional=true: the checkpoint has false",
+    "steps=3": "is at step 3 of 3: nothing left to train; to train longer: steps=6",
+    "experiment=ring": "experiment: is a whole preset",
+    "stepz=9": "stepz=9: no such key",
+    "batch_size=-1": "batch_size=-1: must be at least 1",
+}
+
+
+def test_what_the_weights_cannot_follow_is_refused_with_the_differences(gan_train):
+    assert gan_train(*TINY_DCGAN, "steps=3", "hydra.run.dir=run").code == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    for override, message in REFUSED.items():
+        result = gan_train("resume=run", "steps=9", override)
+        assert result.code == 2
+        assert len(result.errors) == 1
+        assert message in result.errors[0]
+    both = gan_train("resume=run", "steps=9", "architecture.width=8", "dataset.size=16")
+    assert len([e for e in both.errors if "the checkpoint has" in e]) >= 2
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+
+
+def test_typed_keys_override_the_saved_config_and_the_others_stay(gan_train):
+    assert gan_train(*TINY_DCGAN, "steps=3", "log_every=1", "optimizer.lr=1e-3", "hydra.run.dir=run").code == 0
+    assert gan_train("resume=run", "steps=5", "optimizer.lr=5e-4", "loss=minimax").code == 0
+    config = state_in(Path("run"))["config"]
+    assert (config["steps"], config["log_every"], config["batch_size"]) == (5, 1, 8)
+    assert config["discriminator"]["lr"] == config["generator"]["lr"] == 5e-4
+    assert config["loss"] == {"name": "minimax"}
+    assert [record["lr/generator"] for record in metrics_in(Path("run"))] == [1e-3] * 3 + [5e-4] * 2
