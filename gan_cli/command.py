@@ -172,7 +172,7 @@ def check(command: Command, library: Library) -> Config:
 
 
 def _wrong_options(override: Override, library: Library) -> list[str]:
-    problems = []
+    problems: list[str] = []
     for value in override.values:
         for name in value if isinstance(value, list) else [value]:
             if name is None and override.key == "experiment":

@@ -30,7 +30,7 @@ class OptimizerOptions:
 class Adam(OptimizerOptions):
     """Kingma & Ba 2015."""
 
-    kind = torch.optim.Adam
+    kind: ClassVar[type[torch.optim.Optimizer]] = torch.optim.Adam
 
     betas: list[float]
     eps: float

@@ -87,12 +87,12 @@ class ImageFolder(ImageDataset):
         finally:
             if archive is not None:
                 archive.close()
+        if not len(cached.values):
+            raise UserError(f"dataset.path={self.path}: none of its {len(names)} pictures can be read, e.g. {names[0]}")
         if cached.unreadable:
             shown = ", ".join(names[index] for index in cached.unreadable[:5])
             more = f" and {len(cached.unreadable) - 5} more" if len(cached.unreadable) > 5 else ""
             log.warning("%d of %d pictures cannot be read: %s%s", len(cached.unreadable), len(names), shown, more)
-        if not len(cached.values):
-            raise UserError(f"dataset.path={self.path}: none of its {len(names)} pictures can be read, e.g. {names[0]}")
         labels = None
         if self.class_names:
             number = {name: i for i, name in enumerate(self.class_names)}

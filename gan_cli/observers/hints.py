@@ -20,10 +20,10 @@ class Hints:
         self.loss = loss
         self._said: set[str] = set()
 
-    def _say(self, hint: str) -> None:
-        if hint not in self._said:
-            self._said.add(hint)
-            log.warning(hint)
+    def _say(self, state: str, hint: str) -> None:
+        if state not in self._said:
+            self._said.add(state)
+            log.warning("hint: %s", hint)
 
     def record(self, record: dict[str, Any]) -> None:
         """As a listener of the log."""
@@ -32,21 +32,24 @@ class Hints:
             return
         if self.loss == "minimax":  # dJ(G)/dlogit = -½ D(G(z)); of the non-saturating game, -½ (1 - D(G(z)))
             self._say(
-                f"hint: D is certain of every sample, and with loss=minimax the generator's gradient goes with "
+                "certain",
+                f"D is certain of every sample, and with loss=minimax the generator's gradient goes with "
                 f"D(G(z)) = {fake:.1g}: it has all but vanished: try loss=non_saturating or a lower discriminator.lr"
             )
         elif record.get("epoch", 0) >= 1:
             self._say(
-                "hint: D is certain of every sample, so its gradient tells the generator little: try a smaller or "
+                "certain",
+                "D is certain of every sample, so its gradient tells the generator little: try a smaller or "
                 "slower D (discriminator.lr), dropout, or fewer discriminator.steps"
             )
 
     def samples(self, samples: Tensor) -> None:
         """As a listener of the sample grids: are all samples one and the same?"""
         if not torch.isfinite(samples).all():
-            self._say("hint: the generator's output is not finite")
+            self._say("not finite", "the generator's output is not finite")
         elif len(samples) > 1 and samples.std(dim=0).mean() < 1e-3 * max(1e-3, float(samples.abs().max())):
             self._say(
-                "hint: the generator gives the same sample for every z (a full mode collapse): try another seed, "
+                "constant",
+                "the generator gives the same sample for every z (a full mode collapse): try another seed, "
                 "a lower lr, or batch norm in G"
             )
