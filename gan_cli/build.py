@@ -13,8 +13,9 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.ema import EMA
 from gan_cli.errors import UserError
-from gan_cli.game import Game, Player
+from gan_cli.game import Game, View
 from gan_cli.library import Library
+from gan_cli.player import Player
 from gan_cli.random import seed_all
 from gan_cli.sampler import Sampler
 
@@ -82,7 +83,8 @@ def networks(
     made = []
     for name in ("generator", "discriminator"):
         seed_all(config.seed, "init", name, device=torch.device("cpu"))
-        arguments = (config.prior.size, shape, classes) if name == "generator" else (shape, classes)  # type: ignore[attr-defined]
+        seen = (config.pack * shape[0], *shape[1:])  # D takes a pack of samples for one of more channels
+        arguments = (config.prior.size, shape, classes) if name == "generator" else (seen, classes)  # type: ignore[attr-defined]
         try:
             network = getattr(architecture, name)(*arguments)
         except ValueError as error:
@@ -128,12 +130,37 @@ def build(config: Config, library: Library) -> Setup:
     if config.compile:
         generator.compile()  # unlike torch.compile(generator), keeps the names of the weights
         discriminator.compile()
-    game = Game(generator, discriminator, loss, torch.bfloat16 if config.precision == "bf16" else None)
+    if getattr(loss, "generator_sees_features", False) and not hasattr(discriminator, "features"):
+        raise UserError(f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match")
+    game = Game(
+        generator,
+        discriminator,
+        loss,
+        {name: library.build("penalty", choice) for name, choice in config.penalty.items()},
+        View(
+            sigma=config.instance_noise.sigma,
+            noise_images=config.instance_noise.images,
+            augment=config.augment,
+            pack=config.pack,
+        ),
+        torch.bfloat16 if config.precision == "bf16" else None,
+    )
 
     def player(name: str, network: nn.Module, opponent: nn.Module, cost: Any) -> Player:
         options = getattr(config, name)
         made = optimizer.build(network.parameters(), options.lr)
-        return Player(name, network, opponent, cost, made, lr=options.lr, schedule=schedule, steps=options.steps)
+        constrain = getattr(loss, "constrain", None) if name == "discriminator" else None
+        return Player(
+            name,
+            network,
+            opponent,
+            cost,
+            made,
+            lr=options.lr,
+            schedule=schedule,
+            steps=options.steps,
+            constrain=constrain,
+        )
 
     players = (
         player("discriminator", discriminator, generator, game.discriminator_cost),

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gan_cli.config import SCHEMAS, Config, validate
+from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
+from gan_cli.options import SCHEMAS
 from gan_cli.suggest import suggestion
 
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}

@@ -10,17 +10,32 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from gan_cli.errors import UserError
+from gan_cli.options import (
+    SCHEMAS,
+    CelebAOptions,
+    Choice,
+    Count,
+    DCGANOptions,
+    GaussianOptions,
+    ImageOptions,
+    LSUNOptions,
+    NonNegative,
+    Options,
+    PointOptions,
+    Positive,
+    SwissRollOptions,
+    Text,
+    WassersteinOptions,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from gan_cli.library import Library
 
-
-def _whole(value: Any) -> Any:
-    """``1e4`` is a float to YAML and a count to everybody else."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+SEVERAL = ("penalty",)  # groups of which any number can be chosen
 
 
 def _known_device(value: str) -> str:
@@ -29,219 +44,14 @@ def _known_device(value: str) -> str:
     return value
 
 
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) in (int, float) else value)]
-
-
-class Options(BaseModel):
-    """Some keys of the config; unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Choice(Options):
-    """The keys of one option of a group, such as ``loss=minimax``; ``name`` is the option's own."""
-
-    name: str
-
-    def keywords(self) -> dict[str, Any]:
-        """The options as keyword arguments of the class they configure."""
-        return {key: value for key, value in self.model_dump().items() if key != "name"}
-
-
-# --- dataset ---------------------------------------------------------------------------------------------------------
-class ImageOptions(Choice):
-    size: Annotated[Count, Field(ge=4, le=1024)]
-    channels: Literal[1, 3]
-    limit: Whole
-    flip: bool
-    split: Literal["train", "test"]
-
-
-class WebImageOptions(ImageOptions):
-    root: Text
-
-
-class QMNISTOptions(WebImageOptions):
-    split: Literal["train", "test", "test10k", "test50k", "nist"]  # type: ignore[assignment]
-
-
-class SVHNOptions(WebImageOptions):
-    split: Literal["train", "test", "extra"]  # type: ignore[assignment]
-
-
-class STL10Options(WebImageOptions):
-    split: Literal["train", "test", "unlabeled", "train+unlabeled"]  # type: ignore[assignment]
-
-
-class CelebAOptions(WebImageOptions):
-    split: Literal["train", "valid", "test", "all"]  # type: ignore[assignment]
-
-
-class LSUNOptions(WebImageOptions):
-    split: Literal["train", "val", "test"]  # type: ignore[assignment]
-    category: str
-
-
-class FolderOptions(ImageOptions):
-    root: Text
-    path: Text
-    split: Literal["all", "train", "test"]  # type: ignore[assignment]
-
-
-class PointOptions(Choice):
-    points: Count
-    seed: Whole
-
-
-class RingOptions(PointOptions):
-    modes: Count
-    radius: Positive
-    sigma: Positive
-
-
-class GridOptions(PointOptions):
-    side: Count
-    spacing: Positive
-    sigma: Positive
-
-
-class GaussianOptions(PointOptions):
-    dimension: Count
-    mean: Finite
-    sigma: Positive
-
-
-class SwissRollOptions(PointOptions):
-    turns: Positive
-    radius: Positive
-    noise: NonNegative
-
-
-# --- architecture ----------------------------------------------------------------------------------------------------
-Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "maxout"]
-
-
-class MLPGeneratorOptions(Options):
-    hidden: list[Count]
-    activation: Activation
-    pieces: Annotated[Count, Field(ge=2)]
-    norm: Literal["none", "batch", "layer"]
-    dropout: Fraction
-    output: Literal["auto", "tanh", "sigmoid", "none"]
-
-
-class MLPDiscriminatorOptions(Options):
-    hidden: list[Count]
-    activation: Activation
-    pieces: Annotated[Count, Field(ge=2)]
-    norm: Literal["none", "batch", "layer", "spectral"]
-    dropout: Fraction
-    input_dropout: Fraction
-
-
-class MLPOptions(Choice):
-    generator: MLPGeneratorOptions
-    discriminator: MLPDiscriminatorOptions
-
-
-class DCGANGeneratorOptions(Options):
-    width: Count
-    norm: Literal["batch", "instance", "group", "layer", "none"]
-
-
-class DCGANDiscriminatorOptions(Options):
-    width: Count
-    norm: Literal["batch", "instance", "group", "layer", "none", "spectral"]
-
-
-class DCGANOptions(Choice):
-    width: Count
-    norm: Literal["batch", "instance", "group", "layer", "none"]
-    generator: DCGANGeneratorOptions
-    discriminator: DCGANDiscriminatorOptions
-
-
-# --- prior, optimizer, schedule --------------------------------------------------------------------------------------
-class PriorOptions(Choice):
-    size: Count
-    scale: Positive
-
-
-class AdamOptions(Choice):
-    lr: Positive
-    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)]
-    eps: Positive
-    weight_decay: NonNegative
-
-
-class RMSpropOptions(Choice):
-    lr: Positive
-    alpha: Fraction
-    eps: Positive
-    momentum: Fraction
-    weight_decay: NonNegative
-
-
-class SGDOptions(Choice):
-    lr: Positive
-    momentum: Fraction
-    nesterov: bool
-    weight_decay: NonNegative
-
-
-class ScheduleOptions(Choice):
-    warmup: Whole
-
-
-class DecayOptions(ScheduleOptions):
-    start: Whole
-    duration: Count
-    final: Annotated[float, Field(ge=0, le=1)]
-
-
-class ExponentialOptions(ScheduleOptions):
-    half_life: Positive
-    final: Annotated[float, Field(ge=0, le=1)]
-
-
-SCHEMAS: dict[str, dict[str, type[Choice]]] = {
-    "dataset": {
-        "digits": ImageOptions,
-        **dict.fromkeys(("mnist", "fashion_mnist", "kmnist", "cifar10"), WebImageOptions),
-        "qmnist": QMNISTOptions,
-        "svhn": SVHNOptions,
-        "stl10": STL10Options,
-        "celeba": CelebAOptions,
-        "lsun": LSUNOptions,
-        "image_folder": FolderOptions,
-        "ring": RingOptions,
-        "grid": GridOptions,
-        "gaussian": GaussianOptions,
-        "swiss_roll": SwissRollOptions,
-    },
-    "architecture": {"mlp": MLPOptions, "dcgan": DCGANOptions},
-    "loss": dict.fromkeys(("minimax", "non_saturating", "maximum_likelihood"), Choice),
-    "prior": {"normal": PriorOptions, "uniform": PriorOptions},
-    "optimizer": {"adam": AdamOptions, "adamw": AdamOptions, "rmsprop": RMSpropOptions, "sgd": SGDOptions},
-    "schedule": {
-        "constant": ScheduleOptions,
-        "linear": DecayOptions,
-        "cosine": DecayOptions,
-        "exponential": ExponentialOptions,
-    },
-}
-
-
-# --- the root --------------------------------------------------------------------------------------------------------
 class PlayerOptions(Options):
     steps: Count
     lr: Positive
+
+
+class InstanceNoiseOptions(Options):
+    sigma: NonNegative
+    images: Whole
 
 
 class Root(Options):
@@ -251,10 +61,13 @@ class Root(Options):
     batch_size: Count
     seed: Whole
     conditional: bool
-    updates: Literal["alternating", "simultaneous"]
+    updates: Literal["alternating", "simultaneous", "extragradient", "optimistic"]
     discriminator: PlayerOptions
     generator: PlayerOptions
     ema_half_life: NonNegative
+    instance_noise: InstanceNoiseOptions
+    augment: list[Literal["color", "translation", "cutout"]]
+    pack: Annotated[Count, Field(le=16)]
     on_divergence: Literal["stop", "continue"]
 
     device: Annotated[str, AfterValidator(_known_device)]
@@ -281,12 +94,16 @@ class Config(Root):
     prior: Choice
     optimizer: Choice
     schedule: Choice
+    penalty: dict[str, Choice]
 
     def saved(self) -> dict[str, Any]:
         """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""
         saved = self.model_dump(exclude={"resume", "dry_run"})
         for group in SCHEMAS:
-            saved[group] = getattr(self, group).model_dump()
+            if group in SEVERAL:
+                saved[group] = {name: choice.model_dump() for name, choice in getattr(self, group).items()}
+            else:
+                saved[group] = getattr(self, group).model_dump()
         return saved
 
 
@@ -297,9 +114,20 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
         UserError: with one line for *every* mistake found.
     """
     problems: list[str] = []
-    choices: dict[str, Choice] = {}
+    choices: dict[str, Any] = {}
     for group in SCHEMAS:
         node = raw.get(group)
+        if group in SEVERAL:
+            choices[group] = {}
+            for name, options in (node or {}).items():
+                if not isinstance(options, Mapping) or "name" not in options:
+                    problems.append(f"{group}.{name}: is not chosen: {group}={name}, or {group}=[{name},…] for several")
+                    continue
+                try:
+                    choices[group][name] = check_choice(group, options, library, prefix=f"{group}.{name}.")
+                except UserError as error:
+                    problems.extend(error.problems)
+            continue
         if not isinstance(node, Mapping) or "name" not in node:
             problems.append(f"{group}: choose one of: {', '.join(library.options(group))}")
             continue
@@ -319,7 +147,7 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
     return Config.model_construct(None, **{key: getattr(root, key) for key in Root.model_fields}, **choices)
 
 
-def check_choice(group: str, node: Mapping[str, Any], library: Library) -> Choice:
+def check_choice(group: str, node: Mapping[str, Any], library: Library, prefix: str = "") -> Choice:
     """One group's values, typed.
 
     Raises:
@@ -332,10 +160,10 @@ def check_choice(group: str, node: Mapping[str, Any], library: Library) -> Choic
     try:
         return schema.model_validate({key: value for key, value in node.items() if key != "class"})
     except ValidationError as error:
-        raise UserError(*_explain(error, schema, prefix=f"{group}.")) from error
+        raise UserError(*_explain(error, schema, prefix=prefix or f"{group}.")) from error
 
 
-def _contradictions(choices: Mapping[str, Choice], root: Mapping[str, Any]) -> list[str]:
+def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
     """Values that are fine alone and wrong together."""
     problems = []
     dataset, architecture = choices.get("dataset"), choices.get("architecture")
@@ -353,6 +181,16 @@ def _contradictions(choices: Mapping[str, Choice], root: Mapping[str, Any]) -> l
         dataset, GaussianOptions | SwissRollOptions | LSUNOptions | CelebAOptions
     ):
         problems.append(f"conditional=true: dataset={dataset.name} has no labels: use conditional=false")
+    pack, batch = root.get("pack", 1), root.get("batch_size", 0)
+    if isinstance(pack, int) and isinstance(batch, int) and pack > 1:
+        if batch % pack:
+            problems.append(f"pack={pack}: D sees {pack} samples at a time, so batch_size={batch} must be a multiple")
+        if root.get("conditional") is True:
+            problems.append(f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false")
+    if root.get("augment") and isinstance(dataset, PointOptions):
+        problems.append(f"augment={shown(root['augment'])}: is for pictures, and dataset={dataset.name} holds points")
+    if isinstance(loss := choices.get("loss"), WassersteinOptions) and not loss.clip and not choices.get("penalty"):
+        problems.append("loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01")
     return problems
 
 

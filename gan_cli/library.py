@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gan_cli.config import SCHEMAS, Choice, check_choice
+from gan_cli.config import check_choice
 from gan_cli.errors import UserError
+from gan_cli.options import SCHEMAS, Choice
 from gan_cli.suggest import suggestion
 
 

@@ -107,7 +107,7 @@ def _overlaid(
     fresh, _ = compose(command, library, [*(choice.texts[0] for choice in choices), f"steps={steps}"])
     merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
     for choice in choices:
-        OmegaConf.update(merged, choice.key, fresh[choice.key], merge=False, force_add=True)
+        OmegaConf.update(merged, choice.key, fresh.get(choice.key, {}), merge=False, force_add=True)
     if "optimizer.lr" in typed:  # both players follow it, as they do in config.yaml
         rate = typed["optimizer.lr"]
         typed = {"discriminator.lr": rate, "generator.lr": rate, **typed}

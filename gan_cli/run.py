@@ -51,7 +51,7 @@ def run(
 def _run(config: Config, library: Library, folder: RunFolder, resumption: Resumption | None, *, live: bool) -> None:
     setup = build(config, library)
     start = restore(setup, resumption.state) if resumption else 0
-    hints = Hints(config.loss.name)
+    hints = Hints(config.loss.name, getattr(setup.game.loss, "probability", True))
     progress = Progress(start, config.steps, live=live)
     last: dict[str, Any] = {}
     record = Log(
@@ -143,7 +143,7 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
         "classes": setup.sampler.classes,
         "step": step,
         "networks": {player.name: player.network.state_dict() for player in setup.players},
-        "optimizers": {player.name: player.optimizer.state_dict() for player in setup.players},
+        "players": {player.name: player.state() for player in setup.players},
         "ema": setup.ema.network.state_dict() if setup.ema else None,
     }
 
@@ -162,7 +162,7 @@ def restore(setup: Setup, state: dict[str, Any]) -> int:
     try:
         for player in setup.players:
             player.network.load_state_dict(state["networks"][player.name])
-            player.optimizer.load_state_dict(state["optimizers"][player.name])
+            player.restore(state["players"][player.name])
         if setup.ema:
             setup.ema.network.load_state_dict(state["ema"] or state["networks"]["generator"])
     except (KeyError, RuntimeError, ValueError) as error:

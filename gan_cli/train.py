@@ -9,10 +9,12 @@ import torch
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.ema import EMA
-from gan_cli.game import Player, Statistics
+from gan_cli.game import Moment, Statistics
+from gan_cli.player import Player
 from gan_cli.random import seed_all
 
 Observer = Callable[[int, Sequence[Statistics]], None]
+Descent = Callable[[Player, int], None]
 
 
 def train(
@@ -30,31 +32,44 @@ def train(
 ) -> None:
     """Minibatch stochastic gradient descent of both players, for each step in ``steps`` (the first step is 1).
 
-    ``players`` move in this order: D ``k`` times, then G. With simultaneous updates, D's last move and G's first are
-    computed at the same parameters. Observers are told each step's statistics; nothing they do can change the
-    training, because every draw below is a function of its place.
+    ``players`` are D and G, who move in this order: D ``k`` times, then G. Observers are told each step's statistics;
+    nothing they do can change the training, because every draw below is a function of its place.
     """
+    images_per_step = players[0].steps * batch_size
     for step in steps:
         statistics = []
-        for moves in turn(players, updates):
+        for moves, descend in turn(players, updates):
             for player, move in moves:
                 seed_all(seed, "move", step, player.name, move, device=device)
-                number = (step - 1) * player.steps + move
-                x, labels = minibatches.draw(player.name, number, batch_size)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
+                moment = Moment(step, (step - 1) * player.steps + move, (step - 1) * images_per_step)
+                x, labels = minibatches.draw(player.name, moment.moves, batch_size)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
                 z = prior.sample(batch_size, device)  # {z⁽¹⁾ … z⁽ᵐ⁾} from the prior
-                statistics.append(player.gradient(x, z, labels))
+                statistics.append(player.gradient(x, z, labels, moment))
             for player, _ in moves:
-                player.descend(step)
+                descend(player, step)
         if ema is not None:
             ema.update(step)
         for observer in observers:
             observer(step, statistics)
 
 
-def turn(players: Sequence[Player], updates: str) -> list[list[tuple[Player, int]]]:
-    """The moves of one step, in order; those that share a list are computed at the same parameters."""
+def turn(players: Sequence[Player], updates: str) -> list[tuple[list[tuple[Player, int]], Descent]]:
+    """The moves of one step, in order, and how they descend; those that share a list see the same parameters.
+
+    Unless updates alternate, D's last move and G's first are made together.
+    """
     moves = [[(player, move)] for player in players for move in range(player.steps)]
-    if updates == "simultaneous":
-        meeting = players[0].steps
-        moves[meeting - 1 : meeting + 1] = [moves[meeting - 1] + moves[meeting]]
-    return moves
+    if updates == "alternating":
+        return [(each, Player.descend) for each in moves]
+    meeting = players[0].steps
+    before, together, after = moves[: meeting - 1], moves[meeting - 1] + moves[meeting], moves[meeting + 1 :]
+    jointly: dict[str, list[Descent]] = {
+        "simultaneous": [Player.descend],
+        "extragradient": [Player.look_ahead, Player.descend_from_start],
+        "optimistic": [Player.descend_optimistically],
+    }
+    return [
+        *((each, Player.descend) for each in before),
+        *((together, descend) for descend in jointly[updates]),
+        *((each, Player.descend) for each in after),
+    ]

@@ -18,8 +18,8 @@ from conftest import TINY_DCGAN, TINY_POINTS, run_folder, state_in
 from PIL import Image
 
 import gan_cli
-from gan_cli.config import SCHEMAS
 from gan_cli.library import Library, shipped_conf
+from gan_cli.options import SCHEMAS
 
 
 def python(code: str, **options) -> subprocess.CompletedProcess:

@@ -128,7 +128,6 @@ def test_costs_and_gradients_are_finite_for_any_logit(name, dtype):
         real = torch.full((4,), value, dtype=dtype, requires_grad=True)
         fake = torch.full((4,), -value, dtype=dtype, requires_grad=True)
         for cost in (game.discriminator(real, fake), game.generator(fake), game.generator(real, fake)):
-            assert cost.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
             assert torch.isfinite(cost)
             for gradient in torch.autograd.grad(cost, (real, fake), allow_unused=True):
                 assert gradient is None or torch.isfinite(gradient.float().square().sum())

@@ -18,7 +18,7 @@ GAMES = {
 
 def weights(folder: str) -> dict[str, bytes]:
     state = state_in(Path(folder))
-    parts = {key: state[key] for key in ("networks", "ema", "optimizers")}
+    parts = {key: state[key] for key in ("networks", "ema", "players")}
     return {name: tensor.numpy().tobytes() for name, tensor in tensors(parts).items()}
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.networks.labels import with_label
+from gan_cli.networks.minibatch_std import with_deviation
 
 
 def normalisation(kind: str, channels: int) -> nn.Module:
@@ -66,9 +67,9 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Halve the size of the picture (B, C, S, S) until 4×4, then one logit: (B,)."""
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, norm: str) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, width: int, norm: str, minibatch_std: bool) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes, self.minibatch_std = classes, minibatch_std
         plan = channel_plan(width, shape[-1])[::-1]
         bias = norm in ("none", "spectral")
         stages: list[nn.Module] = [nn.Conv2d(shape[0] + classes, plan[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
@@ -76,16 +77,22 @@ class Discriminator(nn.Module):
             stages += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
             stages += [nn.LeakyReLU(0.2, inplace=True)]
         self.stages = nn.Sequential(*stages)
-        self.out = nn.Linear(plan[-1] * 16, 1)
+        self.out = nn.Linear((plan[-1] + minibatch_std) * 16, 1)
         initialise(self)
         if norm == "spectral":
             for part in (*self.stages, self.out):
                 if isinstance(part, nn.Conv2d | nn.Linear):
                     spectral_norm(part)
 
+    def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What the last layer judges by, (B, F)."""
+        maps = self.stages(with_label(x, labels, self.classes))  # (B, C, 4, 4), channels last in memory
+        if self.minibatch_std:
+            maps = with_deviation(maps)
+        return maps.permute(0, 2, 3, 1).flatten(1)
+
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        features = self.stages(with_label(x, labels, self.classes))  # (B, C, 4, 4), channels last in memory
-        return self.out(features.permute(0, 2, 3, 1).flatten(1)).squeeze(1)
+        return self.out(self.features(x, labels)).squeeze(1)
 
 
 class DCGAN:

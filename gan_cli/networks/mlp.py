@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.networks.labels import with_label
+from gan_cli.networks.minibatch_std import with_deviation
 
 
 class Maxout(nn.Module):
@@ -92,12 +93,18 @@ class Discriminator(nn.Module):
         if options["input_dropout"]:
             body.insert(0, nn.Dropout(options["input_dropout"]))
         self.hidden = nn.Sequential(*body)
-        self.out: nn.Module = nn.Linear(sizes[-1], 1)
+        self.minibatch_std = options["minibatch_std"]
+        self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, 1)
         if options["norm"] == "spectral":
             self.out = spectral_norm(self.out)
 
+    def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What the last layer judges by, (B, F)."""
+        hidden = self.hidden(with_label(x.flatten(1), labels, self.classes))
+        return with_deviation(hidden) if self.minibatch_std else hidden
+
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.hidden(with_label(x.flatten(1), labels, self.classes))).squeeze(1)
+        return self.out(self.features(x, labels)).squeeze(1)
 
 
 class MLP:

@@ -16,8 +16,8 @@ CERTAIN = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mis
 class Hints:
     """Says each thing once."""
 
-    def __init__(self, loss: str) -> None:
-        self.loss = loss
+    def __init__(self, loss: str, probability: bool = True) -> None:
+        self.loss, self.probability = loss, probability
         self._said: set[str] = set()
 
     def _say(self, state: str, hint: str) -> None:
@@ -28,19 +28,19 @@ class Hints:
     def record(self, record: dict[str, Any]) -> None:
         """As a listener of the log."""
         real, fake = record.get("D/real"), record.get("D/fake")
-        if real is None or fake is None or real < CERTAIN or fake > 1 - CERTAIN:
+        if not self.probability or real is None or fake is None or real < CERTAIN or fake > 1 - CERTAIN:
             return
         if self.loss == "minimax":  # dJ(G)/dlogit = -½ D(G(z)); of the non-saturating game, -½ (1 - D(G(z)))
             self._say(
                 "certain",
                 f"D is certain of every sample, and with loss=minimax the generator's gradient goes with "
-                f"D(G(z)) = {fake:.1g}: it has all but vanished: try loss=non_saturating or a lower discriminator.lr"
+                f"D(G(z)) = {fake:.1g}: it has all but vanished: try loss=non_saturating or a lower discriminator.lr",
             )
         elif record.get("epoch", 0) >= 1:
             self._say(
                 "certain",
                 "D is certain of every sample, so its gradient tells the generator little: try a smaller or "
-                "slower D (discriminator.lr), dropout, or fewer discriminator.steps"
+                "slower D (discriminator.lr), dropout, or fewer discriminator.steps",
             )
 
     def samples(self, samples: Tensor) -> None:
@@ -51,5 +51,5 @@ class Hints:
             self._say(
                 "constant",
                 "the generator gives the same sample for every z (a full mode collapse): try another seed, "
-                "a lower lr, or batch norm in G"
+                "a lower lr, or batch norm in G",
             )

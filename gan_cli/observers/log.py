@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import Diverged
-from gan_cli.game import Player, Statistics
+from gan_cli.game import Statistics
+from gan_cli.player import Player
 
 Record = dict[str, Any]
 

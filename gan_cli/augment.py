@@ -1,0 +1,72 @@
+"""What happens to samples on their way to D, real and generated alike, differentiably."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+# DiffAugment (Zhao et al. 2020, section 3.2): the strengths of the paper
+
+
+def _uniform(x: Tensor) -> Tensor:
+    """One draw from U(0, 1) for each picture, (B, 1, 1, 1)."""
+    return torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
+
+
+def coloured(x: Tensor) -> Tensor:
+    """Brightness ± 0.5, saturation × [0, 2], contrast × [0.5, 1.5]; pictures (B, C, H, W)."""
+    x = x + _uniform(x) - 0.5
+    if x.shape[1] > 1:
+        grey = x.mean(dim=1, keepdim=True)
+        x = grey + 2 * _uniform(x) * (x - grey)
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    return mean + (0.5 + _uniform(x)) * (x - mean)
+
+
+def translated(x: Tensor, share: float = 0.125, fill: float | None = 0.0) -> Tensor:
+    """Shifted by whole pixels, up to ``share`` of the size each way; ``fill`` (None: the edge itself) comes in."""
+    height, width = x.shape[2:]
+    shifts = [
+        torch.floor((2 * _uniform(x)[:, 0, 0] - 1) * share * size + 0.5) for size in (height, width)
+    ]  # (B, 1) each, whole pixels
+    rows = torch.arange(height, device=x.device) + shifts[0]  # (B, H)
+    columns = torch.arange(width, device=x.device) + shifts[1]  # (B, W)
+    inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[:, None, None, :]
+    batch = torch.arange(len(x), device=x.device)[:, None, None]
+    moved = x.permute(0, 2, 3, 1)[
+        batch, rows.clamp(0, height - 1).long()[:, :, None], columns.clamp(0, width - 1).long()[:, None, :]
+    ].permute(0, 3, 1, 2)
+    return moved if fill is None else torch.where(inside, moved, fill)
+
+
+def cut_out(x: Tensor, share: float = 0.5) -> Tensor:
+    """A square of ``share`` of the size, somewhere, set to grey (0)."""
+    height, width = x.shape[2:]
+    inside = []
+    for size, dimension in ((height, 2), (width, 3)):
+        half = share * size / 2
+        centre = torch.floor(_uniform(x) * (size + 1))
+        shape = [1, 1, 1, 1]
+        shape[dimension] = size
+        place = torch.arange(size, device=x.device).reshape(shape)
+        inside.append((place >= centre - half) & (place < centre + half))
+    return torch.where(inside[0] & inside[1], 0.0, x)
+
+
+AUGMENTATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "color": coloured,
+    "translation": translated,
+    "cutout": cut_out,
+}
+
+
+def noised(x: Tensor, sigma: float) -> Tensor:
+    """Instance noise (Sønderby et al. 2017): x + N(0, σ²)."""
+    return x + sigma * torch.randn_like(x)
+
+
+def packed(x: Tensor, size: int) -> Tensor:
+    """PacGAN (Lin et al. 2018): ``size`` samples as one: (B, C, …) → (B/size, size·C, …)."""
+    return x if size == 1 else x.unflatten(0, (-1, size)).flatten(1, 2)

@@ -1,0 +1,41 @@
+"""What all losses share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+LINEAR_ABOVE = 30.0
+
+
+class Loss:
+    """What each player minimises, given D's logits (B,) on real and on generated samples.
+
+    A loss of one's own needs the two methods and may set the attributes; it need not derive from this class.
+    In training, logits arrive in float32 at least, whatever the precision of the networks.
+    """
+
+    bounds_jsd: ClassVar[bool] = False  # log 2 − J(D) is a lower bound of the Jensen–Shannon divergence in nats
+    generator_sees_real: ClassVar[bool] = False  # generator() needs real_logits
+    generator_sees_features: ClassVar[bool] = False  # generator() is given D's last features (B, F), not logits
+    probability: ClassVar[bool] = True  # σ(logit) is the probability that a sample is real
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """J(D), a scalar."""
+        raise AssertionError("a loss defines discriminator()")
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """J(G), a scalar."""
+        raise AssertionError("a loss defines generator()")
+
+    def constrain(self, parameters: Iterable[Tensor]) -> None:
+        """Called with D's parameters after each of its moves."""
+
+
+def exp_or_tangent(x: Tensor) -> Tensor:
+    """exp(x), going on as its tangent above 30, so that values, gradients and their squares stay finite."""
+    capped = x.clamp(max=LINEAR_ABOVE)
+    return torch.where(x > LINEAR_ABOVE, capped.detach().exp() * (1 + x - LINEAR_ABOVE), capped.exp())

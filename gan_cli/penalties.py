@@ -1,0 +1,104 @@
+"""Penalties on the discriminator; each combines with any loss and with the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Judge = Callable[[Tensor], Tensor]  # samples (B, …) → D's output (B,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty:
+    """What a penalty adds to D's cost: ``strength(images) · penalty(…)``, every ``interval`` moves.
+
+    A penalty of one's own needs ``__call__`` and these options.
+    """
+
+    weight: float
+    final_weight: float | None
+    anneal_images: int
+    interval: int
+
+    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+        """The penalty without its weight, a scalar. ``real`` and ``fake`` are (B, …), as D sees them, detached."""
+        raise AssertionError("a penalty defines __call__()")
+
+    def due(self, move: int) -> bool:
+        """Whether it is taken in D's move 0, 1, …"""
+        return move % self.interval == 0
+
+    def strength(self, images: int) -> float:
+        """The weight after so many images, times the interval, so that its mean over moves is the weight."""
+        final = self.weight if self.final_weight is None else self.final_weight
+        progress = min(1.0, images / self.anneal_images) if self.anneal_images else 0.0
+        return self.interval * (final + (self.weight - final) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def squared_slope(judge: Judge, x: Tensor) -> Tensor:
+    """‖∇D(x)‖² for each sample, (B,), differentiable in D's weights."""
+    x = x.detach().requires_grad_(True)
+    (slope,) = torch.autograd.grad(judge(x).sum(), x, create_graph=True)
+    return slope.flatten(1).square().sum(dim=1)
+
+
+class R1(Penalty):
+    """½ E ‖∇D(x)‖² on data (Mescheder et al. 2018, equation 9)."""
+
+    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+        return 0.5 * squared_slope(judge, real).mean()
+
+
+class R2(Penalty):
+    """½ E ‖∇D(G(z))‖² on samples (Mescheder et al. 2018, section 4.1)."""
+
+    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+        return 0.5 * squared_slope(judge, fake).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientPenalty(Penalty):
+    """E (‖∇D(y)‖ − target)², y = εx + (1 − ε)G(z), ε ~ U(0, 1) (Gulrajani et al. 2017, equation 3)."""
+
+    sides: str
+    target: float
+
+    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+        share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
+        return self.from_slope(judge, torch.lerp(fake, real, share))
+
+    def from_slope(self, judge: Judge, x: Tensor) -> Tensor:
+        excess = (squared_slope(judge, x) + 1e-12).sqrt() - self.target  # the root's own slope at 0 is not finite
+        return (excess if self.sides == "two" else excess.relu()).square().mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DRAGAN(GradientPenalty):
+    """E (‖∇D(x + δ)‖ − target)², δ ~ N(0, c²), c in deviations of the batch (Kodali et al. 2017, section 2.5)."""
+
+    deviation: float
+
+    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+        return self.from_slope(judge, real + self.deviation * real.std() * torch.randn_like(real))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency(Penalty):
+    """E (D(x) − D(T(x)))², T a flip and a shift of pictures, noise on points (Zhang et al. 2020, equation 3)."""
+
+    shift: float
+    noise: float
+
+    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+        from gan_cli.augment import translated
+
+        if real.dim() == 4:
+            flipped = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
+            changed = translated(torch.where(flipped, real.flip(3), real), self.shift, fill=None)
+        else:
+            changed = real + self.noise * real.std() * torch.randn_like(real)
+        return (judge(real) - judge(changed)).square().mean()

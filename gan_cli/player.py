@@ -1,0 +1,100 @@
+"""A player: a network, its cost, and how it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.game import Moment, Statistics
+
+Cost = Callable[[Tensor, Tensor, "Tensor | None", Moment], tuple[Tensor, Statistics]]
+
+
+class Player:
+    """One side of the game.
+
+    Args:
+        lr: this player's learning rate, before the schedule's factor.
+        schedule: step (1, 2, …) → factor.
+        steps: moves in each turn; for the discriminator, the k of Algorithm 1.
+        constrain: called with the parameters after each move.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        opponent: nn.Module,
+        cost: Cost,
+        optimizer: torch.optim.Optimizer,
+        *,
+        lr: float,
+        schedule: Callable[[int], float],
+        steps: int,
+        constrain: Callable[[Iterable[Tensor]], None] | None = None,
+    ) -> None:
+        self.name, self.network, self.cost = name, network, cost
+        self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
+        self.constrain = constrain
+        self.parameters: list[Tensor] = list(network.parameters())
+        self._others = list(opponent.parameters())
+        self._start: list[Tensor] = []  # where the look ahead began
+        self._last: list[Tensor] = []  # the last displacement of an optimistic player
+
+    def gradient(self, x: Tensor, z: Tensor, labels: Tensor | None, moment: Moment) -> Statistics:
+        """Leaves the gradient of this player's cost in its parameters, and nothing in its opponent's."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+        for parameter in self._others:
+            parameter.requires_grad_(False)
+        self.optimizer.zero_grad(set_to_none=True)
+        cost, statistics = self.cost(x, z, labels, moment)
+        cost.backward()
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        return {**statistics, f"grad_norm/{self.name}": torch.nn.utils.get_total_norm(gradients)}
+
+    def descend(self, step: int) -> None:
+        """One step of the optimizer along the gradient, at the rate of this step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(step)
+        self.optimizer.step()
+        if self.constrain is not None:
+            self.constrain(self.parameters)
+
+    def look_ahead(self, step: int) -> None:
+        """The first half of an extragradient step (Korpelevich 1976; Gidel et al. 2019, algorithm 2)."""
+        self._start = [parameter.detach().clone() for parameter in self.parameters]
+        self.descend(step)
+
+    @torch.no_grad()
+    def descend_from_start(self, step: int) -> None:
+        """The second half: from where the look ahead began, along the gradient found at its end."""
+        torch._foreach_copy_(self.parameters, self._start)
+        self.descend(step)
+
+    @torch.no_grad()
+    def descend_optimistically(self, step: int) -> None:
+        """w ← w + 2u − u′, of this displacement u and the last one u′ (Daskalakis et al. 2018, equation 4)."""
+        before = [parameter.detach().clone() for parameter in self.parameters]
+        self.descend(step)
+        displacement = torch._foreach_sub([p.detach() for p in self.parameters], before)
+        if self._last:
+            torch._foreach_add_(self.parameters, list(torch._foreach_sub(displacement, self._last)))
+        if self.constrain is not None:
+            self.constrain(self.parameters)
+        self._last = list(displacement)
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step."""
+        return self.lr * self.schedule(step)
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed player needs besides its weights."""
+        return {"optimizer": self.optimizer.state_dict(), "last": self._last}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._last = [u.to(p.device) for u, p in zip(state["last"], self.parameters, strict=False)]
