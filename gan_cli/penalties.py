@@ -69,7 +69,7 @@ class GradientPenalty(Penalty):
 
     def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
         share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
-        return self.from_slope(judge, torch.lerp(fake, real, share))
+        return self.from_slope(judge, fake + share * (real - fake))
 
     def from_slope(self, judge: Judge, x: Tensor) -> Tensor:
         excess = (squared_slope(judge, x) + 1e-12).sqrt() - self.target  # the root's own slope at 0 is not finite
