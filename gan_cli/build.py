@@ -58,6 +58,7 @@ class Setup:
 
     config: Config
     device: torch.device
+    dataset: Any
     samples: Samples
     minibatches: Minibatches
     game: Game
@@ -170,4 +171,4 @@ def build(config: Config, library: Library) -> Setup:
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else generator, prior, config, classes, device)
-    return Setup(config, device, samples, minibatches, game, players, ema, sampler)
+    return Setup(config, device, dataset, samples, minibatches, game, players, ema, sampler)

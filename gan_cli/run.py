@@ -54,6 +54,18 @@ def _run(config: Config, library: Library, folder: RunFolder, resumption: Resump
     hints = Hints(config.loss.name, getattr(setup.game.loss, "probability", True))
     progress = Progress(start, config.steps, live=live)
     last: dict[str, Any] = {}
+    quality: dict[str, float] = {}
+
+    def judge(samples: torch.Tensor) -> None:
+        if hasattr(setup.dataset, "quality"):
+            quality.update(setup.dataset.quality(samples.numpy()))
+            log.info(
+                "modes %d of %d, high quality %.1f %%",
+                quality["modes"],
+                quality["of_modes"],
+                100 * quality["high_quality"],
+            )
+
     record = Log(
         folder.metrics,
         setup.players,
@@ -73,7 +85,7 @@ def _run(config: Config, library: Library, folder: RunFolder, resumption: Resump
         steps=config.steps,
         count=config.sample_count,
         seed=config.seed,
-        listeners=(hints.samples,),
+        listeners=(hints.samples, judge),
     )
     at = start
 
@@ -88,7 +100,7 @@ def _run(config: Config, library: Library, folder: RunFolder, resumption: Resump
 
     def status(name: str, reason: str | None = None) -> None:
         facts: dict[str, Any] = {"step": at, "steps": config.steps, "images": at * setup.images_per_step}
-        folder.write_status(name, reason, **facts, seconds=record.seconds)
+        folder.write_status(name, reason, **facts, **quality, seconds=record.seconds)
 
     def count(step: int, statistics: Any) -> None:
         nonlocal at

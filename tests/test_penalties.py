@@ -145,22 +145,31 @@ def spectral_radius(*arguments, **options):
     return max(abs(np.linalg.eigvals(np.stack(columns, axis=1))))
 
 
-# the field at 0: θ' = −a ψ, ψ' = b θ − c ψ; with our ½ on each term of the cross-entropy games, f′(0)/2 = ¼
+# The field at (0, 0): θ' = aψ, ψ' = −bθ − cψ, c from the penalty. With our ½ on each term of the cross-entropy games,
+# f′(0)/2 = ¼; the least-squares and f-divergence games are taken about D = 0, where their field has the same form.
 ROTATION = {
-    "minimax": (0.25, 0.25),
-    "non_saturating": (0.25, 0.25),
-    "maximum_likelihood": (0.5, 0.25),
-    "wasserstein": (1.0, 1.0),
-    "hinge": (1.0, 1.0),
-    "relativistic": (0.5, 0.5),
-    "relativistic_average": (1.0, 1.0),
+    "minimax": ("minimax", {}, 0.25, 0.25),
+    "non_saturating": ("non_saturating", {}, 0.25, 0.25),
+    "maximum_likelihood": ("maximum_likelihood", {}, 0.5, 0.25),
+    "least_squares": ("least_squares", {"a": -1.0, "b": 1.0, "c": 1.0}, 1.0, 1.0),
+    "wasserstein": ("wasserstein", {"clip": 0.0}, 1.0, 1.0),
+    "hinge": ("hinge", {}, 1.0, 1.0),
+    "relativistic": ("relativistic", {}, 0.5, 0.5),
+    "relativistic_average": ("relativistic_average", {}, 1.0, 1.0),
+    "f_gan kl": ("f_gan", {"divergence": "kl", "generator_step": "paper"}, math.exp(-1), math.exp(-1)),
+    "f_gan kl, alternative": ("f_gan", {"divergence": "kl", "generator_step": "alternative"}, 1.0, math.exp(-1)),
+    "f_gan reverse_kl": ("f_gan", {"divergence": "reverse_kl", "generator_step": "paper"}, 1.0, 1.0),
+    "f_gan pearson": ("f_gan", {"divergence": "pearson", "generator_step": "paper"}, 1.0, 1.0),
+    "f_gan squared_hellinger": ("f_gan", {"divergence": "squared_hellinger", "generator_step": "paper"}, 1.0, 1.0),
+    "f_gan jensen_shannon": ("f_gan", {"divergence": "jensen_shannon", "generator_step": "paper"}, 0.5, 0.5),
+    "f_gan gan": ("f_gan", {"divergence": "gan", "generator_step": "paper"}, 0.5, 0.5),
+    "f_gan total_variation": ("f_gan", {"divergence": "total_variation", "generator_step": "paper"}, 0.5, 0.5),
 }
-OWN_DAMPING = {"minimax": 0.0}
 
 
 def closed_form(a, b, c, h, updates):
-    """The matrix of one step for θ' = −aψ (to minimise), ψ' = bθ·(−1)… : G: θ ← θ + h a ψ, D: ψ ← ψ − h (b θ + c ψ)."""
-    field = np.array([[0, a], [-b, -c]])  # d(θ, ψ)/dt
+    """The spectral radius of one step of size h in this field."""
+    field = np.array([[0, a], [-b, -c]])
     if updates == "simultaneous":
         step = np.eye(2) + h * field
     elif updates == "extragradient":
@@ -174,10 +183,9 @@ def closed_form(a, b, c, h, updates):
 
 @pytest.mark.parametrize("gamma", [0.0, 0.6])
 @pytest.mark.parametrize("updates", ["simultaneous", "alternating", "extragradient"])
-@pytest.mark.parametrize("loss", ROTATION)
-def test_dirac_gan_has_the_spectral_radius_of_the_theory(loss, updates, gamma):
-    a, b = ROTATION[loss]
-    options = {"clip": 0.0} if loss == "wasserstein" else {}
+@pytest.mark.parametrize("game", ROTATION)
+def test_dirac_gan_has_the_spectral_radius_of_the_theory(game, updates, gamma):
+    loss, options, a, b = ROTATION[game]
     penalties = [("r1", gamma)] if gamma else []
     h = 0.2
     found = spectral_radius(loss, h, updates, penalties, **options)
@@ -191,8 +199,7 @@ def test_which_games_converge_is_as_the_paper_says():
     assert spectral_radius("minimax", h, "alternating") == pytest.approx(1, abs=1e-6)
     assert spectral_radius("wasserstein", h, "alternating", clip=0.0) == pytest.approx(1, abs=1e-6)
     assert spectral_radius("minimax", h, "extragradient") < 1
-    for loss in ROTATION:
-        options = {"clip": 0.0} if loss == "wasserstein" else {}
+    for loss, options, _, _ in ROTATION.values():
         assert spectral_radius(loss, h, "alternating", [("r1", 0.5)], **options) < 1
 
 

@@ -39,6 +39,36 @@ CASES = {
     ),
     "mlp-maximum-likelihood-conditional": (*TINY_MLP, "loss=maximum_likelihood", "conditional=true", "ema_half_life=0"),
     "dcgan-bf16": (*TINY_DCGAN, "precision=bf16"),
+    "dcgan-relativistic-r1-r2-annealed": (
+        *TINY_DCGAN,
+        "loss=relativistic",
+        "penalty=[r1,r2]",
+        "penalty.r1.final_weight=0.1",
+        "penalty.r1.anneal_images=80",
+        "penalty.r2.interval=3",
+    ),
+    "mlp-wgan-gp-optimistic": (
+        *TINY_MLP,
+        "loss=wasserstein",
+        "loss.clip=0",
+        "penalty=gradient_penalty",
+        "updates=optimistic",
+        "discriminator.steps=2",
+    ),
+    "dcgan-hinge-augment-noise-extragradient": (
+        *TINY_DCGAN,
+        "loss=hinge",
+        "augment=[color,translation,cutout]",
+        "instance_noise.sigma=0.1",
+        "instance_noise.images=60",
+        "updates=extragradient",
+        "architecture.discriminator.minibatch_std=true",
+    ),
+    "mlp-packed-dragan-least-squares": (*TINY_MLP, "pack=2", "penalty=dragan", "loss=least_squares"),
+    "dcgan-feature-matching-consistency": (*TINY_DCGAN, "loss=feature_matching", "penalty=consistency"),
+    "mlp-wgan-clipped": (*TINY_MLP, "loss=wasserstein", "optimizer=rmsprop"),
+    "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average"),
+    "mlp-f-gan": (*TINY_MLP, "loss=f_gan", "loss.divergence=kl"),
 }
 WATCHED = ("log_every=3", "sample_every=4", "checkpoint_every=5")
 

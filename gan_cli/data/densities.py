@@ -55,6 +55,19 @@ class Mixture(Density):
         noise = generator.standard_normal((self.points, means.shape[1]))
         return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels)
 
+    def quality(self, points: np.ndarray) -> dict[str, float]:
+        """Modes found and share of high quality in points (n, d), as PacGAN counts them (Lin et al. 2018, section 4.1).
+
+        A point within 3σ of the nearest mean is of high quality; a mode with at least one such point is found.
+        """
+        distance = np.linalg.norm(points[:, None] - self.means, axis=2)  # (n, modes)
+        good = distance.min(axis=1) < 3 * self.sigma
+        return {
+            "modes": len(np.unique(distance.argmin(axis=1)[good])),
+            "of_modes": len(self.means),
+            "high_quality": float(good.mean()),
+        }
+
     def log_density(self, x: np.ndarray) -> np.ndarray:
         """log p(x) in nats, for x (N, d): (N,)."""
         from_mean = ((x[:, None] - self.means) ** 2).sum(axis=2) / (2 * self.sigma**2)  # (N, modes)
