@@ -76,7 +76,7 @@ def _train(argv: list[str]) -> None:
     if command.has("--help", "-h"):
         from gan_cli.help import help_text
 
-        return print(help_text(Library(*command.config_dirs)))
+        return print(help_text(Library(*command.config_dirs), *command.overrides))
     if command.has("--version"):
         from gan_cli import __version__
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 
+from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
+from gan_cli.suggest import suggestion
 
 HELP = """\
 gan-train: train generative adversarial networks
@@ -31,14 +34,35 @@ Flags
   --cfg job             print the composed config and stop (--resolve: with references resolved)
   --info                versions, devices, folders
   --version, --help     this program's version; this text
+  --help loss           what each option of a group is for (also: penalty, dataset, experiment, …)
   -sc install=bash      shell completion: eval "$(gan-train -sc install=bash)" (also zsh, fish)
 """
 
 
-def help_text(library: Library) -> str:
+def help_text(library: Library, *groups: str) -> str:
+    """The overview, or what the options of some groups are for.
+
+    Raises:
+        UserError: if there is no such group.
+    """
+    if groups:
+        return "\n\n".join(_about(library, group) for group in groups)
     width = max(map(len, library.groups()))
     lines = [f"  {group:<{width}}  {', '.join(library.options(group))}" for group in library.groups()]
     return HELP.format(groups="".join(f"{line}\n" for line in _wrapped(lines, width)), conf=shipped_conf()).rstrip()
+
+
+def _about(library: Library, group: str) -> str:
+    """Each option of a group with the comment that opens its YAML file."""
+    if group not in library.groups():
+        raise UserError(f"--help {group}: no such group{suggestion(group, library.groups())}")
+    parts = []
+    for name in library.options(group):
+        lines = library.file(group, name).read_text().splitlines()
+        opening = list(takewhile(lambda line: line.startswith("#"), lines))
+        words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
+        parts.append("\n".join([f"{group}={name}", *(f"    {line}" for line in words)]))
+    return "\n\n".join(parts)
 
 
 def _wrapped(lines: list[str], width: int) -> list[str]:
