@@ -10,8 +10,8 @@ from typing import Any
 from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
+from gan_cli.mistakes import suggestion
 from gan_cli.options import SCHEMAS
-from gan_cli.suggest import suggestion
 
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
 PLAIN = ("--multirun", "-m", "--run", "-r", "--resolve", "--shell-completion", "-sc", "--hydra-help")

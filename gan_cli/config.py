@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from gan_cli.errors import UserError
+from gan_cli.library import Library
+from gan_cli.mistakes import explain, keys_of, shown
 from gan_cli.options import (
     SCHEMAS,
     CelebAOptions,
@@ -31,9 +33,6 @@ from gan_cli.options import (
     WassersteinOptions,
     Whole,
 )
-
-if TYPE_CHECKING:
-    from gan_cli.library import Library
 
 SEVERAL = ("penalty",)  # groups of which any number can be chosen
 
@@ -116,51 +115,31 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
     problems: list[str] = []
     choices: dict[str, Any] = {}
     for group in SCHEMAS:
-        node = raw.get(group)
+        node = raw.get(group) or {}
+        nodes = {f"{group}.{name}": options for name, options in node.items()} if group in SEVERAL else {group: node}
+        checked: dict[str, Choice] = {}
+        for key, options in nodes.items():
+            if not isinstance(options, Mapping) or "name" not in options:
+                problems.append(f"{key}: is not chosen: {group}=…, one of: {', '.join(library.options(group))}")
+                continue
+            try:
+                checked[key.removeprefix(f"{group}.")] = library.check(group, options, prefix=f"{key}.")
+            except UserError as error:
+                problems.extend(error.problems)
         if group in SEVERAL:
-            choices[group] = {}
-            for name, options in (node or {}).items():
-                if not isinstance(options, Mapping) or "name" not in options:
-                    problems.append(f"{group}.{name}: is not chosen: {group}={name}, or {group}=[{name},…] for several")
-                    continue
-                try:
-                    choices[group][name] = check_choice(group, options, library, prefix=f"{group}.{name}.")
-                except UserError as error:
-                    problems.extend(error.problems)
-            continue
-        if not isinstance(node, Mapping) or "name" not in node:
-            problems.append(f"{group}: choose one of: {', '.join(library.options(group))}")
-            continue
-        try:
-            choices[group] = check_choice(group, node, library)
-        except UserError as error:
-            problems.extend(error.problems)
+            choices[group] = checked
+        elif checked:
+            choices[group] = checked[group]
     rest = {key: value for key, value in raw.items() if key not in SCHEMAS}
     root = None
     try:
         root = Root.model_validate(rest)
     except ValidationError as error:
-        problems.extend(_explain(error, Root))
+        problems.extend(explain(error, known_keys()))
     problems.extend(_contradictions(choices, rest))
     if problems or root is None:
         raise UserError(*problems)
     return Config.model_construct(None, **{key: getattr(root, key) for key in Root.model_fields}, **choices)
-
-
-def check_choice(group: str, node: Mapping[str, Any], library: Library, prefix: str = "") -> Choice:
-    """One group's values, typed.
-
-    Raises:
-        UserError: with one line for every mistake found.
-    """
-    schema = library.schema(group, node["name"])
-    dotted = library.class_of(group, node["name"])
-    if node.get("class", dotted) != dotted:
-        raise UserError(f"{group}.class={node['class']}: is set by {group}/{node['name']}.yaml alone")
-    try:
-        return schema.model_validate({key: value for key, value in node.items() if key != "class"})
-    except ValidationError as error:
-        raise UserError(*_explain(error, schema, prefix=prefix or f"{group}.")) from error
 
 
 def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
@@ -189,69 +168,14 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
             problems.append(f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false")
     if root.get("augment") and isinstance(dataset, PointOptions):
         problems.append(f"augment={shown(root['augment'])}: is for pictures, and dataset={dataset.name} holds points")
+    if root.get("compile") is True and (slopes := sorted(set(choices.get("penalty", ())) - {"consistency"})):
+        problems.append(
+            f"compile=true: a compiled discriminator has no second derivative, which penalty={slopes[0]} needs: "
+            "use compile=false"
+        )
     if isinstance(loss := choices.get("loss"), WassersteinOptions) and not loss.clip and not choices.get("penalty"):
         problems.append("loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01")
     return problems
-
-
-def _explain(error: ValidationError, schema: type[BaseModel], prefix: str = "") -> list[str]:
-    """Each mistake pydantic found, in our words: ``key=value: what is wrong (and what would be right)``."""
-    from gan_cli.suggest import suggestion
-
-    lines = []
-    for problem in error.errors(include_url=False):
-        key = prefix + ".".join(str(part) for part in problem["loc"])
-        value, context = shown(problem["input"]), problem.get("ctx", {})
-        kind = problem["type"]
-        if kind == "extra_forbidden":
-            lines.append(
-                f"{key}={value}: no such key{suggestion(key, keys_of(schema, prefix) if prefix else known_keys())}"
-            )
-        elif kind == "missing":
-            lines.append(f"{key}: has no value: set {key}=…")
-        elif kind in _WORDS:
-            lines.append(f"{key}={value}: must be {_WORDS[kind].format(**context)}")
-        else:
-            lines.append(f"{key}={value}: {problem['msg'].removeprefix('Value error, ')}")
-    return lines
-
-
-_WORDS = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "finite_number": "finite",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "list_type": "a list, such as [128,128]",
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
-    "literal_error": "one of {expected}",
-    "too_short": "a list of at least {min_length} values",
-    "too_long": "a list of at most {max_length} values",
-    "model_type": "a group of keys, not one value",
-}
-
-
-def shown(value: Any) -> str:
-    """A value as one would type it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
-
-
-def keys_of(schema: type[BaseModel], prefix: str) -> list[str]:
-    """Every dotted key a schema has."""
-    keys: list[str] = []
-    for name, field in schema.model_fields.items():
-        keys.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys += keys_of(field.annotation, f"{prefix}{name}.")
-    return keys
 
 
 def known_keys() -> list[str]:

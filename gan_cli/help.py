@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
-from gan_cli.suggest import suggestion
+from gan_cli.mistakes import suggestion
 
 HELP = """\
 gan-train: train generative adversarial networks

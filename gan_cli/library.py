@@ -9,14 +9,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gan_cli.config import check_choice
+from pydantic import ValidationError
+
 from gan_cli.errors import UserError
+from gan_cli.mistakes import explain, keys_of, suggestion
 from gan_cli.options import SCHEMAS, Choice
-from gan_cli.suggest import suggestion
 
 
 def shipped_conf() -> Path:
@@ -82,6 +84,24 @@ class Library:
             return SCHEMAS[group][name]
         return _schema_from_signature(group, name, self.load(group, name))
 
+    def check(self, group: str, node: Mapping[str, Any], prefix: str) -> Choice:
+        """An option's values, typed.
+
+        Args:
+            prefix: of its keys in what the user types, such as ``loss.`` or ``penalty.r1.``
+
+        Raises:
+            UserError: with one line for every mistake found.
+        """
+        schema = self.schema(group, node["name"])
+        dotted = self.class_of(group, node["name"])
+        if node.get("class", dotted) != dotted:
+            raise UserError(f"{prefix}class={node['class']}: is set by {group}/{node['name']}.yaml alone")
+        try:
+            return schema.model_validate({key: value for key, value in node.items() if key != "class"})
+        except ValidationError as error:
+            raise UserError(*explain(error, keys_of(schema, prefix), prefix)) from error
+
     def load(self, group: str, name: str) -> type:
         """Imports the class of an option.
 
@@ -121,7 +141,7 @@ class Library:
         from omegaconf import OmegaConf
 
         node: Any = OmegaConf.to_container(OmegaConf.load(self.file(group, name)))
-        return self.build(group, check_choice(group, {**node, **options}, self))
+        return self.build(group, self.check(group, {**node, **options}, f"{group}."))
 
 
 def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from gan_cli import checkpoint
 from gan_cli.command import Command, Override, compose, parse_overrides
-from gan_cli.config import Config, shown, validate
+from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library
+from gan_cli.mistakes import shown
 
 FIXED = ("architecture", "dataset", "prior", "optimizer.name", "conditional")  # what the saved tensors belong to
 FREE = ("dataset.root", "dataset.path", "dataset.flip")  # where the data lies; that it is the same is checked apart

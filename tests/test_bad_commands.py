@@ -51,7 +51,7 @@ MISTAKES = [
     ("discriminator.steps=0", "discriminator.steps=0: must be at least 1"),
     ("discriminator=2", "discriminator=2: must be a group of keys"),
     ("conditional=maybe", "conditional=maybe: must be true or false"),
-    ("updates=sometimes", "updates=sometimes: must be one of 'alternating' or 'simultaneous'"),
+    ("updates=sometimes", "updates=sometimes: must be one of 'alternating', 'simultaneous'"),
     ("precision=fp8", "precision=fp8: must be one of"),
     ("device=gpu", "device=gpu: must be auto, cpu, cuda, cuda:N or mps"),
     ("prior.size=0", "prior.size=0: must be at least 1"),
@@ -73,6 +73,24 @@ MISTAKES = [
     (
         "optimizer=sgd optimizer.nesterov=true optimizer.momentum=0",
         "nesterov=true needs optimizer.momentum greater than 0",
+    ),
+    ("penalty=r3", "penalty=r3: no such option; available: consistency, dragan, gradient_penalty, r1, r2"),
+    ("penalty=[r1,gp]", "penalty=gp: no such option"),
+    ("penalty.r1.weight=3", "penalty.r1: is not chosen: penalty=…, one of: consistency"),
+    ("penalty=r1 penalty.r1.weight=-3", "penalty.r1.weight=-3: must be at least 0"),
+    ("penalty=r1 penalty.r1.wieght=3", "penalty.r1.wieght=3: no such key (did you mean 'penalty.r1.weight'?)"),
+    (
+        "penalty=r1 compile=true",
+        "compile=true: a compiled discriminator has no second derivative, which penalty=r1 needs",
+    ),
+    ("loss=wasserstein loss.clip=0", "loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty"),
+    ("loss=f_gan loss.divergence=js", "loss.divergence=js: must be one of 'kl'"),
+    ("pack=3", "pack=3: D sees 3 samples at a time, so batch_size=64 must be a multiple"),
+    ("pack=2 conditional=true", "pack=2: packs have no label of their own"),
+    ("augment=[colour]", "augment.0=colour: must be one of 'color', 'translation' or 'cutout'"),
+    (
+        "dataset=ring architecture=mlp augment=[color]",
+        "augment=['color']: is for pictures, and dataset=ring holds points",
     ),
     # data
     ("dataset=image_folder", "dataset.path: has no value: set dataset.path=…"),

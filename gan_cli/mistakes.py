@@ -1,0 +1,84 @@
+"""A mistake in one line: key, value, what is wrong, and what the user probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+def suggestion(typed: str, known: Iterable[str]) -> str:
+    """``" (did you mean 'x'?)"``, or an empty string when nothing known is close."""
+    known = list(known)
+    leaf = typed.rpartition(".")[2]
+    leaves = {name: name.rpartition(".")[2] for name in known}
+    found = get_close_matches(typed, known, n=1, cutoff=0.75) or [name for name in known if leaves[name] == leaf]
+    if not found and len(typed) > 2:
+        found = [name for name in known if name.startswith(typed)]
+    if not found:
+        near = get_close_matches(leaf, set(leaves.values()), n=1, cutoff=0.75)
+        found = [name for name in known if leaves[name] in near]
+    return f" (did you mean {' or '.join(repr(name) for name in found[:4])}?)" if found else ""
+
+
+def explain(error: ValidationError, known: Iterable[str], prefix: str = "") -> list[str]:
+    """Each mistake pydantic found, in our words: ``key=value: what is wrong (and what would be right)``.
+
+    Args:
+        known: the keys there are, for suggestions.
+        prefix: of the keys in the error.
+    """
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = prefix + ".".join(str(part) for part in problem["loc"])
+        value, context = shown(problem["input"]), problem.get("ctx", {})
+        kind = problem["type"]
+        if kind == "extra_forbidden":
+            lines.append(f"{key}={value}: no such key{suggestion(key, known)}")
+        elif kind == "missing":
+            lines.append(f"{key}: has no value: set {key}=…")
+        elif kind in _WORDS:
+            lines.append(f"{key}={value}: must be {_WORDS[kind].format(**context)}")
+        else:
+            lines.append(f"{key}={value}: {problem['msg'].removeprefix('Value error, ')}")
+    return lines
+
+
+_WORDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "finite",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list, such as [128,128]",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
+    "too_short": "a list of at least {min_length} values",
+    "too_long": "a list of at most {max_length} values",
+    "model_type": "a group of keys, not one value",
+}
+
+
+def shown(value: Any) -> str:
+    """A value as one would type it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def keys_of(schema: type[BaseModel], prefix: str) -> list[str]:
+    """Every dotted key a schema has."""
+    keys: list[str] = []
+    for name, field in schema.model_fields.items():
+        keys.append(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += keys_of(field.annotation, f"{prefix}{name}.")
+    return keys
