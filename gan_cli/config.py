@@ -79,6 +79,7 @@ class Root(Options):
     sample_count: Count
     checkpoint_every: Whole
     keep_checkpoints: Count
+    figure: Literal["saturation", "kl_vs_js"] | None
 
     resume: Text | None
     dry_run: bool
@@ -173,6 +174,8 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
             f"compile=true: a compiled discriminator has no second derivative, which penalty={slopes[0]} needs: "
             "use compile=false"
         )
+    if root.get("figure") and root.get("log_every") == 0:
+        problems.append(f"figure={root['figure']}: is drawn from what is logged: set log_every to 1 or more")
     if isinstance(loss := choices.get("loss"), WassersteinOptions) and not loss.clip and not choices.get("penalty"):
         problems.append("loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01")
     return problems

@@ -85,6 +85,11 @@ class PointOptions(Choice):
     seed: Whole
 
 
+class MixtureOptions(PointOptions):
+    means: Annotated[list[Annotated[list[Finite], Field(min_length=1)]], Field(min_length=1)]
+    sigma: Positive
+
+
 class RingOptions(PointOptions):
     modes: Count
     radius: Positive
@@ -250,6 +255,7 @@ SCHEMAS: dict[str, dict[str, type[Choice]]] = {
         "lsun": LSUNOptions,
         "image_folder": FolderOptions,
         "ring": RingOptions,
+        "mixture": MixtureOptions,
         "grid": GridOptions,
         "gaussian": GaussianOptions,
         "swiss_roll": SwissRollOptions,

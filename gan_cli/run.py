@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gan_cli import __version__, screen
+from gan_cli import __version__, figures, screen
 from gan_cli.build import Setup, build
 from gan_cli.config import Config
 from gan_cli.errors import Diverged, Interrupted, UserError
@@ -52,6 +53,7 @@ def _run(config: Config, library: Library, folder: RunFolder, resumption: Resump
     setup = build(config, library)
     start = restore(setup, resumption.state) if resumption else 0
     hints = Hints(config.loss.name, getattr(setup.game.loss, "probability", True))
+    figure = figures.build(config.figure, setup) if config.figure else None
     progress = Progress(start, config.steps, live=live)
     last: dict[str, Any] = {}
     quality: dict[str, float] = {}
@@ -76,6 +78,7 @@ def _run(config: Config, library: Library, folder: RunFolder, resumption: Resump
         bounds_jsd=getattr(setup.game.loss, "bounds_jsd", False),
         stop_on_divergence=config.on_divergence == "stop",
         listeners=(last.update, progress.record, hints.record),
+        measure=figure.measure if figure else None,
     )
     grids = SampleGrids(
         folder.samples,
@@ -140,6 +143,11 @@ def _run(config: Config, library: Library, folder: RunFolder, resumption: Resump
     except BaseException as error:
         status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
         raise
+    if figure is not None:
+        records = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+        numbers = figure.draw(records, folder.path / "figure.png")
+        (folder.path / "figure.json").write_text(json.dumps(numbers, indent=2) + "\n")
+        log.info("figure: %s", folder.path / "figure.png")
     status("finished")
     if last:
         log.info("finished %d steps: %s", config.steps, summary(last))

@@ -42,6 +42,6 @@ def test_the_ring_preset_finds_the_modes(gan_train):
         assert gan_train("experiment=ring", "steps=4000", f"seed={seed}", f"hydra.run.dir={folder}", *QUIET).code == 0
         sampler = gan_cli.load(folder)
         ring = Library().build("dataset", sampler.config.dataset)
-        distance = np.linalg.norm(sampler.sample(2500, seed=1).numpy()[:, None] - ring.means, axis=2)
+        distance = np.linalg.norm(sampler.sample(2500, seed=1).numpy()[:, None] - ring.centres, axis=2)
         found.append(len(set(distance.argmin(axis=1)[distance.min(axis=1) < 3 * ring.sigma])))
     assert np.mean(found) >= 7, found

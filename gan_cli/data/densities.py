@@ -41,16 +41,16 @@ class Mixture(Density):
     sigma: float
 
     @property
-    def means(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         """float64 (modes, d)."""
-        raise AssertionError("a mixture defines its means")
+        raise AssertionError("a mixture defines its centres")
 
     @property
     def classes(self) -> int:
-        return len(self.means)
+        return len(self.centres)
 
     def load(self) -> Samples:
-        generator, means = self.generator, self.means
+        generator, means = self.generator, self.centres
         labels = generator.integers(len(means), size=self.points)
         noise = generator.standard_normal((self.points, means.shape[1]))
         return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels)
@@ -60,20 +60,20 @@ class Mixture(Density):
 
         A point within 3σ of the nearest mean is of high quality; a mode with at least one such point is found.
         """
-        distance = np.linalg.norm(points[:, None] - self.means, axis=2)  # (n, modes)
+        distance = np.linalg.norm(points[:, None] - self.centres, axis=2)  # (n, modes)
         good = distance.min(axis=1) < 3 * self.sigma
         return {
             "modes": len(np.unique(distance.argmin(axis=1)[good])),
-            "of_modes": len(self.means),
+            "of_modes": len(self.centres),
             "high_quality": float(good.mean()),
         }
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
         """log p(x) in nats, for x (N, d): (N,)."""
-        from_mean = ((x[:, None] - self.means) ** 2).sum(axis=2) / (2 * self.sigma**2)  # (N, modes)
+        from_mean = ((x[:, None] - self.centres) ** 2).sum(axis=2) / (2 * self.sigma**2)  # (N, modes)
         nearest = from_mean.min(axis=1)
         rest = np.log(np.exp(nearest[:, None] - from_mean).mean(axis=1))
-        return rest - nearest - self.means.shape[1] * math.log(self.sigma * math.sqrt(2 * math.pi))
+        return rest - nearest - self.centres.shape[1] * math.log(self.sigma * math.sqrt(2 * math.pi))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Ring(Mixture):
     radius: float
 
     @property
-    def means(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         angles = 2 * np.pi * np.arange(self.modes) / self.modes
         return self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
@@ -93,9 +93,28 @@ class Grid(Mixture):
     spacing: float
 
     @property
-    def means(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         ticks = self.spacing * (np.arange(self.side) - (self.side - 1) / 2)
         return np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=2).reshape(-1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class At(Mixture):
+    """Wherever they are put."""
+
+    means: list[list[float]]
+
+    def __post_init__(self) -> None:
+        if len({len(mean) for mean in self.means}) != 1:
+            raise ValueError(f"dataset.means={self.means}: must be points of one dimension, such as [[-2],[2]]")
+
+    @property
+    def centres(self) -> np.ndarray:
+        return np.array(self.means, np.float64)
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (len(self.means[0]),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +125,7 @@ class Gaussian(Mixture):
     mean: float
 
     @property
-    def means(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         return np.full((1, self.dimension), self.mean)
 
     @property

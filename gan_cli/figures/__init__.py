@@ -1,0 +1,42 @@
+"""The lecture's arguments as figures: what a run measures on the way, and what it draws at its end.
+
+A figure is a function of ``metrics.jsonl`` and of the finished run, so a resumed run draws the same one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan_cli.build import Setup
+
+
+class Figure:
+    """Writes ``figure.png`` and, beside it, the numbers in ``figure.json``.
+
+    Raises:
+        UserError: if the run is not of the kind the figure is about.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+
+    def measure(self) -> dict[str, float]:
+        """More numbers for each line of ``metrics.jsonl``; must leave the networks as they are."""
+        return {}
+
+    def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+        """Draws ``path`` from the lines of ``metrics.jsonl`` and returns the numbers in it."""
+        raise AssertionError("a figure defines draw()")
+
+
+def build(name: str, setup: Setup) -> Figure:
+    """A figure by name."""
+    if name == "saturation":
+        from gan_cli.figures.saturation import Saturation
+
+        return Saturation(setup)
+    from gan_cli.figures.kl_vs_js import KLvsJS
+
+    return KLvsJS(setup)

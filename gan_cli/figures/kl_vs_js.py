@@ -1,0 +1,89 @@
+"""What a generator that cannot fit the data settles for: all modes under maximum likelihood, one under the JSD."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gan_cli.errors import UserError
+from gan_cli.figures import Figure
+
+if TYPE_CHECKING:
+    from gan_cli.build import Setup
+
+POINTS = 20_000
+
+
+class KLvsJS(Figure):
+    """Samples of a one-dimensional run over the data's density and the two best Gaussians.
+
+    The best Gaussian by KL(data‖model) has the data's moments; the best by the Jensen–Shannon divergence is found on a
+    grid of means and deviations, by quadrature.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        if setup.samples.shape != (1,) or not hasattr(setup.dataset, "log_density"):
+            raise UserError("figure=kl_vs_js: is about one-dimensional mixtures: use dataset=mixture")
+
+    def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+        from matplotlib.figure import Figure as Canvas
+
+        data, loss = self.setup.dataset, self.setup.config.loss.name
+        samples = self.setup.sampler.sample(POINTS, seed=1).numpy()[:, 0].astype(np.float64)
+        centre, spread = data.centres.mean(), data.centres.std() + data.sigma
+        x = np.linspace(centre - 5 * spread, centre + 5 * spread, 4001)
+        p = np.exp(data.log_density(x[:, None]))
+        by_kl = (float(centre), float(np.hypot(data.centres.std(), data.sigma)))
+        by_js = best_by_js(x, p)
+        fitted = (float(samples.mean()), float(samples.std()))
+
+        canvas = Canvas(figsize=(7.5, 4.2), layout="constrained")
+        axes = canvas.subplots()
+        axes.fill_between(x, p, color="0.85", label="data")
+        axes.hist(samples, bins=np.linspace(x[0], x[-1], 161), density=True, color="#c83c28", alpha=0.6, label=loss)
+        axes.plot(x, normal(x, *by_kl), color="#3c9646", label="best Gaussian by KL(data‖model)")
+        axes.plot(x, normal(x, *by_js), color="#2860c8", label="best Gaussian by JSD")
+        axes.set(
+            xlabel="x", ylabel="density", ylim=(0, 1.25 * p.max()), title=f"a Gaussian generator trained by {loss}"
+        )
+        axes.legend(frameon=False)
+        canvas.savefig(path, dpi=110, metadata={"Software": None})
+
+        nearest = np.abs(samples[:, None] - data.centres[:, 0]).argmin(axis=1)
+        return {
+            "loss": loss,
+            "mean": fitted[0],
+            "deviation": fitted[1],
+            "share_of_each_mode": (np.bincount(nearest, minlength=len(data.centres)) / POINTS).tolist(),
+            "kl": kl(x, p, normal(x, *fitted)),
+            "jsd": jsd(x, p, normal(x, *fitted)),
+            "best_by_kl": {"mean": by_kl[0], "deviation": by_kl[1], "kl": kl(x, p, normal(x, *by_kl))},
+            "best_by_jsd": {"mean": by_js[0], "deviation": by_js[1], "jsd": jsd(x, p, normal(x, *by_js))},
+        }
+
+
+def normal(x: np.ndarray, mean: float, deviation: float) -> np.ndarray:
+    return np.exp(-(((x - mean) / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
+
+
+def kl(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """KL(p‖q) in nats, for densities on an even grid."""
+    tiny = np.finfo(np.float64).tiny
+    return float(np.sum(p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny)))) * (x[1] - x[0]))
+
+
+def jsd(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """The Jensen–Shannon divergence in nats, for densities on an even grid."""
+    return (kl(x, p, (p + q) / 2) + kl(x, q, (p + q) / 2)) / 2
+
+
+def best_by_js(x: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation of the Gaussian nearest to ``p`` by the JSD: the best of a grid."""
+    mass = p * (x[1] - x[0])
+    centre, spread = (mass * x).sum(), np.sqrt((mass * x**2).sum() - (mass * x).sum() ** 2)
+    means = centre + spread * np.linspace(-1.5, 1.5, 61)
+    deviations = spread * np.geomspace(0.03, 1.5, 60)
+    return min(((m, s) for m in means for s in deviations), key=lambda at: jsd(x, p, normal(x, *at)))

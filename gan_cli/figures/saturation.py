@@ -1,0 +1,69 @@
+"""Why nobody trains the minimax game: the generator's gradient as the discriminator gets better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gan_cli import losses
+from gan_cli.figures import Figure
+
+if TYPE_CHECKING:
+    from gan_cli.build import Setup
+
+GAMES = {"minimax": "#c83c28", "non_saturating": "#2860c8", "maximum_likelihood": "#3c9646"}
+
+
+class Saturation(Figure):
+    """The norm of each game's generator gradient at the same G, D and latents, beside its dependence on D(G(z)).
+
+    dJ(G)/dlogit is −½D for minimax, −½(1 − D) for the non-saturating game and −½D/(1 − D) for maximum likelihood.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.losses = {name: losses.build(name) for name in GAMES}
+        self.latents = setup.sampler.latents(256, seed=0).to(setup.device)
+        classes = setup.sampler.classes
+        self.labels = (torch.arange(256) % classes).to(setup.device) if classes else None
+
+    def measure(self) -> dict[str, float]:
+        """Gradient norms of the three games, and the mean D(G(z)) they were taken at."""
+        generator, discriminator = self.setup.game.generator, self.setup.game.discriminator
+        parameters = list(generator.parameters())
+        generator.eval(), discriminator.eval()  # so that no batch statistics move
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        fake = self.setup.game.view(generator(self.latents, self.labels), images=0)
+        logits = discriminator(fake, self.labels)
+        measured = {"saturation/D": logits.detach().sigmoid().mean().item()}
+        for name, loss in self.losses.items():
+            gradients = torch.autograd.grad(loss.generator(logits), parameters, retain_graph=True)
+            measured[f"saturation/{name}"] = torch.nn.utils.get_total_norm(gradients).item()
+        generator.train(), discriminator.train()
+        return measured
+
+    def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+        from matplotlib.figure import Figure as Canvas
+
+        records = [record for record in records if record.get("saturation/D") is not None]
+        canvas = Canvas(figsize=(11, 4.2), layout="constrained")
+        theory, measured = canvas.subplots(1, 2)
+        D = np.linspace(1e-3, 1 - 1e-3, 500)
+        slopes = {"minimax": D / 2, "non_saturating": (1 - D) / 2, "maximum_likelihood": D / (1 - D) / 2}
+        for name, colour in GAMES.items():
+            theory.semilogy(D, slopes[name], color=colour, label=name.replace("_", " "))
+            norms = [record[f"saturation/{name}"] for record in records]
+            measured.semilogy([r["step"] for r in records], norms, color=colour)
+        theory.set(xlabel="D(G(z))", ylabel="|dJ(G)/dlogit|", ylim=(1e-3, 1e2), title="computed")
+        theory.legend(frameon=False)
+        measured.set(xlabel="steps of D, G held still", ylabel="norm of G's gradient", title="measured")
+        confidence = measured.twinx()
+        confidence.plot([r["step"] for r in records], [r["saturation/D"] for r in records], color="0.6", ls=":")
+        confidence.set(ylabel="mean D(G(z))  (dotted)", ylim=(0, 1))
+        canvas.savefig(path, dpi=110, metadata={"Software": None})
+        keys = ("step", "saturation/D", *(f"saturation/{name}" for name in GAMES))
+        return {key.removeprefix("saturation/"): [record[key] for record in records] for key in keys}

@@ -1,0 +1,68 @@
+"""The lecture's arguments, from real runs: the curves and the numbers under them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_cli.figures.kl_vs_js import best_by_js, jsd, kl, normal
+
+
+def test_saturation_measures_what_the_formula_says(gan_train):
+    assert gan_train("experiment=lecture_saturation", "hydra.run.dir=run").code == 0
+    with Image.open("run/figure.png") as picture:
+        assert picture.width > 800
+    numbers = {key: np.array(values) for key, values in json.loads(Path("run/figure.json").read_text()).items()}
+    assert numbers["step"].tolist() == list(range(5, 301, 5))
+    D = numbers["D"]
+    assert D[0] > 0.2
+    assert D[-1] < 0.01  # D becomes sure of itself
+    assert numbers["minimax"][-1] < 0.05 * numbers["minimax"].max()  # and minimax has nothing left
+    assert numbers["non_saturating"][-1] > 0.5 * numbers["non_saturating"].max()
+    # where D(G(z)) is the same for all samples the ratio of the norms is D/(1 − D); here nearly
+    late = D < 0.05
+    assert numbers["minimax"][late] / numbers["non_saturating"][late] == pytest.approx(D[late] / (1 - D[late]), rel=0.6)
+    assert numbers["maximum_likelihood"][late] == pytest.approx(numbers["minimax"][late], rel=0.2)
+
+
+def test_measuring_for_a_figure_never_changes_training(gan_train):
+    from test_promises import weights
+
+    short = ("experiment=lecture_saturation", "dataset=digits", "architecture=dcgan", "architecture.width=4")
+    small = ("dataset.size=8", "dataset.limit=64", "prior.size=4", "batch_size=8", "steps=4", "log_every=1")
+    shape = ("architecture.generator={width:4,norm:batch}",)
+    assert shape
+    assert gan_train(*short, *small, "hydra.run.dir=measured").code == 0
+    assert gan_train(*short, *small, "figure=null", "hydra.run.dir=plain").code == 0
+    assert weights("measured") == weights("plain")
+
+
+def test_divergences_of_gaussians_by_quadrature():
+    x = np.linspace(-15, 15, 6001)
+    assert kl(x, normal(x, 0, 1), normal(x, 1, 1)) == pytest.approx(0.5, abs=1e-6)
+    assert jsd(x, normal(x, 0, 1), normal(x, 2, 1)) == pytest.approx(0.3368308203, abs=1e-6)
+    mean, deviation = best_by_js(x, normal(x, 1, 2))
+    assert mean == pytest.approx(1, abs=0.1)
+    assert deviation == pytest.approx(2, rel=0.1)
+
+
+@pytest.mark.slow
+def test_maximum_likelihood_spreads_over_both_modes_and_the_minimax_game_takes_one(gan_train):
+    quiet = ("sample_every=0", "checkpoint_every=0")
+    assert gan_train("-m", "experiment=lecture_kl_vs_js", "loss=maximum_likelihood,minimax", *quiet).code == 0
+    found = {}
+    for path in Path("outputs/sweeps").glob("*/*/figure.json"):
+        numbers = json.loads(path.read_text())
+        found[numbers["loss"]] = numbers
+    spread, one = found["maximum_likelihood"], found["minimax"]
+    assert spread["mean"] == pytest.approx(spread["best_by_kl"]["mean"], abs=0.3)
+    assert spread["deviation"] == pytest.approx(spread["best_by_kl"]["deviation"], rel=0.15)
+    assert min(spread["share_of_each_mode"]) > 0.4
+    assert abs(one["mean"]) == pytest.approx(abs(one["best_by_jsd"]["mean"]), abs=0.15)
+    assert max(one["share_of_each_mode"]) > 0.95
+    assert one["jsd"] < spread["jsd"]
+    assert spread["kl"] < one["kl"]
