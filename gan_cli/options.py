@@ -87,6 +87,7 @@ class PointOptions(Choice):
 
 class MixtureOptions(PointOptions):
     means: Annotated[list[Annotated[list[Finite], Field(min_length=1)]], Field(min_length=1)]
+    weights: list[Positive] | None
     sigma: Positive
 
 

@@ -330,17 +330,21 @@ def test_densities_have_the_moments_and_modes_they_say():
     assert normal.values.shape == (100000, 3)
     assert normal.values.mean(axis=0) == pytest.approx([2, 2, 2], abs=0.01)
     assert normal.values.std(axis=0) == pytest.approx([0.5] * 3, abs=0.01)
+    uneven = load("dataset=mixture", "dataset.means=[[0,0,5],[9,9,9]]", "dataset.weights=[1,3]")
+    assert uneven.values.shape == (100000, 3)
+    assert uneven.labels.mean() == pytest.approx(0.75, abs=0.01)
     roll = load("dataset=swiss_roll", "dataset.noise=0")
     assert np.hypot(*roll.values.T).max() <= 1.0001
 
 
 def test_the_densities_of_mixtures_integrate_to_one():
     library = Library()
-    for choice in ("ring", "grid", "gaussian"):
-        config = check(Command.parse(["architecture=mlp", f"dataset={choice}", "dataset.sigma=0.3"]), library)
+    for choice in ("ring", "grid", "gaussian", "mixture"):
+        options = ["dataset.weights=[1,3]"] if choice == "mixture" else []
+        config = check(Command.parse(["architecture=mlp", f"dataset={choice}", "dataset.sigma=0.3", *options]), library)
         dataset = library.build("dataset", config.dataset)
         ticks = np.linspace(-7, 7, 701)
-        x = np.stack(np.meshgrid(ticks, ticks), axis=2).reshape(-1, 2) if choice != "gaussian" else ticks[:, None]
+        x = np.stack(np.meshgrid(ticks, ticks), axis=2).reshape(-1, 2) if dataset.shape == (2,) else ticks[:, None]
         step = ticks[1] - ticks[0]
         assert np.exp(dataset.log_density(x)).sum() * step ** x.shape[1] == pytest.approx(1, abs=1e-6)
 

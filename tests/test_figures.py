@@ -32,10 +32,9 @@ def test_saturation_measures_what_the_formula_says(gan_train):
 def test_measuring_for_a_figure_never_changes_training(gan_train):
     from test_promises import weights
 
-    short = ("experiment=lecture_saturation", "dataset=digits", "architecture=dcgan", "architecture.width=4")
-    small = ("dataset.size=8", "dataset.limit=64", "prior.size=4", "batch_size=8", "steps=4", "log_every=1")
-    shape = ("architecture.generator={width:4,norm:batch}",)
-    assert shape
+    norms = ("architecture.discriminator.norm=layer", "architecture.generator.norm=batch")
+    short = ("experiment=lecture_saturation", *norms)
+    small = ("dataset.points=100", "batch_size=8", "steps=4", "log_every=1", "architecture.discriminator.dropout=0.5")
     assert gan_train(*short, *small, "hydra.run.dir=measured").code == 0
     assert gan_train(*short, *small, "figure=null", "hydra.run.dir=plain").code == 0
     assert weights("measured") == weights("plain")
@@ -59,10 +58,11 @@ def test_maximum_likelihood_spreads_over_both_modes_and_the_minimax_game_takes_o
         numbers = json.loads(path.read_text())
         found[numbers["loss"]] = numbers
     spread, one = found["maximum_likelihood"], found["minimax"]
-    assert spread["mean"] == pytest.approx(spread["best_by_kl"]["mean"], abs=0.3)
-    assert spread["deviation"] == pytest.approx(spread["best_by_kl"]["deviation"], rel=0.15)
-    assert min(spread["share_of_each_mode"]) > 0.4
-    assert abs(one["mean"]) == pytest.approx(abs(one["best_by_jsd"]["mean"]), abs=0.15)
-    assert max(one["share_of_each_mode"]) > 0.95
+    assert spread["mean"] == pytest.approx(spread["best_by_kl"]["mean"], abs=0.1)
+    assert spread["deviation"] == pytest.approx(spread["best_by_kl"]["deviation"], rel=0.05)
+    assert min(spread["share_of_each_mode"]) > 0.15
+    assert one["mean"] == pytest.approx(one["best_by_jsd"]["mean"], abs=0.05)
+    assert one["deviation"] == pytest.approx(one["best_by_jsd"]["deviation"], rel=0.1)
+    assert max(one["share_of_each_mode"]) > 0.99
     assert one["jsd"] < spread["jsd"]
     assert spread["kl"] < one["kl"]

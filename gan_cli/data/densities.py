@@ -36,7 +36,7 @@ class Density:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(Density):
-    """Equal parts of isotropic Gaussians with the same standard deviation; the label is the Gaussian."""
+    """Isotropic Gaussians with the same standard deviation; the label is the Gaussian."""
 
     sigma: float
 
@@ -46,12 +46,17 @@ class Mixture(Density):
         raise AssertionError("a mixture defines its centres")
 
     @property
+    def shares(self) -> np.ndarray:
+        """How much of the density each Gaussian is: (modes,), equal unless a mixture says otherwise."""
+        return np.full(len(self.centres), 1 / len(self.centres))
+
+    @property
     def classes(self) -> int:
         return len(self.centres)
 
     def load(self) -> Samples:
         generator, means = self.generator, self.centres
-        labels = generator.integers(len(means), size=self.points)
+        labels = generator.choice(len(means), size=self.points, p=self.shares)
         noise = generator.standard_normal((self.points, means.shape[1]))
         return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels)
 
@@ -72,7 +77,7 @@ class Mixture(Density):
         """log p(x) in nats, for x (N, d): (N,)."""
         from_mean = ((x[:, None] - self.centres) ** 2).sum(axis=2) / (2 * self.sigma**2)  # (N, modes)
         nearest = from_mean.min(axis=1)
-        rest = np.log(np.exp(nearest[:, None] - from_mean).mean(axis=1))
+        rest = np.log(np.exp(nearest[:, None] - from_mean) @ self.shares)
         return rest - nearest - self.centres.shape[1] * math.log(self.sigma * math.sqrt(2 * math.pi))
 
 
@@ -100,13 +105,20 @@ class Grid(Mixture):
 
 @dataclass(frozen=True, kw_only=True)
 class At(Mixture):
-    """Wherever they are put."""
+    """Wherever they are put, in whatever shares."""
 
     means: list[list[float]]
+    weights: list[float] | None
 
     def __post_init__(self) -> None:
         if len({len(mean) for mean in self.means}) != 1:
             raise ValueError(f"dataset.means={self.means}: must be points of one dimension, such as [[-2],[2]]")
+        if self.weights is not None and len(self.weights) != len(self.means):
+            raise ValueError(f"dataset.weights={self.weights}: must be one number for each of {len(self.means)} means")
+
+    @property
+    def shares(self) -> np.ndarray:
+        return super().shares if self.weights is None else np.array(self.weights) / sum(self.weights)
 
     @property
     def centres(self) -> np.ndarray:

@@ -33,17 +33,20 @@ class KLvsJS(Figure):
 
         data, loss = self.setup.dataset, self.setup.config.loss.name
         samples = self.setup.sampler.sample(POINTS, seed=1).numpy()[:, 0].astype(np.float64)
-        centre, spread = data.centres.mean(), data.centres.std() + data.sigma
+        centre = float(data.shares @ data.centres[:, 0])
+        spread = float(np.sqrt(data.shares @ (data.centres[:, 0] - centre) ** 2 + data.sigma**2))
         x = np.linspace(centre - 5 * spread, centre + 5 * spread, 4001)
         p = np.exp(data.log_density(x[:, None]))
-        by_kl = (float(centre), float(np.hypot(data.centres.std(), data.sigma)))
+        by_kl = (centre, spread)
         by_js = best_by_js(x, p)
         fitted = (float(samples.mean()), float(samples.std()))
 
         canvas = Canvas(figsize=(7.5, 4.2), layout="constrained")
         axes = canvas.subplots()
         axes.fill_between(x, p, color="0.85", label="data")
-        axes.hist(samples, bins=np.linspace(x[0], x[-1], 161), density=True, color="#c83c28", alpha=0.6, label=loss)
+        axes.hist(
+            samples, bins=np.linspace(x[0], x[-1], 161).tolist(), density=True, color="#c83c28", alpha=0.6, label=loss
+        )
         axes.plot(x, normal(x, *by_kl), color="#3c9646", label="best Gaussian by KL(data‖model)")
         axes.plot(x, normal(x, *by_js), color="#2860c8", label="best Gaussian by JSD")
         axes.set(
