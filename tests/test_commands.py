@@ -112,7 +112,10 @@ def test_every_shipped_option_composes_checks_and_fits_its_class():
 
 def test_every_experiment_composes_and_opens_with_its_command(gan_train):
     for name in Library().options("experiment"):
-        assert f"gan-train experiment={name}" in (shipped_conf() / "experiment" / f"{name}.yaml").read_text()
+        opening = (shipped_conf() / "experiment" / f"{name}.yaml").read_text().splitlines()[:2]
+        assert opening[0] == "# @package _global_"
+        assert opening[1].startswith("#   gan-train ")
+        assert f"experiment={name}" in opening[1]
         result = gan_train(f"experiment={name}", "dry_run=true")
         assert result.code == 0, result.err
 

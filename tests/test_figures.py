@@ -49,20 +49,25 @@ def test_divergences_of_gaussians_by_quadrature():
     assert deviation == pytest.approx(2, rel=0.1)
 
 
+def two_modes(gan_train, loss: str) -> dict:
+    quiet = ("sample_every=0", "checkpoint_every=0", "steps=3000")
+    assert gan_train("experiment=lecture_kl_vs_js", f"loss={loss}", *quiet, "hydra.run.dir=run").code == 0
+    return json.loads(Path("run/figure.json").read_text())
+
+
 @pytest.mark.slow
-def test_maximum_likelihood_spreads_over_both_modes_and_the_minimax_game_takes_one(gan_train):
-    quiet = ("sample_every=0", "checkpoint_every=0")
-    assert gan_train("-m", "experiment=lecture_kl_vs_js", "loss=maximum_likelihood,minimax", *quiet).code == 0
-    found = {}
-    for path in Path("outputs/sweeps").glob("*/*/figure.json"):
-        numbers = json.loads(path.read_text())
-        found[numbers["loss"]] = numbers
-    spread, one = found["maximum_likelihood"], found["minimax"]
-    assert spread["mean"] == pytest.approx(spread["best_by_kl"]["mean"], abs=0.1)
-    assert spread["deviation"] == pytest.approx(spread["best_by_kl"]["deviation"], rel=0.05)
-    assert min(spread["share_of_each_mode"]) > 0.15
-    assert one["mean"] == pytest.approx(one["best_by_jsd"]["mean"], abs=0.05)
-    assert one["deviation"] == pytest.approx(one["best_by_jsd"]["deviation"], rel=0.1)
-    assert max(one["share_of_each_mode"]) > 0.99
-    assert one["jsd"] < spread["jsd"]
-    assert spread["kl"] < one["kl"]
+def test_maximum_likelihood_spreads_over_both_modes(gan_train):
+    found = two_modes(gan_train, "maximum_likelihood")
+    assert found["mean"] == pytest.approx(found["best_by_kl"]["mean"], abs=0.1)
+    assert found["deviation"] == pytest.approx(found["best_by_kl"]["deviation"], rel=0.05)
+    assert min(found["share_of_each_mode"]) > 0.15
+    assert found["kl"] == pytest.approx(found["best_by_kl"]["kl"], abs=0.02)
+
+
+@pytest.mark.slow
+def test_the_minimax_game_takes_one_mode(gan_train):
+    found = two_modes(gan_train, "minimax")
+    assert found["mean"] == pytest.approx(found["best_by_jsd"]["mean"], abs=0.05)
+    assert found["deviation"] == pytest.approx(found["best_by_jsd"]["deviation"], rel=0.1)
+    assert max(found["share_of_each_mode"]) > 0.99
+    assert found["jsd"] == pytest.approx(found["best_by_jsd"]["jsd"], abs=0.01)
