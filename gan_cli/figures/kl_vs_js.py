@@ -50,7 +50,10 @@ class KLvsJS(Figure):
         axes.plot(x, normal(x, *by_kl), color="#3c9646", label="best Gaussian by KL(data‖model)")
         axes.plot(x, normal(x, *by_js), color="#2860c8", label="best Gaussian by JSD")
         axes.set(
-            xlabel="x", ylabel="density", ylim=(0, 1.25 * p.max()), title=f"a Gaussian generator trained by {loss}"
+            xlabel="x",
+            ylabel="density",
+            ylim=(0, 1.1 * max(p.max(), normal(x, *by_js).max())),
+            title=f"a Gaussian generator trained by {loss}",
         )
         axes.legend(frameon=False)
         canvas.savefig(path, dpi=110, metadata={"Software": None})
