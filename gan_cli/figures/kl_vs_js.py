@@ -49,12 +49,8 @@ class KLvsJS(Figure):
         )
         axes.plot(x, normal(x, *by_kl), color="#3c9646", label="best Gaussian by KL(data‖model)")
         axes.plot(x, normal(x, *by_js), color="#2860c8", label="best Gaussian by JSD")
-        axes.set(
-            xlabel="x",
-            ylabel="density",
-            ylim=(0, 1.1 * max(p.max(), normal(x, *by_js).max())),
-            title=f"a Gaussian generator trained by {loss}",
-        )
+        top = 1.1 * max(p.max(), normal(x, *by_js).max())
+        axes.set(xlabel="x", ylabel="density", ylim=(0, top), title=f"a Gaussian generator trained by {loss}")
         axes.legend(frameon=False)
         canvas.savefig(path, dpi=110, metadata={"Software": None})
 
