@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain
+from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain, quoted
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.library import Library, shipped_conf
 
@@ -95,7 +95,7 @@ def _train(argv: list[str]) -> None:
             config = resumption.config
             command.overrides = [_forced(text, library) for text in command.overrides]
             extra = [
-                f"hydra.run.dir={_quoted(resumption.folder)}",
+                f"hydra.run.dir={quoted(str(resumption.folder))}",
                 f"hydra.output_subdir=.hydra/resume-{resumption.number}",
             ]
         else:
@@ -111,7 +111,7 @@ def _train(argv: list[str]) -> None:
             extra = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"]  # names tell what differs
         elif resumption is None:
             claimed = _claimed_folder(command)
-            extra = [f"hydra.run.dir={_quoted(claimed)}"] if claimed else []
+            extra = [f"hydra.run.dir={quoted(str(claimed))}"] if claimed else []
     try:
         _launch(command, library, resumption, extra)
     except _config_errors():
@@ -207,10 +207,6 @@ def _claimed_folder(command: Command) -> Path | None:
 def _relative(path: Path) -> Path:
     """As short as it can be said from here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _forced(text: str, library: Library) -> str:

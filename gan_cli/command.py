@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gan_cli.config import Config, validate
@@ -16,6 +17,7 @@ from gan_cli.options import SCHEMAS
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
 PLAIN = ("--multirun", "-m", "--run", "-r", "--resolve", "--shell-completion", "-sc", "--hydra-help")
 OWN = ("--help", "-h", "--version")
+PATHS = ("resume", "dataset.path", "dataset.root", "hydra.run.dir")
 SHORT = {short: long for long, short in TAKES_VALUE.items()}
 
 
@@ -40,7 +42,10 @@ class Command:
             word = words.pop(0)
             flag, equals, value = word.partition("=")
             flag = SHORT.get(flag, flag)
-            if not word.startswith("-"):
+            if word.startswith("--help="):
+                command.flags.append("--help")
+                command.overrides.append(value)
+            elif not word.startswith("-"):
                 command.overrides.append(word)
             elif flag in TAKES_VALUE:
                 if not equals:
@@ -56,9 +61,15 @@ class Command:
                 command.flags.append(word)
             else:
                 raise UserError(_unknown_flag(flag, value, words))
+        if "=" in command.overrides:
+            raise UserError(f"{' '.join(command.overrides)}: overrides are written without spaces: key=value")
+        if not command.multirun:
+            command.overrides = [_path_quoted(text) for text in command.overrides]
         return command
 
     def _take(self, flag: str, value: str) -> None:
+        if flag == "--cfg" and value not in ("job", "hydra", "all"):
+            raise UserError(f"--cfg {value}: shows job, hydra or all: gan-train --cfg job")
         if flag == "--config-dir":
             self.config_dirs.append(value)
         elif flag == "--config-name":
@@ -80,6 +91,19 @@ class Command:
     @property
     def info(self) -> str | None:
         return next((flag for flag in self.flags if flag.startswith("--info")), None)
+
+
+def _path_quoted(text: str) -> str:
+    """Paths may hold a ``~``, spaces and whatever else has a meaning to Hydra: quoted here, so that users need not."""
+    key, _, value = text.partition("=")
+    if key not in PATHS or not value or value == "null" or value[0] in "'\"" or "${" in value:
+        return text
+    return f"{key}={quoted(str(Path(value).expanduser()))}"
+
+
+def quoted(text: str) -> str:
+    """Text as one value of Hydra's grammar."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _unknown_flag(flag: str, value: str, words: list[str]) -> str:

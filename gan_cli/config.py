@@ -121,7 +121,7 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
         checked: dict[str, Choice] = {}
         for key, options in nodes.items():
             if not isinstance(options, Mapping) or "name" not in options:
-                problems.append(f"{key}: is not chosen: {group}=…, one of: {', '.join(library.options(group))}")
+                problems.append(_not_chosen(group, key, options, library))
                 continue
             try:
                 checked[key.removeprefix(f"{group}.")] = library.check(group, options, prefix=f"{key}.")
@@ -141,6 +141,15 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
     if problems or root is None:
         raise UserError(*problems)
     return Config.model_construct(None, **{key: getattr(root, key) for key in Root.model_fields}, **choices)
+
+
+def _not_chosen(group: str, key: str, typed: Any, library: Library) -> str:
+    if isinstance(typed, Mapping) or group not in SEVERAL:
+        return f"{key}: is not chosen: {group}=…, one of: {', '.join(library.options(group))}"
+    name = key.rpartition(".")[2]
+    return f"{key}={shown(typed)}: of which {group}? such as {group}={library.options(group)[-1]} " + (
+        f"{group}.{library.options(group)[-1]}.{name}={shown(typed)}"
+    )
 
 
 def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ def dry_run(config: Config, library: Library) -> None:
     """
     from omegaconf import OmegaConf
 
-    console = Console()
+    console = PipedConsole()
     console.print(OmegaConf.to_yaml(OmegaConf.create(config.saved())), highlight=False, markup=False)
     device = pick_device(config.device)
     set_precision(config, device)
@@ -58,6 +58,13 @@ def dry_run(config: Config, library: Library) -> None:
         f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"
     )
     console.print(f"device: {device}; nothing was written")
+
+
+class PipedConsole(Console):
+    """`… | head` is no fault."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def _layers(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[dict[str, Any]]:

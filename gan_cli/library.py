@@ -100,7 +100,9 @@ class Library:
         try:
             return schema.model_validate({key: value for key, value in node.items() if key != "class"})
         except ValidationError as error:
-            raise UserError(*explain(error, keys_of(schema, prefix), prefix)) from error
+            keys = [key for key in schema.model_fields if key != "name"]
+            owner = f"; {group}={node['name']} has {', '.join(keys) if keys else 'no options'}"
+            raise UserError(*explain(error, keys_of(schema, prefix), prefix, owner)) from error
 
     def load(self, group: str, name: str) -> type:
         """Imports the class of an option.

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 def suggestion(typed: str, known: Iterable[str]) -> str:
     """``" (did you mean 'x'?)"``, or an empty string when nothing known is close."""
     known = list(known)
-    leaf = typed.rpartition(".")[2]
+    leaf, cutoff = typed.rpartition(".")[2], 0.6 if len(typed) <= 4 else 0.75  # two letters swapped in a short name
     leaves = {name: name.rpartition(".")[2] for name in known}
-    found = get_close_matches(typed, known, n=1, cutoff=0.75) or [name for name in known if leaves[name] == leaf]
+    found = get_close_matches(typed, known, n=1, cutoff=cutoff) or [name for name in known if leaves[name] == leaf]
     if not found and len(typed) > 2:
         found = [name for name in known if name.startswith(typed)]
     if not found:
@@ -23,12 +23,13 @@ def suggestion(typed: str, known: Iterable[str]) -> str:
     return f" (did you mean {' or '.join(repr(name) for name in found[:4])}?)" if found else ""
 
 
-def explain(error: ValidationError, known: Iterable[str], prefix: str = "") -> list[str]:
+def explain(error: ValidationError, known: Iterable[str], prefix: str = "", owner: str = "") -> list[str]:
     """Each mistake pydantic found, in our words: ``key=value: what is wrong (and what would be right)``.
 
     Args:
         known: the keys there are, for suggestions.
         prefix: of the keys in the error.
+        owner: said after a key that is not there: whose keys these are.
     """
     lines = []
     for problem in error.errors(include_url=False):
@@ -36,7 +37,9 @@ def explain(error: ValidationError, known: Iterable[str], prefix: str = "") -> l
         value, context = shown(problem["input"]), problem.get("ctx", {})
         kind = problem["type"]
         if kind == "extra_forbidden":
-            lines.append(f"{key}={value}: no such key{suggestion(key, known)}")
+            lines.append(f"{key}={value}: no such key{suggestion(key, known)}{owner}")
+        elif kind == "list_type":
+            lines.append(f"{key}={value}: must be a list: {key}=[{value}]")
         elif kind == "missing":
             lines.append(f"{key}: has no value: set {key}=…")
         elif kind in _WORDS:
@@ -53,7 +56,6 @@ _WORDS = {
     "finite_number": "finite",
     "bool_type": "true or false",
     "string_type": "text",
-    "list_type": "a list, such as [128,128]",
     "greater_than": "greater than {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",

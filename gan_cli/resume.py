@@ -14,8 +14,13 @@ from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
 
-FIXED = ("architecture", "dataset", "prior", "optimizer.name", "conditional")  # what the saved tensors belong to
-FREE = ("dataset.root", "dataset.path", "dataset.flip")  # where the data lies; that it is the same is checked apart
+FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional")  # what the saved tensors belong to
+FREE = (
+    "dataset.root",
+    "dataset.path",
+    "dataset.flip",
+    "optimizer.",
+)  # where the data lies; that it is the same is checked apart
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def prepare(command: Command, library: Library) -> Resumption:
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
         for key, old, new in _differences(saved, config.saved())
-        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in FIXED)) and key not in FREE
+        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in FIXED)) and not key.startswith(FREE)
     ]
     if differences:
         raise UserError(*differences)
@@ -120,7 +125,10 @@ def _overlaid(
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
+    """Dotted key, old and new value; of an option that is another one now, only its name."""
     if isinstance(old, dict) and isinstance(new, dict):
+        if old.get("name") != new.get("name"):
+            return [(prefix, old.get("name"), new.get("name"))]
         names = sorted({*old, *new})
         return [d for n in names for d in _differences(old.get(n), new.get(n), f"{prefix}.{n}" if prefix else n)]
     return [] if old == new else [(prefix, old, new)]

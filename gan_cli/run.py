@@ -62,7 +62,7 @@ def _run(config: Config, library: Library, folder: RunFolder, resumption: Resump
         if hasattr(setup.dataset, "quality"):
             quality.update(setup.dataset.quality(samples.numpy()))
             log.info(
-                "modes %d of %d, high quality %.1f %%",
+                "modes %d of %d, high quality %.2f %%",
                 quality["modes"],
                 quality["of_modes"],
                 100 * quality["high_quality"],

@@ -165,8 +165,9 @@ def test_a_torn_checkpoint_is_named_and_the_one_before_it_used(gan_train):
 REFUSED = {
     "architecture.width=8": "architecture.width=8: the checkpoint has 4",
     "dataset.size=16": "dataset.size=16: the checkpoint has 8",
-    "optimizer=sgd": "optimizer.name=sgd: the checkpoint has adam",
+    "optimizer=sgd": "optimizer=sgd: the checkpoint has adam",
     "prior.size=5": "prior.size=5: the checkpoint has 4",
+    "architecture=mlp": "architecture=mlp: the checkpoint has dcgan",
     "conditional=true": "conditional=true: the checkpoint has false",
     "steps=3": "is at step 3 of 3: nothing left to train; to train longer: steps=6",
     "experiment=ring": "experiment: is a whole preset",
@@ -196,3 +197,11 @@ def test_typed_keys_override_the_saved_config_and_the_others_stay(gan_train):
     assert config["discriminator"]["lr"] == config["generator"]["lr"] == 5e-4
     assert config["loss"]["name"] == "minimax"
     assert [record["lr/generator"] for record in metrics_in(Path("run"))] == [1e-3] * 3 + [5e-4] * 2
+
+
+def test_paths_need_no_quotes_beyond_the_shells(gan_train, monkeypatch):
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    assert gan_train(*TINY_MLP, "steps=2", "hydra.run.dir=~/a dir, x=1/run (2)").code == 0
+    assert gan_train("resume=a dir, x=1/run (2)", "steps=3").code == 0
+    assert gan_train("resume=~/a dir, x=1/run (2)/checkpoints/step-000000003.pt", "steps=4").code == 0
+    assert state_in(Path("a dir, x=1/run (2)"))["step"] == 4

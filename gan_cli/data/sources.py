@@ -57,7 +57,7 @@ class WebDataset(ImageDataset):
         except (URLError, RuntimeError, OSError, EOFError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = str(error).splitlines()[0].strip("<>: ") if str(error) else type(error).__name__
             raise UserError(
                 f"dataset.root={self.root}: no usable {name} there and no download ({reason}): put {self.files} into "
                 f"{root.absolute() / self.folder}, or set dataset.root to where they are"
