@@ -133,3 +133,29 @@ def test_deterministic_runs_resume_exactly_on_cuda(gan_train, game):
     assert gan_train(*cuda, "steps=5", "hydra.run.dir=parts").code == 0
     assert gan_train("resume=parts", "steps=9").code == 0
     assert weights("whole") == weights("parts")
+
+
+def test_an_observer_may_draw_what_it_likes():
+    from gan_cli.build import build
+    from gan_cli.command import Command, check
+    from gan_cli.library import Library
+    from gan_cli.train import train
+
+    def trained(observer) -> list[bytes]:
+        config = check(Command.parse([*TINY_MLP, "dataset.flip=true"]), Library())
+        setup = build(config, Library())
+        train(
+            setup.players,
+            setup.minibatches,
+            setup.sampler.prior,
+            setup.ema,
+            (observer,),
+            batch_size=config.batch_size,
+            steps=range(1, 6),
+            updates=config.updates,
+            seed=config.seed,
+            device=setup.device,
+        )
+        return [p.detach().numpy().tobytes() for player in setup.players for p in player.network.parameters()]
+
+    assert trained(lambda step, statistics: None) == trained(lambda step, statistics: torch.rand(step))
