@@ -45,12 +45,12 @@ def test_divergences_of_gaussians_by_quadrature():
     assert kl(x, normal(x, 0, 1), normal(x, 1, 1)) == pytest.approx(0.5, abs=1e-6)
     assert jsd(x, normal(x, 0, 1), normal(x, 2, 1)) == pytest.approx(0.3368308203, abs=1e-6)
     mean, deviation = best_by_js(x, normal(x, 1, 2))
-    assert mean == pytest.approx(1, abs=0.1)
-    assert deviation == pytest.approx(2, rel=0.1)
+    assert mean == pytest.approx(1, abs=1e-2)
+    assert deviation == pytest.approx(2, rel=1e-2)
 
 
 def two_modes(gan_train, loss: str) -> dict:
-    quiet = ("sample_every=0", "checkpoint_every=0", "steps=3000")
+    quiet = ("sample_every=0", "checkpoint_every=0")
     assert gan_train("experiment=lecture_kl_vs_js", f"loss={loss}", *quiet, "hydra.run.dir=run").code == 0
     return json.loads(Path("run/figure.json").read_text())
 
@@ -60,7 +60,7 @@ def test_maximum_likelihood_spreads_over_both_modes(gan_train):
     found = two_modes(gan_train, "maximum_likelihood")
     assert found["mean"] == pytest.approx(found["best_by_kl"]["mean"], abs=0.1)
     assert found["deviation"] == pytest.approx(found["best_by_kl"]["deviation"], rel=0.05)
-    assert min(found["share_of_each_mode"]) > 0.15
+    assert min(found["share_of_each_mode"]) > 0.05
     assert found["kl"] == pytest.approx(found["best_by_kl"]["kl"], abs=0.02)
 
 

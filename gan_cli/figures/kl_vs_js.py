@@ -83,9 +83,14 @@ def jsd(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
 
 
 def best_by_js(x: np.ndarray, p: np.ndarray) -> tuple[float, float]:
-    """Mean and deviation of the Gaussian nearest to ``p`` by the JSD: the best of a grid."""
+    """Mean and deviation of the Gaussian nearest to ``p`` by the JSD: the best of a grid, then of finer ones."""
     mass = p * (x[1] - x[0])
-    centre, spread = (mass * x).sum(), np.sqrt((mass * x**2).sum() - (mass * x).sum() ** 2)
-    means = centre + spread * np.linspace(-1.5, 1.5, 61)
-    deviations = spread * np.geomspace(0.03, 1.5, 60)
-    return min(((m, s) for m in means for s in deviations), key=lambda at: jsd(x, p, normal(x, *at)))
+    mean, deviation = float((mass * x).sum()), float(np.sqrt((mass * x**2).sum() - (mass * x).sum() ** 2))
+    wide, ratio = 1.5 * deviation, 30.0
+    for _ in range(4):
+        means = mean + wide * np.linspace(-1, 1, 41)
+        deviations = deviation * ratio ** np.linspace(-1, 1, 41)
+        candidates = [(float(m), float(s)) for m in means for s in deviations]
+        mean, deviation = min(candidates, key=lambda at: jsd(x, p, normal(x, *at)))
+        wide, ratio = wide / 10, ratio**0.1
+    return mean, deviation
