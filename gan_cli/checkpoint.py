@@ -14,6 +14,7 @@ from gan_cli.errors import UserError
 
 log = logging.getLogger(__name__)
 FORMAT = 1
+BEST = "best.pt"  # by the watched metric
 
 
 def name_of(step: int) -> str:
@@ -75,7 +76,42 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
-def newest(folder: Path) -> tuple[Path, dict[str, Any]]:
+def run_folder(where: str, key: str) -> Path:
+    """The folder that ``key=where`` names: ``latest`` is the newest run under ``outputs/``.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if where == "latest":
+        found = [
+            *Path("outputs").glob("*/*/checkpoints/step-*.pt"),
+            *Path("outputs").glob("sweeps/*/*/checkpoints/step-*.pt"),
+        ]
+        if not found:
+            raise UserError(
+                f"{key}=latest: there is no run with checkpoints under outputs/: give its folder, {key}=PATH"
+            )
+        return max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent
+    path = Path(where).expanduser()
+    if not path.exists():
+        raise UserError(f"{key}={where}: no such file or folder: give a run folder, a checkpoint, or latest")
+    folder = path if path.is_dir() else path.parent
+    return folder.parent if folder.name == "checkpoints" else folder
+
+
+def find(where: str, key: str) -> tuple[Path, Path, dict[str, Any]]:
+    """Run folder, checkpoint and state for ``key=where``: a run folder (its newest), one checkpoint, or ``latest``.
+
+    Raises:
+        UserError: if there is nothing there that can be read.
+    """
+    folder, path = run_folder(where, key), Path(where).expanduser()
+    if where != "latest" and path.is_file():
+        return folder, path, load(path)
+    return folder, *newest(folder, key)
+
+
+def newest(folder: Path, key: str) -> tuple[Path, dict[str, Any]]:
     """The newest checkpoint of a run folder that can be read; those that cannot are named in the log.
 
     Raises:
@@ -88,7 +124,7 @@ def newest(folder: Path) -> tuple[Path, dict[str, Any]]:
         except UserError as error:
             log.warning("%s; trying the one before it", error)
     what = "none of its checkpoints can be read" if found else "has no checkpoints"
-    raise UserError(f"resume={folder}: {what}: nothing to continue; start the run again")
+    raise UserError(f"{key}={folder}: {what}: give another run, or start this one again")
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain, quoted
+from gan_cli.config import validate
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.library import Library, shipped_conf
+from gan_cli.sampling.keys import SAMPLING
+from gan_cli.tools import EVALUATION
 
 if TYPE_CHECKING:
     from gan_cli.resume import Resumption
@@ -27,17 +30,37 @@ def main() -> None:
     sys.exit(_exit_code(lambda: _train(sys.argv[1:])))
 
 
-def _exit_code(action: Callable[[], None]) -> int:
+def evaluate() -> None:
+    """``gan-eval``."""
+    sys.exit(_exit_code(lambda: EVALUATION.main(sys.argv[1:]), "gan-eval"))
+
+
+def sample() -> None:
+    """``gan-sample``."""
+    sys.exit(_exit_code(lambda: SAMPLING.main(sys.argv[1:]), "gan-sample"))
+
+
+def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     """Runs an action; tells the user what went wrong, in one line for each mistake, and the shell by the exit code."""
+
+    def failed(error: Exception, code: int, *lines: str) -> int:
+        if wants_trace:
+            import traceback
+
+            traceback.print_exception(type(error), error, error.__traceback__)
+        for line in lines:
+            print(f"{program}: error: {line}", file=sys.stderr)
+        return code
+
     wants_trace = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
     try:
         action()
         sys.stdout.flush()
     except UserError as error:
-        return _failed(error, 2, *error.problems, trace=wants_trace)
+        return failed(error, 2, *error.problems)
     except Diverged as error:
-        return _failed(error, 3, f"diverged: {error}: try a lower lr, or on_divergence=continue", trace=wants_trace)
+        return failed(error, 3, f"diverged: {error}: try a lower lr, or on_divergence=continue")
     except Interrupted as error:
         return error.exit_code
     except KeyboardInterrupt:
@@ -49,8 +72,8 @@ def _exit_code(action: Callable[[], None]) -> int:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
         if isinstance(error, _config_errors()):
-            return _failed(error, 2, one_line(error), trace=wants_trace)
-        return _failed(error, 1, f"unexpected fault: {type(error).__name__}: {one_line(error)}", trace=wants_trace)
+            return failed(error, 2, one_line(error))
+        return failed(error, 1, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
     return 0
 
 
@@ -59,16 +82,6 @@ def _config_errors() -> tuple[type[Exception], ...]:
     from omegaconf.errors import OmegaConfBaseException
 
     return HydraException, OmegaConfBaseException
-
-
-def _failed(error: Exception, code: int, *lines: str, trace: bool) -> int:
-    if trace:
-        import traceback
-
-        traceback.print_exception(type(error), error, error.__traceback__)
-    for line in lines:
-        print(f"gan-train: error: {line}", file=sys.stderr)
-    return code
 
 
 def _train(argv: list[str]) -> None:
@@ -99,7 +112,7 @@ def _train(argv: list[str]) -> None:
                 f"hydra.output_subdir=.hydra/resume-{resumption.number}",
             ]
         else:
-            config = check(command, library)
+            config = check(command, library, validate)
         if config.dry_run:
             if command.multirun:
                 raise UserError("dry_run=true: shows one run: leave out --multirun")
@@ -117,7 +130,7 @@ def _train(argv: list[str]) -> None:
     except _config_errors():
         if claimed:
             _discard(claimed)
-        check(command, library)  # says the same in one line for each mistake
+        check(command, library, validate)  # says the same in one line for each mistake
         raise
 
 
@@ -130,16 +143,15 @@ def _launch(command: Command, library: Library, resumption: Resumption | None, e
 
     faults: list[Exception] = []
 
-    def job(cfg: Any) -> None:
+    def job(cfg: Any) -> float | None:
         from hydra.core.hydra_config import HydraConfig
 
-        from gan_cli.config import validate
         from gan_cli.run import run
 
         path = Path(HydraConfig.get().runtime.output_dir)
         try:
             config = resumption.config if resumption else validate(plain(cfg), library)
-            run(config, library, _relative(path), resumption, live=not command.multirun)
+            return run(config, library, _relative(path), resumption, live=not command.multirun)
         except Interrupted as error:
             raise SystemExit(error.exit_code) from None  # ends a sweep too
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
@@ -153,6 +165,7 @@ def _launch(command: Command, library: Library, resumption: Resumption | None, e
                 log.error("diverged: %s", error)
             else:
                 log.exception("unexpected fault")
+        return None
 
     sys.argv = flags_first(command, *extra)
     hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()

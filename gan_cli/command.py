@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
 from gan_cli.mistakes import suggestion
 from gan_cli.options import SCHEMAS
 
+PATHS = ("resume", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", "hydra.run.dir")
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
 PLAIN = ("--multirun", "-m", "--run", "-r", "--resolve", "--shell-completion", "-sc", "--hydra-help")
 OWN = ("--help", "-h", "--version")
-PATHS = ("resume", "dataset.path", "dataset.root", "hydra.run.dir")
+Typed = TypeVar("Typed")
 SHORT = {short: long for long, short in TAKES_VALUE.items()}
 
 
@@ -167,8 +167,11 @@ def _syntax(text: str, message: str) -> str:
     return f"{text}: cannot be read: quote a value with special characters: '{key}=\"…\"'"
 
 
-def check(command: Command, library: Library) -> Config:
+def check(command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
     """Composes and validates what a command asks for; of a sweep, every value (and returns its first run).
+
+    Args:
+        validate: plain nested values to a typed config; raises UserError.
 
     Raises:
         UserError: with one line for every mistake.
@@ -181,7 +184,7 @@ def check(command: Command, library: Library) -> Config:
         if not wrong:
             usable.append(override)
     failed = {o.key for o in overrides if o not in usable}
-    first: Config | None = None
+    first: Typed | None = None
     linked: list[str] = []
     for texts in _one_value_at_a_time(usable):
         try:

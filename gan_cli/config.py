@@ -10,34 +10,28 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
+from gan_cli.command import Command, compose
 from gan_cli.errors import UserError
 from gan_cli.library import Library
-from gan_cli.mistakes import explain, keys_of, shown
-from gan_cli.options import (
-    SCHEMAS,
+from gan_cli.mistakes import shown
+from gan_cli.options import SCHEMAS, Choice
+from gan_cli.options.base import Count, NonNegative, Options, Positive, Text, Whole
+from gan_cli.options.datasets import (
     CelebAOptions,
-    Choice,
-    Count,
-    DCGANOptions,
     GaussianOptions,
     ImageOptions,
     LSUNOptions,
-    NonNegative,
-    Options,
     PointOptions,
-    Positive,
     SwissRollOptions,
-    Text,
-    WassersteinOptions,
-    Whole,
 )
+from gan_cli.options.games import DCGANOptions, WassersteinOptions
+from gan_cli.typed import SEVERAL, typed
 
-SEVERAL = ("penalty",)  # groups of which any number can be chosen
 
-
-def _known_device(value: str) -> str:
+def known_device(value: str) -> str:
+    """Raises ValueError unless it can name a device."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
         raise ValueError("must be auto, cpu, cuda, cuda:N or mps")
     return value
@@ -69,7 +63,7 @@ class Root(Options):
     pack: Annotated[Count, Field(le=16)]
     on_divergence: Literal["stop", "continue"]
 
-    device: Annotated[str, AfterValidator(_known_device)]
+    device: Annotated[str, AfterValidator(known_device)]
     precision: Literal["fp32", "tf32", "bf16"]
     compile: bool
     deterministic: bool
@@ -79,6 +73,10 @@ class Root(Options):
     sample_count: Count
     checkpoint_every: Whole
     keep_checkpoints: Count
+    evaluate_every: Whole
+    evaluate_count: Annotated[Count, Field(ge=2)]
+    watch: Text | None
+    patience: Whole
     figure: Literal["saturation", "kl_vs_js"] | None
 
     resume: Text | None
@@ -95,6 +93,8 @@ class Config(Root):
     optimizer: Choice
     schedule: Choice
     penalty: dict[str, Choice]
+    metrics: dict[str, Choice]
+    extractor: Choice
 
     def saved(self) -> dict[str, Any]:
         """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""
@@ -113,43 +113,24 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
     Raises:
         UserError: with one line for *every* mistake found.
     """
-    problems: list[str] = []
-    choices: dict[str, Any] = {}
-    for group in SCHEMAS:
-        node = raw.get(group) or {}
-        nodes = {f"{group}.{name}": options for name, options in node.items()} if group in SEVERAL else {group: node}
-        checked: dict[str, Choice] = {}
-        for key, options in nodes.items():
-            if not isinstance(options, Mapping) or "name" not in options:
-                problems.append(_not_chosen(group, key, options, library))
-                continue
-            try:
-                checked[key.removeprefix(f"{group}.")] = library.check(group, options, prefix=f"{key}.")
-            except UserError as error:
-                problems.extend(error.problems)
-        if group in SEVERAL:
-            choices[group] = checked
-        elif checked:
-            choices[group] = checked[group]
-    rest = {key: value for key, value in raw.items() if key not in SCHEMAS}
-    root = None
-    try:
-        root = Root.model_validate(rest)
-    except ValidationError as error:
-        problems.extend(explain(error, known_keys()))
-    problems.extend(_contradictions(choices, rest))
-    if problems or root is None:
+    values, problems = typed(raw, library, Root, tuple(SCHEMAS))
+    problems.extend(_contradictions(values, raw))
+    if problems:
         raise UserError(*problems)
-    return Config.model_construct(None, **{key: getattr(root, key) for key in Root.model_fields}, **choices)
+    return Config.model_construct(None, **values)
 
 
-def _not_chosen(group: str, key: str, typed: Any, library: Library) -> str:
-    if isinstance(typed, Mapping) or group not in SEVERAL:
-        return f"{key}: is not chosen: {group}=…, one of: {', '.join(library.options(group))}"
-    name = key.rpartition(".")[2]
-    return f"{key}={shown(typed)}: of which {group}? such as {group}={library.options(group)[-1]} " + (
-        f"{group}.{library.options(group)[-1]}.{name}={shown(typed)}"
-    )
+def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
+    """The config in a checkpoint; keys that the program has learnt since take their defaults.
+
+    Raises:
+        UserError: if it does not fit this version otherwise, or an option is of one's own and its folder not given.
+    """
+    complete = {"resume": None, "dry_run": False, **saved}
+    if not {*SCHEMAS, *Root.model_fields} <= complete.keys():
+        defaults, _ = compose(Command(), library, [])
+        complete = {**defaults, **complete}
+    return validate(complete, library)
 
 
 def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
@@ -183,18 +164,12 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
             f"compile=true: a compiled discriminator has no second derivative, which penalty={slopes[0]} needs: "
             "use compile=false"
         )
+    if root.get("watch") and not choices.get("metrics"):
+        problems.append(f"watch={root['watch']}: nothing is measured: add metrics=[…], such as metrics=[frechet]")
+    if root.get("patience") and not root.get("watch"):
+        problems.append(f"patience={root['patience']}: of which metric? add watch=…, such as watch=frechet")
     if root.get("figure") and root.get("log_every") == 0:
         problems.append(f"figure={root['figure']}: is drawn from what is logged: set log_every to 1 or more")
     if isinstance(loss := choices.get("loss"), WassersteinOptions) and not loss.clip and not choices.get("penalty"):
         problems.append("loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01")
     return problems
-
-
-def known_keys() -> list[str]:
-    """Every dotted key of the root and of the shipped options, for suggestions."""
-    keys = keys_of(Root, "")
-    for group, options in SCHEMAS.items():
-        keys.append(group)
-        for schema in options.values():
-            keys += keys_of(schema, f"{group}.")
-    return sorted(set(keys))

@@ -13,6 +13,10 @@ class Diverged(ArithmeticError):
     """A loss or a weight is no longer finite (exit code 3)."""
 
 
+class EarlyStop(Exception):
+    """The watched metric gets no better: the run ends here, finished (exit code 0)."""
+
+
 class Interrupted(Exception):
     """SIGINT or SIGTERM arrived: the step is finished and saved (exit code 128 + signal)."""
 

@@ -1,35 +1,59 @@
-"""A trained generator, for notebooks."""
+"""A trained generator, for notebooks and for the commands that need one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from gan_cli import checkpoint
+from gan_cli import weights
 from gan_cli.build import networks, pick_device
-from gan_cli.config import validate
+from gan_cli.config import from_saved
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.sampler import Sampler
+from gan_cli.weights import Weights
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A generator ready to draw samples, and the weights it was built from."""
+
+    sampler: Sampler
+    weights: Weights
 
 
 def load(path: str | Path, device: str = "cpu", config_dir: str | Path | None = None) -> Sampler:
-    """The generator of a run folder (its newest checkpoint) or of one checkpoint; the moving average if there is one.
+    """The generator of a run folder (its newest checkpoint), of one checkpoint, or of an exported ``.safetensors``.
+
+    It is the moving average if the run kept one.
 
     Args:
+        path: or ``"latest"``: the newest run under ``outputs/``.
         config_dir: the folder of your own options, if the run used any.
 
     Raises:
         UserError: (a ValueError) if there is no readable checkpoint.
     """
-    path = Path(path).expanduser()
-    state = checkpoint.newest(path)[1] if path.is_dir() else checkpoint.load(path)
     library = Library(*([config_dir] if config_dir else []))
-    config = validate({**state["config"], "resume": None, "dry_run": False}, library)
-    where = pick_device(device)
-    generator, _ = networks(config, library, tuple(state["data"]["shape"]), state["classes"], where)
+    return trained(str(path), library, device, key="path").sampler
+
+
+def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = True, key: str = "checkpoint") -> Trained:
+    """The generator that ``key=where`` names.
+
+    Args:
+        ema: false for the weights as they are, even if the run kept a moving average.
+
+    Raises:
+        UserError: if it cannot be read, or does not fit its config.
+    """
+    found = weights.find(where, key, ema)
+    config = from_saved(found.config, library)
+    place = pick_device(device)
+    generator, _ = networks(config, library, found.shape, found.classes, place)
     try:
-        generator.load_state_dict(state["ema"] or state["networks"]["generator"])
+        generator.load_state_dict(found.tensors)
     except RuntimeError as error:
-        raise UserError(f"{path}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{key}={where}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
     prior = library.build("prior", config.prior)
-    return Sampler(generator.eval().requires_grad_(False), prior, config, state["classes"], where)
+    return Trained(Sampler(generator.eval().requires_grad_(False), prior, config, found.classes, place), found)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,16 +15,30 @@ from torch import Tensor
 INK, PAPER, GRAY = (200, 60, 40), (255, 255, 255), (150, 165, 190)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write to, which takes the place of ``path`` when all is written: nobody ever sees half of one."""
+    aside = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the ending, which some writers go by
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def save_png(image: Image.Image, path: Path) -> None:
-    """Writes aside, then renames, so that nobody ever sees half a picture."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    image.save(aside, "PNG")
-    aside.replace(path)
+    with replacing(path) as aside:
+        image.save(aside, "PNG")
+
+
+def as_bytes(pictures: Tensor) -> Tensor:
+    """[−1, 1] → uint8, rounded to the nearest."""
+    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
 def grid(pictures: Tensor, columns: int) -> Image.Image:
     """Pictures (n, C, H, W) in [−1, 1], row by row with a border of 2 pixels; small ones are enlarged."""
-    pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
+    pixels = as_bytes(pictures).permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
     n, height, width, channels = pixels.shape
     rows = -(-n // columns)
     sheet = np.zeros((rows * (height + 2) + 2, columns * (width + 2) + 2, channels), np.uint8)
@@ -37,12 +53,13 @@ def grid(pictures: Tensor, columns: int) -> Image.Image:
 def plot(points: np.ndarray, real: np.ndarray, size: int = 512) -> Image.Image:
     """Points (n, d) in red over the data in grey: a histogram if d is 1, else the first two coordinates.
 
-    The frame follows the data alone, so that all plots of a run can be compared.
+    The frame follows the data alone, so that all plots of a run can be compared; the points, if ``real`` is empty.
     """
-    low, high = np.quantile(real, 0.001, axis=0), np.quantile(real, 0.999, axis=0)
+    framed = real if len(real) else points
+    low, high = np.quantile(framed, 0.001, axis=0), np.quantile(framed, 0.999, axis=0)
     margin = 0.15 * np.maximum(high - low, 1e-6)
     low, high = low - margin, high + margin
-    return (_histogram if real.shape[1] == 1 else _scatter)(points, real, low, high, size)
+    return (_histogram if points.shape[1] == 1 else _scatter)(points, real, low, high, size)
 
 
 def _scatter(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
@@ -59,8 +76,8 @@ def _scatter(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.nda
 def _histogram(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
     canvas = np.full((size, size, 3), PAPER, np.uint8)
     edges = np.linspace(low[0], high[0], 65)
-    heights = [np.histogram(v[np.isfinite(v)], edges)[0] / len(v) for v in (real[:, 0], points[:, 0])]
-    top = max(1.5 * heights[0].max(), 1e-9)
+    heights = [np.histogram(v[np.isfinite(v)], edges)[0] / max(1, len(v)) for v in (real[:, 0], points[:, 0])]
+    top = max(1.5 * heights[0 if len(real) else 1].max(), 1e-9)
     bars = np.linspace(0, size, 65).astype(int)
     for i, (left, right) in enumerate(pairwise(bars)):
         canvas[size - round(min(1.0, heights[0][i] / top) * (size - 1)) :, left:right] = GRAY

@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_cli import checkpoint
 from gan_cli.command import Command, Override, compose, parse_overrides
-from gan_cli.config import Config, validate
+from gan_cli.config import Config, from_saved
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
@@ -44,26 +44,10 @@ def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
     Raises:
         UserError: if there is nothing to continue.
     """
-    if resume == "latest":
-        found = [
-            *Path("outputs").glob("*/*/checkpoints/step-*.pt"),
-            *Path("outputs").glob("sweeps/*/*/checkpoints/step-*.pt"),
-        ]
-        if not found:
-            raise UserError(
-                "resume=latest: there is no run with checkpoints under outputs/: give its folder, resume=PATH"
-            )
-        resume = str(max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent)
-    path = Path(resume).expanduser()
-    if path.is_dir():
-        folder = path.parent if path.name == "checkpoints" else path
-        return folder, *checkpoint.newest(folder)
-    if not path.exists():
-        raise UserError(f"resume={resume}: no such file or folder: give a run folder, a checkpoint, or latest")
-    state = checkpoint.load(path)
+    folder, path, state = checkpoint.find(resume, "resume")
     if path.parent.name != "checkpoints":
         raise UserError(f"resume={resume}: a checkpoint is continued inside its run folder, …/checkpoints/{path.name}")
-    return path.parent.parent, path, state
+    return folder, path, state
 
 
 def prepare(command: Command, library: Library) -> Resumption:
@@ -82,7 +66,7 @@ def prepare(command: Command, library: Library) -> Resumption:
         raise UserError(*problems)
     folder, path, state = locate(str(typed["resume"].values[0]))
     saved = state["config"]
-    config = validate({**_overlaid(saved, overrides, command, library), "resume": str(path)}, library)
+    config = from_saved({**_overlaid(saved, overrides, command, library), "resume": str(path)}, library)
     differences = [
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"

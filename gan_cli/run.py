@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from gan_cli import __version__, figures, screen
+from gan_cli import figures, screen
 from gan_cli.build import Setup, build
 from gan_cli.config import Config
-from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.library import Library
 from gan_cli.observers.checkpoints import Checkpoints
+from gan_cli.observers.evaluations import Evaluations
 from gan_cli.observers.hints import Hints
 from gan_cli.observers.interrupts import Interrupts
 from gan_cli.observers.log import Log
@@ -22,6 +23,7 @@ from gan_cli.observers.progress import Progress, summary
 from gan_cli.observers.samples import SampleGrids
 from gan_cli.resume import Resumption
 from gan_cli.run_folder import RunFolder
+from gan_cli.state import require_finite, restore, state_of
 from gan_cli.train import train
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,15 @@ log = logging.getLogger(__name__)
 
 def run(
     config: Config, library: Library, path: Path, resumption: Resumption | None = None, *, live: bool = True
-) -> None:
+) -> float | None:
     """Trains as the config says and leaves everything in the run folder ``path``.
 
     Args:
         resumption: the checkpoint to continue, else a fresh start.
         live: show a live line if there is a terminal; False inside a sweep.
+
+    Returns:
+        The best value of the watched metric, if one is watched: what a sweeper optimises.
 
     Raises:
         UserError: if the config or the data is wrong, or the folder cannot be written.
@@ -44,158 +49,164 @@ def run(
     folder = RunFolder(path)
     folder.open()
     try:
-        _run(config, library, folder, resumption, live=live and screen.interactive())
+        return Run(config, library, folder, resumption, live=live and screen.interactive()).finish()
     finally:
         folder.close()
 
 
-def _run(config: Config, library: Library, folder: RunFolder, resumption: Resumption | None, *, live: bool) -> None:
-    setup = build(config, library)
-    start = restore(setup, resumption.state) if resumption else 0
-    hints = Hints(config.loss.name, getattr(setup.game.loss, "probability", True))
-    figure = figures.build(config.figure, setup) if config.figure else None
-    progress = Progress(start, config.steps, live=live)
-    last: dict[str, Any] = {}
-    quality: dict[str, float] = {}
+class Run:
+    """The parts of a run and the observers around its training."""
 
-    def judge(samples: torch.Tensor) -> None:
-        if hasattr(setup.dataset, "quality"):
-            quality.update(setup.dataset.quality(samples.numpy()))
-            log.info(
-                "modes %d of %d, high quality %.2f %%",
-                quality["modes"],
-                quality["of_modes"],
-                100 * quality["high_quality"],
+    def __init__(
+        self, config: Config, library: Library, folder: RunFolder, resumption: Resumption | None, *, live: bool
+    ) -> None:
+        self.config, self.folder, self.resumption = config, folder, resumption
+        self.setup = setup = build(config, library)
+        self.at = self.start = restore(setup, resumption.state) if resumption else 0
+        self.last: dict[str, Any] = {}  # the newest record of the log
+        self.quality: dict[str, float] = {}  # of the newest samples of a mixture
+        self.figure = figures.build(config.figure, setup) if config.figure else None
+        self.progress = Progress(self.start, config.steps, live=live)
+        self.hints = Hints(config.loss.name, getattr(setup.game.loss, "probability", True))
+        self.record = Log(
+            folder.metrics,
+            setup.players,
+            every=config.log_every,
+            steps=config.steps,
+            images_per_step=setup.images_per_step,
+            dataset_size=len(setup.samples),
+            bounds_jsd=getattr(setup.game.loss, "bounds_jsd", False),
+            stop_on_divergence=config.on_divergence == "stop",
+            listeners=(self.last.update, self.progress.record, self.hints.record),
+            measure=self.figure.measure if self.figure else None,
+        )
+        self.grids = SampleGrids(
+            folder.samples,
+            setup.sampler,
+            setup.minibatches,
+            every=config.sample_every,
+            steps=config.steps,
+            count=config.sample_count,
+            seed=config.seed,
+            listeners=(self.hints.samples, self._judge),
+        )
+        self.checkpoints = Checkpoints(
+            folder.path, self.state, every=config.checkpoint_every, steps=config.steps, keep=config.keep_checkpoints
+        )
+        self.evaluations = None
+        if config.metrics:
+            self.evaluations = Evaluations(
+                setup,
+                library,
+                folder.metrics,
+                folder.path,
+                save_best=self.checkpoints.save_best,
+                not_counted=self.record.not_counted,
             )
 
-    record = Log(
-        folder.metrics,
-        setup.players,
-        every=config.log_every,
-        steps=config.steps,
-        images_per_step=setup.images_per_step,
-        dataset_size=len(setup.samples),
-        bounds_jsd=getattr(setup.game.loss, "bounds_jsd", False),
-        stop_on_divergence=config.on_divergence == "stop",
-        listeners=(last.update, progress.record, hints.record),
-        measure=figure.measure if figure else None,
-    )
-    grids = SampleGrids(
-        folder.samples,
-        setup.sampler,
-        setup.minibatches,
-        every=config.sample_every,
-        steps=config.steps,
-        count=config.sample_count,
-        seed=config.seed,
-        listeners=(hints.samples, judge),
-    )
-    at = start
+    def finish(self) -> float | None:
+        """Trains to the end, and says how it went in ``status.json`` whatever happens."""
+        if self.resumption:
+            self._go_on(self.resumption.state)
+        else:
+            self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
+            self.grids.write_real()
+        self.status("running")
+        log.info("%s", describe(self.setup))
+        reason = None
+        try:
+            self._train()
+        except EarlyStop as stop:
+            reason = str(stop)
+            self._stop_early(reason)
+        except Interrupted:
+            self.checkpoints.save(self.at)
+            self.status("interrupted", "by a signal")
+            log.warning("interrupted at step %d, saved; continue: gan-train resume=%s", self.at, self.folder.path)
+            raise
+        except Diverged as error:
+            self.status("diverged", str(error))
+            raise
+        except BaseException as error:
+            self.status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
+            raise
+        if self.figure is not None:
+            self._draw(self.figure)
+        self.status("finished", reason)
+        if self.last:
+            log.info("finished %d steps: %s", self.at, summary(self.last))
+        log.info("last samples: %s", self.folder.samples / f"step-{self.at:09d}.png")
+        return self.evaluations.best if self.evaluations else None
 
-    def state(step: int) -> dict[str, Any]:
-        require_finite(setup, step)
-        record.flush()
-        return {**state_of(setup, step), "log": record.state()}
-
-    checkpoints = Checkpoints(
-        folder.path, state, every=config.checkpoint_every, steps=config.steps, keep=config.keep_checkpoints
-    )
-
-    def status(name: str, reason: str | None = None) -> None:
-        facts: dict[str, Any] = {"step": at, "steps": config.steps, "images": at * setup.images_per_step}
-        folder.write_status(name, reason, **facts, **quality, seconds=record.seconds)
-
-    def count(step: int, statistics: Any) -> None:
-        nonlocal at
-        at = step
-
-    if resumption:
-        record.restore(resumption.state["log"], setup.device)
-        folder.rewind(start)
-        log.info("continuing %s from step %d", folder.path, start)
-    else:
-        checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known at once
-        grids.write_real()
-    status("running")
-    log.info("%s", describe(setup))
-    try:
-        with Interrupts(config.steps) as interrupts, progress:
+    def _train(self) -> None:
+        config, setup = self.config, self.setup
+        with Interrupts(config.steps) as interrupts, self.progress:
+            watching = (self._count, self.record, self.grids, self.evaluations, self.checkpoints, self.progress)
             train(
                 setup.players,
                 setup.minibatches,
                 setup.sampler.prior,
                 setup.ema,
-                (count, record, grids, checkpoints, progress, interrupts),
+                [*(observer for observer in watching if observer is not None), interrupts],
                 batch_size=config.batch_size,
-                steps=range(start + 1, config.steps + 1),
+                steps=range(self.start + 1, config.steps + 1),
                 updates=config.updates,
                 seed=config.seed,
                 device=setup.device,
             )
-    except Interrupted:
-        checkpoints.save(at)
-        status("interrupted", "by a signal")
-        log.warning("interrupted at step %d, saved; continue with: gan-train resume=%s", at, folder.path)
-        raise
-    except Diverged as error:
-        status("diverged", str(error))
-        raise
-    except BaseException as error:
-        status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
-        raise
-    if figure is not None:
-        records = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
-        numbers = figure.draw(records, folder.path / "figure.png")
-        (folder.path / "figure.json").write_text(json.dumps(numbers, indent=2) + "\n")
-        log.info("figure: %s", folder.path / "figure.png")
-    status("finished")
-    if last:
-        log.info("finished %d steps: %s", config.steps, summary(last))
-    log.info("last samples: %s", folder.samples / f"step-{config.steps:09d}.png")
 
+    def _go_on(self, state: dict[str, Any]) -> None:
+        self.record.restore(state["log"], self.setup.device)
+        if self.evaluations and state.get("evaluations"):
+            self.evaluations.restore(state["evaluations"])
+        self.folder.rewind(self.start)
+        log.info("continuing %s from step %d", self.folder.path, self.start)
 
-def state_of(setup: Setup, step: int) -> dict[str, Any]:
-    """Everything the run is at a step: plain values and tensors."""
-    return {
-        "version": __version__,
-        "config": setup.config.saved(),
-        "data": {"fingerprint": setup.samples.fingerprint(), "shape": list(setup.samples.shape)},
-        "classes": setup.sampler.classes,
-        "step": step,
-        "networks": {player.name: player.network.state_dict() for player in setup.players},
-        "players": {player.name: player.state() for player in setup.players},
-        "ema": setup.ema.network.state_dict() if setup.ema else None,
-    }
+    def _stop_early(self, reason: str) -> None:
+        log.info("stopped early at step %d: %s", self.at, reason)
+        if self.record.counts:
+            self.record.write(self.at)
+        self.grids.write(self.at)
+        self.checkpoints.save(self.at)
 
+    def _count(self, step: int, statistics: Any) -> None:
+        self.at = step
 
-def restore(setup: Setup, state: dict[str, Any]) -> int:
-    """Puts a checkpoint's state into freshly built parts and returns its step.
+    def _judge(self, samples: torch.Tensor) -> None:
+        if hasattr(self.setup.dataset, "quality"):
+            found = self.setup.dataset.quality(samples.numpy())
+            self.quality.update(found)
+            share = 100 * found["high_quality"]
+            log.info("modes %d of %d, high quality %.2f %%", found["modes"], found["of_modes"], share)
 
-    Raises:
-        UserError: if the data or the weights are not those of the checkpoint.
-    """
-    if state["data"]["fingerprint"] != setup.samples.fingerprint():
-        raise UserError(
-            f"dataset={setup.config.dataset.name}: its pictures are not those the checkpoint was trained on: "
-            "point dataset.root or dataset.path at them"
-        )
-    try:
-        for player in setup.players:
-            player.network.load_state_dict(state["networks"][player.name])
-            player.restore(state["players"][player.name])
-        if setup.ema:
-            setup.ema.network.load_state_dict(state["ema"] or state["networks"]["generator"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise UserError(f"resume: the checkpoint's weights do not fit: {str(error).splitlines()[0]}") from error
-    return state["step"]
+    def _draw(self, figure: Any) -> None:
+        lines = [json.loads(line) for line in self.folder.metrics.read_text().splitlines()]
+        numbers = figure.draw([record for record in lines if "seconds" in record], self.folder.path / "figure.png")
+        (self.folder.path / "figure.json").write_text(json.dumps(numbers, indent=2) + "\n")
+        log.info("figure: %s", self.folder.path / "figure.png")
 
+    def state(self, step: int) -> dict[str, Any]:
+        """What a checkpoint holds.
 
-def require_finite(setup: Setup, step: int) -> None:
-    """Raises Diverged rather than let weights that are not finite replace a good checkpoint."""
-    if setup.config.on_divergence == "stop":
-        weights = [p.detach() for player in setup.players for p in player.network.parameters()]
-        if not torch.isfinite(torch.stack(torch._foreach_norm(weights))).all():
-            raise Diverged(f"weights not finite at step {step}")
+        Raises:
+            Diverged: rather than return weights that are not finite.
+        """
+        require_finite(self.setup, step)
+        self.record.flush()
+        evaluations = self.evaluations.state() if self.evaluations else None
+        return {**state_of(self.setup, step), "log": self.record.state(), "evaluations": evaluations}
+
+    def status(self, name: str, reason: str | None = None) -> None:
+        """How the run stands, for ``status.json``."""
+        facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps}
+        facts["images"] = self.at * self.setup.images_per_step
+        if self.evaluations and self.config.watch:
+            facts["best"] = {
+                "metric": self.config.watch,
+                "value": self.evaluations.best,
+                "step": self.evaluations.best_step,
+            }
+        self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 
 
 def describe(setup: Setup) -> str:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gan_cli.checkpoint import checkpoints_in, step_of
+from gan_cli.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.errors import UserError
 
 try:
@@ -71,6 +71,9 @@ class RunFolder:
             aside.write_text("".join(kept))
             aside.replace(self.metrics)
         later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
+        best = self.checkpoints / BEST
+        if later and best.exists() and load(best)["step"] > step:
+            later.append(best)
         pictures = [p for p in self.samples.glob("step-*.png") if int(p.stem.removeprefix("step-")) > step]
         for path in [*later, *pictures] if later else []:
             place = self.path / "abandoned" / path.parent.name

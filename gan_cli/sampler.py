@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from gan_cli.config import Config
 from gan_cli.random import stream
+
+ROWS = 32  # of a batch, where every bit counts
 
 
 class Sampler:
@@ -28,6 +32,10 @@ class Sampler:
         """The ``n`` latents of a seed, float32 (n, size); the same on every device."""
         return self.prior.sample(n, "cpu", stream(seed, "samples"))
 
+    def latents_of(self, seeds: Iterable[int]) -> Tensor:
+        """One latent for each seed, float32 (n, size): ``latents(1, seed)``."""
+        return torch.cat([self.latents(1, seed) for seed in seeds])
+
     def sample(self, n: int, seed: int = 0, labels: Tensor | None = None, batch_size: int = 256) -> Tensor:
         """``n`` samples, float32 on the CPU: pictures (n, C, H, W) in [−1, 1] or points (n, d).
 
@@ -37,8 +45,8 @@ class Sampler:
         Raises:
             ValueError: if ``n`` is not positive or the labels do not fit.
         """
-        if n < 1:
-            raise ValueError(f"n={n}: must be at least 1")
+        if not isinstance(n, Integral) or n < 1:
+            raise ValueError(f"n={n!r}: must be a whole number of samples, at least 1")
         if self.classes and labels is None:
             labels = torch.arange(n) % self.classes
         if labels is not None and (
@@ -65,3 +73,27 @@ class Sampler:
             return torch.cat(parts)
         finally:
             self.network.train(was_training)
+
+    def decode_apart(self, z: Tensor, places: Sequence[int], labels: Tensor | None = None) -> Tensor:
+        """Like ``decode``, but the bits of a sample follow from its latent, label and place alone.
+
+        Kernels round differently for batches of different sizes, and may do so for different rows of one batch. So
+        every batch has ``ROWS`` rows here, and a latent lies in the row of its place (modulo ``ROWS``), among zeros.
+
+        Args:
+            places: such as the seeds of the latents.
+        """
+        taken = [0] * ROWS
+        rows = []
+        for place in places:
+            row = place % ROWS
+            rows.append(taken[row] * ROWS + row)
+            taken[row] += 1
+        padded = z.new_zeros(max(taken) * ROWS, z.shape[1])
+        padded[rows] = z
+        padded_labels = None
+        if labels is not None:
+            padded_labels = labels.new_zeros(len(padded))
+            padded_labels[rows] = labels
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            return self.decode(padded, padded_labels, batch_size=ROWS)[rows]

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from gan_cli import cli
+from gan_cli.sampling.keys import SAMPLING
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
 torch.set_num_threads(1)
@@ -55,6 +56,11 @@ class Result:
     err: str
 
     @property
+    def lines(self) -> list[str]:
+        """What a tool said on stderr."""
+        return [line.removeprefix("gan-sample: error: ") for line in self.err.splitlines()]
+
+    @property
     def errors(self) -> list[str]:
         return [line for line in self.err.splitlines() if line.startswith("gan-train: error: ")]
 
@@ -89,6 +95,38 @@ def gan_train(capfd, monkeypatch):
         os.environ.pop("HYDRA_FULL_ERROR", None)
         out, err = capfd.readouterr()
         return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def gan_sample(capfd):
+    """Runs the command in this process, in the current folder."""
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = cli._exit_code(lambda: SAMPLING.main(arguments), "gan-sample")
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Trains two steps with some keys, once for all tests of this process: the run folder."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def call(*keys: str) -> Path:
+        if keys not in made:
+            made[keys] = tmp_path_factory.mktemp("trained") / "run"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sys, "argv", ["gan-train"])
+                arguments = ["steps=2", "sample_every=1", f"hydra.run.dir={made[keys]}", *keys]
+                assert cli._exit_code(lambda: cli._train(arguments)) == 0
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+        return made[keys]
 
     return call
 

@@ -174,8 +174,9 @@ def test_a_dry_run_shows_everything_and_writes_nothing(gan_train):
     library = Library()
     from gan_cli.build import networks
     from gan_cli.command import Command, check
+    from gan_cli.config import validate
 
-    config = check(Command.parse(["dataset=cifar10", "conditional=true"]), library)
+    config = check(Command.parse(["dataset=cifar10", "conditional=true"]), library, validate)
     made = networks(config, library, (3, 32, 32), 10, torch.device("cpu"))
     assert total == sum(p.numel() for network in made for p in network.parameters())
     assert list(Path().iterdir()) == []
@@ -357,7 +358,7 @@ def test_load_points_and_labels(gan_train):
 
 
 def test_load_names_what_it_cannot_read():
-    with pytest.raises(ValueError, match="no such checkpoint"):
+    with pytest.raises(ValueError, match="no such file or folder"):
         gan_cli.load("nowhere.pt")
     Path("empty").mkdir()
     with pytest.raises(ValueError, match="has no checkpoints"):

@@ -18,6 +18,7 @@ from conftest import TINY_DCGAN, TINY_MLP, run_folder, state_in
 from PIL import Image
 
 from gan_cli.command import Command, check
+from gan_cli.config import validate
 from gan_cli.data.images import resized
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
@@ -27,7 +28,7 @@ from gan_cli.library import Library
 def load(*overrides: str) -> Samples:
     library = Library()
     mlp = "architecture=mlp"
-    return library.build("dataset", check(Command.parse([mlp, *overrides]), library).dataset).load()
+    return library.build("dataset", check(Command.parse([mlp, *overrides]), library, validate).dataset).load()
 
 
 def pictures(n: int, *shape: int, seed: int = 0) -> np.ndarray:
@@ -341,7 +342,9 @@ def test_the_densities_of_mixtures_integrate_to_one():
     library = Library()
     for choice in ("ring", "grid", "gaussian", "mixture"):
         options = ["dataset.weights=[1,3]"] if choice == "mixture" else []
-        config = check(Command.parse(["architecture=mlp", f"dataset={choice}", "dataset.sigma=0.3", *options]), library)
+        config = check(
+            Command.parse(["architecture=mlp", f"dataset={choice}", "dataset.sigma=0.3", *options]), library, validate
+        )
         dataset = library.build("dataset", config.dataset)
         ticks = np.linspace(-7, 7, 701)
         x = np.stack(np.meshgrid(ticks, ticks), axis=2).reshape(-1, 2) if dataset.shape == (2,) else ticks[:, None]

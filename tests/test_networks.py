@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 from gan_cli.command import Command, check
+from gan_cli.config import validate
 from gan_cli.library import Library
 
 
 def players(*overrides: str, shape=(1, 32, 32), classes=0):
     library = Library()
-    config = check(Command.parse(list(overrides)), library)
+    config = check(Command.parse(list(overrides)), library, validate)
     architecture = library.build("architecture", config.architecture)
     torch.manual_seed(0)
     return architecture.generator(10, shape, classes), architecture.discriminator(shape, classes)

@@ -138,11 +138,12 @@ def test_deterministic_runs_resume_exactly_on_cuda(gan_train, game):
 def test_an_observer_may_draw_what_it_likes():
     from gan_cli.build import build
     from gan_cli.command import Command, check
+    from gan_cli.config import validate
     from gan_cli.library import Library
     from gan_cli.train import train
 
     def trained(observer) -> list[bytes]:
-        config = check(Command.parse([*TINY_MLP, "dataset.flip=true"]), Library())
+        config = check(Command.parse([*TINY_MLP, "dataset.flip=true"]), Library(), validate)
         setup = build(config, Library())
         train(
             setup.players,

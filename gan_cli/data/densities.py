@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Density:
         """float32 (points, d)."""
         raise AssertionError("a density defines load()")
 
+    def held_out(self) -> Samples:
+        """As many other draws."""
+        return replace(self, seed=self.seed + 1_000_000).load()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(Density):
@@ -60,17 +64,22 @@ class Mixture(Density):
         noise = generator.standard_normal((self.points, means.shape[1]))
         return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels)
 
+    def mode_counts(self, points: np.ndarray) -> np.ndarray:
+        """How many points (n, d) of high quality lie at each mode: (modes,)."""
+        distance = np.linalg.norm(points[:, None] - self.centres, axis=2)  # (n, modes)
+        good = distance.min(axis=1) < 3 * self.sigma
+        return np.bincount(distance.argmin(axis=1)[good], minlength=len(self.centres))
+
     def quality(self, points: np.ndarray) -> dict[str, float]:
         """Modes found and share of high quality in points (n, d), as PacGAN counts them (Lin et al. 2018, section 4.1).
 
         A point within 3σ of the nearest mean is of high quality; a mode with at least one such point is found.
         """
-        distance = np.linalg.norm(points[:, None] - self.centres, axis=2)  # (n, modes)
-        good = distance.min(axis=1) < 3 * self.sigma
+        counts = self.mode_counts(points)
         return {
-            "modes": len(np.unique(distance.argmin(axis=1)[good])),
-            "of_modes": len(self.centres),
-            "high_quality": float(good.mean()),
+            "modes": int((counts > 0).sum()),
+            "of_modes": len(counts),
+            "high_quality": float(counts.sum() / len(points)),
         }
 
     def log_density(self, x: np.ndarray) -> np.ndarray:

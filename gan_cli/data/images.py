@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ class ImageDataset:
     """Options that all datasets of pictures share."""
 
     classes: ClassVar[int] = 10
+    test_split: ClassVar[str] = "test"
 
     size: int
     channels: int
@@ -32,6 +33,20 @@ class ImageDataset:
     def load(self) -> Samples:
         """All pictures, packed."""
         raise AssertionError("a dataset defines load()")
+
+    def held_out(self) -> Samples | None:
+        """Pictures of the test split; None if what was trained on may hold them too."""
+        trained_apart = self.split in ("train", "extra", "unlabeled", "train+unlabeled")
+        return replace(self, split=self.test_split, limit=0).load() if trained_apart else None
+
+    def unused(self) -> Samples | None:
+        """Samples of the same split that ``limit`` left out, if there are any."""
+        if not self.limit:
+            return None
+        every = replace(self, limit=0).load()
+        if len(every) <= self.limit:
+            return None
+        return Samples(every.values[self.limit :], None if every.labels is None else every.labels[self.limit :])
 
     def pack(self, pictures: np.ndarray, labels: np.ndarray | None) -> Samples:
         """Pictures already in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), in the asked size and channels."""

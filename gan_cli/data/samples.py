@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,9 @@ class Samples:
         digest = hashlib.blake2b(repr(self.values.shape).encode(), digest_size=8)
         digest.update(np.ascontiguousarray(some).tobytes())
         return digest.hexdigest()
+
+
+def as_input(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Stored samples as networks take them: float32, pixels in [−1, 1], channels last in memory."""
+    x = torch.from_numpy(values).to(device)
+    return x if x.ndim == 2 else x.to(torch.float32, memory_format=torch.channels_last).mul_(2 / 255).sub_(1)

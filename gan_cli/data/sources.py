@@ -164,6 +164,7 @@ class CelebA(PictureFiles):
 class LSUN(PictureFiles):
     category: str
 
+    test_split: ClassVar[str] = "val"
     files: ClassVar[str] = "the unpacked folder <category>_<split>_lmdb"
 
     def open(self, datasets: Any, root: Path) -> Any:

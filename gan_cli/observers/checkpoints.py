@@ -31,3 +31,7 @@ class Checkpoints:
         checkpoint.save(self.state(step), path)
         checkpoint.prune(self.folder, self.keep)
         return path
+
+    def save_best(self, step: int) -> None:
+        """The best so far, whatever comes after it."""
+        checkpoint.save(self.state(step), self.folder / "checkpoints" / checkpoint.BEST)

@@ -6,7 +6,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,13 @@ class Log:
     def mark_time(self) -> None:
         now = time.perf_counter()
         self.seconds, self._since = self.seconds + now - self._since, now
+
+    @contextmanager
+    def not_counted(self) -> Iterator[None]:
+        """What is done in this context takes no time of the training's."""
+        began = time.perf_counter()
+        yield
+        self._since += time.perf_counter() - began
 
     def flush(self) -> None:
         """Forces the lines onto the disk, so that no checkpoint is ever ahead of them."""

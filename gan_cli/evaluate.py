@@ -1,0 +1,144 @@
+"""``gan-eval``: metrics of a checkpoint, or of two folders of pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gan_cli import checkpoint, screen
+from gan_cli.build import networks, pick_device
+from gan_cli.config import from_saved
+from gan_cli.errors import UserError
+from gan_cli.library import Library
+from gan_cli.metrics.evaluation import draw, judged, provenance, some
+from gan_cli.metrics.evidence import Evidence, Judge
+from gan_cli.sampler import Sampler
+from gan_cli.tools import DataPlace, Evaluation
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Evaluation, library: Library) -> None:
+    """Prints the table and writes the JSON file.
+
+    Raises:
+        UserError: if the data, the checkpoint or a metric that was asked for cannot be had.
+    """
+    logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
+    evidence, facts, default = (_of_checkpoint if config.checkpoint else _of_folders)(config, library)
+    values, left_out = judged(evidence, _metrics(config, library), chosen=bool(config.metrics))
+    facts = {**facts, **provenance(evidence, config.extractor.name)}
+    _write({"metrics": values, "left_out": left_out, **facts}, Path(config.out).expanduser() if config.out else default)
+    _print(values, left_out, facts)
+
+
+def _metrics(config: Evaluation, library: Library) -> dict[str, Any]:
+    if config.metrics:
+        return {name: library.build("metrics", choice) for name, choice in config.metrics.items()}
+    return {name: library.build_by_name("metrics", name) for name in library.options("metrics")}
+
+
+def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
+    """What the checkpoint was trained on, its samples and its discriminator; provenance; where the JSON goes."""
+    folder, path, state = checkpoint.find(str(config.checkpoint), "checkpoint")
+    trained, device = from_saved(state["config"], library), pick_device(config.device)
+    dataset = library.build("dataset", _placed(trained.dataset, config.dataset))
+    training = dataset.load()
+    if training.fingerprint() != state["data"]["fingerprint"]:
+        raise UserError(
+            f"dataset={trained.dataset.name}: not the samples the checkpoint was trained on: "
+            "point dataset.root or dataset.path at them"
+        )
+    shape, classes = training.shape, state["classes"]
+    generator, discriminator = networks(trained, library, shape, classes, device)
+    averaged = config.ema and bool(state["ema"])
+    try:
+        generator.load_state_dict(state["ema"] if averaged else state["networks"]["generator"])
+        discriminator.load_state_dict(state["networks"]["discriminator"])
+    except RuntimeError as error:
+        raise UserError(f"checkpoint={path}: its weights do not fit: {str(error).splitlines()[0]}") from error
+    sampler = Sampler(generator, library.build("prior", trained.prior), trained, classes, device)
+    evidence = Evidence(
+        training=training,
+        real=training,
+        source=library.build("extractor", config.extractor),
+        dataset=dataset,
+        judge=Judge(discriminator, library.build("loss", trained.loss), trained.pack, trained.conditional, device),
+        folder=folder,
+        seed=config.seed,
+        device=device,
+    )
+    if config.split == "test":
+        if evidence.held_out is None:
+            raise UserError(f"split=test: dataset={trained.dataset.name} has no test split here: use split=train")
+        evidence.real = evidence.held_out
+    evidence.real = some(evidence.real, config.count, config.seed)
+    evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
+    facts = {"checkpoint": str(path), "step": state["step"], "ema": averaged, "split": config.split}
+    return evidence, facts, folder / f"evaluation-{Path(checkpoint.name_of(state['step'])).stem}.json"
+
+
+def _placed(dataset: Any, place: DataPlace) -> Any:
+    """The dataset's options with the place the data lies at now."""
+    typed = {key: value for key, value in place.model_dump().items() if value is not None}
+    for key in typed:
+        if not hasattr(dataset, key):
+            raise UserError(f"dataset.{key}={typed[key]}: dataset={dataset.name} has no such key: leave it out")
+    return dataset.model_copy(update=typed)
+
+
+def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
+    """Two folders or zips of pictures, brought to one size."""
+    sets = []
+    for key in ("real", "samples"):
+        options = {"path": getattr(config, key), "size": config.size, "channels": config.channels, "split": "all"}
+        try:
+            sets.append(library.build_by_name("dataset", "image_folder", **options).load())
+        except UserError as error:
+            raise UserError(*(line.replace("dataset.path", key) for line in error.problems)) from error
+    evidence = Evidence(
+        training=sets[0],
+        real=some(sets[0], config.count, config.seed),
+        source=library.build("extractor", config.extractor),
+        fake=some(sets[1], config.count, config.seed),
+        seed=config.seed,
+        device=pick_device(config.device),
+    )
+    facts = {"real": config.real, "samples": config.samples, "size": config.size, "channels": config.channels}
+    return evidence, facts, Path(f"{Path(str(config.samples)).expanduser()}-evaluation.json")
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        aside.replace(path)
+    except OSError as error:
+        raise UserError(f"out={path}: cannot be written ({error.strerror}): choose another file") from error
+    log.info("written: %s", path)
+
+
+def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dict[str, Any]) -> None:
+    console = Console()
+    table = Table("metric", "value", box=None)
+    for name, value in values.items():
+        table.add_row(name, "not finite" if value is None else f"{value:.6g}")
+    console.print(table)
+    for name, reason in left_out.items():
+        console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
+    told = ", ".join(f"{key} {value}" for key, value in _flat(facts))
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in facts.items():
+        pairs += _flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(prefix + key, value)]
+    return pairs

@@ -1,0 +1,1 @@
+"""How good the samples are: each metric one class, found by its name in ``conf/metrics/``."""

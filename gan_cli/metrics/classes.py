@@ -1,0 +1,88 @@
+"""Metrics of what a classifier sees in the pictures, and of which modes points fall into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.metric import Metric, needs_pictures, needs_samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class InceptionScore(Metric):
+    """exp E KL(p(y|x) ‖ p(y)) (Salimans et al. 2016), mean and standard deviation over splits.
+
+    Only with Inception's probabilities is it the published score; of another classifier, with K classes, it goes up
+    to K.
+    """
+
+    splits: int
+
+    better: ClassVar = {"inception_score": "high"}
+
+    def refusal(self, evidence: Evidence) -> str | None:
+        return needs_pictures(evidence) or needs_classes(evidence) or needs_samples(evidence, self.splits)
+
+    def __call__(self, evidence: Evidence) -> dict[str, float]:
+        probabilities = evidence.extractor.probabilities(evidence.drawn.values).astype(np.float64)
+        order = evidence.generator("inception_score").permutation(len(probabilities))  # a folder is sorted by class
+        scores = [inception_score(part) for part in np.array_split(probabilities[order], self.splits)]
+        return {"inception_score": float(np.mean(scores)), "inception_score_deviation": float(np.std(scores))}
+
+
+def inception_score(probabilities: np.ndarray) -> float:
+    """exp of the mutual information of picture and class, from p(y|x) (N, K)."""
+    marginal = probabilities.mean(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(probabilities > 0, np.log(probabilities) - np.log(marginal), 0.0)
+    return float(np.exp((probabilities * ratio).sum(axis=1).mean()))
+
+
+class Modes(Metric):
+    """Which modes the samples fall into, against the shares they should have.
+
+    Points of a mixture: PacGAN's count of modes and high-quality share (Lin et al. 2018, section 4.1), and KL of the
+    histogram of nearest modes of the high-quality points. Pictures: modes are the classes the extractor sees.
+    ``mode_kl`` is KL(samples ‖ data) in nats; few samples alone make it about (modes − 1) / (2 · samples).
+    """
+
+    better: ClassVar = {"modes": "high", "high_quality": "high", "mode_kl": "low"}
+
+    def refusal(self, evidence: Evidence) -> str | None:
+        if not evidence.is_image:
+            return None if hasattr(evidence.dataset, "quality") else "needs a mixture, whose modes are known"
+        return needs_classes(evidence) or (None if evidence.training.classes > 1 else "needs labelled pictures")
+
+    def __call__(self, evidence: Evidence) -> dict[str, float]:
+        if not evidence.is_image:
+            points, dataset = evidence.drawn.values, evidence.dataset
+            return {**dataset.quality(points), "mode_kl": kl(dataset.mode_counts(points), dataset.shares)}
+        labels = evidence.training.labels
+        assert labels is not None
+        classes = evidence.training.classes
+        seen = evidence.extractor.probabilities(evidence.drawn.values).argmax(axis=1)
+        counts = np.bincount(seen, minlength=classes)
+        return {
+            "modes": int((counts > 0).sum()),
+            "of_modes": classes,
+            "mode_kl": kl(counts, np.bincount(labels, minlength=classes)),
+            **{f"class_share/{i}": float(share) for i, share in enumerate(counts / counts.sum()) if classes <= 20},
+        }
+
+
+def kl(counts: np.ndarray, shares: np.ndarray) -> float:
+    """KL(counts ‖ shares) in nats, both brought to sum 1."""
+    p, q = counts / max(1, counts.sum()), shares / shares.sum()
+    if not counts.sum() or (p[q == 0] > 0).any():
+        return float("inf")
+    found = p > 0
+    return float((p[found] * np.log(p[found] / q[found])).sum())
+
+
+def needs_classes(evidence: Evidence) -> str | None:
+    if not hasattr(evidence.extractor, "probabilities"):
+        return "needs an extractor with classes: extractor=classifier"
+    return evidence.extractor.refusal(evidence.real)

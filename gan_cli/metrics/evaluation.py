@@ -1,0 +1,76 @@
+"""Samples in, figures out: what ``gan-eval`` and a run that measures itself both do."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_cli import screen
+from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.pictures import as_bytes
+from gan_cli.sampler import Sampler
+
+
+def judged(
+    evidence: Evidence, metrics: dict[str, Any], *, chosen: bool
+) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Values by name (null if not finite), and why the other metrics were left out.
+
+    Args:
+        chosen: the user asked for these metrics by name, so that none may be left out.
+
+    Raises:
+        UserError: naming the first metric that was chosen and cannot be had.
+    """
+    values: dict[str, float | None] = {}
+    left_out: dict[str, str] = {}
+    with screen.progress("metrics", len(metrics)) as advance:
+        for name, metric in metrics.items():
+            reason = metric.refusal(evidence) if hasattr(metric, "refusal") else None
+            if reason and chosen:
+                raise UserError(f"metrics={name}: {reason}")
+            if reason:
+                left_out[name] = reason
+            else:
+                found = metric(evidence)
+                values.update((key, value if math.isfinite(value) else None) for key, value in found.items())
+            advance()
+    return values, left_out
+
+
+def some(samples: Samples, count: int, seed: int) -> Samples:
+    """At most ``count`` of them, chosen by the seed."""
+    if len(samples) <= count:
+        return samples
+    rows = np.sort(np.random.default_rng(seed).choice(len(samples), count, replace=False))
+    return Samples(samples.values[rows], None if samples.labels is None else samples.labels[rows])
+
+
+def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samples:
+    """``count`` samples as they would be stored; classes in turn."""
+    labels = torch.arange(count) % sampler.classes if sampler.classes else None
+    latents = sampler.latents(count, seed)
+    parts = []
+    for start in range(0, count, batch_size):
+        part = slice(start, start + batch_size)
+        x = sampler.decode(latents[part], None if labels is None else labels[part], batch_size)
+        parts.append((as_bytes(x) if x.ndim == 4 else x).numpy())
+    return Samples(np.concatenate(parts), None if labels is None else labels.numpy())
+
+
+def provenance(evidence: Evidence, extractor: str) -> dict[str, Any]:
+    """What a reader must know to compare the figures."""
+    facts: dict[str, Any] = {
+        "samples": len(evidence.drawn),
+        "real_samples": len(evidence.real),
+        "data": evidence.real.fingerprint(),
+        "seed": evidence.seed,
+    }
+    if evidence.is_image:
+        facts["extractor"] = {"name": extractor, **evidence.extractor.provenance()}
+    return facts

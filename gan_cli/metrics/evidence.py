@@ -1,0 +1,141 @@
+"""What a metric can look at."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli.augment import packed
+from gan_cli.data.samples import Samples, as_input
+from gan_cli.errors import UserError
+from gan_cli.random import key
+
+log = logging.getLogger(__name__)
+BATCH = 256
+
+
+@dataclass
+class Evidence:
+    """Real and generated samples, and what is known about where they come from. What is costly is had when asked for.
+
+    Attributes:
+        training: all that G and D were trained on.
+        real: samples to compare with: some of those, or of another split.
+        source: the extractor before it knows the data: ``.prepare(…)``, ``.features(values)``, ``.refusal(samples)``,
+            ``.provenance()`` and perhaps ``.probabilities(values)``.
+        dataset: the dataset object, for what it knows about itself (its density, its modes); None for bare folders.
+        judge: the trained discriminator with its loss, or None.
+        fake: generated samples of the same kind, or None before there are any.
+        planned: how many there will be.
+        folder: where a metric may leave pictures, or None.
+    """
+
+    training: Samples
+    real: Samples
+    source: Any
+    dataset: Any = None
+    judge: Judge | None = None
+    fake: Samples | None = None
+    planned: int = 0
+    folder: Path | None = None
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    _of_fake: tuple[Samples, np.ndarray] | None = None
+
+    @cached_property
+    def extractor(self) -> Any:
+        """The extractor, ready to use."""
+        self.source.prepare(self.training, lambda: self.held_out, self.device)
+        return self.source
+
+    @cached_property
+    def held_out(self) -> Samples | None:
+        """Samples of the same source that neither player has seen, if there are any."""
+        if not hasattr(self.dataset, "held_out"):
+            return None
+        try:
+            return self.dataset.held_out()
+        except UserError as error:
+            log.warning("no held-out samples: %s", error)
+            return None
+
+    @cached_property
+    def unused(self) -> Samples | None:
+        """Samples of the training split that the run was not given (``dataset.limit``), if there are any."""
+        return self.dataset.unused() if hasattr(self.dataset, "unused") else None
+
+    @property
+    def is_image(self) -> bool:
+        return self.real.values.ndim == 4
+
+    @property
+    def count(self) -> int:
+        """Samples of each kind that metrics of equal numbers compare."""
+        return min(len(self.real), self.planned if self.fake is None else len(self.fake))
+
+    @property
+    def drawn(self) -> Samples:
+        """The generated samples."""
+        assert self.fake is not None, "metrics are called with samples to judge"
+        return self.fake
+
+    @property
+    def pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of real and of generated samples, float32 (N, F) and (M, F)."""
+        return self.real_features, self.features(self.drawn)
+
+    @cached_property
+    def real_features(self) -> np.ndarray:
+        return self.features(self.real)
+
+    def features(self, samples: Samples) -> np.ndarray:
+        """float32 (N, F)."""
+        if not self.is_image:
+            return samples.values
+        if samples is self.fake:
+            if self._of_fake is None or self._of_fake[0] is not samples:
+                self._of_fake = samples, self.extractor.features(samples.values)
+            return self._of_fake[1]
+        return self.extractor.features(samples.values)
+
+    def generator(self, purpose: str) -> np.random.Generator:
+        """Random choices of a metric: the same for the same seed."""
+        return np.random.default_rng(key(self.seed, "metric", purpose))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The discriminator as it stands, and the loss it was trained with."""
+
+    discriminator: Any
+    loss: Any
+    pack: int
+    conditional: bool
+    device: torch.device
+
+    @torch.no_grad()
+    def logits(self, samples: Samples) -> Tensor:
+        """D's logits in evaluation mode (no dropout, running statistics), float32 on the CPU, one for each pack."""
+        was_training = self.discriminator.training
+        self.discriminator.eval()
+        size = BATCH * self.pack
+        count = len(samples) // self.pack * self.pack
+        parts = []
+        try:
+            for start in range(0, count, size):
+                part = slice(start, min(start + size, count))
+                x = as_input(samples.values[part], self.device)
+                labels = None
+                if self.conditional and samples.labels is not None:
+                    labels = torch.from_numpy(samples.labels[part]).to(self.device)
+                parts.append(self.discriminator(packed(x, self.pack), labels).float().cpu())
+        finally:
+            self.discriminator.train(was_training)
+        return torch.cat(parts)

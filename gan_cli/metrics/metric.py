@@ -1,0 +1,46 @@
+"""What all metrics share."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from gan_cli.metrics.evidence import Evidence
+
+
+class Metric:
+    """One way of judging samples.
+
+    A metric of one's own needs ``__call__`` and may set the rest; it need not derive from this class.
+    """
+
+    better: ClassVar[dict[str, Literal["low", "high"]]] = {}  # values that can be watched, and which way is better
+
+    def refusal(self, evidence: Evidence) -> str | None:
+        """Why these samples cannot be judged this way, with what would help; None if they can."""
+        return None
+
+    def __call__(self, evidence: Evidence) -> dict[str, float]:
+        """Values by name."""
+        raise AssertionError("a metric defines __call__()")
+
+
+def needs_features(evidence: Evidence) -> str | None:
+    """For metrics that compare pictures in the features of an extractor; points are their own features."""
+    if not evidence.is_image:
+        return None
+    return evidence.extractor.refusal(evidence.real)
+
+
+def needs_samples(evidence: Evidence, least: int) -> str | None:
+    """For metrics that mean nothing for fewer than ``least`` samples of each kind."""
+    if evidence.count >= least:
+        return None
+    return f"needs {least} real and as many generated samples, and there are {evidence.count}"
+
+
+def needs_pictures(evidence: Evidence) -> str | None:
+    return None if evidence.is_image else "is for pictures"
+
+
+def needs_held_out(evidence: Evidence) -> str | None:
+    return None if evidence.held_out is not None else "needs held-out samples, and this dataset has no test split"

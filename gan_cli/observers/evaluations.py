@@ -1,0 +1,113 @@
+"""Metrics while training: written down, the best checkpoint kept, and an end where nothing gets better."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from gan_cli.build import Setup
+from gan_cli.errors import EarlyStop, UserError
+from gan_cli.game import Statistics
+from gan_cli.library import Library
+from gan_cli.metrics.evaluation import draw, judged, some
+from gan_cli.metrics.evidence import Evidence, Judge
+
+log = logging.getLogger(__name__)
+
+
+class Evaluations:
+    """Judges samples of the generator every ``evaluate_every`` steps and at the end.
+
+    Each evaluation is a line of its own in ``metrics.jsonl``, its values under ``metric/…``.
+
+    Args:
+        path: of that file.
+        folder: where metrics may leave pictures.
+        save_best: called when the watched value is the best so far, after this object's state says so.
+        not_counted: a context in which time is not the training's.
+
+    Raises:
+        UserError: if a metric cannot be had from this run, or the watched value is none of them.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        library: Library,
+        path: Path,
+        folder: Path,
+        *,
+        save_best: Callable[[int], None],
+        not_counted: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
+        self.config = config = setup.config
+        self.metrics: dict[str, Any] = {n: library.build("metrics", choice) for n, choice in config.metrics.items()}
+        self.evidence = Evidence(
+            training=setup.samples,
+            real=some(setup.samples, config.evaluate_count, config.seed),
+            source=library.build("extractor", config.extractor),
+            dataset=setup.dataset,
+            judge=Judge(setup.game.discriminator, setup.game.loss, config.pack, config.conditional, setup.device),
+            planned=config.evaluate_count,
+            folder=folder,
+            seed=config.seed,
+            device=setup.device,
+        )
+        better = {key: way for metric in self.metrics.values() for key, way in getattr(metric, "better", {}).items()}
+        if config.watch is not None and config.watch not in better:
+            raise UserError(f"watch={config.watch}: not measured by metrics={[*self.metrics]}: {', '.join(better)}")
+        self.sign = -1 if config.watch is not None and better[config.watch] == "low" else 1
+        for name, metric in self.metrics.items():  # refused now, not after an hour of training
+            if reason := metric.refusal(self.evidence) if hasattr(metric, "refusal") else None:
+                raise UserError(f"metrics={name}: {reason}")
+        self.best: float | None = None
+        self.best_step = self.without_better = 0
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        every = self.config.evaluate_every
+        if (every and step % every == 0) or step == self.config.steps:
+            with self.not_counted():
+                self.evaluate(step)
+
+    def evaluate(self, step: int) -> None:
+        """Measures, writes, and keeps the checkpoint if it is the best.
+
+        Raises:
+            EarlyStop: if the watched value has not got better for ``patience`` evaluations.
+        """
+        self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
+        values, _ = judged(self.evidence, self.metrics, chosen=True)
+        record = {"step": step, "images": step * self.setup.images_per_step}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**record, **{f"metric/{key}": v for key, v in values.items()}}) + "\n")
+        shown = "  ".join(f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items())
+        log.info("step %d  %s", step, shown)
+        if self.config.watch is not None:
+            self._watch(step, values[self.config.watch])
+
+    def _watch(self, step: int, value: float | None) -> None:
+        if value is not None and (self.best is None or self.sign * value > self.sign * self.best):
+            self.best, self.best_step, self.without_better = value, step, 0
+            self.save_best(step)
+            return
+        self.without_better += 1
+        if self.config.patience and self.without_better >= self.config.patience and step < self.config.steps:
+            raise EarlyStop(
+                f"{self.config.watch} has not been better than {self.best:.4g} of step {self.best_step} "
+                f"for {self.without_better} evaluations"
+                if self.best is not None
+                else f"{self.config.watch} has not been finite for {self.without_better} evaluations"
+            )
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to know of the past."""
+        return {"best": self.best, "best_step": self.best_step, "without_better": self.without_better}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.best, self.best_step = state["best"], state["best_step"]
+        self.without_better = state["without_better"]

@@ -1,0 +1,37 @@
+"""Types that options share; nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _whole(value: Any) -> Any:
+    """``1e4`` is a float to YAML and a count to everybody else."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) in (int, float) else value)]
+
+
+class Options(BaseModel):
+    """Some keys of the config; unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Choice(Options):
+    """The keys of one option of a group, such as ``loss=minimax``; ``name`` is the option's own."""
+
+    name: str
+
+    def keywords(self) -> dict[str, Any]:
+        """The options as keyword arguments of the class they configure."""
+        return {key: value for key, value in self.model_dump().items() if key != "name"}

@@ -1,0 +1,52 @@
+"""What can be typed for seeds, labels and arithmetic."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MOST = 10_000_000
+
+
+def numbers(text: str) -> list[int]:
+    """``"3,7,10-20"`` → [3, 7, 10, 11, …, 20].
+
+    Raises:
+        ValueError: if it is not numbers and ranges.
+    """
+    found: list[int] = []
+    for part in text.strip().removeprefix("[").removesuffix("]").split(","):
+        match = re.fullmatch(r"\s*(\d{1,18})\s*(?:-\s*(\d{1,18})\s*)?", part)
+        if not match:
+            raise ValueError("must be whole numbers and ranges, such as 0-63 or 3,7,10-20")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise ValueError(f"the range {part.strip()} runs backwards: write {last}-{first}")
+        if len(found) + last - first >= MOST:
+            raise ValueError(f"are more than {MOST:,} numbers: take them in parts")
+        found += range(first, last + 1)
+    return found
+
+
+@dataclass(frozen=True)
+class Term:
+    """``sign`` (+1 or −1) times the average over ``seeds``."""
+
+    sign: int
+    seeds: list[int]
+
+
+def terms(text: str) -> list[Term]:
+    """``"(1,2)-4+7"`` → the terms +(1, 2), −(4), +(7).
+
+    Raises:
+        ValueError: if it is not a sum of seeds.
+    """
+    term = r"(\d+|\([^()]*\))"
+    compact = re.sub(r"\s+", "", text)
+    if not re.fullmatch(rf"{term}([+-]{term})+", compact):
+        raise ValueError("must be sums and differences of seeds, such as 12-7+31 or (1,2,3)-(4,5,6)+(7,8,9)")
+    return [
+        Term(-1 if sign == "-" else 1, numbers(seeds.strip("()")))
+        for sign, seeds in re.findall(rf"([+-]?){term}", compact)
+    ]

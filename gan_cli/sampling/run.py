@@ -1,0 +1,181 @@
+"""Does what ``gan-sample`` was asked for."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain, repeat
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli import checkpoint
+from gan_cli.errors import UserError
+from gan_cli.library import Library
+from gan_cli.loading import Trained, trained
+from gan_cli.pictures import as_bytes, grid, plot, save_png
+from gan_cli.sampling import files
+from gan_cli.sampling.draw import Shot, drawn, misfits, samples, shots
+from gan_cli.sampling.grammar import numbers, terms
+from gan_cli.sampling.keys import ENDINGS, Sampling, name_of
+from gan_cli.sampling.ways import legs, loop, summed
+
+REAL = 2000  # points of the data under those of the generator
+
+
+def run(config: Sampling, library: Library) -> None:
+    """Writes what is asked for and says so in one line on stderr.
+
+    Raises:
+        UserError: if the checkpoint cannot be read, the generator cannot do it, or the output cannot be written.
+    """
+    assert config.checkpoint  # its absence is a contradiction
+    if config.mode == "morph":
+        what, path = _morph(config, checkpoint.run_folder(config.checkpoint, "checkpoint"))
+    else:
+        found = trained(config.checkpoint, library, "cpu" if config.export else config.device, ema=config.ema)
+        if problems := misfits(config, found):
+            raise UserError(*problems)
+        make = {"export": _export, "interpolation": _interpolation, "arithmetic": _arithmetic}.get(config.mode)
+        what, path = make(config, found) if make else _each(config, found, library)
+        what = f"{what} of step {found.weights.step}"
+    print(f"gan-sample: wrote {what}: {path}", file=sys.stderr)
+
+
+@contextmanager
+def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
+    """Where to write, in a folder that is there.
+
+    Raises:
+        UserError: if it or what is written to it cannot be.
+    """
+    path = _path(config, folder, "" if step is None else f"step-{step:09d}")
+    try:
+        (path.parent if ENDINGS[config.kind] else path).mkdir(parents=True, exist_ok=True)
+        yield path
+    except OSError as error:
+        raise UserError(f"out={path}: cannot be written ({error.strerror or error}): give another, out=PATH") from error
+
+
+def _path(config: Sampling, folder: Path, step: str) -> Path:
+    ending, name = ENDINGS[config.kind], name_of(config)
+    if config.out:
+        out = Path(config.out)
+        if not ending or (out.suffix == ending and not out.is_dir()):
+            return out
+        return out / f"{name if config.export or not step else f'{step}-{name}'}{ending}"
+    generated = folder / "generated"
+    if config.export:
+        return generated / (step if config.ema else f"{step}-without-ema") / f"{name}{ending}"
+    return generated / f"{step}-{name}{ending}".lstrip("-")
+
+
+def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
+    """Every seed a sample of its own, in any of three formats."""
+    wanted = shots(config, found.sampler.classes)
+    is_image = len(found.weights.shape) == 3
+    parts = drawn(found, wanted, config.truncation)
+    what = f"{len(wanted)} {'picture' if is_image else 'point'}{'s' * (len(wanted) > 1)}"
+    if config.kind == "png":
+        first = next(parts)  # if it fails, nothing is made
+        with _output(config, found.weights.folder, found.weights.step) as path, ThreadPoolExecutor() as pool:
+            for part, pictures in chain([first], parts):
+                list(pool.map(_save, part, as_bytes(pictures), repeat(path)))
+    elif config.kind == "npz":
+        values = torch.cat([as_bytes(part) if is_image else part for _, part in parts])
+        with _output(config, found.weights.folder, found.weights.step) as path:
+            files.write_npz(path, _arrays(values, wanted, is_image))
+    else:
+        values = torch.cat([part for _, part in parts])
+        columns = config.columns or _columns(config, found.sampler.classes, len(wanted))
+        sheet = grid(values, columns) if is_image else plot(values.numpy(), _real(found, library))
+        with _output(config, found.weights.folder, found.weights.step) as path:
+            save_png(sheet, path)
+    return what, path
+
+
+def _save(shot: Shot, pixels: Tensor, folder: Path) -> None:
+    label = "" if shot.label is None else f"-label-{shot.label}"
+    save_png(files.image_of(pixels), folder / f"seed-{shot.seed:07d}{label}.png")
+
+
+def _arrays(values: Tensor, wanted: list[Shot], is_image: bool) -> dict[str, np.ndarray]:
+    arrays = {"images" if is_image else "points": values.numpy(), "seeds": np.array([shot.seed for shot in wanted])}
+    if wanted[0].label is not None:
+        arrays["labels"] = np.array([shot.label for shot in wanted])
+    return arrays
+
+
+def _columns(config: Sampling, classes: int, count: int) -> int:
+    """One column for each label where that can be read, else about as many columns as rows."""
+    labels = len(numbers(config.label)) if config.label else classes
+    return min(count, labels) if 1 < labels <= 20 else math.isqrt(count - 1) + 1
+
+
+def _real(found: Trained, library: Library) -> np.ndarray:
+    """Points of the data, or none if the data cannot be had here."""
+    try:
+        values = library.build("dataset", found.sampler.config.dataset).load().values
+    except ValueError as error:
+        print(f"gan-sample: drawn without the data: {error}", file=sys.stderr)
+        return np.empty((0, *found.weights.shape), np.float32)
+    return values[:: -(-len(values) // REAL)]
+
+
+def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
+    """A strip with a row from each seed to the next, or an animation that comes back to the first."""
+    assert config.interpolation
+    seeds = numbers(config.seeds_text)
+    ends = found.sampler.latents_of(seeds)
+    if config.kind == "strip":
+        way = legs(ends, config.interpolation, config.frames).flatten(0, 1)
+        return f"the way between {len(seeds)} seeds", _strip(config, found, way, config.frames)
+    pictures = _samples(config, found, loop(ends, config.interpolation, config.frames))
+    with _output(config, found.weights.folder, found.weights.step) as path:
+        files.ANIMATIONS[config.kind](path, files.frames_of(pictures), config.fps)
+    return f"{len(pictures)} frames between {len(seeds)} seeds", path
+
+
+def _arithmetic(config: Sampling, found: Trained) -> tuple[str, Path]:
+    """A strip of the terms and, last, their sum."""
+    assert config.arithmetic
+    latents = summed(found.sampler, terms(config.arithmetic))
+    return f"the {len(latents) - 1} terms and the result", _strip(config, found, latents, len(latents))
+
+
+def _strip(config: Sampling, found: Trained, latents: Tensor, columns: int) -> Path:
+    pictures = _samples(config, found, latents)
+    with _output(config, found.weights.folder, found.weights.step) as path:
+        save_png(grid(pictures, columns), path)
+    return path
+
+
+def _samples(config: Sampling, found: Trained, latents: Tensor) -> Tensor:
+    labels = torch.full((len(latents),), numbers(config.label)[0]) if config.label else None
+    return samples(found, latents, range(len(latents)), labels, config.truncation)
+
+
+def _morph(config: Sampling, folder: Path) -> tuple[str, Path]:
+    """The run's sample grids as an animation; the last one stays for a second."""
+    frames = files.training_frames(folder / "samples")
+    if len(frames) < 2:
+        raise UserError(
+            f"checkpoint={config.checkpoint}: has {len(frames)} sample grids in {folder / 'samples'}, and an animation "
+            "needs two: train with a smaller sample_every"
+        )
+    with _output(config, folder, None) as path:
+        files.ANIMATIONS[config.kind](path, [*frames, *[frames[-1]] * config.fps], config.fps)
+    return f"{len(frames)} sample grids", path
+
+
+def _export(config: Sampling, found: Trained) -> tuple[str, Path]:
+    from gan_cli.export import EXPORTS
+
+    with _output(config, found.weights.folder, found.weights.step) as path:
+        EXPORTS[config.kind](found, path)
+    return "the generator", path

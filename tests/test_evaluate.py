@@ -1,0 +1,209 @@
+"""``gan-eval``, and runs that measure themselves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, Result, assert_same_run, metrics_in, state_in
+from PIL import Image
+
+from gan_cli import cli
+from gan_cli.tools import EVALUATION
+
+PIXELS = ("extractor=pixels", "evaluate_count=80", "dataset.limit=100")
+MEASURED = (*TINY_MLP, *PIXELS, "metrics=[frechet,sliced_wasserstein]", "watch=frechet", "evaluate_every=3")
+
+
+@pytest.fixture
+def gan_eval(capfd):
+    """Runs ``gan-eval`` in this process, in the current folder."""
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+def lines(folder: str) -> list[dict]:
+    return [record for record in metrics_in(Path(folder)) if "metric/frechet" in record]
+
+
+def test_every_metric_that_fits_is_measured_and_written_with_its_provenance(trained, gan_eval):
+    folder = trained(*TINY_DCGAN, "dataset.limit=300")
+    result = gan_eval(f"checkpoint={folder}", "count=600", "metrics=[frechet,modes,discriminator,kernel]")
+    assert result.code == 0, result.err
+    written = json.loads((folder / "evaluation-step-000000002.json").read_text())
+    assert written["metrics"]["of_modes"] == 10
+    assert written["metrics"]["frechet"] > 0
+    assert 0 <= written["metrics"]["D_accuracy/held_out"] <= 1
+    assert written["samples"] == 600
+    assert written["real_samples"] == 300  # dataset.limit
+    assert written["ema"] is True
+    assert written["split"] == "train"
+    assert written["step"] == 2
+    assert set(written["extractor"]) == {"name", "weights", "seed", "held_out_accuracy", "resize"}
+    assert "frechet" in result.out
+    again = gan_eval(f"checkpoint={folder}", "count=600", "metrics=frechet", "out=again.json")
+    assert again.code == 0
+    assert json.loads(Path("again.json").read_text())["metrics"]["frechet"] == written["metrics"]["frechet"]
+
+
+def test_points_of_a_known_density_are_measured_without_an_extractor(trained, gan_eval):
+    folder = trained(*TINY_POINTS)
+    result = gan_eval(f"checkpoint={folder}", "count=500", "out=found.json")
+    assert result.code == 0, result.err
+    found = json.loads(Path("found.json").read_text())
+    assert {"modes", "high_quality", "jsd", "log_density_gap", "two_sample", "copied", "parzen"} <= set(
+        found["metrics"]
+    )
+    assert set(found["left_out"]) == {"inception_score"}
+    assert "extractor" not in found
+
+
+def folder_of_pictures(name: str, seed: int, brightness: int) -> Path:
+    generator = np.random.default_rng(seed)
+    Path(name).mkdir()
+    for i in range(60):
+        pixels = generator.integers(brightness, brightness + 60, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(Path(name) / f"{i}.png")
+    return Path(name)
+
+
+def test_two_folders_of_pictures_are_compared(gan_eval):
+    folder_of_pictures("real", 0, 0)
+    folder_of_pictures("same", 1, 0)
+    folder_of_pictures("brighter", 2, 120)
+    found = {}
+    for name in ("same", "brighter"):
+        keys = ("real=real", f"samples={name}", "size=8", "extractor=pixels")
+        result = gan_eval(*keys, "metrics=[kernel,sliced_wasserstein,two_sample]")
+        assert result.code == 0, result.err
+        found[name] = json.loads(Path(f"{name}-evaluation.json").read_text())["metrics"]
+    assert found["same"]["sliced_wasserstein"] < 0.1 * found["brighter"]["sliced_wasserstein"]
+    assert found["brighter"]["two_sample"] == 1
+    assert abs(found["same"]["two_sample"] - 0.5) < 4 * found["same"]["two_sample_error"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ((), "checkpoint: is missing"),
+        (("checkpoint=nowhere",), "checkpoint=nowhere: no such file or folder"),
+        (("real=a",), "samples: is missing"),
+        (("checkpoint=a", "real=b"), "real=b: is compared without a checkpoint"),
+        (("real=a", "samples=b"), "real=a: does not exist"),
+        (("checkpoint=RUN", "metrics=frehet"), "metrics=frehet: no such option (did you mean 'frechet'?)"),
+        (("checkpoint=RUN", "metrics=divergence"), "metrics=divergence: needs a known density"),
+        (
+            ("checkpoint=RUN", "metrics=frechet", "count=50"),
+            "covariance of 128 features needs 129 real and as many",
+        ),
+        (("checkpoint=RUN", "metrics=frechet", "dataset.root=x"), "dataset.root=x: dataset=digits has no such key"),
+        (("checkpoint=RUN", "cuont=50"), "cuont=50: no such key (did you mean 'count'?)"),
+        (("checkpoint=RUN", "split=valid"), "split=valid: must be one of"),
+        (("checkpoint=RUN", "--multirun"), "--multirun: is for gan-train"),
+    ],
+)
+def test_a_mistaken_command_is_told_in_one_line(trained, gan_eval, keys, words):
+    folder = trained(*TINY_DCGAN)
+    result = gan_eval("seed=0", *(key.replace("RUN", str(folder)) for key in keys))
+    assert result.code == 2
+    (line,) = [line for line in result.err.splitlines() if line.startswith("gan-eval: error: ")]
+    assert words in line
+
+
+def test_help_shows_every_key(gan_eval):
+    result = gan_eval("--help")
+    assert result.code == 0
+    assert "count: 10000" in result.out
+
+
+def test_measuring_never_changes_training(gan_train):
+    every = "[frechet,kernel,precision_recall,density_coverage,inception_score,sliced_wasserstein,modes,parzen,"
+    every += "discriminator,two_sample,memorisation]"
+    keys = ("metrics.two_sample.steps=3", "evaluate_every=2", "evaluate_count=200", "dataset.limit=200", "steps=5")
+    measured = (*TINY_DCGAN, *keys, f"metrics={every}", "extractor.epochs=1")
+    result = gan_train(*measured, "hydra.run.dir=measured")
+    assert result.code == 0, result.err
+    assert gan_train(*TINY_DCGAN, "dataset.limit=200", "steps=5", "hydra.run.dir=plain").code == 0
+    one, other = (state_in(Path(name))["networks"] for name in ("measured", "plain"))
+    for player in one:
+        for name, tensor in one[player].items():
+            assert torch.equal(tensor, other[player][name]), name
+    assert [record["step"] for record in lines("measured")] == [2, 4, 5]
+    plain_lines = [record for record in metrics_in(Path("measured")) if "metric/frechet" not in record]
+    assert plain_lines == metrics_in(Path("plain"))
+    assert len([key for key in lines("measured")[0] if key.startswith("metric/")]) > 20
+
+
+def test_a_measured_run_resumes_exactly_with_what_it_watches(gan_train):
+    assert gan_train(*MEASURED, "checkpoint_every=5", "steps=13", "hydra.run.dir=whole").code == 0
+    assert gan_train(*MEASURED, "checkpoint_every=5", "steps=7", "hydra.run.dir=parts").code == 0
+    Path("parts/checkpoints/step-000000007.pt").unlink()
+    Path("parts/samples/step-000000007.png").unlink()
+    assert gan_train("resume=parts", "steps=13").code == 0
+    assert_same_run(Path("whole"), Path("parts"))
+    whole, parts = (torch.load(f"{name}/checkpoints/best.pt", weights_only=True) for name in ("whole", "parts"))
+    assert whole["step"] == parts["step"]
+    assert whole["evaluations"] == parts["evaluations"]
+    best = min(lines("whole"), key=lambda record: record["metric/frechet"])
+    assert whole["step"] == best["step"]
+    status = json.loads(Path("whole/status.json").read_text())
+    assert status["best"] == {"metric": "frechet", "value": best["metric/frechet"], "step": best["step"]}
+
+
+def test_a_run_that_gets_no_better_stops_early_and_is_finished(gan_train):
+    frozen = ("optimizer.lr=1e-12", "ema_half_life=0", "patience=2", "steps=50", "checkpoint_every=0")
+    result = gan_train(*MEASURED, *frozen, "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    status = json.loads(Path("run/status.json").read_text())
+    assert status["status"] == "finished"
+    assert "frechet has not been better than" in status["reason"]
+    assert status["step"] < 50
+    assert state_in(Path("run"))["step"] == status["step"]
+    assert (Path("run/samples") / f"step-{status['step']:09d}.png").is_file()
+
+
+def test_a_sweeper_is_given_the_best_value(gan_train, monkeypatch):
+    import gan_cli.run as module
+
+    returned, run = [], module.run
+    monkeypatch.setattr(module, "run", lambda *a, **k: returned.append(run(*a, **k)) or returned[-1])
+    assert gan_train(*MEASURED, "steps=6", "hydra.run.dir=run").code == 0
+    assert returned == [min(record["metric/frechet"] for record in lines("run"))]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (("watch=frechet",), "watch=frechet: nothing is measured: add metrics=[…]"),
+        (("metrics=frechet", "watch=fid"), "watch=fid: not measured by metrics=['frechet']: frechet"),
+        (("metrics=frechet", "patience=3"), "patience=3: of which metric? add watch=…"),
+        (("metrics=divergence",), "metrics=divergence: needs a known density"),
+        (("metrics=frechet", "extractor=inceptoin"), "extractor=inceptoin: no such option (did you mean 'inception'?)"),
+    ],
+)
+def test_a_metric_that_cannot_be_had_is_refused_before_training(gan_train, keys, words):
+    result = gan_train(*TINY_MLP, "extractor=pixels", *keys)
+    assert result.code == 2
+    assert any(words in line for line in result.errors), result.err
+    assert not Path("outputs").exists()
+
+
+def test_a_checkpoint_from_before_metrics_still_loads(trained, gan_eval, tmp_path):
+    folder = trained(*TINY_POINTS)
+    state = state_in(folder)
+    for key in ("metrics", "extractor", "evaluate_every", "watch"):
+        del state["config"][key]
+    torch.save(state, tmp_path / "step-000000002.pt")
+    result = gan_eval(f"checkpoint={tmp_path / 'step-000000002.pt'}", "count=500", "metrics=modes")
+    assert result.code == 0, result.err
+    assert sys.modules["gan_cli"].load(tmp_path / "step-000000002.pt").sample(3).shape == (3, 2)

@@ -1,0 +1,321 @@
+"""Each metric against answers known otherwise: closed forms, planted faults, independent implementations."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gan_cli.data.samples import Samples
+from gan_cli.extractors.classifier import Classifier
+from gan_cli.extractors.inception import Inception
+from gan_cli.extractors.pixels import Pixels
+from gan_cli.library import Library
+from gan_cli.metrics.classes import inception_score, kl
+from gan_cli.metrics.densities import cell_counts, jsd
+from gan_cli.metrics.distances import frechet_distance, mmd2, moments
+from gan_cli.metrics.evidence import Evidence, Judge
+from gan_cli.metrics.neighbours import closest, radii
+from gan_cli.metrics.parzen import log_likelihoods
+
+LIBRARY = Library()
+
+
+def metric(name: str, **options):
+    return LIBRARY.build_by_name("metrics", name, **options)
+
+
+def points(values, fake=None, **known) -> Evidence:
+    samples = Samples(np.asarray(values, np.float32))
+    return Evidence(
+        training=samples,
+        real=samples,
+        source=Pixels(),
+        fake=None if fake is None else Samples(np.asarray(fake, np.float32)),
+        **known,
+    )
+
+
+def gaussian(n: int, d: int, seed: int, mean: float = 0.0) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal((n, d)) + mean).astype(np.float32)
+
+
+def test_frechet_distance_of_known_gaussians():
+    eye, mean = np.eye(3), np.zeros(3)
+    assert frechet_distance(mean, eye, mean, eye) == pytest.approx(0, abs=1e-12)
+    assert frechet_distance(mean, eye, mean + 2, eye) == pytest.approx(12)
+    assert frechet_distance(mean, eye, mean, 9 * eye) == pytest.approx(3 * (3 - 1) ** 2)
+    flat = np.diag([1.0, 1.0, 0.0])  # a covariance without full rank
+    assert frechet_distance(mean, flat, mean, eye) == pytest.approx(1)
+
+
+def test_frechet_distance_agrees_with_scipy_and_torch_fidelity():
+    linalg = pytest.importorskip("scipy.linalg")
+    fid = pytest.importorskip("torch_fidelity.metric_fid")
+    mixing = np.random.default_rng(3).standard_normal((20, 20))
+    x, y = gaussian(500, 20, 0) @ mixing, gaussian(400, 20, 1, mean=0.3)
+    (m1, c1), (m2, c2) = moments(x), moments(y)
+    ours = frechet_distance(m1, c1, m2, c2)
+    theirs = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * linalg.sqrtm(c1 @ c2).real)
+    assert ours == pytest.approx(theirs, rel=1e-6)
+    statistics = [fid.fid_features_to_statistics(torch.from_numpy(z)) for z in (x, y.astype(np.float64))]
+    (theirs,) = fid.fid_statistics_to_metric(*statistics, verbose=False).values()
+    assert ours == pytest.approx(theirs, rel=1e-6)
+
+
+def test_too_few_samples_for_a_covariance_are_refused():
+    few, enough = (points(gaussian(9, 8, 0), gaussian(n, 8, 1)) for n in (8, 9))
+    reason = "the covariance of 8 features needs 9 real and as many generated samples, and there are 8"
+    assert metric("frechet").refusal(few) == reason
+    assert metric("frechet").refusal(enough) is None
+    assert "needs 4 real" in metric("precision_recall").refusal(points(gaussian(9, 8, 0), gaussian(3, 8, 1)))
+
+
+def test_kernel_distance_agrees_with_torch_fidelity():
+    kid = pytest.importorskip("torch_fidelity.metric_kid")
+    x, y = gaussian(200, 16, 0), gaussian(200, 16, 1, mean=0.2)
+    options = {"kid_subsets": 1, "kid_subset_size": 200, "rng_seed": 0, "verbose": False, "kid_kernel": "poly"}
+    options |= {"kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None, "kid_kernel_poly_coef0": 1}
+    theirs = kid.kid_features_to_metric(
+        torch.from_numpy(x.astype(np.float64)), torch.from_numpy(y.astype(np.float64)), **options
+    )
+    assert mmd2(x, y) == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-6)
+
+
+def test_kernel_distance_of_equal_distributions_is_zero_within_its_error():
+    found = metric("kernel", subset_size=300)(points(gaussian(4000, 8, 0), gaussian(4000, 8, 1)))
+    assert abs(found["kernel"]) < 4 * found["kernel_error"]
+    apart = metric("kernel", subset_size=300)(points(gaussian(4000, 8, 0), gaussian(4000, 8, 1, mean=0.2)))
+    assert apart["kernel"] > 20 * apart["kernel_error"] > 0
+
+
+def test_precision_and_recall_agree_with_torch_fidelity():
+    prc = pytest.importorskip("torch_fidelity.metric_prc")
+    real, fake = gaussian(300, 5, 0), 0.6 * gaussian(300, 5, 1)
+    ours = metric("precision_recall")(points(real, fake))
+    options = {"prc_neighborhood": 3, "prc_batch_size": 100, "save_cpu_ram": False, "verbose": False}
+    theirs = prc.prc_features_to_metric(torch.from_numpy(fake).double(), torch.from_numpy(real).double(), **options)
+    assert ours == pytest.approx({"precision": theirs["precision"], "recall": theirs["recall"]}, rel=1e-6)
+    assert ours["precision"] > ours["recall"] + 0.2  # narrower than the data
+
+
+def test_density_and_coverage_are_those_of_their_definition():
+    real, fake = gaussian(120, 3, 0), gaussian(120, 3, 1, mean=0.5)
+    distance = np.linalg.norm(real[:, None].astype(np.float64) - real, axis=2)
+    reach = np.sort(distance, axis=1)[:, 5]  # place 0 is itself
+    within = np.linalg.norm(real[:, None].astype(np.float64) - fake, axis=2) < reach[:, None]  # (real, fake)
+    found = metric("density_coverage")(points(real, fake))
+    assert found["density"] == pytest.approx(within.sum() / (5 * len(fake)))
+    assert found["coverage"] == pytest.approx(within.any(axis=1).mean())
+
+
+def test_duplicates_and_missing_regions_lower_recall_and_coverage():
+    real = gaussian(600, 4, 0)
+    copies = np.repeat(gaussian(6, 4, 1), 100, axis=0)
+    everything, collapsed = (
+        {**metric("precision_recall")(points(real, fake)), **metric("density_coverage")(points(real, fake))}
+        for fake in (gaussian(600, 4, 2), copies)
+    )
+    assert everything["recall"] > 0.7
+    assert everything["coverage"] > 0.9
+    assert collapsed["recall"] < 0.1
+    assert collapsed["coverage"] < 0.2
+
+
+def test_distances_come_in_blocks_and_know_near_duplicates():
+    x = gaussian(1500, 2, 0) + 100  # more than a block, far from the origin
+    x[7] = x[1400] + 1e-4
+    distance, nearest = closest(x[7:8], np.delete(x, 7, axis=0))
+    assert nearest[0] == 1399
+    assert distance[0] == pytest.approx(1e-4, rel=0.2)
+    assert radii(x, 1)[7] == pytest.approx(2e-8, rel=0.4)
+
+
+def test_sliced_wasserstein_distance_of_a_shift():
+    x = gaussian(4000, 2, 0)
+    found = metric("sliced_wasserstein", projections=2000)(points(x, x + np.array([3, 0])))
+    assert found["sliced_wasserstein"] == pytest.approx(3 * 2 / math.pi, rel=0.03)  # E |cos θ| = 2/π
+
+
+def test_inception_score_of_known_predictions():
+    certain = np.tile(np.eye(4), (25, 1))
+    assert inception_score(certain) == pytest.approx(4)
+    assert inception_score(np.full((100, 4), 0.25)) == pytest.approx(1)
+    isc = pytest.importorskip("torch_fidelity.metric_isc")
+    logits = torch.randn(300, 7, generator=torch.Generator().manual_seed(0)).double()
+    theirs = isc.isc_features_to_metric(logits, splits=1)["inception_score_mean"]
+    assert inception_score(logits.softmax(1).numpy()) == pytest.approx(theirs, rel=1e-6)
+
+
+def test_modes_of_a_mixture_and_the_divergence_of_their_shares():
+    ring = LIBRARY.build_by_name("dataset", "ring", points=4000)
+    samples = ring.load()
+    every = metric("modes")(points(samples.values, samples.values, dataset=ring))
+    assert every["modes"] == every["of_modes"] == 8
+    assert every["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=0.01)
+    assert every["mode_kl"] < 0.01
+    half = samples.values[samples.labels < 4]
+    dropped = metric("modes")(points(samples.values, half, dataset=ring))
+    assert dropped["modes"] == 4
+    assert dropped["mode_kl"] == pytest.approx(math.log(2), abs=0.01)
+    nowhere = metric("modes")(points(samples.values, 0 * half, dataset=ring))
+    assert nowhere["modes"] == 0
+    assert nowhere["mode_kl"] == math.inf
+
+
+def test_kl_of_counts():
+    assert kl(np.array([1, 1]), np.array([3, 1])) == pytest.approx(0.5 * math.log(2 / 3) + 0.5 * math.log(2))
+    assert kl(np.array([0, 5]), np.array([1, 1])) == pytest.approx(math.log(2))
+    assert kl(np.array([1, 5]), np.array([0, 1])) == math.inf
+
+
+def test_jensen_shannon_divergence_of_shifted_gaussians():
+    cells = cell_counts([gaussian(400_000, 1, 0), gaussian(400_000, 1, 1, mean=1.0)], 256)
+    assert cells.shape == (2, 256)
+    assert jsd(*cells) == pytest.approx(0.1114214822, rel=0.01)
+    assert jsd(np.array([1, 0]), np.array([0, 1])) == pytest.approx(math.log(2))
+
+
+def test_divergence_from_a_density_and_its_floor():
+    normal = LIBRARY.build_by_name("dataset", "gaussian", dimension=1, mean=0.0, sigma=1.0)
+    shifted = points(normal.load().values, gaussian(100_000, 1, 5, mean=1.0), dataset=normal)
+    found = metric("divergence")(shifted)
+    assert found["jsd"] == pytest.approx(0.1114214822, rel=0.03)
+    assert found["jsd_floor"] < 0.001
+    assert found["log_density_gap"] == pytest.approx(0.5, abs=0.02)  # E_q log p is lower by m²/2
+
+
+def test_parzen_log_likelihood_is_that_of_its_mixture():
+    centres, x = gaussian(50, 3, 0), gaussian(7, 3, 1)
+    (found,) = log_likelihoods(x, centres, [0.4])
+    squared = ((x[:, None].astype(np.float64) - centres) ** 2).sum(axis=2)
+    density = np.exp(-squared / (2 * 0.4**2)).mean(axis=1) / (0.4 * math.sqrt(2 * math.pi)) ** 3
+    assert found == pytest.approx(np.log(density), rel=1e-9)
+
+
+def test_parzen_chooses_the_bandwidth_on_samples_it_does_not_test_on():
+    normal = LIBRARY.build_by_name("dataset", "gaussian", dimension=1, mean=0.0, sigma=1.0, points=4000)
+    evidence = points(normal.load().values, normal.load().values[:2000], dataset=normal)
+    found = metric("parzen", validation=500, test=3000)(evidence)
+    entropy = 0.5 * math.log(2 * math.pi * math.e)
+    assert found["parzen"] == pytest.approx(-entropy, abs=0.06)
+    assert found["parzen_bandwidth"] < 0.5
+    assert 0.01 < found["parzen_error"] < 0.02  # of a normal, √(½ / 3000) = .013; the estimate's tails are heavier
+
+
+def test_a_fresh_discriminator_tells_different_from_equal():
+    same = metric("two_sample")(points(gaussian(3000, 2, 0), gaussian(3000, 2, 1)))
+    assert abs(same["two_sample"] - 0.5) < 4 * same["two_sample_error"]
+    shifted = metric("two_sample")(points(gaussian(3000, 2, 0), gaussian(3000, 2, 1, mean=1.0)))
+    best = 0.5 * (1 + math.erf(math.sqrt(2) / 2 / math.sqrt(2)))  # Φ(|m|/2) with m = (1, 1)
+    assert shifted["two_sample"] == pytest.approx(best, abs=0.03)
+
+
+def test_planted_copies_are_found(tmp_path):
+    generator = np.random.default_rng(0)
+    training, unseen, fresh = (generator.integers(0, 256, (200, 1, 8, 8), dtype=np.uint8) for _ in range(3))
+    fresh[:60] = training[:60]
+    known = SimpleNamespace(held_out=lambda: Samples(unseen))
+    evidence = Evidence(
+        training=Samples(training),
+        real=Samples(training),
+        source=Pixels(),
+        dataset=known,
+        fake=Samples(fresh),
+        folder=tmp_path,
+    )
+    found = metric("memorisation", pairs=5)(evidence)
+    assert found["copied"] == pytest.approx(0.3, abs=0.03)
+    assert (tmp_path / "memorisation.png").is_file()
+    evidence.fake = Samples(generator.integers(0, 256, (200, 1, 8, 8), dtype=np.uint8))
+    assert metric("memorisation", pairs=5)(evidence)["copied"] < 0.06
+
+
+class Threshold(torch.nn.Module):
+    def forward(self, x, labels=None):
+        return 4 * x[:, 0]
+
+
+def test_the_discriminators_accuracy_and_its_bound():
+    loss = LIBRARY.build_by_name("loss", "non_saturating")
+    real, fake = np.array([[1.0], [1.0], [1.0], [-1.0]]), np.array([[-1.0], [1.0]])
+    judge = Judge(Threshold(), loss, 1, False, torch.device("cpu"))
+    known = SimpleNamespace(held_out=lambda: Samples(np.array([[1.0], [-1.0]], np.float32)))
+    found = metric("discriminator")(points(real, fake, judge=judge, dataset=known))
+    assert found["D_accuracy/training"] == 0.75
+    assert found["D_accuracy/held_out"] == 0.5
+    assert found["D_accuracy/generated"] == 0.5
+    wrong_and_right = (math.log1p(math.exp(4)) + math.log1p(math.exp(-4))) / 2
+    assert found["jsd_bound"] == pytest.approx(math.log(2) - wrong_and_right)
+
+
+def labelled(n: int, seed: int) -> Samples:
+    """Bright bars at one of four places, in noise."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(4, size=n)
+    pictures = generator.integers(0, 60, (n, 1, 16, 16), dtype=np.uint8)
+    for i, label in enumerate(labels):
+        pictures[i, 0, 4 * label : 4 * label + 3] += 150
+    return Samples(pictures, labels)
+
+
+def test_the_classifier_learns_once_and_sees_dropped_classes(tmp_path, monkeypatch):
+    training, unseen = labelled(600, 0), labelled(200, 1)
+    known = SimpleNamespace(held_out=lambda: unseen)
+
+    def evidence(fake: Samples) -> Evidence:
+        source = Classifier(str(tmp_path), seed=0, epochs=10)
+        return Evidence(training=training, real=training, source=source, dataset=known, fake=fake)
+
+    keep = labelled(300, 2)
+    some = evidence(Samples(keep.values[keep.labels < 3]))
+    assert some.extractor.accuracy > 0.95
+    found = metric("modes")(some)
+    assert (found["modes"], found["of_modes"]) == (3, 4)
+    assert found["mode_kl"] == pytest.approx(math.log(4 / 3), abs=0.08)
+    assert found["class_share/3"] == 0
+    assert metric("inception_score")(some)["inception_score"] == pytest.approx(3, rel=0.15)
+    hashed = some.extractor.provenance()["weights"]
+    (file,) = (tmp_path / "classifiers").iterdir()
+    monkeypatch.setattr(Classifier, "_learn", lambda *_: pytest.fail("learnt again"))
+    assert evidence(keep).extractor.provenance()["weights"] == hashed
+    monkeypatch.undo()
+    file.write_bytes(b"torn")
+    assert evidence(keep).extractor.provenance()["weights"] == hashed  # learnt again, to the same weights
+
+
+def test_pictures_without_labels_are_refused_by_the_classifier(tmp_path):
+    bare = Samples(labelled(50, 0).values)
+    evidence = Evidence(training=bare, real=bare, source=Classifier(str(tmp_path), 0, 1), fake=bare)
+    assert "extractor=inception" in metric("frechet").refusal(evidence)
+
+
+def test_inception_is_the_published_network_and_missing_weights_say_what_to_do(tmp_path):
+    fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    missing = Inception(str(tmp_path / "none" / "weights.pth"))
+    bare = labelled(3, 0)
+    with pytest.raises(ValueError, match=r"no such file and no download.*weights-inception-2015-12-05.*put it there"):
+        missing.prepare(bare, lambda: None, torch.device("cpu"))
+    # the published weights cannot be shipped: random ones in a file of the same form
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        blank = object.__new__(fidelity.FeatureExtractorInceptionV3)
+        monkey = torch.load
+        try:
+            fidelity.torch.load = lambda *a, **k: (_ for _ in ()).throw(FileNotFoundError)
+            with pytest.raises(FileNotFoundError):
+                blank.__init__("inception", ["2048", "logits_unbiased"], feature_extractor_weights_path="none")
+        finally:
+            fidelity.torch.load = monkey
+    torch.save(blank.state_dict(), tmp_path / "weights.pth")
+    ours = Inception(str(tmp_path / "weights.pth"))
+    ours.prepare(bare, lambda: None, torch.device("cpu"))
+    theirs = fidelity.FeatureExtractorInceptionV3(
+        "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(tmp_path / "weights.pth")
+    )
+    expected = theirs(torch.from_numpy(bare.values).expand(-1, 3, -1, -1))
+    assert torch.equal(torch.from_numpy(ours.features(bare.values)), expected[0])
+    assert np.allclose(ours.probabilities(bare.values), expected[1].softmax(1))

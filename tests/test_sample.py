@@ -1,0 +1,280 @@
+"""What ``gan-sample`` writes, and that a seed is a picture."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS
+from PIL import Image, ImageSequence
+
+import gan_cli
+from gan_cli.pictures import as_bytes, grid
+from gan_cli.sampling import keys
+from gan_cli.sampling.grammar import terms
+from gan_cli.sampling.ways import legs, loop, summed
+
+WIDE_DCGAN = (*TINY_DCGAN, "architecture.width=32", "dataset.size=16", "prior.size=64")  # rounds like a real one
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def video(path: Path, width: int, height: int) -> tuple[np.ndarray, float]:
+    """The pictures of a film, uint8 (n, H, W), and how many it shows in a second."""
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    fps = re.search(rb"([\d.]+) fps", done.stderr)
+    return np.frombuffer(done.stdout, np.uint8).reshape(-1, height, width), float(fps[1])
+
+
+def frames(path: Path) -> list[np.ndarray]:
+    """Every picture a GIF shows, as often as it shows it."""
+    with Image.open(path) as image:
+        shown = [(np.asarray(frame.convert("L")), frame.info["duration"]) for frame in ImageSequence.Iterator(image)]
+    shortest = min(duration for _, duration in shown)
+    return [picture for picture, duration in shown for _ in range(duration // shortest)]
+
+
+# --- a seed is a picture ---------------------------------------------------------------------------------------------
+def test_a_seed_is_the_same_bits_whatever_else_is_drawn(trained):
+    sampler = gan_cli.load(trained(*WIDE_DCGAN))
+
+    def draw(seeds):
+        drawn = sampler.decode_apart(sampler.latents_of(seeds), seeds)
+        return {seed: picture.numpy().tobytes() for seed, picture in zip(seeds, drawn, strict=True)}
+
+    many = draw(range(100))
+    for seeds in ([7], [39, 7, 3], [71, 7, 39], range(99, 0, -1), range(5, 70)):
+        assert all(many[seed] == picture for seed, picture in draw(seeds).items())
+
+
+@pytest.mark.parametrize("run", [TINY_MLP, (*TINY_DCGAN, "conditional=true")], ids=["mlp", "conditional-dcgan"])
+def test_a_seed_is_the_same_file_whatever_else_is_drawn(gan_sample, trained, run):
+    folder = trained(*run)
+    assert gan_sample(f"checkpoint={folder}", "format=png", "n=40", "out=many").code == 0
+    assert gan_sample(f"checkpoint={folder}", "format=png", "seeds=33,12-13", "out=some").code == 0
+    some = sorted(Path("some").iterdir())
+    assert len(list(Path("many").iterdir())) == 40
+    assert [path.name[:12] for path in some] == ["seed-0000012", "seed-0000013", "seed-0000033"]
+    assert all(path.read_bytes() == (Path("many") / path.name).read_bytes() for path in some)
+
+
+def test_files_grid_and_arrays_hold_the_same_pictures(gan_sample, trained):
+    folder = trained(*TINY_DCGAN)
+    for form, out in (("png", "files"), ("npz", "all.npz"), ("grid", "grid.png")):
+        assert gan_sample(f"checkpoint={folder}", "seeds=2,5,9,11", f"format={form}", f"out={out}").code == 0
+    arrays = np.load("all.npz")
+    assert arrays["images"].dtype == np.uint8
+    assert arrays["images"].shape == (4, 1, 8, 8)
+    assert arrays["seeds"].tolist() == [2, 5, 9, 11]
+    assert "labels" not in arrays
+    for seed, image in zip(arrays["seeds"], arrays["images"], strict=True):
+        assert (pixels(Path(f"files/seed-{seed:07d}.png")) == image[0]).all()
+    sampler = gan_cli.load(folder)
+    expected = torch.cat([sampler.sample(1, seed) for seed in (2, 5, 9, 11)])
+    assert np.abs(as_bytes(expected).numpy().astype(int) - arrays["images"]).max() <= 1
+    sheet = grid(torch.from_numpy(arrays["images"]).float() / 127.5 - 1, columns=2)
+    assert (pixels(Path("grid.png")) == np.asarray(sheet)).all()
+
+
+def test_a_label_is_a_column_and_belongs_to_the_file(gan_sample, trained):
+    folder = trained(*TINY_MLP, "conditional=true")
+    assert gan_sample(f"checkpoint={folder}", "n=12", "format=npz", "out=own.npz").code == 0
+    assert np.load("own.npz")["labels"].tolist() == [*range(10), 0, 1]
+    assert gan_sample(f"checkpoint={folder}", "n=3", "label=3,7", "format=npz", "out=each.npz").code == 0
+    each = np.load("each.npz")
+    assert each["seeds"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert each["labels"].tolist() == [3, 7] * 3
+    assert (each["images"][0] != each["images"][1]).any()
+    assert gan_sample(f"checkpoint={folder}", "n=3", "label=3,7", "out=each.png").code == 0
+    assert pixels(Path("each.png")).shape == ((3 * 10 + 2) * 8, (2 * 10 + 2) * 8)
+    assert gan_sample(f"checkpoint={folder}", "n=1", "label=7", "format=png", "out=files").code == 0
+    assert (pixels(Path("files/seed-0000000-label-7.png")) == each["images"][1][0]).all()
+
+
+@pytest.mark.parametrize("prior", ["normal", "uniform"])
+def test_truncation_scales_the_latents(gan_sample, trained, prior):
+    folder = trained(*TINY_MLP, f"prior={prior}")
+    for value in ("0", "0.5", "1"):
+        assert (
+            gan_sample(f"checkpoint={folder}", "n=4", "format=npz", f"truncation={value}", f"out={value}.npz").code == 0
+        )
+    assert gan_sample(f"checkpoint={folder}", "n=4", "format=npz", "out=none.npz").code == 0
+    images = {name: np.load(f"{name}.npz")["images"].astype(float) for name in ("0", "0.5", "1", "none")}
+    assert (images["1"] == images["none"]).all()
+    assert (images["0"] == images["0"][:1]).all()
+    assert 0 < images["0.5"].std(axis=0).mean() < images["1"].std(axis=0).mean()
+
+
+def test_ema_false_draws_with_the_other_weights(gan_sample, trained):
+    folder = trained(*TINY_MLP, "ema_half_life=100000", "generator.lr=0.1")
+    for name, ema in (("a", "true"), ("b", "false")):
+        assert gan_sample(f"checkpoint={folder}", "n=2", "format=npz", f"ema={ema}", f"out={name}.npz").code == 0
+    assert (np.load("a.npz")["images"] != np.load("b.npz")["images"]).any()
+
+
+# --- ways between latents --------------------------------------------------------------------------------------------
+def test_spherical_keeps_the_length_of_a_latent_and_linear_does_not():
+    a, b = torch.tensor([3.0, 0, 0]), torch.tensor([0, 3.0, 0])
+    (arc,) = legs(torch.stack([a, b]), "spherical", 5)
+    (line,) = legs(torch.stack([a, b]), "linear", 5)
+    assert torch.allclose(arc.norm(dim=1), torch.full((5,), 3.0))
+    assert torch.allclose(arc[2], torch.tensor([3.0, 3, 0]) / 2**0.5)
+    assert torch.allclose(line[2], torch.tensor([1.5, 1.5, 0]))
+    for way in (arc, line):
+        assert torch.allclose(way[[0, -1]], torch.stack([a, b]), atol=1e-6)
+    assert torch.allclose(legs(torch.stack([a, -a]), "spherical", 3)[0, 1], torch.zeros(3))  # in line: no arc
+
+
+def test_a_loop_comes_back_to_the_first_without_repeating_a_frame():
+    ends = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    way = loop(ends, "linear", 5)
+    assert way.shape == (12, 4)
+    assert torch.equal(way[[0, 4, 8]], ends)
+    steps = (way.roll(-1, 0) - way).norm(dim=1)
+    assert torch.allclose(steps.view(3, 4), steps.view(3, 4)[:, :1])  # the way back is no jump either
+
+
+def test_interpolation_strip_begins_and_ends_at_its_seeds(gan_sample, trained):
+    folder = trained(*TINY_MLP)
+    command = (f"checkpoint={folder}", "seeds=3,8,5")
+    assert gan_sample(*command, "interpolation=spherical", "frames=4", "out=strip.png").code == 0
+    assert gan_sample(*command, "columns=3", "out=seeds.png").code == 0
+    strip, seeds = pixels(Path("strip.png")) / 8, pixels(Path("seeds.png")) / 8
+    assert strip.shape == ((2 * 10 + 2) * 8, (4 * 10 + 2) * 8)
+
+    def cell(sheet, row, column):
+        return sheet[row * 80 + 16 : row * 80 + 80, column * 80 + 16 : column * 80 + 80]
+
+    for row, column, seed in ((0, 0, 0), (0, 3, 1), (1, 0, 1), (1, 3, 2)):
+        assert np.abs(cell(strip, row, column) - cell(seeds, 0, seed)).max() <= 1 / 8
+    assert np.abs(cell(strip, 0, 1) - cell(seeds, 0, 0)).max() > 1 / 8
+
+
+@pytest.mark.parametrize("form", ["gif", "mp4"])
+def test_interpolation_animates(gan_sample, trained, form):
+    folder = trained(*TINY_MLP)
+    command = ("interpolation=linear", "n=3", "frames=5", "fps=20", f"format={form}", f"out=way.{form}")
+    assert gan_sample(f"checkpoint={folder}", *command).code == 0
+    if form == "gif":
+        with Image.open("way.gif") as image:
+            assert (image.n_frames, image.info["loop"], image.info["duration"]) == (12, 0, 50)
+            assert image.size == (256, 256)
+    else:
+        pictures, fps = video(Path("way.mp4"), 256, 256)
+        assert (len(pictures), fps) == (12, 20)
+
+
+def test_arithmetic_adds_averaged_latents(gan_sample, trained):
+    folder = trained(*TINY_DCGAN)
+    sampler = gan_cli.load(folder)
+    z = {seed: sampler.latents(1, seed)[0] for seed in (1, 2, 4, 7)}
+    latents = summed(sampler, terms("(1,2)-4+7"))
+    assert torch.allclose(latents[0], (z[1] + z[2]) / 2)
+    assert torch.allclose(latents[-1], (z[1] + z[2]) / 2 - z[4] + z[7])
+    result = gan_sample(f"checkpoint={folder}", "arithmetic=(1,2)-4+7", "out=sum.png")
+    assert result.code == 0
+    expected = np.asarray(grid(sampler.decode(latents), columns=4)).astype(int)
+    assert np.abs(pixels(Path("sum.png")) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("form", ["gif", "mp4"])
+def test_morph_shows_the_runs_samples_in_order(gan_sample, trained, form):
+    folder = shutil.copytree(trained(*TINY_MLP), "run")
+    shutil.rmtree("run/checkpoints")
+    for step in (1, 2, 3):
+        Image.new("L", (91, 61), 50 * step).save(f"run/samples/step-{step:09d}.png")
+    result = gan_sample(f"checkpoint={folder}", "morph=true", f"format={form}", "fps=4")
+    assert result.lines == [f"gan-sample: wrote 3 sample grids: run/generated/morph.{form}"]
+    if form == "gif":
+        assert [int(frame.mean()) for frame in frames(Path("run/generated/morph.gif"))] == [50, 100] + [150] * 5
+    else:  # odd sides get one more pixel: the codec wants even ones
+        pictures, fps = video(Path("run/generated/morph.mp4"), 92, 62)
+        assert fps == 4
+        assert np.abs(pictures.mean(axis=(1, 2)) - [50, 100, *[150] * 5]).max() < 3
+
+
+# --- points ----------------------------------------------------------------------------------------------------------
+def test_points_are_plotted_over_the_data(gan_sample, trained):
+    folder = trained(*TINY_POINTS)
+    assert gan_sample(f"checkpoint={folder}", "n=50", "out=plot.png").code == 0
+    colours = {tuple(colour) for colour in pixels(Path("plot.png")).reshape(-1, 3)}
+    assert len(colours) == 3  # paper, data, samples
+    assert gan_sample(f"checkpoint={folder}", "n=50", "format=npz", "out=points.npz").code == 0
+    points = np.load("points.npz")["points"]
+    assert (points.dtype, points.shape) == (np.float32, (50, 2))
+
+
+STRIPES = """
+from pathlib import Path
+import numpy as np
+from gan_cli.data import Samples
+
+class Line:
+    def __init__(self, points: int, size: int):
+        self.shape = (size,)
+    def load(self):
+        if Path("gone").exists():
+            raise ValueError("the tape is gone")
+        return Samples(np.linspace(0, 1, 60, dtype=np.float32).reshape(-1, *self.shape))
+"""
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_points_are_plotted_without_the_data_too(gan_sample, gan_train, size):
+    Path("line.py").write_text(STRIPES)
+    Path("own/dataset").mkdir(parents=True)
+    Path("own/dataset/line.yaml").write_text(f"name: line\nclass: line.Line\npoints: 60\nsize: {size}\n")
+    own = ("--config-dir", "own")
+    options = [key for key in TINY_POINTS if not key.startswith("dataset")]
+    assert gan_train(*own, "steps=1", "dataset=line", "hydra.run.dir=run", *options).code == 0
+    Path("gone").touch()
+    result = gan_sample(*own, "checkpoint=run", "n=20", "out=plot.png")
+    assert result.code == 0
+    assert "the tape is gone" in result.lines[0]
+    assert len({tuple(colour) for colour in pixels(Path("plot.png")).reshape(-1, 3)}) == 2
+
+
+# --- where it is written ---------------------------------------------------------------------------------------------
+def test_the_newest_run_and_a_telling_name_by_default(gan_sample, trained):
+    shutil.copytree(trained(*TINY_MLP), "outputs/2026-01-31/10-00-00")
+    written = "outputs/2026-01-31/10-00-00/generated/step-000000002-seeds-1-3,7-truncation-0.5.png"
+    result = gan_sample("checkpoint=latest", "seeds=1-3,7", "truncation=0.5")
+    assert result.lines == [f"gan-sample: wrote 4 pictures of step 2: {written}"]
+    assert Path(written).is_file()
+    assert gan_cli.load("latest").config.steps == 2
+    assert gan_cli.load("outputs/2026-01-31/10-00-00/checkpoints").config.steps == 2
+    one = "outputs/2026-01-31/10-00-00/checkpoints/step-000000002.pt"
+    assert gan_sample(f"checkpoint={one}", "n=1", "out=new/folder").code == 0
+    assert [path.name for path in Path("new/folder").iterdir()] == ["step-000000002-seeds-0-0.png"]
+
+
+def test_a_full_disk_leaves_the_old_file_whole_and_no_part_of_a_new_one(gan_sample, trained, monkeypatch):
+    folder = trained(*TINY_MLP)
+
+    def full(self, path, *_):
+        Path(path).write_bytes(b"half a pict")
+        raise OSError(28, "No space left on device")
+
+    Path("here").mkdir()
+    Path("here/a.png").write_text("the old one")
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = gan_sample(f"checkpoint={folder}", "n=2", "out=here/a.png")
+    assert result.lines == ["out=here/a.png: cannot be written (No space left on device): give another, out=PATH"]
+    assert result.code == 2
+    assert [path.read_text() for path in Path("here").iterdir()] == ["the old one"]
+
+
+def test_help_is_the_file_of_keys(gan_sample):
+    result = gan_sample("--help")
+    assert result.code == 0
+    assert all(f"\n{key}:" in result.out for key in keys.Sampling.model_fields)
