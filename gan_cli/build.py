@@ -160,6 +160,7 @@ def build(config: Config, library: Library) -> Setup:
             lr=options.lr,
             schedule=schedule,
             steps=options.steps,
+            options=getattr(optimizer, "at", None),
             constrain=constrain,
         )
 

@@ -130,7 +130,20 @@ def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
     if not {*SCHEMAS, *Root.model_fields} <= complete.keys():
         defaults, _ = compose(Command(), library, [])
         complete = {**defaults, **complete}
+    for group in SCHEMAS:
+        node = complete[group]
+        if group in SEVERAL:
+            complete[group] = {name: _completed(group, options, library) for name, options in node.items()}
+        else:
+            complete[group] = _completed(group, node, library)
     return validate(complete, library)
+
+
+def _completed(group: str, node: Any, library: Library) -> Any:
+    if not isinstance(node, Mapping) or node.get("name") not in library.options(group):
+        return node  # validation says what is wrong with it
+    values = library.values(group, node["name"]).items()
+    return {**{key: value for key, value in values if not str(value).startswith("${")}, **node}
 
 
 def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:

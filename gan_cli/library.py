@@ -140,10 +140,18 @@ class Library:
         Raises:
             UserError: for an unknown name or a bad option.
         """
+        return self.build(group, self.check(group, {**self.values(group, name), **options}, f"{group}."))
+
+    def values(self, group: str, name: str) -> dict[str, Any]:
+        """The values in an option's YAML file, references to other keys unresolved.
+
+        Raises:
+            UserError: for an unknown name.
+        """
         from omegaconf import OmegaConf
 
         node: Any = OmegaConf.to_container(OmegaConf.load(self.file(group, name)))
-        return self.build(group, self.check(group, {**node, **options}, f"{group}."))
+        return node
 
 
 def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:

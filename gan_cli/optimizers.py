@@ -25,6 +25,10 @@ class OptimizerOptions:
         options: dict[str, Any] = {**asdict(self), **self.kernel, "lr": lr}
         return self.kind(parameters, **options)
 
+    def at(self, step: int) -> dict[str, float]:
+        """Options, other than the rate, that are not the same at every step (1, 2, …)."""
+        return {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(OptimizerOptions):
@@ -56,13 +60,29 @@ class RMSprop(OptimizerOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SGD(OptimizerOptions):
-    """Stochastic gradient descent with (Nesterov) momentum."""
+    """Stochastic gradient descent with (Nesterov) momentum, which may change on a straight line."""
 
     kind = torch.optim.SGD
 
     momentum: float
+    final_momentum: float | None
+    momentum_steps: int
     nesterov: bool
 
     def __post_init__(self) -> None:
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=true needs optimizer.momentum greater than 0")
+        if (self.final_momentum is None) != (self.momentum_steps == 0):
+            raise ValueError("optimizer.final_momentum and optimizer.momentum_steps go together: set both, or neither")
+
+    def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
+        """torch's SGD."""
+        options: dict[str, Any] = {"lr": lr, "momentum": self.momentum, "nesterov": self.nesterov, **self.kernel}
+        return self.kind(parameters, weight_decay=self.weight_decay, **options)
+
+    def at(self, step: int) -> dict[str, float]:
+        """The momentum of a step."""
+        if self.final_momentum is None:
+            return {}
+        share = min(1.0, step / self.momentum_steps)
+        return {"momentum": self.momentum + share * (self.final_momentum - self.momentum)}

@@ -20,6 +20,7 @@ class Player:
         lr: this player's learning rate, before the schedule's factor.
         schedule: step (1, 2, …) → factor.
         steps: moves in each turn; for the discriminator, the k of Algorithm 1.
+        options: step → the optimizer's other options that change, such as momentum.
         constrain: called with the parameters after each move.
     """
 
@@ -34,11 +35,12 @@ class Player:
         lr: float,
         schedule: Callable[[int], float],
         steps: int,
+        options: Callable[[int], dict[str, float]] | None = None,
         constrain: Callable[[Iterable[Tensor]], None] | None = None,
     ) -> None:
         self.name, self.network, self.cost = name, network, cost
         self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
-        self.constrain = constrain
+        self.options, self.constrain = options, constrain
         self.parameters: list[Tensor] = list(network.parameters())
         self._others = list(opponent.parameters())
         self._start: list[Tensor] = []  # where the look ahead began
@@ -59,7 +61,7 @@ class Player:
     def descend(self, step: int) -> None:
         """One step of the optimizer along the gradient, at the rate of this step."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(step)
+            group.update({"lr": self.rate(step), **(self.options(step) if self.options else {})})
         self.optimizer.step()
         if self.constrain is not None:
             self.constrain(self.parameters)

@@ -92,13 +92,14 @@ class RunFolder:
                 raise
 
     def discard(self) -> None:
-        """Removes a folder in which nothing was trained, and its parents if that leaves them empty."""
+        """Removes a folder in which nothing was trained, and its parents under ``outputs`` if that leaves them empty."""
         self.close()
         if checkpoints_in(self.path) or self.metrics.exists():
             return
         shutil.rmtree(self.path, ignore_errors=True)
         for parent in self.path.parents[:2]:
             try:
-                parent.rmdir()
+                if parent.resolve().is_relative_to(Path("outputs").resolve()):
+                    parent.rmdir()
             except OSError:
                 return

@@ -287,6 +287,26 @@ def test_the_classifier_learns_once_and_sees_dropped_classes(tmp_path, monkeypat
     assert evidence(keep).extractor.provenance()["weights"] == hashed  # learnt again, to the same weights
 
 
+def test_the_modes_of_stacked_digits_are_counted_channel_by_channel(tmp_path):
+    small = {"source": "digits", "size": 16, "limit": 3000, "root": str(tmp_path)}
+    stacked = LIBRARY.build_by_name("dataset", "stacked_mnist", stacks=1500, **small)
+    every = stacked.load()
+    assert every.shape == (3, 16, 16)
+    glyphs = stacked.glyphs()
+    first = (every.values[0, :, None] == glyphs.values[:, 0]).all(axis=(2, 3)).argmax(axis=1)  # which each channel is
+    assert every.labels[0] == glyphs.labels[first] @ [100, 10, 1]
+    fake = Samples(every.values[every.labels < 400])  # red digits from 0 to 3
+    source = Classifier(str(tmp_path), seed=0, epochs=4)
+    evidence = Evidence(training=every, real=every, source=source, dataset=stacked, fake=fake)
+    found = metric("modes")(evidence)
+    assert found["of_modes"] == 1000
+    right = len(np.unique(every.labels[every.labels < 400]))
+    assert abs(found["modes"] - right) < 0.15 * right
+    assert found["mode_kl"] > math.log(1000 / 400)
+    assert evidence.pair[0].shape == (1500, 3 * 128)
+    assert "stacks" in metric("inception_score").refusal(evidence)
+
+
 def test_pictures_without_labels_are_refused_by_the_classifier(tmp_path):
     bare = Samples(labelled(50, 0).values)
     evidence = Evidence(training=bare, real=bare, source=Classifier(str(tmp_path), 0, 1), fake=bare)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from conftest import TINY_POINTS, state_in
 from torch import nn
 
 from gan_cli.command import Command, check
@@ -127,3 +130,13 @@ def test_labels_reach_both_players(name):
     assert len(discriminator(x, labels).unique()) == 3
     with pytest.raises(ValueError, match="labels"):
         generator(z)
+
+
+def test_momentum_changes_on_a_straight_line_as_the_2014_paper_has_it(gan_train):
+    keys = ("optimizer=sgd", "optimizer.momentum=0.5", "optimizer.final_momentum=0.7", "optimizer.momentum_steps=4")
+    for steps, momentum in ((1, 0.55), (4, 0.7), (5, 0.7)):
+        assert gan_train(*TINY_POINTS, *keys, f"steps={steps}", f"hydra.run.dir=run{steps}").code == 0
+        for player in state_in(Path(f"run{steps}"))["players"].values():
+            assert player["optimizer"]["param_groups"][0]["momentum"] == pytest.approx(momentum)
+    result = gan_train(*TINY_POINTS, "optimizer=sgd", "optimizer.final_momentum=0.7", "steps=1")
+    assert "optimizer.final_momentum and optimizer.momentum_steps go together" in result.err

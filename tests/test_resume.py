@@ -12,7 +12,14 @@ from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_fold
 
 CASES = {
     "mlp-adam": (*TINY_MLP, "optimizer=adam"),
-    "mlp-sgd-simultaneous": (*TINY_MLP, "optimizer=sgd", "optimizer.lr=0.01", "updates=simultaneous"),
+    "mlp-sgd-simultaneous-rising-momentum": (
+        *TINY_MLP,
+        "optimizer=sgd",
+        "optimizer.lr=0.01",
+        "optimizer.final_momentum=0.7",
+        "optimizer.momentum_steps=10",
+        "updates=simultaneous",
+    ),
     "mlp-rmsprop-k2-minimax": (*TINY_MLP, "optimizer=rmsprop", "discriminator.steps=2", "loss=minimax"),
     "dcgan-adam-k2-flip": (*TINY_DCGAN, "discriminator.steps=2", "dataset.flip=true"),
     "dcgan-adamw-cosine": (

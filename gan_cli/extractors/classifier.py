@@ -50,6 +50,9 @@ def network(channels: int, outputs: int, side: int) -> nn.Sequential:
 class Classifier(Extractor):
     """Learns the labels once for each dataset and seed, and keeps the weights under ``root``.
 
+    Pictures of more channels than it has learnt are seen channel by channel: stacked digits, whose dataset gives it
+    single ones (``dataset.glyphs()``) to learn.
+
     Distances in its features compare runs on one dataset with each other. They compare with figures found elsewhere
     only if the weights are the same: the hash says.
     """
@@ -58,6 +61,7 @@ class Classifier(Extractor):
         self.root, self.seed, self.epochs = root, seed, epochs
         self._refusal: str | None = None
         self._network: nn.Sequential | None = None
+        self._channels = 0
         self.accuracy: float | None = None
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
@@ -68,6 +72,7 @@ class Classifier(Extractor):
         if training.classes < 2:
             self._refusal = "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
             return
+        self._channels = training.shape[0]
         made = network(training.shape[0], training.classes, training.shape[-1])
         path = self._path(training)
         try:
@@ -128,17 +133,20 @@ class Classifier(Extractor):
         return self._refusal
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU."""
+        """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; of stacks, (N, C · 128)."""
         assert self._network is not None
-        return self._outputs(values, self._network[:-1])
+        return self._outputs(values, self._network[:-1]).reshape(len(values), -1)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, classes)."""
+        """uint8 (N, C, H, W) → float32 (N, classes); of stacks, (N, C, classes)."""
         assert self._network is not None
-        return self._outputs(values, nn.Sequential(*self._network, nn.Softmax(dim=1)))
+        found = self._outputs(values, nn.Sequential(*self._network, nn.Softmax(dim=1)))
+        return found if len(found) == len(values) else found.reshape(len(values), -1, found.shape[1])
 
     @torch.no_grad()
     def _outputs(self, values: np.ndarray, part: nn.Module) -> np.ndarray:
+        if values.shape[1] != self._channels:
+            values = values.reshape(-1, 1, *values.shape[2:])
         starts = range(0, len(values), 512)
         return torch.cat([part(as_input(values[i : i + 512], self.device)).cpu() for i in starts]).numpy()
 

@@ -24,6 +24,8 @@ class InceptionScore(Metric):
     better: ClassVar = {"inception_score": "high"}
 
     def refusal(self, evidence: Evidence) -> str | None:
+        if hasattr(evidence.dataset, "glyphs"):
+            return "needs pictures of one class each, not stacks"
         return needs_pictures(evidence) or needs_classes(evidence) or needs_samples(evidence, self.splits)
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
@@ -45,7 +47,8 @@ class Modes(Metric):
     """Which modes the samples fall into, against the shares they should have.
 
     Points of a mixture: PacGAN's count of modes and high-quality share (Lin et al. 2018, section 4.1), and KL of the
-    histogram of nearest modes of the high-quality points. Pictures: modes are the classes the extractor sees.
+    histogram of nearest modes of the high-quality points. Pictures: modes are the classes the extractor sees; of
+    stacks, those of their channels together, which should be equally frequent (Metz et al. 2017).
     ``mode_kl`` is KL(samples ‖ data) in nats; few samples alone make it about (modes − 1) / (2 · samples).
     """
 
@@ -60,15 +63,20 @@ class Modes(Metric):
         if not evidence.is_image:
             points, dataset = evidence.drawn.values, evidence.dataset
             return {**dataset.quality(points), "mode_kl": kl(dataset.mode_counts(points), dataset.shares)}
-        labels = evidence.training.labels
-        assert labels is not None
-        classes = evidence.training.classes
-        seen = evidence.extractor.probabilities(evidence.drawn.values).argmax(axis=1)
+        seen, classes = (
+            evidence.extractor.probabilities(evidence.drawn.values).argmax(axis=-1),
+            evidence.training.classes,
+        )
+        assert evidence.training.labels is not None
+        shares = np.bincount(evidence.training.labels, minlength=classes)
+        if hasattr(evidence.dataset, "glyphs"):
+            seen, classes = seen @ 10 ** np.arange(seen.shape[1])[::-1], 10 ** seen.shape[1]
+            shares = np.ones(classes)
         counts = np.bincount(seen, minlength=classes)
         return {
             "modes": int((counts > 0).sum()),
             "of_modes": classes,
-            "mode_kl": kl(counts, np.bincount(labels, minlength=classes)),
+            "mode_kl": kl(counts, shares),
             **{f"class_share/{i}": float(share) for i, share in enumerate(counts / counts.sum()) if classes <= 20},
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,12 @@ class Evidence:
 
     @cached_property
     def extractor(self) -> Any:
-        """The extractor, ready to use."""
-        self.source.prepare(self.training, lambda: self.held_out, self.device)
+        """The extractor, ready to use; it has seen single pictures where the dataset stacks them."""
+        if not hasattr(self.dataset, "glyphs"):
+            self.source.prepare(self.training, lambda: self.held_out, self.device)
+        else:
+            unseen = replace(self.dataset, split="test", limit=0)
+            self.source.prepare(self.dataset.glyphs(), unseen.glyphs, self.device)
         return self.source
 
     @cached_property

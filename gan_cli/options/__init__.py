@@ -17,6 +17,7 @@ SCHEMAS: dict[str, dict[str, type[Choice]]] = {
         "stl10": datasets.STL10Options,
         "celeba": datasets.CelebAOptions,
         "lsun": datasets.LSUNOptions,
+        "stacked_mnist": datasets.StackedOptions,
         "image_folder": datasets.FolderOptions,
         "ring": datasets.RingOptions,
         "mixture": datasets.MixtureOptions,

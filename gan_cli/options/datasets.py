@@ -42,6 +42,13 @@ class LSUNOptions(WebImageOptions):
     category: str
 
 
+class StackedOptions(WebImageOptions):
+    source: Literal["mnist", "fashion_mnist", "digits"]
+    stacks: Count
+    seed: Whole
+    channels: Literal[3]
+
+
 class FolderOptions(ImageOptions):
     root: Text
     path: Text

@@ -119,6 +119,8 @@ class RMSpropOptions(Choice):
 class SGDOptions(Choice):
     lr: Positive
     momentum: Fraction
+    final_momentum: Fraction | None
+    momentum_steps: Whole
     nesterov: bool
     weight_decay: NonNegative
 
