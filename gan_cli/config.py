@@ -131,7 +131,7 @@ def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
         defaults, _ = compose(Command(), library, [])
         complete = {**defaults, **complete}
     for group in SCHEMAS:
-        node = complete[group]
+        node = complete.get(group) or {}
         if group in SEVERAL:
             complete[group] = {name: _completed(group, options, library) for name, options in node.items()}
         else:

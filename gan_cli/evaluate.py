@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, provenance, some
 from gan_cli.metrics.evidence import Evidence, Judge
+from gan_cli.replacing import replacing
 from gan_cli.sampler import Sampler
 from gan_cli.tools import DataPlace, Evaluation
 
@@ -115,11 +115,10 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
 
 
 def _write(content: dict[str, Any], path: Path) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        aside.replace(path)
+        with replacing(path) as aside:
+            aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     except OSError as error:
         raise UserError(f"out={path}: cannot be written ({error.strerror}): choose another file") from error
     log.info("written: %s", path)

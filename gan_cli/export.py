@@ -13,7 +13,7 @@ from torch.export import Dim
 from gan_cli import weights
 from gan_cli.errors import UserError
 from gan_cli.loading import Trained
-from gan_cli.pictures import replacing
+from gan_cli.replacing import replacing
 
 
 def safetensors(found: Trained, path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,18 +9,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from gan_cli.replacing import replacing
+
 INK, PAPER, GRAY = (200, 60, 40), (255, 255, 255), (150, 165, 190)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of ``path`` when all is written: nobody ever sees half of one."""
-    aside = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the ending, which some writers go by
-    try:
-        yield aside
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def save_png(image: Image.Image, path: Path) -> None:

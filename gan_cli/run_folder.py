@@ -11,6 +11,7 @@ from typing import Any
 
 from gan_cli.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.errors import UserError
+from gan_cli.replacing import replacing
 
 try:
     import fcntl
@@ -67,9 +68,8 @@ class RunFolder:
                 if record["step"] > step:
                     break
                 kept.append(line + "\n")
-            aside = self.metrics.with_name(".metrics.jsonl.tmp")
-            aside.write_text("".join(kept))
-            aside.replace(self.metrics)
+            with replacing(self.metrics) as aside:
+                aside.write_text("".join(kept))
         later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
         best = self.checkpoints / BEST
         if later and best.exists() and load(best)["step"] > step:
@@ -83,16 +83,15 @@ class RunFolder:
     def write_status(self, status: str, reason: str | None = None, **totals: Any) -> None:
         """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far."""
         facts = {"status": status, "reason": reason, **totals, "pid": os.getpid(), "updated": time.time()}
-        aside = self.path / ".status.json.tmp"
         try:
-            aside.write_text(json.dumps(facts, indent=2) + "\n")
-            aside.replace(self.path / "status.json")
+            with replacing(self.path / "status.json") as aside:
+                aside.write_text(json.dumps(facts, indent=2) + "\n")
         except OSError:
             if status != "failed":  # a full disk must not hide the fault that is being reported
                 raise
 
     def discard(self) -> None:
-        """Removes a folder in which nothing was trained, and its parents under ``outputs`` if that leaves them empty."""
+        """Removes a folder in which nothing was trained, and parents under ``outputs`` that are left empty."""
         self.close()
         if checkpoints_in(self.path) or self.metrics.exists():
             return

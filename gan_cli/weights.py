@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_cli import checkpoint
 from gan_cli.errors import UserError
-from gan_cli.pictures import replacing
+from gan_cli.replacing import replacing
 
 FORMAT = 1
 FILE = "generator.safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -207,3 +208,61 @@ def test_a_checkpoint_from_before_metrics_still_loads(trained, gan_eval, tmp_pat
     result = gan_eval(f"checkpoint={tmp_path / 'step-000000002.pt'}", "count=500", "metrics=modes")
     assert result.code == 0, result.err
     assert sys.modules["gan_cli"].load(tmp_path / "step-000000002.pt").sample(3).shape == (3, 2)
+
+
+def test_a_generator_that_is_not_finite_is_not_measured(trained, gan_eval, tmp_path):
+    state = state_in(trained(*TINY_MLP))
+    for tensor in state["ema"].values():
+        tensor.fill_(math.nan)
+    torch.save(state, tmp_path / "step-000000002.pt")
+    result = gan_eval(f"checkpoint={tmp_path / 'step-000000002.pt'}", "extractor=pixels")
+    assert result.code == 3
+    assert "the generator's samples are not finite" in result.err
+
+
+BRIGHTNESS = """
+import numpy as np
+
+class Brightness:
+    better = {"brightness": "high"}
+
+    def __init__(self, scale: float):
+        self.scale = scale
+
+    def __call__(self, evidence):
+        return {"brightness": self.scale * float(evidence.drawn.values.mean()) / 255}
+
+class Rows:
+    def prepare(self, training, held_out, device):
+        pass
+
+    def refusal(self, samples):
+        return None
+
+    def features(self, values):
+        return values.mean(axis=(1, 2)).astype(np.float32)
+
+    def provenance(self):
+        return {"of": "rows"}
+"""
+
+
+def test_a_metric_and_an_extractor_of_ones_own_are_one_class_and_one_file_each(gan_train, gan_eval):
+    Path("own_metrics.py").write_text(BRIGHTNESS)
+    for group, name, cls in (("metrics", "brightness", "Brightness"), ("extractor", "rows", "Rows")):
+        file = Path("own") / group / f"{name}.yaml"
+        file.parent.mkdir(parents=True)
+        package = "# @package metrics.brightness\n" if group == "metrics" else ""
+        file.write_text(f"{package}name: {name}\nclass: own_metrics.{cls}\n" + "scale: 2.0\n" * (group == "metrics"))
+    own = ("--config-dir", "own")
+    keys = ("metrics=[brightness,frechet]", "extractor=rows", "watch=brightness", "evaluate_every=2", "steps=4")
+    result = gan_train(*own, *TINY_MLP, *keys, "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    assert 0 < lines("run")[-1]["metric/brightness"] < 2
+    result = gan_eval(
+        *own, "checkpoint=run", "metrics=[brightness,frechet]", "metrics.brightness.scale=4.0", "extractor=rows"
+    )
+    assert result.code == 0, result.err
+    found = json.loads(Path("run/evaluation-step-000000004.json").read_text())
+    assert 0 < found["metrics"]["brightness"] < 4
+    assert found["extractor"] == {"name": "rows", "of": "rows"}

@@ -18,6 +18,7 @@ from PIL import Image
 from gan_cli import screen
 from gan_cli.data.images import decoded
 from gan_cli.errors import UserError
+from gan_cli.replacing import replacing
 
 
 @dataclass(frozen=True)
@@ -70,26 +71,22 @@ def _decode(
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what PIL raises for damaged files
             return None
 
-    aside, unreadable = pixels.with_suffix(f".{os.getpid()}.tmp"), []
-    try:
-        with (
-            aside.open("wb") as file,
-            ThreadPoolExecutor() as pool,
-            screen.progress("decoding pictures", count) as tick,
-        ):
-            indices = iter(range(count))
-            while chunk := list(islice(indices, 512)):  # bounds how far decoding runs ahead of writing
-                for index, row in zip(chunk, pool.map(decode, chunk), strict=True):
-                    if row is None:
-                        unreadable.append(index)
-                    else:
-                        file.write(row)
-                    tick()
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(pixels)
-        note = about.with_suffix(f".{os.getpid()}.tmp")
-        note.write_text(json.dumps({"kept": count - len(unreadable), "unreadable": unreadable}))
-        note.replace(about)
-    finally:
-        aside.unlink(missing_ok=True)
+    unreadable = []
+    with (
+        replacing(pixels) as aside,
+        aside.open("wb") as file,
+        ThreadPoolExecutor() as pool,
+        screen.progress("decoding pictures", count) as tick,
+    ):
+        indices = iter(range(count))
+        while chunk := list(islice(indices, 512)):  # bounds how far decoding runs ahead of writing
+            for index, row in zip(chunk, pool.map(decode, chunk), strict=True):
+                if row is None:
+                    unreadable.append(index)
+                else:
+                    file.write(row)
+                tick()
+        file.flush()
+        os.fsync(file.fileno())
+    with replacing(about) as aside:
+        aside.write_text(json.dumps({"kept": count - len(unreadable), "unreadable": unreadable}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from gan_cli.data.samples import Samples, as_input
 from gan_cli.errors import UserError
 from gan_cli.extractors.extractor import Extractor
 from gan_cli.random import key
+from gan_cli.replacing import replacing
 
 log = logging.getLogger(__name__)
 BATCH, FEATURES, SIDE = 128, 128, 32
@@ -119,11 +119,10 @@ class Classifier(Extractor):
                         advance()
 
     def _save(self, made: nn.Sequential, path: Path) -> None:
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(made.state_dict(), aside)
-            aside.replace(path)
+            with replacing(path) as aside:
+                torch.save(made.state_dict(), aside)
         except (OSError, RuntimeError) as error:
             raise UserError(
                 f"extractor.root={self.root}: cannot keep the classifier there: choose another folder"

@@ -10,7 +10,7 @@ import torch
 
 from gan_cli import screen
 from gan_cli.data.samples import Samples
-from gan_cli.errors import UserError
+from gan_cli.errors import Diverged, UserError
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.pictures import as_bytes
 from gan_cli.sampler import Sampler
@@ -52,13 +52,19 @@ def some(samples: Samples, count: int, seed: int) -> Samples:
 
 
 def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samples:
-    """``count`` samples as they would be stored; classes in turn."""
+    """``count`` samples as they would be stored; classes in turn.
+
+    Raises:
+        Diverged: if they are not finite.
+    """
     labels = torch.arange(count) % sampler.classes if sampler.classes else None
     latents = sampler.latents(count, seed)
     parts = []
     for start in range(0, count, batch_size):
         part = slice(start, start + batch_size)
         x = sampler.decode(latents[part], None if labels is None else labels[part], batch_size)
+        if not x.isfinite().all():
+            raise Diverged("the generator's samples are not finite")
         parts.append((as_bytes(x) if x.ndim == 4 else x).numpy())
     return Samples(np.concatenate(parts), None if labels is None else labels.numpy())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.build import Setup
-from gan_cli.errors import EarlyStop, UserError
+from gan_cli.errors import Diverged, EarlyStop, UserError
 from gan_cli.game import Statistics
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, some
@@ -80,7 +80,13 @@ class Evaluations:
         Raises:
             EarlyStop: if the watched value has not got better for ``patience`` evaluations.
         """
-        self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
+        try:
+            self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
+        except Diverged as error:
+            if self.config.on_divergence == "stop":
+                raise
+            log.warning("step %d  not measured: %s", step, error)
+            return
         values, _ = judged(self.evidence, self.metrics, chosen=True)
         record = {"step": step, "images": step * self.setup.images_per_step}
         with self.path.open("a", encoding="utf-8") as file:
@@ -88,7 +94,7 @@ class Evaluations:
         shown = "  ".join(f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items())
         log.info("step %d  %s", step, shown)
         if self.config.watch is not None:
-            self._watch(step, values[self.config.watch])
+            self._watch(step, values.get(self.config.watch))
 
     def _watch(self, step: int, value: float | None) -> None:
         if value is not None and (self.best is None or self.sign * value > self.sign * self.best):

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from gan_cli.pictures import as_bytes, replacing
+from gan_cli.pictures import as_bytes
+from gan_cli.replacing import replacing
 
 SIDE = 256  # pixels that a frame of an animation has at least
 
