@@ -8,10 +8,12 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_cli import sweep
 from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain, quoted
 from gan_cli.config import validate
 from gan_cli.errors import Diverged, Interrupted, UserError
@@ -20,6 +22,7 @@ from gan_cli.sampling.keys import SAMPLING
 from gan_cli.tools import EVALUATION
 
 if TYPE_CHECKING:
+    from gan_cli.config import Config
     from gan_cli.resume import Resumption
 
 log = logging.getLogger("gan_cli")
@@ -99,48 +102,73 @@ def _train(argv: list[str]) -> None:
 
         return print(environment())
     library = Library(*command.config_dirs)
-    resumption, claimed, extra = None, None, []
+    plan = Plan()
     if command.trains:
-        if any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides):
-            from gan_cli.resume import prepare
-
-            resumption = prepare(command, library)
-            config = resumption.config
-            command.overrides = [_forced(text, library) for text in command.overrides]
-            extra = [
-                f"hydra.run.dir={quoted(str(resumption.folder))}",
-                f"hydra.output_subdir=.hydra/resume-{resumption.number}",
-            ]
-        else:
-            config = check(command, library, validate)
+        resumes = any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides)
+        prepared = _resumed if resumes else _swept if command.multirun else _single
+        config, plan = prepared(command, library)
         if config.dry_run:
             if command.multirun:
                 raise UserError("dry_run=true: shows one run: leave out --multirun")
             from gan_cli.dry_run import dry_run
 
             return dry_run(config, library)
-        if command.multirun:
-            fixed = [o.key for o in parse_overrides(command, library)[0] if len(o.values) == 1]
-            extra = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"]  # names tell what differs
-        elif resumption is None:
-            claimed = _claimed_folder(command)
-            extra = [f"hydra.run.dir={quoted(str(claimed))}"] if claimed else []
+        if not resumes and not command.multirun and (claimed := _claimed_folder(command, config.name)):
+            plan = Plan([f"hydra.run.dir={quoted(str(claimed))}"], claimed=claimed)
     try:
-        _launch(command, library, resumption, extra)
+        _launch(command, library, plan)
     except _config_errors():
-        if claimed:
-            _discard(claimed)
+        if plan.claimed:
+            _discard(plan.claimed)
         check(command, library, validate)  # says the same in one line for each mistake
         raise
 
 
-def _launch(command: Command, library: Library, resumption: Resumption | None, extra: list[str]) -> None:
+@dataclass(frozen=True)
+class Plan:
+    """How Hydra is called: more overrides, a checkpoint to continue, a folder made, values left out of a sweep."""
+
+    extra: Sequence[str] = ()
+    resumption: Resumption | None = None
+    claimed: Path | None = None
+    unusable: Sequence[tuple[str, str]] = ()
+
+
+def _single(command: Command, library: Library) -> tuple[Config, Plan]:
+    return check(command, library, validate), Plan()
+
+
+def _resumed(command: Command, library: Library) -> tuple[Config, Plan]:
+    from gan_cli.resume import prepare
+
+    resumption = prepare(command, library)
+    command.overrides = [_forced(text, library) for text in command.overrides]
+    extra = [
+        f"hydra.run.dir={quoted(str(resumption.folder))}",
+        f"hydra.output_subdir=.hydra/resume-{resumption.number}",
+    ]
+    return resumption.config, Plan(extra, resumption)
+
+
+def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
+    overrides = parse_overrides(command, library)[0]
+    name = sweep.name_of(command, overrides)
+    config, unusable = sweep.prepare(command, library, validate)
+    if config.name is None:
+        command.overrides.append(f"name={name}")
+    same = ",".join([*(override.key for override in overrides if len(override.values) == 1), "name"])
+    extra = [f"hydra.job.config.override_dirname.exclude_keys=[{same}]"]  # folders say what differs
+    return config, Plan(extra, unusable=unusable)
+
+
+def _launch(command: Command, library: Library, plan: Plan) -> None:
     """Hands over to Hydra, which makes the folder, sets up logging and calls the job, once or for each of a sweep."""
     import hydra
     from omegaconf import OmegaConf
 
-    OmegaConf.register_new_resolver("folder_name", _folder_name, replace=True)
-
+    OmegaConf.register_new_resolver("folder_name", sweep.folder_name, replace=True)
+    resumption = plan.resumption
+    folders: list[Path] = []
     faults: list[Exception] = []
 
     def job(cfg: Any) -> float | None:
@@ -148,29 +176,42 @@ def _launch(command: Command, library: Library, resumption: Resumption | None, e
 
         from gan_cli.run import run
 
-        path = Path(HydraConfig.get().runtime.output_dir)
+        path = _relative(Path(HydraConfig.get().runtime.output_dir))
         try:
             config = resumption.config if resumption else validate(plain(cfg), library)
-            return run(config, library, _relative(path), resumption, live=not command.multirun)
+            if command.multirun:
+                return sweep.run_one(config, library, path)
+            return run(config, library, path, resumption)
         except Interrupted as error:
             raise SystemExit(error.exit_code) from None  # ends a sweep too
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
             faults.append(error)
-            if isinstance(error, UserError):
-                if resumption is None:
-                    _discard(path)
-                if command.multirun:
-                    log.error("%s", "; ".join(error.problems))
-            elif isinstance(error, Diverged):
-                log.error("diverged: %s", error)
-            else:
+            if command.multirun:
+                sweep.note(path, error)
+            elif isinstance(error, UserError) and resumption is None:
+                _discard(path)
+            if not isinstance(error, UserError | Diverged):
                 log.exception("unexpected fault")
+        finally:
+            folders.append(path.parent)
         return None
 
-    sys.argv = flags_first(command, *extra)
+    sys.argv = flags_first(command, *plan.extra)
     hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
+    if command.multirun:
+        folder = folders[0] if folders else _sweep_folder(command)
+        print(sweep.table(folder, plan.unusable), file=sys.stderr)
+        if plan.unusable:
+            raise UserError(*(reason for _, reason in plan.unusable))
+        if not faults and (code := sweep.exit_code(folder)):  # of runs in other processes
+            raise SystemExit(code)
     if faults:
         raise faults[0]
+
+
+def _sweep_folder(command: Command) -> Path:
+    typed = {text.lstrip("+").partition("=")[0]: text.partition("=")[2].strip("'\"") for text in command.overrides}
+    return Path(typed.get("hydra.sweep.dir", f"outputs/sweeps/{typed.get('name')}"))
 
 
 def _discard(path: Path) -> None:
@@ -184,7 +225,7 @@ def _discard(path: Path) -> None:
     RunFolder(path).discard()
 
 
-def _claimed_folder(command: Command) -> Path | None:
+def _claimed_folder(command: Command, name: str | None) -> Path | None:
     """Makes this run's folder: the one asked for, or one named after the time that no other run has.
 
     None if Hydra is to work out the name.
@@ -193,7 +234,9 @@ def _claimed_folder(command: Command) -> Path | None:
         UserError: if it cannot be made or holds a run already.
     """
     typed = [text.partition("=")[2] for text in command.overrides if text.lstrip("+").startswith("hydra.run.dir=")]
-    wanted = Path(typed[-1].strip("'\"") if typed else time.strftime("outputs/%Y-%m-%d/%H-%M-%S"))
+    wanted = Path(
+        typed[-1].strip("'\"") if typed else time.strftime("outputs/%Y-%m-%d/%H-%M-%S") + (f"-{name}" if name else "")
+    )
     if "${" in str(wanted):
         return None
     try:
@@ -227,13 +270,3 @@ def _forced(text: str, library: Library) -> str:
     key = text.lstrip("+").partition("=")[0]
     plain_override = key.startswith("hydra") or key.replace(".", "/") in library.groups()
     return text if plain_override else f"++{text.lstrip('+')}"
-
-
-def _folder_name(overrides: str, number: Any) -> str:
-    """Overrides as a folder name that every file system takes; the job's number if there are none."""
-    import hashlib
-
-    name = re.sub(r"[^\w.,+=-]+", "-", str(overrides)).strip(".-")
-    if len(name) > 150:
-        name = f"{name[:130]}-{hashlib.blake2b(name.encode(), digest_size=6).hexdigest()}"
-    return name or str(number)

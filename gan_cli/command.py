@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -168,7 +168,7 @@ def _syntax(text: str, message: str) -> str:
 
 
 def check(command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
-    """Composes and validates what a command asks for; of a sweep, every value (and returns its first run).
+    """Composes and validates what a command asks for.
 
     Args:
         validate: plain nested values to a typed config; raises UserError.
@@ -177,49 +177,36 @@ def check(command: Command, library: Library, validate: Callable[[Mapping[str, A
         UserError: with one line for every mistake.
     """
     overrides, problems = parse_overrides(command, library)
-    usable: list[Override] = []
+    failed = []
     for override in overrides:
-        wrong = _wrong_options(override, library) if override.is_group else []
-        problems += wrong
-        if not wrong:
-            usable.append(override)
-    failed = {o.key for o in overrides if o not in usable}
-    first: Typed | None = None
+        if wrong := wrong_options(override, override.values[0], library):
+            problems += wrong
+            failed.append(override.key)
     linked: list[str] = []
-    for texts in _one_value_at_a_time(usable):
-        try:
-            values, linked = compose(command, library, texts)
-            config = validate(values, library)
-            first = first or config
-        except UserError as error:
-            echoes = tuple(f"{key}." for key in failed) + tuple(f"{key}=" for key in linked)
-            problems += [problem for problem in error.problems if not problem.startswith(echoes)]
-    if problems or first is None:
+    try:
+        values, linked = compose(command, library, [o.texts[0] for o in overrides if o.key not in failed])
+        config = validate(values, library)
+    except UserError as error:
+        echoes = tuple(f"{key}." for key in failed) + tuple(f"{key}=" for key in linked)
+        problems += [problem for problem in error.problems if not problem.startswith(echoes)]
+    if problems:
         raise UserError(*dict.fromkeys(problems))
-    return first
+    return config
 
 
-def _wrong_options(override: Override, library: Library) -> list[str]:
+def wrong_options(override: Override, value: Any, library: Library) -> list[str]:
+    """One line for each option that a value of a group names and that is not there."""
     problems: list[str] = []
-    for value in override.values:
-        for name in value if isinstance(value, list) else [value]:
-            if name is None and override.key == "experiment":
-                continue
-            try:
-                library.file(override.key, str(name))
-                if override.key in SCHEMAS:
-                    library.class_of(override.key, str(name))
-            except UserError as error:
-                problems += error.problems
+    for name in value if isinstance(value, list) else [value]:
+        if not override.is_group or (name is None and override.key == "experiment"):
+            continue
+        try:
+            library.file(override.key, str(name))
+            if override.key in SCHEMAS:
+                library.class_of(override.key, str(name))
+        except UserError as error:
+            problems += error.problems
     return problems
-
-
-def _one_value_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
-    """Every swept value once, beside the first values of the others: enough to see each, few enough to be quick."""
-    yield [override.texts[0] for override in overrides]
-    for i, override in enumerate(overrides):
-        for text in override.texts[1:]:
-            yield [text if j == i else other.texts[0] for j, other in enumerate(overrides)]
 
 
 def compose(command: Command, library: Library, texts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -37,6 +37,12 @@ def known_device(value: str) -> str:
     return value
 
 
+def _file_name(value: str) -> str:
+    if not re.fullmatch(r"[\w.,+=-]{1,100}", value) or value.startswith("."):
+        raise ValueError("must be letters, digits and -_.,+= alone: it names a folder")
+    return value
+
+
 class PlayerOptions(Options):
     steps: Count
     lr: Positive
@@ -79,6 +85,7 @@ class Root(Options):
     patience: Whole
     figure: Literal["saturation", "kl_vs_js"] | None
 
+    name: Annotated[str, AfterValidator(_file_name)] | None
     resume: Text | None
     dry_run: bool
 
@@ -98,7 +105,7 @@ class Config(Root):
 
     def saved(self) -> dict[str, Any]:
         """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""
-        saved = self.model_dump(exclude={"resume", "dry_run"})
+        saved = self.model_dump(exclude={"name", "resume", "dry_run"})
         for group in SCHEMAS:
             if group in SEVERAL:
                 saved[group] = {name: choice.model_dump() for name, choice in getattr(self, group).items()}
@@ -126,7 +133,7 @@ def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
     Raises:
         UserError: if it does not fit this version otherwise, or an option is of one's own and its folder not given.
     """
-    complete = {"resume": None, "dry_run": False, **saved}
+    complete = {"name": None, "resume": None, "dry_run": False, **saved}
     if not {*SCHEMAS, *Root.model_fields} <= complete.keys():
         defaults, _ = compose(Command(), library, [])
         complete = {**defaults, **complete}

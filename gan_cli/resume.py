@@ -67,14 +67,14 @@ def prepare(command: Command, library: Library) -> Resumption:
     folder, path, state = locate(str(typed["resume"].values[0]))
     saved = state["config"]
     config = from_saved({**_overlaid(saved, overrides, command, library), "resume": str(path)}, library)
-    differences = [
+    impossible = [
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
-        for key, old, new in _differences(saved, config.saved())
+        for key, old, new in differences(saved, config.saved())
         if f"{key}.".startswith(tuple(f"{fixed}." for fixed in FIXED)) and not key.startswith(FREE)
     ]
-    if differences:
-        raise UserError(*differences)
+    if impossible:
+        raise UserError(*impossible)
     if config.steps <= state["step"]:
         raise UserError(
             f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
@@ -108,11 +108,11 @@ def _overlaid(
     return {str(key): value for key, value in values.items()}
 
 
-def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
+def differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
     """Dotted key, old and new value; of an option that is another one now, only its name."""
     if isinstance(old, dict) and isinstance(new, dict):
         if old.get("name") != new.get("name"):
             return [(prefix, old.get("name"), new.get("name"))]
         names = sorted({*old, *new})
-        return [d for n in names for d in _differences(old.get(n), new.get(n), f"{prefix}.{n}" if prefix else n)]
+        return [d for n in names for d in differences(old.get(n), new.get(n), f"{prefix}.{n}" if prefix else n)]
     return [] if old == new else [(prefix, old, new)]

@@ -1,0 +1,201 @@
+"""Sweeps that go on where they stopped: a run's folder says whether it is finished, half done or not begun."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.command import Command, Override, compose, parse_overrides, wrong_options
+from gan_cli.errors import UserError
+from gan_cli.mistakes import shown
+
+if TYPE_CHECKING:
+    from gan_cli.config import Config
+    from gan_cli.library import Library
+    from gan_cli.resume import Resumption
+
+log = logging.getLogger(__name__)
+MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
+    *("steps", "schedule.duration", "patience", "on_divergence"),
+    *("device", "dataset.root", "dataset.path"),
+    *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints"),
+)
+
+
+def prepare(
+    command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Config]
+) -> tuple[Config, list[tuple[str, str]]]:
+    """The first usable run of a sweep; options that are not there are taken out of the command.
+
+    Returns:
+        That run's config, and each value that was taken out, with the reason.
+
+    Raises:
+        UserError: with one line for every mistake, if no run is usable.
+    """
+    overrides, problems = parse_overrides(command, library)
+    if problems:
+        raise UserError(*problems)
+    unusable: list[tuple[str, str]] = []
+    for override in overrides:
+        wrong = [wrong_options(override, value, library) for value in override.values]
+        bad = [(text, lines[0]) for text, lines in zip(override.texts, wrong, strict=True) if lines]
+        if bad and len(bad) == len(override.texts):
+            raise UserError(*(line for lines in wrong for line in lines))
+        if bad:
+            good = [text for text, lines in zip(override.texts, wrong, strict=True) if not lines]
+            command.overrides = [
+                ",".join([good[0], *(text.partition("=")[2] for text in good[1:])]) if _is(text, override) else text
+                for text in command.overrides
+            ]
+            unusable += bad
+    if unusable:
+        overrides, _ = parse_overrides(command, library)
+    found: Config | None = None
+    for texts in _one_value_at_a_time(overrides):
+        try:
+            values, _ = compose(command, library, texts)
+            found = found or validate(values, library)
+        except UserError as error:
+            problems += error.problems
+    if found is None:
+        raise UserError(*dict.fromkeys(problems))
+    return found, unusable
+
+
+def _is(text: str, override: Override) -> bool:
+    return text.lstrip("+").partition("=")[0].replace("/", ".") == override.key
+
+
+def _one_value_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
+    """Every swept value once, beside the first values of the others: enough to see each, few enough to be quick."""
+    yield [override.texts[0] for override in overrides]
+    for i, override in enumerate(overrides):
+        for text in override.texts[1:]:
+            yield [text if j == i else other.texts[0] for j, other in enumerate(overrides)]
+
+
+def name_of(command: Command, overrides: Sequence[Override]) -> str:
+    """A name for a sweep without one: what is swept, and a hash of all that was typed."""
+    typed = sorted(text for text in command.overrides if not re.match(r"\+*hydra[./]launcher", text))
+    digest = hashlib.blake2b("\n".join(typed).encode(), digest_size=3).hexdigest()
+    swept = [override.key.rpartition(".")[2] for override in overrides if len(override.values) > 1]
+    return "-".join([*(swept or ["sweep"]), digest])[-100:]
+
+
+def folder_name(overrides: str, number: Any) -> str:
+    """Overrides as a folder name that every file system takes, different for different ones; else the job's number."""
+    name = re.sub(r"[^\w.,+=-]+", "-", str(overrides)).strip(".-")
+    if len(name) > 150 or name != overrides:
+        digest = hashlib.blake2b(str(overrides).encode(), digest_size=4).hexdigest()
+        name = f"{name[:130]}-{digest}" if name else ""
+    return name or str(number)
+
+
+def run_one(config: Config, library: Library, path: Path) -> float | None:
+    """Trains one run of a sweep: from its last checkpoint if there is one, not at all if it is finished.
+
+    Returns:
+        The best value of the watched metric, if one is watched.
+
+    Raises:
+        UserError: if the folder holds a run of another config.
+    """
+    from gan_cli.run import run
+
+    resumption = continuation(config, library, path)
+    if resumption is not None and status_of(path).get("status") == "finished" and not _more(config, resumption):
+        log.info("%s: finished already", path.name)
+        return (status_of(path).get("best") or {}).get("value")
+    value = run(config, library, path, resumption, live=False)
+    log.info("%s: %s", path.name, result(status_of(path)))
+    return value
+
+
+def continuation(config: Config, library: Library, path: Path) -> Resumption | None:
+    """The newest checkpoint in the folder, to be continued with this config; None if there is none."""
+    from gan_cli import checkpoint
+    from gan_cli.config import from_saved
+    from gan_cli.resume import Resumption, differences
+
+    if not checkpoint.checkpoints_in(path):
+        return None
+    file, state = checkpoint.newest(path, "hydra.sweep.dir")
+    changed = [
+        f"{key}={shown(new)}: the run in {path} has {shown(old)}: give this sweep another name, name=…"
+        for key, old, new in differences(from_saved(state["config"], library).saved(), config.saved())
+        if not key.startswith(MAY_CHANGE)
+    ]
+    if changed:
+        raise UserError(*changed)
+    return Resumption(path, file, state, config)
+
+
+def _more(config: Config, resumption: Resumption) -> bool:
+    """Whether a finished run is now to be trained further; one that stopped early is not."""
+    return config.steps > resumption.state["config"]["steps"]
+
+
+def status_of(path: Path) -> dict[str, Any]:
+    """What ``status.json`` of a run folder says; empty if there is none."""
+    try:
+        return json.loads((path / "status.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def result(status: dict[str, Any]) -> str:
+    """How a run ended, in a few words."""
+    words = []
+    if best := status.get("best"):
+        value = "not finite" if best["value"] is None else f"{best['value']:.5g}"
+        words.append(f"best {best['metric']} {value} at step {best['step']}")
+    if "modes" in status:
+        words.append(f"modes {status['modes']}/{status['of_modes']}, high quality {100 * status['high_quality']:.1f} %")
+    if status.get("reason"):
+        words.append(str(status["reason"]))
+    how = str(status.get("status", "not begun"))
+    return f"{how}: {'; '.join(words)}" if words else how
+
+
+def note(path: Path, error: Exception) -> None:
+    """Says in the log and, if nothing was trained there, in ``status.json`` why a run failed."""
+    from gan_cli.checkpoint import checkpoints_in
+    from gan_cli.run_folder import RunFolder
+
+    reason = "; ".join(error.problems) if isinstance(error, UserError) else str(error)
+    log.error("%s: %s", path.name, reason)
+    if not checkpoints_in(path):
+        RunFolder(path).write_status("failed", reason)
+
+
+def table(folder: Path, unusable: Sequence[tuple[str, str]]) -> str:
+    """All runs of a sweep, a line each.
+
+    Args:
+        unusable: values that were left out, and why.
+    """
+    runs = _runs(folder)
+    rows = [(path.name, result(status)) for path, status in runs.items()]
+    rows += [(text, f"left out: {reason}") for text, reason in unusable]
+    width = max((len(name) for name, _ in rows), default=0)
+    finished = sum(status["status"] == "finished" for status in runs.values())
+    lines = [f"  {name:<{width}}  {words}" for name, words in rows]
+    return "\n".join([f"{folder}: {finished} of {len(rows)} finished", *lines])
+
+
+def exit_code(folder: Path) -> int:
+    """0 if all runs are finished; else the code that the worst of them would have ended with."""
+    found = {status["status"] for status in _runs(folder).values()}
+    codes = {"failed": 2, "diverged": 3, "interrupted": 130, "running": 1}
+    return next((code for status, code in codes.items() if status in found), 0)
+
+
+def _runs(folder: Path) -> dict[Path, dict[str, Any]]:
+    found = {path.parent: status_of(path.parent) for path in sorted(folder.glob("*/status.json"))}
+    return {path: status for path, status in found.items() if "status" in status}
