@@ -124,7 +124,7 @@ def newest(folder: Path, key: str) -> tuple[Path, dict[str, Any]]:
         except UserError as error:
             log.warning("%s; trying the one before it", error)
     what = "none of its checkpoints can be read" if found else "has no checkpoints"
-    raise UserError(f"{key}={folder}: {what}: give another run, or start this one again")
+    raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
 from gan_cli.mistakes import suggestion
-from gan_cli.options import SCHEMAS
+from gan_cli.options import SCHEMAS, SEVERAL
 
 PATHS = ("resume", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", "hydra.run.dir")
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
@@ -148,7 +148,7 @@ def parse_overrides(command: Command, library: Library) -> tuple[list[Override],
         if parsed.is_delete():
             problems.append(f"{text}: every key is needed and cannot be removed")
         elif parsed.is_sweep_override() and not command.multirun:
-            problems.append(f"{text}: several values make a sweep: add --multirun, or quote the value: '{name}=\"…\"'")
+            problems.append(f"{text}: several values make a sweep: {_instead(name, text)}")
         elif parsed.is_sweep_override() and parsed.is_discrete_sweep():
             values = list(parsed.sweep_iterator(lambda element: element))
             override = Override(
@@ -158,6 +158,13 @@ def parse_overrides(command: Command, library: Library) -> tuple[list[Override],
         elif not parsed.is_sweep_override():
             overrides.append(Override(name.replace("/", "."), [parsed.value()], [text.lstrip("+")], is_group))
     return overrides, problems
+
+
+def _instead(name: str, text: str) -> str:
+    values = text.partition("=")[2]
+    if name in SEVERAL:
+        return f"add --multirun, or choose them together: {name}=[{values}]"
+    return f"add --multirun, or quote the value: '{name}=\"…\"'"
 
 
 def _syntax(text: str, message: str) -> str:

@@ -16,8 +16,8 @@ from gan_cli.command import Command, compose
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
-from gan_cli.options import SCHEMAS, Choice
-from gan_cli.options.base import Count, NonNegative, Options, Positive, Text, Whole
+from gan_cli.options import SCHEMAS, SEVERAL, Choice
+from gan_cli.options.base import Count, NonNegative, Options, Positive, Several, Text, Whole
 from gan_cli.options.datasets import (
     CelebAOptions,
     GaussianOptions,
@@ -27,7 +27,7 @@ from gan_cli.options.datasets import (
     SwissRollOptions,
 )
 from gan_cli.options.games import DCGANOptions, WassersteinOptions
-from gan_cli.typed import SEVERAL, typed
+from gan_cli.typed import typed
 
 
 def known_device(value: str) -> str:
@@ -80,7 +80,7 @@ class Root(Options):
     checkpoint_every: Whole
     keep_checkpoints: Count
     evaluate_every: Whole
-    evaluate_count: Annotated[Count, Field(ge=2)]
+    evaluate_count: Several
     watch: Text | None
     patience: Whole
     figure: Literal["saturation", "kl_vs_js"] | None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from gan_cli import checkpoint, screen
+from gan_cli import __version__, checkpoint, screen
 from gan_cli.build import networks, pick_device
 from gan_cli.config import from_saved
 from gan_cli.errors import UserError
@@ -31,17 +33,32 @@ def run(config: Evaluation, library: Library) -> None:
         UserError: if the data, the checkpoint or a metric that was asked for cannot be had.
     """
     logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
+    choices = config.metrics or {name: library.choice("metrics", name) for name in library.options("metrics")}
     evidence, facts, default = (_of_checkpoint if config.checkpoint else _of_folders)(config, library)
-    values, left_out = judged(evidence, _metrics(config, library), chosen=bool(config.metrics))
-    facts = {**facts, **provenance(evidence, config.extractor.name)}
-    _write({"metrics": values, "left_out": left_out, **facts}, Path(config.out).expanduser() if config.out else default)
+    options = {name: choice.keywords() for name, choice in choices.items()}
+    path = _path(config, default, options)
+    evidence.folder = path.parent
+    metrics = {name: library.build("metrics", choice) for name, choice in choices.items()}
+    values, left_out = judged(evidence, metrics, chosen=bool(config.metrics))
+    facts |= provenance(evidence, config.extractor.name)
+    facts["options"] = {name: options[name] for name in metrics if name not in left_out}
+    facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    _write({"metrics": values, "left_out": left_out, **facts}, path)
     _print(values, left_out, facts)
 
 
-def _metrics(config: Evaluation, library: Library) -> dict[str, Any]:
-    if config.metrics:
-        return {name: library.build("metrics", choice) for name, choice in config.metrics.items()}
-    return {name: library.build_by_name("metrics", name) for name in library.options("metrics")}
+def _path(config: Evaluation, default: Path, options: dict[str, Any]) -> Path:
+    """Where the JSON goes: another file for another question."""
+    out = Path(config.out).expanduser() if config.out else default.parent
+    if config.out and not out.is_dir() and not config.out.endswith("/"):
+        return out
+    asked = [
+        options,
+        config.model_dump(exclude={"metrics", "out", "device", "batch_size"}),
+        config.extractor.keywords(),
+    ]
+    digest = hashlib.blake2b(json.dumps(asked, default=str).encode(), digest_size=3).hexdigest()
+    return out / f"{default.stem}-{digest}.json"
 
 
 def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
@@ -70,7 +87,6 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
         source=library.build("extractor", config.extractor),
         dataset=dataset,
         judge=Judge(discriminator, library.build("loss", trained.loss), trained.pack, trained.conditional, device),
-        folder=folder,
         seed=config.seed,
         device=device,
     )
@@ -80,8 +96,15 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
         evidence.real = evidence.held_out
     evidence.real = some(evidence.real, config.count, config.seed)
     evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
-    facts = {"checkpoint": str(path), "step": state["step"], "ema": averaged, "split": config.split}
-    return evidence, facts, folder / f"evaluation-{Path(checkpoint.name_of(state['step'])).stem}.json"
+    facts = {
+        "checkpoint": str(path),
+        "checkpoint_hash": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "step": state["step"],
+        "ema": averaged,
+        "dataset": trained.dataset.model_dump(),
+        "split": config.split,
+    }
+    return evidence, facts, folder / f"evaluation-{path.stem}.json"
 
 
 def _placed(dataset: Any, place: DataPlace) -> Any:
@@ -110,7 +133,8 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
         seed=config.seed,
         device=pick_device(config.device),
     )
-    facts = {"real": config.real, "samples": config.samples, "size": config.size, "channels": config.channels}
+    facts = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
+    facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
     return evidence, facts, Path(f"{Path(str(config.samples)).expanduser()}-evaluation.json")
 
 
@@ -130,9 +154,10 @@ def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dic
     for name, value in values.items():
         table.add_row(name, "not finite" if value is None else f"{value:.6g}")
     console.print(table)
-    for name, reason in left_out.items():
-        console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
-    told = ", ".join(f"{key} {value}" for key, value in _flat(facts))
+    for reason in dict.fromkeys(left_out.values()):
+        names = ", ".join(name for name, why in left_out.items() if why == reason)
+        console.print(f"left out: {names}: {reason}", markup=False, highlight=False)
+    told = ", ".join(f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset")))
     console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 

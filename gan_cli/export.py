@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from io import StringIO
@@ -56,7 +57,8 @@ def _program(found: Trained, key: str) -> torch.export.ExportedProgram:
     z, batch = found.sampler.latents(2, 0), {0: Dim("batch", min=1)}  # two: a batch of one would become a constant
     inputs = (z, torch.zeros(2, dtype=torch.int64)) if found.sampler.classes else (z,)
     try:
-        with redirect_stderr(StringIO()):  # torch prints the graph it gives up on
+        with redirect_stderr(StringIO()), warnings.catch_warnings():  # torch prints the graph it gives up on
+            warnings.simplefilter("ignore")
             return torch.export.export(found.sampler.network, inputs, dynamic_shapes=tuple(batch for _ in inputs))
     except Exception as error:  # whatever the traced code raises
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

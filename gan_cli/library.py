@@ -140,7 +140,15 @@ class Library:
         Raises:
             UserError: for an unknown name or a bad option.
         """
-        return self.build(group, self.check(group, {**self.values(group, name), **options}, f"{group}."))
+        return self.build(group, self.choice(group, name, **options))
+
+    def choice(self, group: str, name: str, **options: Any) -> Choice:
+        """The typed values of an option's YAML file, with these instead of its own.
+
+        Raises:
+            UserError: for an unknown name or a bad option.
+        """
+        return self.check(group, {**self.values(group, name), **options}, f"{group}.")
 
     def values(self, group: str, name: str) -> dict[str, Any]:
         """The values in an option's YAML file, references to other keys unresolved.

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from gan_cli.command import Command, check, quoted
-from gan_cli.config import known_device
+from gan_cli.config import Root, known_device
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
-from gan_cli.options.base import Choice, Count, Options, Text, Whole
+from gan_cli.mistakes import shown
+from gan_cli.options import SCHEMAS
+from gan_cli.options.base import Choice, Count, Options, Several, Text, Whole
 from gan_cli.typed import typed
 
 QUOTES = "'\""
@@ -32,8 +34,8 @@ class EvaluationRoot(Options):
     real: Text | None
     samples: Text | None
     size: Annotated[Count, Field(ge=4, le=1024)]
-    channels: Annotated[int, Field(ge=1, le=3)]
-    count: Annotated[Count, Field(ge=2)]
+    channels: Literal[1, 3]
+    count: Several
     split: Literal["train", "test"]
     seed: Whole
     ema: bool
@@ -92,9 +94,18 @@ class Tool:
         library = Library(*command.config_dirs)
         command.overrides = [self._quoted(text) for text in command.overrides]
         given = [text.lstrip("+").partition("=")[0] for text in command.overrides]
+        foreign = [self._not_ours(key, text) for key, text in zip(given, command.overrides, strict=True)]
+        if lines := [line for line in foreign if line]:
+            raise UserError(*lines)
         config = check(command, library, lambda raw, library: self.validate(raw, library, given))
         import_module(self.module).run(config, library)
         return None
+
+    def _not_ours(self, key: str, text: str) -> str | None:
+        head = key.replace("/", ".").partition(".")[0]
+        ours = head in self.groups or (head in self.root.model_fields and key not in SCHEMAS)
+        of_training = head in Root.model_fields or head in SCHEMAS
+        return f"{text}: is a key of gan-train, not of gan-{self.name}" if of_training and not ours else None
 
     def _quoted(self, text: str) -> str:
         key, _, value = text.partition("=")
@@ -108,6 +119,10 @@ def _evaluation_contradictions(values: Mapping[str, Any], given: Collection[str]
         return [f"{key}={values[key]}: is compared without a checkpoint: leave one out" for key in folders] + [
             f"{key}={values[key]}: is for two folders of pictures: leave it out" for key in idle
         ]
+    if folders:
+        idle = [key for key in ("split", "ema") if key in given]
+        if idle:
+            return [f"{key}={shown(values[key])}: is for a checkpoint: leave it out" for key in idle]
     if len(folders) == 1:
         other = "samples" if folders == ["real"] else "real"
         return [f"{other}: is missing: two folders of pictures are compared, real=… samples=…"]

@@ -10,10 +10,8 @@ from pydantic import ValidationError
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import explain, keys_of, shown
-from gan_cli.options import SCHEMAS, Choice
+from gan_cli.options import SCHEMAS, SEVERAL, Choice
 from gan_cli.options.base import Options
-
-SEVERAL = ("penalty", "metrics")  # groups of which any number can be chosen
 
 
 def typed(

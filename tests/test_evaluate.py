@@ -41,7 +41,8 @@ def test_every_metric_that_fits_is_measured_and_written_with_its_provenance(trai
     folder = trained(*TINY_DCGAN, "dataset.limit=300")
     result = gan_eval(f"checkpoint={folder}", "count=600", "metrics=[frechet,modes,discriminator,kernel]")
     assert result.code == 0, result.err
-    written = json.loads((folder / "evaluation-step-000000002.json").read_text())
+    (file,) = folder.glob("evaluation-step-000000002-*.json")
+    written = json.loads(file.read_text())
     assert written["metrics"]["of_modes"] == 10
     assert written["metrics"]["frechet"] > 0
     assert 0 <= written["metrics"]["D_accuracy/held_out"] <= 1
@@ -50,11 +51,16 @@ def test_every_metric_that_fits_is_measured_and_written_with_its_provenance(trai
     assert written["ema"] is True
     assert written["split"] == "train"
     assert written["step"] == 2
+    assert written["options"]["kernel"] == {"subsets": 100, "subset_size": 1000}
+    assert written["dataset"]["name"] == "digits"
+    assert {"program", "date", "checkpoint_hash", "seed", "data"} <= set(written)
     assert set(written["extractor"]) == {"name", "weights", "seed", "held_out_accuracy", "resize"}
     assert "frechet" in result.out
     again = gan_eval(f"checkpoint={folder}", "count=600", "metrics=frechet", "out=again.json")
     assert again.code == 0
     assert json.loads(Path("again.json").read_text())["metrics"]["frechet"] == written["metrics"]["frechet"]
+    assert gan_eval(f"checkpoint={folder}", "count=600", "metrics=frechet", "seed=1").code == 0
+    assert json.loads(file.read_text()) == written  # another question has another file
 
 
 def test_points_of_a_known_density_are_measured_without_an_extractor(trained, gan_eval):
@@ -87,7 +93,10 @@ def test_two_folders_of_pictures_are_compared(gan_eval):
         keys = ("real=real", f"samples={name}", "size=8", "extractor=pixels")
         result = gan_eval(*keys, "metrics=[kernel,sliced_wasserstein,two_sample]")
         assert result.code == 0, result.err
-        found[name] = json.loads(Path(f"{name}-evaluation.json").read_text())["metrics"]
+        (file,) = Path().glob(f"{name}-evaluation-*.json")
+        written = json.loads(file.read_text())
+        assert written["samples_folder"] == name
+        found[name] = written["metrics"]
     assert found["same"]["sliced_wasserstein"] < 0.1 * found["brighter"]["sliced_wasserstein"]
     assert found["brighter"]["two_sample"] == 1
     assert abs(found["same"]["two_sample"] - 0.5) < 4 * found["same"]["two_sample_error"]
@@ -111,6 +120,12 @@ def test_two_folders_of_pictures_are_compared(gan_eval):
         (("checkpoint=RUN", "cuont=50"), "cuont=50: no such key (did you mean 'count'?)"),
         (("checkpoint=RUN", "split=valid"), "split=valid: must be one of"),
         (("checkpoint=RUN", "--multirun"), "--multirun: is for gan-train"),
+        (("checkpoint=RUN", "metrics=frechet,kernel"), "choose them together: metrics=[frechet,kernel]"),
+        (("checkpoint=RUN", "loss=minimax"), "loss=minimax: is a key of gan-train, not of gan-eval"),
+        (("checkpoint=RUN", "steps=100"), "steps=100: is a key of gan-train, not of gan-eval"),
+        (("real=a", "samples=b", "split=test"), "split=test: is for a checkpoint"),
+        (("checkpoint=RUN", "count=1"), "count=1: must be at least 2"),
+        (("checkpoint=RUN", "metrics=modes", "count=200", "out=/dev/null/x"), "out=/dev/null/x: cannot be written"),
     ],
 )
 def test_a_mistaken_command_is_told_in_one_line(trained, gan_eval, keys, words):
@@ -161,6 +176,14 @@ def test_a_measured_run_resumes_exactly_with_what_it_watches(gan_train):
     assert status["best"] == {"metric": "frechet", "value": best["metric/frechet"], "step": best["step"]}
 
 
+def test_another_watched_metric_after_a_resume_starts_afresh(gan_train):
+    assert gan_train(*MEASURED, "steps=6", "hydra.run.dir=run").code == 0
+    assert gan_train("resume=run", "steps=9", "watch=sliced_wasserstein").code == 0
+    best = json.loads(Path("run/status.json").read_text())["best"]
+    assert best["metric"] == "sliced_wasserstein"
+    assert best["step"] == 9
+
+
 def test_a_run_that_gets_no_better_stops_early_and_is_finished(gan_train):
     frozen = ("optimizer.lr=1e-12", "ema_half_life=0", "patience=2", "steps=50", "checkpoint_every=0")
     result = gan_train(*MEASURED, *frozen, "hydra.run.dir=run")
@@ -186,14 +209,18 @@ def test_a_sweeper_is_given_the_best_value(gan_train, monkeypatch):
     ("keys", "words"),
     [
         (("watch=frechet",), "watch=frechet: nothing is measured: add metrics=[…]"),
-        (("metrics=frechet", "watch=fid"), "watch=fid: not measured by metrics=['frechet']: frechet"),
+        (
+            ("metrics=frechet", "watch=fid"),
+            "watch=fid: metrics=[frechet] has no such value to watch: choose one of: frechet",
+        ),
+        (("metrics=discriminator", "watch=modes"), "metrics=[discriminator] has no such value to watch"),
         (("metrics=frechet", "patience=3"), "patience=3: of which metric? add watch=…"),
         (("metrics=divergence",), "metrics=divergence: needs a known density"),
         (("metrics=frechet", "extractor=inceptoin"), "extractor=inceptoin: no such option (did you mean 'inception'?)"),
     ],
 )
 def test_a_metric_that_cannot_be_had_is_refused_before_training(gan_train, keys, words):
-    result = gan_train(*TINY_MLP, "extractor=pixels", *keys)
+    result = gan_train(*TINY_MLP, *PIXELS, *keys)
     assert result.code == 2
     assert any(words in line for line in result.errors), result.err
     assert not Path("outputs").exists()
@@ -263,6 +290,7 @@ def test_a_metric_and_an_extractor_of_ones_own_are_one_class_and_one_file_each(g
         *own, "checkpoint=run", "metrics=[brightness,frechet]", "metrics.brightness.scale=4.0", "extractor=rows"
     )
     assert result.code == 0, result.err
-    found = json.loads(Path("run/evaluation-step-000000004.json").read_text())
+    (file,) = Path("run").glob("evaluation-step-000000004-*.json")
+    found = json.loads(file.read_text())
     assert 0 < found["metrics"]["brightness"] < 4
     assert found["extractor"] == {"name": "rows", "of": "rows"}

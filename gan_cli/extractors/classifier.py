@@ -89,6 +89,12 @@ class Classifier(Extractor):
         if unseen is not None and unseen.labels is not None:
             guessed = self.probabilities(unseen.values).argmax(axis=1)
             self.accuracy = float((guessed == unseen.labels).mean())
+            if self.accuracy < 0.9:
+                log.warning(
+                    "the classifier is right on %.0f %% of held-out pictures: its features say little; "
+                    "more extractor.epochs may help",
+                    100 * self.accuracy,
+                )
 
     def _path(self, training: Samples) -> Path:
         name = f"{training.fingerprint()}-seed{self.seed}-epochs{self.epochs}.pt"

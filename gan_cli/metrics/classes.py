@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.metric import Metric, needs_pictures, needs_samples
+from gan_cli.metrics.metric import Better, Metric, needs_pictures, needs_samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +20,8 @@ class InceptionScore(Metric):
 
     splits: int
 
-    better: ClassVar = {"inception_score": "high"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"inception_score": "high"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         if hasattr(evidence.dataset, "glyphs"):
@@ -52,7 +52,9 @@ class Modes(Metric):
     ``mode_kl`` is KL(samples ‖ data) in nats; few samples alone make it about (modes − 1) / (2 · samples).
     """
 
-    better: ClassVar = {"modes": "high", "high_quality": "high", "mode_kl": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        both: Better = {"modes": "high", "mode_kl": "low"}
+        return both if evidence.is_image else {**both, "high_quality": "high"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         if not evidence.is_image:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.metric import Metric
+from gan_cli.metrics.metric import Better, Metric
 
 DRAWS = 200_000  # from the density, to know the mass of each cell
 
@@ -25,7 +24,8 @@ class Divergence(Metric):
 
     cells: int
 
-    better: ClassVar = {"jsd": "low", "log_density_gap": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"jsd": "low", "log_density_gap": "low"} if hasattr(evidence.dataset, "log_density") else {"jsd": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         known = not evidence.is_image and hasattr(evidence.dataset, "load")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.metric import Metric, needs_features, needs_samples
+from gan_cli.metrics.metric import Better, Metric, needs_features, needs_samples
 
 
 class Frechet(Metric):
@@ -17,7 +16,8 @@ class Frechet(Metric):
     |μ − μ′|² + tr(Σ + Σ′ − 2 (Σ Σ′)^½). With Inception features this is the FID. Biased upwards by few samples.
     """
 
-    better: ClassVar = {"frechet": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"frechet": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         if reason := needs_features(evidence):
@@ -60,7 +60,8 @@ class Kernel(Metric):
     subsets: int
     subset_size: int
 
-    better: ClassVar = {"kernel": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"kernel": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         return needs_features(evidence) or needs_samples(evidence, 8)
@@ -98,7 +99,8 @@ class SlicedWasserstein(Metric):
 
     projections: int
 
-    better: ClassVar[dict[str, Literal["low", "high"]]] = {"sliced_wasserstein": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"sliced_wasserstein": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         return needs_features(evidence)

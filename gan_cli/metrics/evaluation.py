@@ -77,6 +77,8 @@ def provenance(evidence: Evidence, extractor: str) -> dict[str, Any]:
         "data": evidence.real.fingerprint(),
         "seed": evidence.seed,
     }
+    if "held_out" in vars(evidence) and evidence.held_out is not None:  # not loaded for this
+        facts["held_out_samples"] = len(evidence.held_out)
     if evidence.is_image:
         facts["extractor"] = {"name": extractor, **evidence.extractor.provenance()}
     return facts

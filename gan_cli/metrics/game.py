@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.extractors.classifier import network
 from gan_cli.metrics.evidence import BATCH, Evidence
-from gan_cli.metrics.metric import Metric, needs_samples
+from gan_cli.metrics.metric import Better, Metric, needs_samples
 from gan_cli.random import key
 
 
@@ -26,7 +25,9 @@ class Discriminator(Metric):
     nats, for the games whose value bounds it (Goodfellow et al. 2014, theorem 1).
     """
 
-    better: ClassVar = {"jsd_bound": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        judge = evidence.judge
+        return {"jsd_bound": "low"} if judge and judge.loss.bounds_jsd and evidence.held_out else {}
 
     def refusal(self, evidence: Evidence) -> str | None:
         if evidence.judge is None:
@@ -60,7 +61,8 @@ class TwoSample(Metric):
 
     steps: int
 
-    better: ClassVar = {"two_sample": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"two_sample": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         return needs_samples(evidence, 20)

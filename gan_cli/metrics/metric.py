@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from gan_cli.metrics.evidence import Evidence
+
+Better = dict[str, Literal["low", "high"]]
 
 
 class Metric:
@@ -13,7 +15,9 @@ class Metric:
     A metric of one's own needs ``__call__`` and may set the rest; it need not derive from this class.
     """
 
-    better: ClassVar[dict[str, Literal["low", "high"]]] = {}  # values that can be watched, and which way is better
+    def better(self, evidence: Evidence) -> Better:
+        """Values that can be watched, and which way is better; an attribute will do."""
+        return {}
 
     def refusal(self, evidence: Evidence) -> str | None:
         """Why these samples cannot be judged this way, with what would help; None if they can."""

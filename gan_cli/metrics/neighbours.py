@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.metric import Metric, needs_features, needs_held_out, needs_samples
+from gan_cli.metrics.metric import Better, Metric, needs_features, needs_held_out, needs_samples
 
+log = logging.getLogger(__name__)
 BLOCK = 1024  # rows of a distance matrix held at a time
 
 
@@ -54,7 +55,8 @@ class PrecisionRecall(Neighbourly):
     a sample reaches as far as its k-th nearest neighbour of its own kind.
     """
 
-    better: ClassVar = {"precision": "high", "recall": "high"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"precision": "high", "recall": "high"}
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         real, fake = self.features(evidence)
@@ -71,7 +73,8 @@ class DensityCoverage(Neighbourly):
     samples with a generated one within reach. Not moved by a few outliers among the real ones.
     """
 
-    better: ClassVar = {"density": "high", "coverage": "high"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"density": "high", "coverage": "high"}
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         real, fake = self.features(evidence)
@@ -96,7 +99,8 @@ class Memorisation(Metric):
     samples: int
     pairs: int
 
-    better: ClassVar = {"copied": "low"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"copied": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         return needs_held_out(evidence)
@@ -123,7 +127,9 @@ class Memorisation(Metric):
         assert evidence.folder is not None
         order = np.argsort(distance)[: self.pairs]
         rows = [as_input(evidence.drawn.values[order]), as_input(evidence.training.values[nearest[order]])]
-        save_png(grid(torch.cat(rows), columns=len(order)), evidence.folder / "memorisation.png")
+        path = evidence.folder / "memorisation.png"
+        save_png(grid(torch.cat(rows), columns=len(order)), path)
+        log.info("samples nearest to the training data, above what they are near to: %s", path)
 
 
 def flat(values: np.ndarray) -> np.ndarray:

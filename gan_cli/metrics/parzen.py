@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.metric import Metric, needs_held_out
+from gan_cli.metrics.metric import Better, Metric, needs_held_out
 from gan_cli.metrics.neighbours import squared_distances
 
 
@@ -26,7 +25,8 @@ class Parzen(Metric):
     validation: int
     test: int
 
-    better: ClassVar = {"parzen": "high"}
+    def better(self, evidence: Evidence) -> Better:
+        return {"parzen": "high"}
 
     def refusal(self, evidence: Evidence) -> str | None:
         if reason := needs_held_out(evidence):

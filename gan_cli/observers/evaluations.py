@@ -58,13 +58,16 @@ class Evaluations:
             seed=config.seed,
             device=setup.device,
         )
-        better = {key: way for metric in self.metrics.values() for key, way in getattr(metric, "better", {}).items()}
-        if config.watch is not None and config.watch not in better:
-            raise UserError(f"watch={config.watch}: not measured by metrics={[*self.metrics]}: {', '.join(better)}")
-        self.sign = -1 if config.watch is not None and better[config.watch] == "low" else 1
         for name, metric in self.metrics.items():  # refused now, not after an hour of training
             if reason := metric.refusal(self.evidence) if hasattr(metric, "refusal") else None:
                 raise UserError(f"metrics={name}: {reason}")
+        better = {key: way for metric in self.metrics.values() for key, way in watchable(metric, self.evidence).items()}
+        if config.watch is not None and config.watch not in better:
+            raise UserError(
+                f"watch={config.watch}: metrics=[{','.join(self.metrics)}] has no such value to watch: "
+                f"choose one of: {', '.join(better)}"
+            )
+        self.sign = -1 if config.watch is not None and better[config.watch] == "low" else 1
         self.best: float | None = None
         self.best_step = self.without_better = 0
 
@@ -91,7 +94,9 @@ class Evaluations:
         record = {"step": step, "images": step * self.setup.images_per_step}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**record, **{f"metric/{key}": v for key, v in values.items()}}) + "\n")
-        shown = "  ".join(f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items())
+        shown = "  ".join(
+            f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items() if "/" not in key
+        )
         log.info("step %d  %s", step, shown)
         if self.config.watch is not None:
             self._watch(step, values.get(self.config.watch))
@@ -100,6 +105,7 @@ class Evaluations:
         if value is not None and (self.best is None or self.sign * value > self.sign * self.best):
             self.best, self.best_step, self.without_better = value, step, 0
             self.save_best(step)
+            log.info("step %d  the best %s so far, kept as best.pt", step, self.config.watch)
             return
         self.without_better += 1
         if self.config.patience and self.without_better >= self.config.patience and step < self.config.steps:
@@ -112,8 +118,20 @@ class Evaluations:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to know of the past."""
-        return {"best": self.best, "best_step": self.best_step, "without_better": self.without_better}
+        return {
+            "watch": self.config.watch,
+            "best": self.best,
+            "best_step": self.best_step,
+            "without_better": self.without_better,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.best, self.best_step = state["best"], state["best_step"]
-        self.without_better = state["without_better"]
+        if state["watch"] == self.config.watch:  # else the past says nothing of what is watched now
+            self.best, self.best_step = state["best"], state["best_step"]
+            self.without_better = state["without_better"]
+
+
+def watchable(metric: Any, evidence: Evidence) -> dict[str, str]:
+    """Values of a metric that can be watched, and which way is better."""
+    better = getattr(metric, "better", {})
+    return better(evidence) if callable(better) else better

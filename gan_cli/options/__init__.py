@@ -8,6 +8,7 @@ from __future__ import annotations
 from gan_cli.options import datasets, games, judging
 from gan_cli.options.base import Choice
 
+SEVERAL = ("penalty", "metrics")  # groups of which any number can be chosen
 SCHEMAS: dict[str, dict[str, type[Choice]]] = {
     "dataset": {
         "digits": datasets.ImageOptions,

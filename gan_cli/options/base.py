@@ -13,6 +13,7 @@ def _whole(value: Any) -> Any:
 
 
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Several = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=1_000_000)]
 Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
