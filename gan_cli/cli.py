@@ -135,7 +135,10 @@ class Plan:
 
 
 def _single(command: Command, library: Library) -> tuple[Config, Plan]:
-    return check(command, library, validate), Plan()
+    config = check(command, library, validate)
+    if space := next((text for text in command.overrides if re.match(r"\+{0,2}sweep=(?!null$)", text)), None):
+        raise UserError(f"{space}: is a space of values to try: add --multirun")
+    return config, Plan()
 
 
 def _resumed(command: Command, library: Library) -> tuple[Config, Plan]:

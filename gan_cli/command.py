@@ -15,6 +15,7 @@ from gan_cli.options import SCHEMAS, SEVERAL
 
 PATHS = ("resume", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", "hydra.run.dir")
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
+PRESETS = ("experiment", "sweep")  # groups of which none need be chosen
 PLAIN = ("--multirun", "-m", "--run", "-r", "--resolve", "--shell-completion", "-sc", "--hydra-help")
 OWN = ("--help", "-h", "--version")
 Typed = TypeVar("Typed")
@@ -205,7 +206,7 @@ def wrong_options(override: Override, value: Any, library: Library) -> list[str]
     """One line for each option that a value of a group names and that is not there."""
     problems: list[str] = []
     for name in value if isinstance(value, list) else [value]:
-        if not override.is_group or (name is None and override.key == "experiment"):
+        if not override.is_group or (name is None and override.key in PRESETS):
             continue
         try:
             library.file(override.key, str(name))

@@ -58,11 +58,13 @@ def prepare(
         overrides, _ = parse_overrides(command, library)
     found: Config | None = None
     for texts in _one_value_at_a_time(overrides):
+        linked: list[str] = []
         try:
-            values, _ = compose(command, library, texts)
+            values, linked = compose(command, library, texts)
             found = found or validate(values, library)
         except UserError as error:
-            problems += error.problems
+            echoes = tuple(f"{key}=" for key in linked)
+            problems += [problem for problem in error.problems if not problem.startswith(echoes)]
     if found is None:
         raise UserError(*dict.fromkeys(problems))
     return found, unusable

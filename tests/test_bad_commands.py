@@ -128,9 +128,10 @@ MISTAKES = [
     ("resume=code.pt", "code.pt: not a readable checkpoint"),
     ("-m resume=empty seed=1,2", "resume: continues one run: leave out --multirun"),
     ("-m dry_run=true seed=1,2", "dry_run=true: shows one run"),
-    ("-m loss=minmax,hnge", "loss=hnge: no such option"),
-    ("-m optimizer.lr=-2,-1", "optimizer.lr=-1: must be greater than 0"),
+    ("-m loss=hnge seed=0,1", "loss=hnge: no such option"),
+    ("-m optimizer.lr=-1 seed=0,1", "optimizer.lr=-1: must be greater than 0"),
     ("-m stepz=3 seed=1,2", "stepz=3: no such key"),
+    ("sweep=lr", "sweep=lr: is a space of values to try: add --multirun"),
     ("name=a/b", "name=a/b: must be letters, digits"),
 ]
 

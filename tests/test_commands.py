@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import TINY_DCGAN, TINY_POINTS, run_folder, state_in
 from PIL import Image
 
@@ -110,14 +111,30 @@ def test_every_shipped_option_composes_checks_and_fits_its_class():
             assert wanted == taken, f"{group}/{name}"
 
 
-def test_every_experiment_composes_and_opens_with_its_command(gan_train):
-    for name in Library().options("experiment"):
-        opening = (shipped_conf() / "experiment" / f"{name}.yaml").read_text().splitlines()[:2]
-        assert opening[0] == "# @package _global_"
-        assert opening[1].startswith("#   gan-train ")
-        assert f"experiment={name}" in opening[1]
-        result = gan_train(f"experiment={name}", "dry_run=true")
-        assert result.code == 0, result.err
+def opening_of(group: str, name: str) -> str:
+    """The command a preset opens with."""
+    first, second = (shipped_conf() / group / f"{name}.yaml").read_text().splitlines()[:2]
+    assert first == "# @package _global_"
+    assert f"{group}={name}" in second
+    return second
+
+
+@pytest.mark.parametrize("name", Library().options("experiment"))
+def test_every_experiment_composes_and_opens_with_its_command(gan_train, name):
+    assert opening_of("experiment", name).startswith("#   gan-train ")
+    result = gan_train(f"experiment={name}", "dry_run=true")
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("name", Library().options("sweep"))
+def test_every_sweep_opens_with_its_command_and_has_values_that_can_be_run(gan_train, name):
+    assert opening_of("sweep", name).startswith("#   gan-train -m sweep=")
+    space = yaml.safe_load((shipped_conf() / "sweep" / f"{name}.yaml").read_text())
+    assert space["name"] == name
+    for key, values in space["hydra"]["sweeper"]["params"].items():
+        for value in str(values).split(","):
+            result = gan_train(f"{key}={value}", "dry_run=true")
+            assert result.code == 0, result.err
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

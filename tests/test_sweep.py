@@ -109,3 +109,14 @@ def test_ctrl_c_leaves_a_sweep_that_can_be_continued(spawn, gan_train):
     step = statuses("stopped")["seed-0"]["step"]
     assert gan_train(*SWEEP, f"steps={step + 10}", "seed=0,1", "name=stopped").code == 0
     assert {status["status"] for status in statuses("stopped").values()} == {"finished"}
+
+
+def test_runs_in_processes_of_their_own_are_told_of_like_the_others(spawn):
+    keys = (*SWEEP, "optimizer.lr=1e-3,-1", "name=joblib", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    for _ in range(2):
+        process = spawn(*keys)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 2, err
+        assert "outputs/sweeps/joblib: 1 of 2 finished" in err
+        assert "failed: optimizer.lr=-1: must be greater than 0" in err
+    assert err.count("finished already") == 1
