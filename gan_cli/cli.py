@@ -43,6 +43,13 @@ def sample() -> None:
     sys.exit(_exit_code(lambda: SAMPLING.main(sys.argv[1:]), "gan-sample"))
 
 
+def report() -> None:
+    """``gan-report``."""
+    from gan_cli.report.command import main as write_report
+
+    sys.exit(_exit_code(lambda: write_report(sys.argv[1:]), "gan-report"))
+
+
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     """Runs an action; tells the user what went wrong, in one line for each mistake, and the shell by the exit code."""
 

@@ -1,0 +1,1 @@
+"""``gan-report``: what many runs have to say, on one page."""

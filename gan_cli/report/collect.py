@@ -1,0 +1,151 @@
+"""Runs as their folders tell of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from gan_cli.errors import UserError
+
+IGNORED = (  # keys of a config that are not about the training
+    *("hydra", "name", "resume", "dry_run", "sweep", "figure"),
+    *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every"),
+)
+MISSING = "missing"
+LAST = ("loss/discriminator", "loss/generator", "D/real", "D/fake", "images_per_second")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder; ``name`` is where it lies below what was asked for."""
+
+    folder: Path
+    name: str
+
+    @cached_property
+    def status(self) -> dict[str, Any]:
+        return json.loads((self.folder / "status.json").read_text())
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Dotted keys and values, without those that say which class an option is."""
+        from omegaconf import OmegaConf
+
+        file = self.folder / ".hydra" / "config.yaml"
+        if not file.is_file():
+            return {}
+        node = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
+        assert isinstance(node, dict)
+        return flattened({key: value for key, value in node.items() if key not in IGNORED})
+
+    @cached_property
+    def overrides(self) -> list[str]:
+        """What was typed."""
+        from omegaconf import OmegaConf
+
+        file = self.folder / ".hydra" / "overrides.yaml"
+        return [str(text) for text in OmegaConf.load(file)] if file.is_file() else []
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl`` up to the first that is torn."""
+        file, found = self.folder / "metrics.jsonl", []
+        for line in file.read_text().splitlines() if file.is_file() else ():
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return found
+
+    @cached_property
+    def results(self) -> dict[str, float | None]:
+        """The watched value at its best, the modes of a mixture, and the last value of each metric and statistic."""
+        values: dict[str, float | None] = {}
+        if best := self.status.get("best"):
+            values[f"best {best['metric']}"] = best["value"]
+        values.update((key, self.status[key]) for key in ("modes", "high_quality") if key in self.status)
+        for record in self.records:
+            for key, value in record.items():
+                if key in LAST or key.startswith("metric/"):
+                    values[key.removeprefix("metric/")] = value
+        return values
+
+    @cached_property
+    def grids(self) -> dict[int, Path]:
+        """Sample grids by step."""
+        files = sorted((self.folder / "samples").glob("step-*.png"))
+        return {int(file.stem.removeprefix("step-")): file for file in files}
+
+
+def flattened(node: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(node, dict):
+        parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k != "class"]
+        return {key: value for part in parts for key, value in part.items()}
+    return {prefix.removesuffix(".name"): node}
+
+
+def collect(paths: Iterable[str]) -> list[Run]:
+    """All runs below these paths, by name.
+
+    Raises:
+        UserError: if there is none.
+    """
+    runs: dict[Path, Run] = {}
+    for text in paths:
+        root = Path(text).expanduser()
+        if not root.exists():
+            raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
+        for file in sorted(root.rglob("status.json")):
+            folder = file.parent
+            name = folder.relative_to(root).as_posix() if folder != root else folder.name
+            runs.setdefault(folder.resolve(), Run(folder, name))
+        if not runs:
+            raise UserError(f"{text}: holds no run: give a run folder, or one with runs below it, such as outputs")
+    return list(runs.values())
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """The keys of the config that are not the same in all runs.
+
+    Of keys that always agree, the shortest; no keys of an option where another option was chosen instead.
+    """
+    every = dict.fromkeys(key for run in runs for key in run.config)
+    values = {key: [json.dumps(run.config.get(key, MISSING)) for run in runs] for key in every}
+    different = [key for key in every if len(set(values[key])) > 1]
+    own = {key.partition(".")[0] for key in different if "." not in key}
+    different = [k for k in different if k.partition(".")[0] not in own or "." not in k or '"missing"' not in values[k]]
+    columns: dict[str, str] = {}
+    for key in sorted(different, key=lambda key: key.count(".")):
+        columns.setdefault(json.dumps(values[key]), key)
+    return [key for key in different if key in columns.values()]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but their seed, with mean and standard deviation of each result."""
+
+    settings: dict[str, Any]
+    runs: list[Run]
+
+    @cached_property
+    def results(self) -> dict[str, tuple[float, float | None]]:
+        found = {}
+        for key in dict.fromkeys(key for run in self.runs for key in run.results):
+            values = [v for run in self.runs if (v := run.results.get(key)) is not None]
+            if values:
+                found[key] = (fmean(values), stdev(values) if len(values) > 1 else None)
+        return found
+
+
+def grouped(runs: Sequence[Run]) -> list[Group]:
+    """Runs by what differs, other than the seed."""
+    keys = [key for key in differing(runs) if key != "seed"]
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps([run.config.get(key) for key in keys]), []).append(run)
+    return [Group({key: members[0].config.get(key) for key in keys}, members) for members in groups.values()]
