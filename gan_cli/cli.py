@@ -188,7 +188,9 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
 
         path = _relative(Path(HydraConfig.get().runtime.output_dir))
         try:
-            config = resumption.config if resumption else validate(plain(cfg), library)
+            config = (
+                resumption.config if resumption else validate(plain(cfg, HydraConfig.get().overrides.task), library)
+            )
             if command.multirun:
                 return sweep.run_one(config, library, path)
             return run(config, library, path, resumption)

@@ -240,14 +240,17 @@ def compose(command: Command, library: Library, texts: Sequence[str]) -> tuple[d
     try:
         with hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
             cfg = hydra.compose(command.config_name, [*forced, *([f"hydra.searchpath=[{search}]"] if search else [])])
-            return plain(cfg), _linked(OmegaConf.to_container(cfg, resolve=False))
+            return plain(cfg, texts), _linked(OmegaConf.to_container(cfg, resolve=False))
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
         raise UserError(one_line(cause)) from error
 
 
-def plain(cfg: Any) -> dict[str, Any]:
-    """A composed config as nested dicts, interpolations resolved; keys that still lack a value are left out."""
+def plain(cfg: Any, texts: Sequence[str]) -> dict[str, Any]:
+    """A composed config as nested dicts, interpolations resolved; keys that still lack a value are left out.
+
+    So are values that a preset has for options that these overrides did not keep: ``experiment=ring penalty=[]``.
+    """
     from omegaconf import OmegaConf
 
     def without_missing(node: Any) -> Any:
@@ -255,7 +258,15 @@ def plain(cfg: Any) -> dict[str, Any]:
             return {str(key): without_missing(value) for key, value in node.items() if value != "???"}
         return node
 
-    return without_missing(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
+    values = without_missing(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
+    typed = [text.lstrip("+").partition("=")[0] for text in texts]
+    for group in set(SEVERAL) & values.keys():
+        values[group] = {
+            name: node
+            for name, node in (values[group] or {}).items()
+            if not isinstance(node, dict) or "name" in node or any(t.startswith(f"{group}.{name}") for t in typed)
+        }
+    return values
 
 
 def _linked(node: Any, prefix: str = "") -> list[str]:

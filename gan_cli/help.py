@@ -22,7 +22,7 @@ gan-train: train generative adversarial networks
   gan-train discriminator.steps=5 discriminator.lr=4e-4
   gan-train resume=latest steps=20000         go on where a run stopped
   gan-train -m loss=minimax,non_saturating seed=0,1,2
-  gan-train -m sweep=loss_comparison experiment=ring
+  gan-train -m sweep=loss_comparison
   gan-train metrics=frechet watch=frechet     measure while training, keep the best checkpoint
   gan-train dry_run=true                      check everything, show networks and sizes, write nothing
 

@@ -126,6 +126,13 @@ def test_every_experiment_composes_and_opens_with_its_command(gan_train, name):
     assert result.code == 0, result.err
 
 
+def test_a_presets_penalties_can_be_left_out(gan_train):
+    result = gan_train("experiment=ring", "penalty=[]", "steps=1", "dataset.points=300", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    assert state_in(Path("run"))["config"]["penalty"] == {}
+    assert "penalty.r1: is not chosen" in gan_train("penalty.r1.weight=5").err
+
+
 @pytest.mark.parametrize("name", Library().options("sweep"))
 def test_every_sweep_opens_with_its_command_and_has_values_that_can_be_run(gan_train, name):
     assert opening_of("sweep", name).startswith("#   gan-train -m sweep=")
