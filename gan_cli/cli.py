@@ -133,11 +133,12 @@ def _train(argv: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """How Hydra is called: more overrides, a checkpoint to continue, a folder made, values left out of a sweep."""
+    """How Hydra is called: more overrides, a checkpoint to go on from, a folder made, a sweep and what it leaves out."""
 
     extra: Sequence[str] = ()
     resumption: Resumption | None = None
     claimed: Path | None = None
+    name: str | None = None
     unusable: Sequence[tuple[str, str]] = ()
 
 
@@ -168,7 +169,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         command.overrides.append(f"name={name}")
     same = ",".join([*(override.key for override in overrides if len(override.values) == 1), "name"])
     extra = [f"hydra.job.config.override_dirname.exclude_keys=[{same}]"]  # folders say what differs
-    return config, Plan(extra, unusable=unusable)
+    return config, Plan(extra, name=config.name or name, unusable=unusable)
 
 
 def _launch(command: Command, library: Library, plan: Plan) -> None:
@@ -186,11 +187,10 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
 
         from gan_cli.run import run
 
-        path = _relative(Path(HydraConfig.get().runtime.output_dir))
+        hydra_config = HydraConfig.get()
+        path = _relative(Path(hydra_config.runtime.output_dir))
         try:
-            config = (
-                resumption.config if resumption else validate(plain(cfg, HydraConfig.get().overrides.task), library)
-            )
+            config = resumption.config if resumption else validate(plain(cfg, hydra_config.overrides.task), library)
             if command.multirun:
                 return sweep.run_one(config, library, path)
             return run(config, library, path, resumption)
@@ -211,7 +211,7 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
     sys.argv = flags_first(command, *plan.extra)
     hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
     if command.multirun:
-        folder = folders[0] if folders else _sweep_folder(command)
+        folder = folders[0] if folders else _sweep_folder(command, plan.name)
         print(sweep.table(folder, plan.unusable), file=sys.stderr)
         if plan.unusable:
             raise UserError(*(reason for _, reason in plan.unusable))
@@ -221,9 +221,9 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
         raise faults[0]
 
 
-def _sweep_folder(command: Command) -> Path:
-    typed = {text.lstrip("+").partition("=")[0]: text.partition("=")[2].strip("'\"") for text in command.overrides}
-    return Path(typed.get("hydra.sweep.dir", f"outputs/sweeps/{typed.get('name')}"))
+def _sweep_folder(command: Command, name: str | None) -> Path:
+    typed = [text.partition("=")[2] for text in command.overrides if text.lstrip("+").startswith("hydra.sweep.dir=")]
+    return Path(typed[-1].strip("'\"") if typed else f"outputs/sweeps/{name}")
 
 
 def _discard(path: Path) -> None:
