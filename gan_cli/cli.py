@@ -133,7 +133,7 @@ def _train(argv: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """How Hydra is called: more overrides, a checkpoint to go on from, a folder made, a sweep and what it leaves out."""
+    """How Hydra is called: more overrides, a checkpoint to go on from, a folder made, a sweep and what is left out."""
 
     extra: Sequence[str] = ()
     resumption: Resumption | None = None
