@@ -149,8 +149,18 @@ def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
 def _completed(group: str, node: Any, library: Library) -> Any:
     if not isinstance(node, Mapping) or node.get("name") not in library.options(group):
         return node  # validation says what is wrong with it
-    values = library.values(group, node["name"]).items()
-    return {**{key: value for key, value in values if not str(value).startswith("${")}, **node}
+    return _filled(node, library.values(group, node["name"]))
+
+
+def _filled(node: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """``node`` with the defaults it lacks, at any depth, but for those that refer to other keys."""
+    filled = dict(node)
+    for key, default in defaults.items():
+        if isinstance(default, Mapping) and isinstance(filled.get(key), Mapping):
+            filled[key] = _filled(filled[key], default)
+        elif key not in filled and not str(default).startswith("${"):
+            filled[key] = default
+    return filled
 
 
 def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:

@@ -120,6 +120,27 @@ def test_mlp_outputs(output, low, high):
     assert output != "none" or x.abs().max() > 1
 
 
+def test_the_weights_of_2014_are_small_and_uniform_with_biases_of_nothing():
+    options = (
+        "architecture.generator.init=0.05",
+        "architecture.generator.norm=batch",
+        "architecture.discriminator.init=0.005",
+    )
+    for network, limit in zip(players("architecture=mlp", *options), (0.05, 0.005), strict=True):
+        for name, parameter in network.named_parameters():
+            if parameter.dim() == 2:
+                assert 0.9 * limit < parameter.abs().max() <= limit, name
+            else:
+                assert (parameter == (0 if "bias" in name else 1)).all(), name
+
+
+def test_a_discriminator_can_be_fed_pixels_from_0_to_1():
+    _, signed = players("architecture=mlp")
+    _, unit = players("architecture=mlp", "architecture.discriminator.pixels=unit")
+    x = torch.rand(3, 1, 32, 32)
+    assert torch.equal(unit.eval()(2 * x - 1), signed.eval()((2 * x - 1 + 1) / 2))
+
+
 @pytest.mark.parametrize("name", ["dcgan", "mlp"])
 def test_labels_reach_both_players(name):
     generator, discriminator = players(f"architecture={name}", classes=3)

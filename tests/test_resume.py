@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in
 
 CASES = {
@@ -212,3 +213,14 @@ def test_paths_need_no_quotes_beyond_the_shells(gan_train, monkeypatch):
     assert gan_train("resume=a dir, x=1/run (2)", "steps=3").code == 0
     assert gan_train("resume=~/a dir, x=1/run (2)/checkpoints/step-000000003.pt", "steps=4").code == 0
     assert state_in(Path("a dir, x=1/run (2)"))["step"] == 4
+
+
+def test_keys_that_came_after_a_checkpoint_take_their_defaults_at_any_depth(gan_train):
+    assert gan_train(*TINY_MLP, "steps=3", "hydra.run.dir=run").code == 0
+    path = Path("run/checkpoints/step-000000003.pt")
+    state = torch.load(path, weights_only=True)
+    del state["config"]["pack"], state["config"]["prior"]["scale"]
+    del state["config"]["architecture"]["discriminator"]["pixels"]
+    torch.save(state, path)
+    assert gan_train("resume=run", "steps=4").code == 0
+    assert state_in(Path("run"))["config"]["architecture"]["discriminator"]["pixels"] == "signed"

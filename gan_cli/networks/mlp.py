@@ -58,6 +58,17 @@ def layers(sizes: list[int], activation: str, pieces: int, norm: str, dropout: f
     return made
 
 
+def initialise(network: nn.Module, limit: float | None) -> None:
+    """Weights from U(−limit, limit) and biases 0, as in the 2014 configuration; None leaves torch's own."""
+    if limit is None:
+        return
+    for name, parameter in network.named_parameters():
+        if parameter.dim() == 2:  # not the scales of norms
+            nn.init.uniform_(parameter, -limit, limit)
+        elif name.endswith("bias"):
+            nn.init.zeros_(parameter)
+
+
 class Generator(nn.Module):
     """z (B, latent) → x (B, *shape); pixels in [−1, 1]."""
 
@@ -72,6 +83,7 @@ class Generator(nn.Module):
         self.output = options["output"]
         if self.output == "auto":
             self.output = "tanh" if len(shape) == 3 else "none"
+        initialise(self, options["init"])
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         x = self.out(self.hidden(with_label(z, labels, self.classes))).unflatten(1, self.shape)
@@ -93,13 +105,16 @@ class Discriminator(nn.Module):
         if options["input_dropout"]:
             body.insert(0, nn.Dropout(options["input_dropout"]))
         self.hidden = nn.Sequential(*body)
-        self.minibatch_std = options["minibatch_std"]
+        self.minibatch_std, self.unit_pixels = options["minibatch_std"], options["pixels"] == "unit"
         self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, 1)
+        initialise(self, options["init"])
         if options["norm"] == "spectral":
             self.out = spectral_norm(self.out)
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """What the last layer judges by, (B, F)."""
+        if self.unit_pixels:
+            x = (x + 1) / 2
         hidden = self.hidden(with_label(x.flatten(1), labels, self.classes))
         return with_deviation(hidden) if self.minibatch_std else hidden
 

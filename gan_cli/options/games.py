@@ -19,6 +19,7 @@ class MLPGeneratorOptions(Options):
     norm: Literal["none", "batch", "layer"]
     dropout: Fraction
     output: Literal["auto", "tanh", "sigmoid", "none"]
+    init: Positive | None
 
 
 class MLPDiscriminatorOptions(Options):
@@ -29,6 +30,8 @@ class MLPDiscriminatorOptions(Options):
     dropout: Fraction
     input_dropout: Fraction
     minibatch_std: bool
+    init: Positive | None
+    pixels: Literal["signed", "unit"]
 
 
 class MLPOptions(Choice):
