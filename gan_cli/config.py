@@ -133,6 +133,11 @@ def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
     Raises:
         UserError: if it does not fit this version otherwise, or an option is of one's own and its folder not given.
     """
+    return validate(completed(saved, library), library)
+
+
+def completed(saved: Mapping[str, Any], library: Library) -> dict[str, Any]:
+    """The values in a checkpoint, and the defaults of keys that it does not know."""
     complete = {"name": None, "resume": None, "dry_run": False, **saved}
     if not {*SCHEMAS, *Root.model_fields} <= complete.keys():
         defaults, _ = compose(Command(), library, [])
@@ -143,7 +148,7 @@ def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
             complete[group] = {name: _completed(group, options, library) for name, options in node.items()}
         else:
             complete[group] = _completed(group, node, library)
-    return validate(complete, library)
+    return complete
 
 
 def _completed(group: str, node: Any, library: Library) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_cli import checkpoint
 from gan_cli.command import Command, Override, compose, parse_overrides
-from gan_cli.config import Config, from_saved
+from gan_cli.config import Config, completed, from_saved
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
@@ -70,7 +70,7 @@ def prepare(command: Command, library: Library) -> Resumption:
     impossible = [
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
-        for key, old, new in differences(saved, config.saved())
+        for key, old, new in differences(completed(saved, library), config.saved())
         if f"{key}.".startswith(tuple(f"{fixed}." for fixed in FIXED)) and not key.startswith(FREE)
     ]
     if impossible:
