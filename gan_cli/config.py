@@ -154,7 +154,7 @@ def completed(saved: Mapping[str, Any], library: Library) -> dict[str, Any]:
 def _completed(group: str, node: Any, library: Library) -> Any:
     if not isinstance(node, Mapping) or node.get("name") not in library.options(group):
         return node  # validation says what is wrong with it
-    return _filled(node, library.values(group, node["name"]))
+    return _filled(node, {key: value for key, value in library.values(group, node["name"]).items() if key != "class"})
 
 
 def _filled(node: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
