@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gan_cli import cpu
 from gan_cli.config import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
@@ -114,6 +115,8 @@ def build(config: Config, library: Library) -> Setup:
     """
     device = pick_device(config.device)
     set_precision(config, device)
+    if device.type == "cpu":
+        cpu.tune()
     dataset = library.build("dataset", config.dataset)
     try:
         samples = dataset.load()
