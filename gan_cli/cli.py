@@ -114,6 +114,8 @@ def _train(argv: list[str]) -> None:
         resumes = any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides)
         prepared = _resumed if resumes else _swept if command.multirun else _single
         config, plan = prepared(command, library)
+        for logger in config.logger.values():
+            library.build("logger", logger)  # refused here if its package is missing
         if config.dry_run:
             if command.multirun:
                 raise UserError("dry_run=true: shows one run: leave out --multirun")

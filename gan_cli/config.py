@@ -102,6 +102,7 @@ class Config(Root):
     penalty: dict[str, Choice]
     metrics: dict[str, Choice]
     extractor: Choice
+    logger: dict[str, Choice]
 
     def saved(self) -> dict[str, Any]:
         """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""

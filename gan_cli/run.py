@@ -19,6 +19,7 @@ from gan_cli.observers.evaluations import Evaluations
 from gan_cli.observers.hints import Hints
 from gan_cli.observers.interrupts import Interrupts
 from gan_cli.observers.log import Log
+from gan_cli.observers.loggers import Loggers
 from gan_cli.observers.progress import Progress, summary
 from gan_cli.observers.samples import SampleGrids
 from gan_cli.resume import Resumption
@@ -49,7 +50,9 @@ def run(
     folder = RunFolder(path)
     folder.open()
     try:
-        return Run(config, library, folder, resumption, live=live and screen.interactive()).finish()
+        made = Run(config, library, folder, resumption, live=live and screen.interactive())
+        with made.loggers:
+            return made.finish()
     finally:
         folder.close()
 
@@ -103,6 +106,12 @@ class Run:
                 save_best=self.checkpoints.save_best,
                 not_counted=self.record.not_counted,
             )
+        self.loggers = Loggers(
+            [library.build("logger", choice) for choice in config.logger.values()],
+            folder,
+            config,
+            not_counted=self.record.not_counted,
+        )
 
     def finish(self) -> float | None:
         """Trains to the end, and says how it went in ``status.json`` whatever happens."""
@@ -141,13 +150,13 @@ class Run:
     def _train(self) -> None:
         config, setup = self.config, self.setup
         with Interrupts(config.steps) as interrupts, self.progress:
-            watching = (self._count, self.record, self.grids, self.evaluations, self.checkpoints, self.progress)
+            watching = (self._count, self.record, self.grids, self.evaluations, self.loggers, self.checkpoints)
             train(
                 setup.players,
                 setup.minibatches,
                 setup.sampler.prior,
                 setup.ema,
-                [*(observer for observer in watching if observer is not None), interrupts],
+                [*(observer for observer in watching if observer is not None), self.progress, interrupts],
                 batch_size=config.batch_size,
                 steps=range(self.start + 1, config.steps + 1),
                 updates=config.updates,

@@ -5,10 +5,10 @@ Values live in the YAML files of ``conf/``; nothing here imports torch.
 
 from __future__ import annotations
 
-from gan_cli.options import datasets, games, judging
+from gan_cli.options import datasets, games, judging, loggers
 from gan_cli.options.base import Choice
 
-SEVERAL = ("penalty", "metrics")  # groups of which any number can be chosen
+SEVERAL = ("penalty", "metrics", "logger")  # groups of which any number can be chosen
 SCHEMAS: dict[str, dict[str, type[Choice]]] = {
     "dataset": {
         "digits": datasets.ImageOptions,
@@ -74,4 +74,5 @@ SCHEMAS: dict[str, dict[str, type[Choice]]] = {
         "two_sample": judging.TwoSampleOptions,
         "memorisation": judging.MemorisationOptions,
     },
+    "logger": {"tensorboard": Choice, "wandb": loggers.WandBOptions},
 }

@@ -14,7 +14,7 @@ from gan_cli.errors import UserError
 
 IGNORED = (  # keys of a config that are not about the training
     *("hydra", "name", "resume", "dry_run", "sweep", "figure"),
-    *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every"),
+    *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every", "logger"),
 )
 MISSING = "missing"
 LAST = ("loss/discriminator", "loss/generator", "D/real", "D/fake", "images_per_second")
