@@ -89,7 +89,8 @@ def run_folder(where: str, key: str) -> Path:
         ]
         if not found:
             raise UserError(
-                f"{key}=latest: there is no run with checkpoints under outputs/: give its folder, {key}=PATH"
+                f"{key}=latest: there is no run with checkpoints under {Path('outputs').resolve()}: "
+                f"give its folder, {key}=PATH"
             )
         return max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent
     path = Path(where).expanduser()

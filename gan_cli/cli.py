@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from gan_cli import sweep
 from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain, quoted
-from gan_cli.config import validate
+from gan_cli.config import Root, validate
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.library import Library, shipped_conf
+from gan_cli.options import SCHEMAS
 from gan_cli.sampling.keys import SAMPLING
 from gan_cli.tools import EVALUATION
+from gan_cli.typed import known_keys
 
 if TYPE_CHECKING:
     from gan_cli.config import Config
@@ -74,6 +76,7 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     except Interrupted as error:
         return error.exit_code
     except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:  # `gan-train --cfg job | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,6 +114,8 @@ def _train(argv: list[str]) -> None:
     library = Library(*command.config_dirs)
     plan = Plan()
     if command.trains:
+        if foreign := _of_other_commands(command.overrides):
+            raise UserError(*foreign)
         resumes = any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides)
         prepared = _resumed if resumes else _swept if command.multirun else _single
         config, plan = prepared(command, library)
@@ -131,6 +136,19 @@ def _train(argv: list[str]) -> None:
             _discard(plan.claimed)
         check(command, library, validate)  # says the same in one line for each mistake
         raise
+
+
+def _of_other_commands(overrides: Sequence[str]) -> list[str]:
+    """One line for each key that is not ours, nor the end of one of ours, but that of a command beside this one."""
+    ours = {part for key in known_keys(Root, tuple(SCHEMAS)) for part in (key, key.rpartition(".")[2])}
+    lines = []
+    for text in overrides:
+        key, _, value = text.lstrip("+").partition("=")
+        tools = [f"gan-{tool.name}" for tool in (EVALUATION, SAMPLING) if key in tool.root.model_fields]
+        if tools and key not in ours:
+            value = value.strip("'\"")
+            lines.append(f"{key}={value}: is a key of {' and '.join(tools)}, not of gan-train")
+    return lines
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from gan_cli import figures, screen
 from gan_cli.build import Setup, build
 from gan_cli.config import Config
+from gan_cli.environment import environment
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.library import Library
 from gan_cli.observers.checkpoints import Checkpoints
@@ -65,6 +66,7 @@ class Run:
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
         self.setup = setup = build(config, library)
+        self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
         self.last: dict[str, Any] = {}  # the newest record of the log
         self.quality: dict[str, float] = {}  # of the newest samples of a mixture
@@ -212,9 +214,11 @@ class Run:
         if self.evaluations and self.config.watch:
             facts["best"] = {
                 "metric": self.config.watch,
+                "better": "low" if self.evaluations.sign < 0 else "high",
                 "value": self.evaluations.best,
                 "step": self.evaluations.best_step,
             }
+        facts["environment"] = self.environment
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 
 

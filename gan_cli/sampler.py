@@ -45,7 +45,7 @@ class Sampler:
         Raises:
             ValueError: if ``n`` is not positive or the labels do not fit.
         """
-        if not isinstance(n, Integral) or n < 1:
+        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise ValueError(f"n={n!r}: must be a whole number of samples, at least 1")
         if self.classes and labels is None:
             labels = torch.arange(n) % self.classes

@@ -39,6 +39,9 @@ MISTAKES = [
     ("-x", "-x: no such flag"),
     ("--experimental-rerun x.pickle", "--experimental-rerun: would run pickled code"),
     ("--config-dir nowhere", "nowhere: no such folder"),
+    ("checkpoint=latest", "checkpoint=latest: is a key of gan-eval and gan-sample, not of gan-train"),
+    ("count=100 dataset=mnst", "count=100: is a key of gan-eval, not of gan-train"),
+    ("size=32", "size=32: no such key (did you mean 'dataset.size' or 'prior.size'?)"),
     ("steps", "steps: overrides are written key=value"),
     # types and limits
     ("steps=many", "steps=many: must be a whole number"),
@@ -120,7 +123,7 @@ MISTAKES = [
     ("hydra.run.dir=notes.txt/run", "notes.txt/run: cannot make the run folder"),
     ("hydra.nonsense=1", "nonsense"),
     # resume
-    ("resume=latest", "resume=latest: there is no run with checkpoints under outputs/"),
+    ("resume=latest", "resume=latest: there is no run with checkpoints under /"),
     ("resume=nowhere", "resume=nowhere: no such file or folder"),
     ("resume=empty", "resume=empty: has no checkpoints"),
     ("resume=notes.txt", "notes.txt: not a readable checkpoint"),

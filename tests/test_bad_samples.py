@@ -86,7 +86,8 @@ def test_a_checkpoint_that_is_not_there_is_named(gan_sample):
     for typed, expected in [
         (
             "latest",
-            "checkpoint=latest: there is no run with checkpoints under outputs/: give its folder, checkpoint=PATH",
+            f"checkpoint=latest: there is no run with checkpoints under {Path.cwd()}/outputs: "
+            "give its folder, checkpoint=PATH",
         ),
         ("gone", "checkpoint=gone: no such file or folder: give a run folder, a checkpoint, or latest"),
         (".", "checkpoint=.: has no checkpoints: give the folder of a run, such as outputs/<date>/<time>"),

@@ -8,13 +8,25 @@ import json
 import re
 from pathlib import Path
 from statistics import fmean, stdev
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
+import torch
 from conftest import TINY_POINTS, Result, metrics_in
+from PIL import Image
 
 from gan_cli import cli
+from gan_cli.report.collect import Run
 from gan_cli.report.command import main
-from gan_cli.report.page import chosen, curves
+from gan_cli.report.page import as_html, chosen, curves
+from gan_cli.run_folder import RunFolder
+
+
+def content_of(page: str) -> dict:
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*)</script>', page)
+    return json.loads(data)
+
 
 SWEEP = ("-m", *TINY_POINTS, "steps=6", "sample_every=2", "log_every=2", "loss=minimax,hinge", "seed=0,1", "name=games")
 
@@ -39,21 +51,22 @@ def test_the_page_needs_nothing_else_and_holds_what_the_runs_hold(gan_train, gan
     page = Path("outputs/sweeps/games/report.html").read_text()
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)""", page)
     assert set(re.findall(r"https?://[\w./]+", page)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
-    (data,) = re.findall(r"^const data = (.*);$", page, re.MULTILINE)
-    content = json.loads(data)
+    content = content_of(page)
     assert content["keys"] == ["loss", "seed"]
     names = [f"loss-{loss}_seed-{seed}" for loss in ("hinge", "minimax") for seed in (0, 1)]
     assert [run["name"] for run in content["runs"]] == names
     for run in content["runs"]:
         folder = Path("outputs/sweeps/games") / run["name"]
-        assert (Path("outputs/sweeps/games") / run["link"]).is_dir()
+        assert (Path("outputs/sweeps/games") / unquote(run["link"])).is_dir()
         records = metrics_in(folder)
         steps, values = run["curves"]["loss/generator"]
         assert steps == [2, 4, 6]
         assert values == pytest.approx([record["loss/generator"] for record in records], rel=1e-4)
         assert list(run["grids"]) == ["2", "4", "6"]
-        assert run["command"].startswith("gan-train ")
-        assert f"loss={run['settings']['loss']}" in run["command"]
+        (command,) = run["commands"]
+        assert command.startswith("gan-train ")
+        assert f"loss={run['settings']['loss']}" in command
+        assert run["environment"]["torch"] == torch.__version__
 
 
 def test_tables_have_every_run_or_the_mean_and_spread_over_seeds(gan_train, gan_report):
@@ -77,6 +90,56 @@ def test_failed_and_diverged_runs_are_on_the_page_with_their_reason(gan_train, g
     assert {run["status"]["status"] for run in runs} == {"finished", "diverged", "failed"}
     assert gan_report("outputs/sweeps/bad", "--out", "page.html").code == 0
     assert "must be greater than 0" in Path("page.html").read_text()
+
+
+def test_what_was_typed_at_a_resume_counts(gan_train, gan_report):
+    assert gan_train(*TINY_POINTS, "steps=4", "log_every=2", "hydra.run.dir=run").code == 0
+    assert gan_train("resume=run", "steps=6", "loss=hinge", "optimizer.lr=1e-3").code == 0
+    assert gan_train(*TINY_POINTS, "steps=4", "log_every=2", "hydra.run.dir=other").code == 0
+    run, other = json.loads(gan_report("run", "other", "--format", "json").out)
+    assert (run["settings"]["loss"], other["settings"]["loss"]) == ("hinge", "non_saturating")
+    assert (run["settings"]["steps"], other["settings"]["steps"]) == (6, 4)
+    assert run["settings"]["optimizer.lr"] == 1e-3
+    assert run["commands"][1:] == ["gan-train resume=latest steps=6 loss=hinge optimizer.lr=1e-3"]
+
+
+def test_a_killed_run_is_told_from_a_running_one_and_a_torn_line_ends_the_curve(gan_train, gan_report):
+    assert gan_train("-m", *TINY_POINTS, "steps=4", "log_every=2", "seed=0,1", "name=two").code == 0
+    for seed in (0, 1):
+        folder = Path(f"outputs/sweeps/two/seed-{seed}")
+        status = json.loads((folder / "status.json").read_text())
+        (folder / "status.json").write_text(json.dumps({**status, "status": "running", "step": 0}))
+        with (folder / "metrics.jsonl").open("a") as file:
+            file.write('{"step": 6, "loss/gen')
+    Path("outputs/foreign").mkdir()
+    Path("outputs/foreign/status.json").write_text('{"of": "another program"}')
+    alive = RunFolder(Path("outputs/sweeps/two/seed-1"))
+    alive.open()
+    try:
+        killed, running = json.loads(gan_report("outputs", "--format", "json").out)
+    finally:
+        alive.close()
+    assert (killed["status"]["status"], running["status"]["status"]) == ("killed", "running")
+    assert (killed["status"]["step"], running["status"]["step"]) == (4, 4)
+    assert killed["status"]["reason"] == "continue: gan-train resume=outputs/sweeps/two/seed-0"
+
+
+def test_two_hundred_runs_fit_on_a_page(tmp_path):
+    records = [{"step": i, **{f"value/{k}": i / 7 + k for k in range(20)}} for i in range(1, 3001)]
+    (tmp_path / "samples").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (280, 280), dtype=np.uint8)  # what compresses worst
+    for step in range(100, 3001, 100):
+        Image.fromarray(noise).save(tmp_path / "samples" / f"step-{step:09d}.png")
+    (tmp_path / "status.json").write_text('{"status": "finished"}')
+    run = Run(tmp_path, "run")
+    run.__dict__["records"] = records
+    one = as_html([run], tmp_path)
+    assert len(content_of(one)["runs"][0]["grids"]) == 12
+    many = as_html([run] * 200, tmp_path)
+    assert len(many) < 20e6
+    steps = list(content_of(many)["runs"][0]["grids"])
+    assert len(steps) >= 2
+    assert steps[-1] == "3000"
 
 
 @pytest.mark.parametrize(

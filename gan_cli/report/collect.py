@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +13,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from gan_cli.errors import UserError
+from gan_cli.sweep import status_of
+
+try:
+    import fcntl
+except ImportError:  # Windows: a run that says so is taken to be running
+    fcntl = None  # type: ignore[assignment]
 
 IGNORED = (  # keys of a config that are not about the training
     *("hydra", "name", "resume", "dry_run", "sweep", "figure"),
@@ -29,7 +37,13 @@ class Run:
 
     @cached_property
     def status(self) -> dict[str, Any]:
-        return json.loads((self.folder / "status.json").read_text())
+        """What ``status.json`` says; of a run that a kill has ended ``killed``, of an unfinished one the last step."""
+        found = status_of(self.folder)
+        if found["status"] == "running":
+            if not held(self.folder):
+                found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
+            found["step"] = max([found.get("step") or 0, *(record["step"] for record in self.records[-1:])])
+        return found
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -39,17 +53,33 @@ class Run:
         file = self.folder / ".hydra" / "config.yaml"
         if not file.is_file():
             return {}
-        node = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
+        whole = OmegaConf.load(file)
+        for folder, typed in self._resumptions:
+            later = OmegaConf.load(folder / "config.yaml")
+            for text in typed:
+                key = text.partition("=")[0].replace("/", ".")
+                OmegaConf.update(whole, key, OmegaConf.select(later, key), merge=False, force_add=True)
+        node = OmegaConf.to_container(whole, resolve=True)
         assert isinstance(node, dict)
         return flattened({key: value for key, value in node.items() if key not in IGNORED})
 
     @cached_property
     def overrides(self) -> list[str]:
-        """What was typed."""
-        from omegaconf import OmegaConf
+        """What was typed at first."""
+        return _texts(self.folder / ".hydra")
 
-        file = self.folder / ".hydra" / "overrides.yaml"
-        return [str(text) for text in OmegaConf.load(file)] if file.is_file() else []
+    @property
+    def commands(self) -> list[str]:
+        """What makes this run again: the first command, and one for each resumption with other keys."""
+        later = [["resume=latest", *typed] for _, typed in self._resumptions if typed]
+        return [shlex.join(["gan-train", *words]) for words in [self.overrides, *later]]
+
+    @cached_property
+    def _resumptions(self) -> list[tuple[Path, list[str]]]:
+        """The folder of each, and what was typed beside ``resume``."""
+        folders = sorted((self.folder / ".hydra").glob("resume-*"), key=lambda path: int(path.name[7:]))
+        words = [[text.lstrip("+") for text in _texts(folder)] for folder in folders]
+        return [(f, [w for w in typed if not w.startswith("resume=")]) for f, typed in zip(folders, words, strict=True)]
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
@@ -71,7 +101,7 @@ class Run:
         values.update((key, self.status[key]) for key in ("modes", "high_quality") if key in self.status)
         for record in self.records:
             for key, value in record.items():
-                if key in LAST or key.startswith("metric/"):
+                if key in LAST or (key.startswith("metric/") and key != "metric/of_modes"):
                     values[key.removeprefix("metric/")] = value
         return values
 
@@ -82,6 +112,27 @@ class Run:
         return {int(file.stem.removeprefix("step-")): file for file in files}
 
 
+def held(folder: Path) -> bool:
+    """Whether a process is training there."""
+    if not fcntl:
+        return True
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(place)
+    return False
+
+
+def _texts(folder: Path) -> list[str]:
+    from omegaconf import OmegaConf
+
+    file = folder / "overrides.yaml"
+    return [str(text) for text in OmegaConf.load(file)] if file.is_file() else []
+
+
 def flattened(node: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(node, dict):
         parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k != "class"]
@@ -89,22 +140,27 @@ def flattened(node: Any, prefix: str = "") -> dict[str, Any]:
     return {prefix.removesuffix(".name"): node}
 
 
-def collect(paths: Iterable[str]) -> list[Run]:
+def collect(paths: Sequence[str]) -> list[Run]:
     """All runs below these paths, by name.
 
     Raises:
         UserError: if there is none.
     """
     runs: dict[Path, Run] = {}
+    several = len(paths) > 1
     for text in paths:
-        root = Path(text).expanduser()
+        root, found = Path(text).expanduser(), 0
         if not root.exists():
             raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
         for file in sorted(root.rglob("status.json")):
             folder = file.parent
-            name = folder.relative_to(root).as_posix() if folder != root else folder.name
+            if "status" not in status_of(folder):
+                continue  # not ours
+            name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
+            name = f"{root.resolve().name}/{name}" if several and folder != root else name
             runs.setdefault(folder.resolve(), Run(folder, name))
-        if not runs:
+            found += 1
+        if not found:
             raise UserError(f"{text}: holds no run: give a run folder, or one with runs below it, such as outputs")
     return list(runs.values())
 

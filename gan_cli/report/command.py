@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
 
         text = as_html(runs, path.parent)
     _write(text, path)
-    print(f"gan-report: {len(runs)} runs: {path}", file=sys.stderr)
+    print(f"gan-report: {len(runs)} run{'s' * (len(runs) > 1)}: {path}", file=sys.stderr)
     return None
 
 

@@ -6,21 +6,26 @@ import base64
 import io
 import json
 import os
-import shlex
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
 from gan_cli import __version__
 from gan_cli.report.collect import Run, differing
-from gan_cli.report.tables import result_keys
+from gan_cli.report.tables import low_is_better, result_keys
 
-POINTS = 300  # of a curve
-PICTURES = 240  # on the page, shared out among the runs
-SIDE = 420  # pixels of a picture's longer side
+SCRIPTS = ("data.js", "board.js", "curves.js", "samples.js", "search.js", "runs.js")  # in this order
+NUMBERS = 500_000  # in all curves together: about 7 MB
+POINTS = (40, 300)  # of a curve, at least and at most
+PICTURES = 9_000_000  # bytes of all sample grids together
+STEPS = (1, 12)  # sample grids of a run, at least and at most
+MANY = 24  # runs; of more, pictures are smaller
+SIDES = (480, 240)  # pixels of a picture's longer side, of few runs and of many
+NOT_DRAWN = ("step", "images", "epoch", "seconds")
 
 
 def as_html(runs: Sequence[Run], beside: Path) -> str:
@@ -29,46 +34,52 @@ def as_html(runs: Sequence[Run], beside: Path) -> str:
     Args:
         beside: the folder the page will lie in, from which links lead to the runs.
     """
-    keys = differing(runs)
+    keys, side = differing(runs), SIDES[len(runs) > MANY]
+    lines = sum(len({key for record in run.records for key in record}) for run in runs)
+    points = min(POINTS[1], max(POINTS[0], NUMBERS // max(1, 2 * lines)))
+    steps = _affordable(runs, side)
+    facts = [_facts(run, keys, points, steps, side) for run in runs]
+    for run, fact in zip(runs, facts, strict=True):
+        fact["link"] = quote(Path(os.path.relpath(run.folder, beside)).as_posix())
     content = {
         "version": __version__,
         "keys": keys,
         "results": result_keys(runs),
-        "runs": [
-            {**_facts(run, keys, max(1, min(12, PICTURES // len(runs)))), "link": os.path.relpath(run.folder, beside)}
-            for run in runs
-        ],
+        "low": low_is_better(runs),
+        "real": _real(runs, side),
+        "runs": facts,
     }
-    template = resources.files("gan_cli").joinpath("assets/report.html").read_text(encoding="utf-8")
-    data = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")  # so that no value ends the script
-    return template.replace("/*DATA*/null", data)
+    page = _asset("page.html").replace("/*CSS*/", _asset("page.css"))
+    page = page.replace("/*SCRIPT*/", "\n".join(_asset(name) for name in SCRIPTS))
+    data = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # no value ends it
+    return page.replace("/*DATA*/", data)
 
 
-def _facts(run: Run, keys: Sequence[str], pictures: int) -> dict[str, Any]:
+def _asset(name: str) -> str:
+    return resources.files("gan_cli").joinpath(f"assets/report/{name}").read_text(encoding="utf-8")
+
+
+def _facts(run: Run, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, Any]:
+    status = run.status
     return {
         "name": run.name,
         "folder": str(run.folder),
-        "status": run.status.get("status"),
-        "reason": run.status.get("reason"),
-        "step": run.status.get("step"),
-        "seconds": run.status.get("seconds"),
+        **{key: status.get(key) for key in ("status", "reason", "step", "seconds", "environment")},
         "settings": {key: run.config.get(key) for key in keys},
-        "command": shlex.join(["gan-train", *run.overrides]),
+        "commands": run.commands,
         "results": run.results,
-        "curves": curves(run.records),
-        "grids": {step: _picture(run, step) for step in chosen(sorted(run.grids), pictures)},
+        "curves": curves(run.records, points),
+        "grids": {step: picture(run.grids[step], side) for step in chosen(sorted(run.grids), steps)},
     }
 
 
-def curves(records: Sequence[dict[str, Any]]) -> dict[str, list[list[float | None]]]:
+def curves(records: Sequence[dict[str, Any]], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
     """Each logged value as steps and values, thinned out to what can be seen."""
-    names = dict.fromkeys(key for record in records for key in record)
+    names = dict.fromkeys(key for record in records for key in record if key not in NOT_DRAWN)
     found = {}
     for name in names:
-        if name in ("step", "images", "epoch", "seconds"):
-            continue
         rows = [(record["step"], record[name]) for record in records if name in record]
-        rows = [rows[i] for i in chosen(range(len(rows)), POINTS)]
+        rows = [rows[i] for i in chosen(range(len(rows)), points)]
         found[name] = [[step for step, _ in rows], [_rounded(value) for _, value in rows]]
     return found
 
@@ -84,10 +95,24 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
 
 
-def _picture(run: Run, step: int) -> str:
-    """A sample grid as a data URL, small enough for a page of many."""
-    with Image.open(run.grids[step]) as image:
-        image.thumbnail((SIDE, SIDE))
+def _affordable(runs: Sequence[Run], side: int) -> int:
+    """Sample grids of each run that the page has room for, judged by the last of the first run that has one."""
+    last = next((run.grids[max(run.grids)] for run in runs if run.grids), None)
+    size = len(picture(last, side)) if last else 1
+    return min(STEPS[1], max(STEPS[0], PICTURES // (size * len(runs))))
+
+
+def _real(runs: Sequence[Run], side: int) -> str | None:
+    """Training samples, if all runs show the same."""
+    files = [file for run in runs if (file := run.folder / "samples" / "real.png").is_file()]
+    return picture(files[0], side) if len({file.read_bytes() for file in files}) == 1 else None
+
+
+def picture(path: Path, side: int) -> str:
+    """A picture as a data URL, small enough for a page of many."""
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+        small.thumbnail((side, side))
         file = io.BytesIO()
-        image.convert("RGB").save(file, "WEBP", quality=70)
+        small.save(file, "WEBP", quality=70, method=2)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

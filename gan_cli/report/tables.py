@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from gan_cli.mistakes import shown
 from gan_cli.report.collect import Run, differing, grouped
+
+LOW = ("loss/", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap", "two_sample", "copied", "distance")
 
 
 def as_csv(runs: Sequence[Run]) -> str:
@@ -35,7 +38,7 @@ def as_json(runs: Sequence[Run]) -> str:
             "folder": str(run.folder),
             "status": run.status,
             "settings": {key: run.config.get(key) for key in keys},
-            "overrides": run.overrides,
+            "commands": run.commands,
             "results": run.results,
         }
         for run in runs
@@ -50,15 +53,32 @@ def as_markdown(runs: Sequence[Run]) -> str:
     lines = ["| " + " | ".join([*keys, "runs", *results]) + " |", "|" + "---|" * (len(keys) + 1 + len(results))]
     for group in groups:
         cells = [shown(group.settings[key]) for key in keys]
-        cells += [str(len(group.runs)), *(spread(group.results.get(key)) for key in results)]
+        cells += [_count(group.runs), *(spread(group.results.get(key)) for key in results)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _count(runs: Sequence[Run]) -> str:
+    """``5 (1 diverged)``"""
+    others = Counter(str(run.status["status"]) for run in runs if run.status["status"] != "finished")
+    return (
+        f"{len(runs)} ({', '.join(f'{count} {status}' for status, count in others.items())})"
+        if others
+        else str(len(runs))
+    )
 
 
 def result_keys(runs: Sequence[Run]) -> list[str]:
     """Every result that any run has; the watched ones first."""
     keys = dict.fromkeys(key for run in runs for key in run.results)
     return sorted(keys, key=lambda key: not key.startswith("best "))
+
+
+def low_is_better(runs: Sequence[Run]) -> list[str]:
+    """Results of which less is better; how a watched one is judged, the runs say."""
+    watched = {f"best {best['metric']}": best for run in runs if (best := run.status.get("best"))}
+    said = {key: best["better"] == "low" for key, best in watched.items() if "better" in best}
+    return [key for key in result_keys(runs) if said.get(key, any(word in key for word in LOW))]
 
 
 def spread(value: tuple[float, float | None] | None) -> str:

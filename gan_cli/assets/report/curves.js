@@ -1,0 +1,181 @@
+// curves: some plots side by side, with one range of steps for all of them
+
+const names = [...new Set(runs.flatMap(run => Object.keys(run.curves)))];
+const pairs = {"losses of D and G": ["loss/discriminator", "loss/generator"], "D(x) and D(G(z))": ["D/real", "D/fake"]};
+const graphs = {};
+for (const [title, pair] of Object.entries(pairs)) if (pair.every(name => names.includes(name))) graphs[title] = pair;
+for (const name of names) graphs[name.replace("metric/", "")] = [name];
+const EDGE = {left: 62, right: 14, top: 10, bottom: 26}, HEIGHT = 300;
+const plots = [];
+
+function smoothed(values, width) {
+  if (!width) return values;
+  return values.map((_, i) => {
+    const part = values.slice(Math.max(0, i - width), i + width + 1).filter(known);
+    return part.length ? mean(part) : null;
+  });
+}
+
+// one line for each group: its mean over seeds, with the spread as a band
+function series(row, name) {
+  const list = row.members.filter(run => run.curves[name]).map(run => {
+    const [steps, values] = run.curves[name];
+    return {steps, values: smoothed(values, +$("smooth").value)};
+  });
+  if (list.length < 2) return list[0] ? {...list[0], row, name} : null;
+  const at = new Map();
+  for (const {steps, values} of list) steps.forEach((step, i) => {
+    if (!at.has(step)) at.set(step, []);
+    if (values[i] !== null) at.get(step).push(values[i]);
+  });
+  const steps = [...at.keys()].sort((a, b) => a - b), values = steps.map(step => at.get(step).length ? mean(at.get(step)) : null);
+  const half = steps.map(step => at.get(step).length > 1 ? deviation(at.get(step)) : 0);
+  return {steps, values, half, row, name};
+}
+
+// round numbers between two ends
+function ticks(low, high, count) {
+  const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) || rough, found = [];
+  for (let i = Math.ceil(low / step); i * step <= high + step * 1e-9; i++) found.push(i * step);
+  return found;
+}
+
+const range = () => {
+  let low = Infinity, high = -Infinity;
+  for (const run of ticked()) for (const [steps] of Object.values(run.curves)) {
+    low = Math.min(low, steps[0]);
+    high = Math.max(high, steps[steps.length - 1]);
+  }
+  return [low, high];
+};
+
+function plot({select, box, tip}) {
+  const wanted = graphs[select.value] || [], isLog = $("log").checked;
+  const scale = value => value === null || (isLog && value <= 0) ? null : isLog ? Math.log10(value) : value;
+  const lines = grouped(ticked()).flatMap(row => wanted.map(name => series(row, name))).filter(Boolean);
+  for (const line of lines) line.ys = line.values.map(scale);
+  const width = Math.max(300, box.clientWidth), {left, right, top, bottom} = EDGE;
+  const svg = draw("svg", {viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${select.value} over steps, ${lines.length} lines`});
+  box.replaceChildren(svg);
+  const [x0, x1] = state.zoom || range();
+  let y0 = Infinity, y1 = -Infinity;
+  for (const {steps, values, half} of lines) values.forEach((value, i) => {
+    if (value === null || steps[i] < x0 || steps[i] > x1) return;
+    const ends = [value, ...(half ? [value - half[i], value + half[i]] : [])].map(scale).filter(known);
+    y0 = Math.min(y0, ...ends);
+    y1 = Math.max(y1, ...ends);
+  });
+  tip.textContent = "";
+  if (y0 > y1) {
+    draw("text", {x: width / 2, y: HEIGHT / 2, "text-anchor": "middle"}, svg).textContent = "nothing to show: tick runs above";
+    return;
+  }
+  const pad = (y1 - y0) * .05 || .5;
+  y0 -= pad; y1 += pad;
+  const px = x => left + (x - x0) / (x1 - x0 || 1) * (width - left - right);
+  const py = y => top + (y1 - y) / (y1 - y0) * (HEIGHT - top - bottom);
+  for (const y of ticks(y0, y1, 5)) {
+    draw("line", {class: "axis", x1: left, x2: width - right, y1: py(y), y2: py(y)}, svg);
+    draw("text", {x: left - 6, y: py(y) + 4, "text-anchor": "end"}, svg).textContent = number(isLog ? 10 ** y : +y.toPrecision(12));
+  }
+  for (const x of x1 > x0 ? ticks(x0, x1, width / 90) : [x0])
+    draw("text", {x: px(x), y: HEIGHT - 6, "text-anchor": px(x) > width - 30 ? "end" : "middle"}, svg).textContent = number(x);
+  const clip = draw("clipPath", {id: `inside-${select.id}`}, svg);
+  draw("rect", {x: left, y: top, width: width - left - right, height: HEIGHT - top - bottom}, clip);
+  const inside = draw("g", {"clip-path": `url(#inside-${select.id})`}, svg);
+  for (const line of lines) trace(line, inside, px, py, scale, line.name === wanted[1]);
+  listen(svg, lines, {px, py, width, x0, x1, tip});
+}
+
+function trace(line, parent, px, py, scale, second) {
+  const style = `--hue: ${line.row.hue}`, {steps, values, ys, half} = line;
+  if (half && half.some(Boolean)) {
+    const drawn = steps.map((_, i) => i).filter(i => ys[i] !== null && scale(values[i] - half[i]) !== null);
+    const edge = sign => drawn.map(i => `${px(steps[i]).toFixed(1)} ${py(scale(values[i] + sign * half[i])).toFixed(1)}`);
+    if (drawn.length > 1) draw("path", {class: "band", style, d: `M${edge(1).join("L")}L${edge(-1).reverse().join("L")}Z`}, parent);
+  }
+  let d = "", pen = "M";
+  ys.forEach((y, i) => {
+    if (y === null) { pen = "M"; return; }
+    d += `${pen}${px(steps[i]).toFixed(1)} ${py(y).toFixed(1)}`;
+    pen = "L";
+  });
+  line.path = draw("path", {class: second ? "series second" : "series", style, d}, parent);
+  if (ys.length === 1 && ys[0] !== null) draw("circle", {style, cx: px(steps[0]), cy: py(ys[0]), r: 3}, parent);
+}
+
+function listen(svg, lines, {px, py, width, x0, x1, tip}) {
+  const mark = draw("rect", {y: EDGE.top, height: HEIGHT - EDGE.top - EDGE.bottom, width: 0, fill: "var(--accent)", opacity: .2}, svg);
+  const at = event => {
+    const place = svg.getBoundingClientRect();
+    return [(event.clientX - place.left) / place.width * width, (event.clientY - place.top) / place.height * HEIGHT];
+  };
+  let from = null;
+  svg.onpointerdown = event => { [from] = at(event); svg.setPointerCapture(event.pointerId); };
+  svg.onpointermove = event => {
+    const [mx, my] = at(event);
+    if (from !== null) {
+      mark.setAttribute("x", Math.min(from, mx));
+      mark.setAttribute("width", Math.abs(mx - from));
+      return;
+    }
+    let best = null;
+    for (const line of lines) line.ys.forEach((y, i) => {
+      if (y === null) return;
+      const distance = (px(line.steps[i]) - mx) ** 2 + (py(y) - my) ** 2;
+      if (!best || distance < best.distance) best = {distance, line, i};
+    });
+    if (!best) return;
+    for (const line of lines) line.path.setAttribute("opacity", best.distance < 900 && line.row !== best.line.row ? .15 : 1);
+    const {row, name, steps, values, half} = best.line;
+    const spread = half ? ` ± ${number(half[best.i])}` : "";
+    tip.replaceChildren(dot(row.hue), `${row.label}: ${name.replace("metric/", "")} ${number(values[best.i])}${spread} at step ${steps[best.i]}`);
+  };
+  svg.onpointerleave = () => { for (const line of lines) line.path.setAttribute("opacity", 1); };
+  svg.onpointerup = event => {
+    const [to] = at(event), back = x => x0 + (Math.min(Math.max(x, EDGE.left), width - EDGE.right) - EDGE.left) / (width - EDGE.left - EDGE.right) * (x1 - x0);
+    if (from !== null && Math.abs(to - from) > 12) zoom(back(Math.min(from, to)), back(Math.max(from, to)));
+    from = null;
+    mark.setAttribute("width", 0);
+  };
+  svg.onpointercancel = () => { from = null; mark.setAttribute("width", 0); };
+  svg.ondblclick = () => { state.zoom = null; curves(); };
+}
+
+function zoom(low, high) {
+  const [least, most] = range(), span = Math.min(high - low, most - least);
+  const start = Math.min(Math.max(low, least), most - span);
+  state.zoom = span < most - least ? [start, start + span] : null;
+  curves();
+}
+
+function move(factor, shift) { // of the range: how much wider, and how far on
+  const [low, high] = state.zoom || range(), span = high - low, middle = (low + high) / 2 + shift * span;
+  zoom(middle - factor * span / 2, middle + factor * span / 2);
+}
+
+const curves = () => plots.forEach(plot);
+
+function panels() {
+  const titles = Object.keys(graphs), metric = titles.find(title => graphs[title][0].startsWith("metric/"));
+  const best = data.results.find(key => key.startsWith("best "))?.slice(5);
+  const start = [graphs[best] ? best : metric, ...Object.keys(pairs).filter(title => graphs[title])].filter(known);
+  for (const [i, title] of (start.length ? start : titles.slice(0, 1)).entries()) {
+    const select = make("select", {id: `graph-${i}`}, ...titles.map(value => make("option", {textContent: value, value})));
+    select.value = title;
+    const dashes = make("span", {className: "soft"}), box = make("div"), tip = make("p", {className: "tip soft"}), panel = {select, box, tip};
+    const explain = () => { dashes.textContent = graphs[select.value][1] ? `dashed: ${graphs[select.value][1]}` : ""; };
+    select.onchange = () => { explain(); plot(panel); };
+    explain();
+    $("plots").append(make("div", {className: "plot"}, make("div", {className: "bar"}, make("label", {}, "Value", select), dashes), box, tip));
+    plots.push(panel);
+  }
+  $("in").onclick = () => move(.5, 0);
+  $("out").onclick = () => move(2, 0);
+  $("left").onclick = () => move(1, -.25);
+  $("right").onclick = () => move(1, .25);
+  $("whole").onclick = () => { state.zoom = null; curves(); };
+  $("log").onchange = curves;
+  $("smooth").oninput = curves;
+}
