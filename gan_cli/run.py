@@ -112,6 +112,7 @@ class Run:
             [library.build("logger", choice) for choice in config.logger.values()],
             folder,
             config,
+            at=lambda: self.at,
             not_counted=self.record.not_counted,
         )
 

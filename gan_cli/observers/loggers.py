@@ -23,6 +23,7 @@ class Loggers:
     around the run.
 
     Args:
+        at: the step the run is at; a kill may have left pictures of later ones.
         not_counted: a context in which time is not the training's.
     """
 
@@ -32,9 +33,11 @@ class Loggers:
         folder: RunFolder,
         config: Config,
         *,
+        at: Callable[[], int],
         not_counted: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self.loggers, self.folder, self.config, self.not_counted = loggers, folder, config, not_counted
+        self.loggers, self.folder, self.config = loggers, folder, config
+        self.at, self.not_counted = at, not_counted
         self.intervals = (config.log_every, config.sample_every, config.evaluate_every)
         self._read = 0  # bytes of metrics.jsonl
         self._newest = -1  # step of the newest picture told of
@@ -62,7 +65,7 @@ class Loggers:
         pictures = sorted(
             (step, path)
             for path in self.folder.samples.glob("step-*.png")
-            if (step := int(path.stem.removeprefix("step-"))) > self._newest
+            if self._newest < (step := int(path.stem.removeprefix("step-"))) <= self.at()
         )
         for record in self._records():
             while pictures and pictures[0][0] < record["step"]:

@@ -61,11 +61,8 @@ def as_markdown(runs: Sequence[Run]) -> str:
 def _count(runs: Sequence[Run]) -> str:
     """``5 (1 diverged)``"""
     others = Counter(str(run.status["status"]) for run in runs if run.status["status"] != "finished")
-    return (
-        f"{len(runs)} ({', '.join(f'{count} {status}' for status, count in others.items())})"
-        if others
-        else str(len(runs))
-    )
+    words = ", ".join(f"{count} {status}" for status, count in others.items())
+    return f"{len(runs)} ({words})" if others else str(len(runs))
 
 
 def result_keys(runs: Sequence[Run]) -> list[str]:
