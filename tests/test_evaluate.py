@@ -294,3 +294,12 @@ def test_a_metric_and_an_extractor_of_ones_own_are_one_class_and_one_file_each(g
     found = json.loads(file.read_text())
     assert 0 < found["metrics"]["brightness"] < 4
     assert found["extractor"] == {"name": "rows", "of": "rows"}
+
+
+def test_ctrl_c_says_a_word(trained, gan_eval, monkeypatch):
+    def stopped(config, library):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gan_cli.evaluate.run", stopped)
+    result = gan_eval(f"checkpoint={trained(*TINY_POINTS)}")
+    assert (result.code, result.err) == (130, "gan-eval: interrupted\n")
