@@ -102,7 +102,12 @@ function choices() {
   $("grouped").checked = state.grouped;
   let room = TICKED;
   for (const {members} of ranked()) if ((room -= members.length) >= 0 || room + members.length === TICKED) for (const run of members) run.on = true;
-  $("words").oninput = () => { state.words = $("words").value.toLowerCase().split(/\s+/).filter(Boolean); refresh(); };
+  let typing = null;
+  $("words").oninput = () => {
+    state.words = $("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+    clearTimeout(typing);
+    typing = setTimeout(refresh, 120);
+  };
   $("grouped").onchange = () => { state.grouped = $("grouped").checked; refresh(); };
   $("which").onchange = board;
   for (const [id, on] of [["all", true], ["none", false]]) $(id).onclick = () => { for (const run of fitting()) run.on = on; refresh(); };

@@ -63,8 +63,7 @@ summary();
 choices();
 panels();
 refresh();
-let resized = null;
-let wide = innerWidth;
+let resized = null, wide = innerWidth;
 onresize = () => {
   if (innerWidth === wide) return; // a phone's address bar comes and goes
   wide = innerWidth;
