@@ -16,6 +16,7 @@ from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 
+QUOTE = "'"
 EXAMPLES = """\
 takes every key, group and preset of gan-train, and times the step that gan-train would take
 
@@ -76,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--compare", action="append", default=[], metavar="KEY=A,B", help="times each value in turn: A B A B; again for more"
+        "--compare",
+        action="append",
+        default=[],
+        metavar="KEY=A,B",
+        help="times each value in turn: A B A B; again for more",
     )
     parser.add_argument("--peer", metavar="'SCRIPT ARGUMENTS'", help="another program's training script, timed in turn")
     parser.add_argument("--repeats", type=_at_least_two, default=7, help="turns of each (7)")
@@ -145,7 +150,7 @@ def _idle(config: Config, command: Command) -> list[str]:
     idle = ["resume"] if config.resume else []
     idle += ["dry_run"] if config.dry_run else []
     return [
-        f"{text}: has no effect on the speed of a step: leave it out"
+        f"{text.replace(QUOTE, '')}: has no effect on the speed of a step: leave it out"
         for text in command.overrides
         if (key := text.lstrip("+").partition("=")[0]) in idle or key.startswith("hydra") or key == "sweep"
     ]

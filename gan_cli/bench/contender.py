@@ -7,6 +7,7 @@ import gc
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,6 @@ class Contender:
         from gan_cli.bench.work import period, work
 
         self.name, self.config = variant.name, variant.config
-        self.work = work(build(eager(variant.config), library))
         memory = Memory()
         self.setup = build(variant.config, library)
         self._switches = switches()
@@ -63,6 +63,8 @@ class Contender:
             self._step = self._time(1)
         self._step = min(self._step, self._time(self._period) / self._period)
         self.memory = memory.peak(self.setup.device)
+        plain = eager(variant.config)
+        self.work = work(self.setup if plain == variant.config else build(plain, library))
         self._races = Peaks(self.setup.device, self.dtype)
         self.peaks: list[dict[str, float]] = []
         self.waits: list[float] = []
@@ -96,36 +98,35 @@ class Contender:
 
     def _wait(self, steps: int) -> float:
         """Seconds of a step until minibatches and latents are there, each waited for alone."""
-        spent: list[float] = []
-
-        def timed(call: Callable[..., Any]) -> Callable[..., Any]:
-            def wrapped(*args: Any) -> Any:
-                synchronize(self.setup.device)
-                start = time.perf_counter()
-                result = call(*args)
-                synchronize(self.setup.device)
-                spent.append(time.perf_counter() - start)
-                return result
-
-            return wrapped
-
-        minibatches, prior = self.setup.minibatches, self.setup.sampler.prior
-        self._time(
-            steps,
-            Instead(minibatches, draw=timed(minibatches.draw)),
-            Instead(prior, sample=timed(prior.sample)),
-        )
-        return sum(spent) / steps
+        clock = Clock(self.setup.device)
+        self._time(steps, Timed(self.setup.minibatches, clock), Timed(self.setup.sampler.prior, clock))
+        return clock.seconds / steps
 
 
-class Instead:
-    """An object with some of its attributes replaced."""
+class Clock:
+    """Adds up the time that calls take on a device."""
 
-    def __init__(self, target: Any, **replaced: Any) -> None:
-        self.__dict__.update(replaced, _target=target)
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.seconds = device, 0.0
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        synchronize(self.device)
+        start = time.perf_counter()
+        result = function(*args, **kwargs)
+        synchronize(self.device)
+        self.seconds += time.perf_counter() - start
+        return result
+
+
+class Timed:
+    """An object whose methods are timed when they are called from outside."""
+
+    def __init__(self, target: Any, clock: Clock) -> None:
+        self._target, self._clock = target, clock
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._target, name)
+        found = getattr(self._target, name)
+        return partial(self._clock.call, found) if callable(found) else found
 
 
 def eager(config: Any) -> Any:

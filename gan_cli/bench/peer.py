@@ -10,10 +10,11 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
@@ -78,18 +79,19 @@ class Peer:
         environment.pop("PYTHONPATH", None)
         if not gpu:
             environment["CUDA_VISIBLE_DEVICES"] = ""
-        self._errors = tempfile.TemporaryFile()
+        self._said = ""  # its last line
         self._process = subprocess.Popen(
             [sys.executable, str(command.script), *command.arguments],
             cwd=command.script.parent,  # such scripts find their data from there
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=subprocess.STDOUT,
             preexec_fn=os.setpgrp,  # its loader's processes stop with it, and all die if we do
         )
         self._batches: queue.SimpleQueue[float | None] = queue.SimpleQueue()  # when each was done; None: no more
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Peer:
         try:
@@ -101,13 +103,15 @@ class Peer:
         self._signal(signal.SIGSTOP)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         self._signal(signal.SIGKILL)
         self._process.wait()
-        self._errors.close()
+        self._reader.join()
 
     def turn(self, seconds: float) -> float:
         """Images per second by the median time from batch to batch, over at least ``seconds``.
@@ -124,30 +128,31 @@ class Peer:
         while done[-1] - done[0] < seconds or len(done) <= FEWEST:
             done.append(self._next())
         self._signal(signal.SIGSTOP)
-        return self.batch / statistics.median(b - a for a, b in zip(done, done[1:], strict=False))
+        return self.batch / statistics.median(b - a for a, b in pairwise(done))
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if BATCH.search(line):
-                self._batches.put(time.perf_counter())
+        with self._process.stdout as output:
+            for line in output:
+                now = time.perf_counter()
+                self._said = line.decode(errors="replace").strip() or self._said
+                if BATCH.search(line):
+                    self._batches.put(now)
         self._batches.put(None)
 
     def _next(self) -> float:
         try:
             done = self._batches.get(timeout=PATIENCE)
         except queue.Empty:
-            raise UserError(f"--peer {self.name}: no line [epoch/epochs][batch/batches] in {PATIENCE} seconds") from None
+            raise UserError(
+                f"--peer {self.name}: no line [epoch/epochs][batch/batches] in {PATIENCE} seconds"
+            ) from None
         if done is None:
             code = self._process.wait()
-            self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip().splitlines() if code else []
-            why = f"exit code {code}: {said[-1]}" if said else "too few batches: let it train for more epochs"
+            why = f"exit code {code}: {self._said}" if code else "too few batches: let it train for more epochs"
             raise UserError(f"--peer {self.name}: ended before it was timed ({why})")
         return done
 
     def _signal(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            pass

@@ -10,14 +10,20 @@ from gan_cli.dry_run import PipedConsole
 
 LINES = (
     ("images/s", lambda row: f"{row['images_per_second']['median']:,.4g}"),
-    ("lowest – highest", lambda row: f"{row['images_per_second']['low']:,.4g} – {row['images_per_second']['high']:,.4g}"),
+    (
+        "lowest – highest",
+        lambda row: f"{row['images_per_second']['low']:,.4g} – {row['images_per_second']['high']:,.4g}",
+    ),
     ("ratio", lambda row: f"×{row['ratio']['median']:.2f}"),
     ("in turns side by side", lambda row: f"×{row['ratio']['low']:.2f} – {row['ratio']['high']:.2f}"),
     ("milliseconds a step", lambda row: f"{1e3 * row['seconds_per_step']:,.4g}"),
     ("GFLOP a step", lambda row: f"{row['flops_per_step'] / 1e9:,.4g}"),
     ("MFLOP an image", lambda row: f"{row['flops_per_image'] / 1e6:,.4g}"),
     ("GFLOP/s", lambda row: f"{row['flops_per_second'] / 1e9:,.4g}"),
-    ("measured peak: matrix product", lambda row: f"{row['peaks']['matrix_product'] / 1e9:,.4g} GFLOP/s {row['dtype']}"),
+    (
+        "measured peak: matrix product",
+        lambda row: f"{row['peaks']['matrix_product'] / 1e9:,.4g} GFLOP/s {row['dtype']}",
+    ),
     ("measured peak: convolution", lambda row: f"{row['peaks']['convolution'] / 1e9:,.4g} GFLOP/s {row['dtype']}"),
     ("share of the better peak", lambda row: f"{row['share_of_peak']:.1%}"),
     ("MB moved a step, uncached", lambda row: f"{row['bytes_per_step'] / 1e6:,.4g}"),
