@@ -50,7 +50,8 @@ def set_precision(config: Config, device: torch.device) -> None:
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
         torch.backends.cudnn.benchmark = not config.deterministic
-    torch.use_deterministic_algorithms(config.deterministic)
+    if torch.are_deterministic_algorithms_enabled() != config.deterministic:  # the call imports the compiler: a second
+        torch.use_deterministic_algorithms(config.deterministic)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,13 @@ def report() -> None:
     sys.exit(_exit_code(lambda: write_report(sys.argv[1:]), "gan-report"))
 
 
+def bench() -> None:
+    """``gan-bench``."""
+    from gan_cli.bench.command import main as measure
+
+    sys.exit(_exit_code(lambda: measure(sys.argv[1:]), "gan-bench"))
+
+
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     """Runs an action; tells the user what went wrong, in one line for each mistake, and the shell by the exit code."""
 

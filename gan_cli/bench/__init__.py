@@ -1,0 +1,1 @@
+"""``gan-bench``: how fast the training step is, beside what the machine can do and beside other programs."""

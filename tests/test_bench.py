@@ -1,0 +1,236 @@
+"""gan-bench: its counts against closed forms, a peer of known speed, its table and its mistakes; never its figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY_DCGAN, TINY_MLP, Result
+from torch.nn import functional as F
+
+from gan_cli import cli
+from gan_cli.bench import peaks
+from gan_cli.bench.command import main, variants
+from gan_cli.bench.peer import Peer, PeerCommand
+from gan_cli.bench.work import Tally, period, work
+from gan_cli.build import build
+from gan_cli.command import Command
+from gan_cli.library import Library
+
+QUICK = ("--repeats", "2", "--seconds", "0.01")
+PEER = """
+import sys, time
+print("a table of options", flush=True)
+for i in range({batches}):
+    time.sleep({seconds})
+    print({line}, flush=True)
+sys.exit({end})
+"""
+EXAMPLES, PYTORCH_GAN = (
+    '"[%d/25][%d/8] Loss_D: 1.38" % (0, i)',
+    '"[Epoch %d/200] [Batch %d/938] [D loss: 0.6]" % (0, i)',
+)
+
+
+@pytest.fixture
+def gan_bench(capfd, monkeypatch):
+    """Runs the command in this process, in the current folder, with short races."""
+    monkeypatch.setattr(peaks, "CALLS", 1)
+    monkeypatch.setattr(peaks, "SECONDS", 0.0)
+    monkeypatch.setattr(peaks, "SIDES", {"cpu": (64, 1, 1)})
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = cli._exit_code(lambda: main(arguments), "gan-bench")
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def script(tmp_path):
+    """A training script of somebody else's, that prints a line for each batch."""
+
+    def call(line: str = EXAMPLES, batches: int = 10_000, seconds: float = 0.02, end: str = "0"):
+        path = tmp_path / "main.py"
+        path.write_text(PEER.format(line=line, batches=batches, seconds=seconds, end=end))
+        return path
+
+    return call
+
+
+def setup_of(*keys: str):
+    (variant,) = variants(Command.parse(["device=cpu", *keys]), [], Library())
+    return build(variant.config, Library())
+
+
+def step_flops(g: list[int], d: list[int], k: int = 1) -> int:
+    """Of an alternating step whose layers take so many FLOPs forward: 1 for weights' gradients, 1 for inputs'."""
+    samples = sum(g)
+    discriminator = samples + 2 * sum(d) + 2 * (2 * sum(d) - d[0])  # real and fake; the pictures need no gradient
+    generator = (samples + sum(d)) + sum(d) + (2 * samples - g[0])  # D is frozen
+    return k * discriminator + generator
+
+
+B = 8
+PROJECT, PICTURE = 2 * B * 4 * 64, 2 * B * 8 * 8 * 4 * 16 // 4  # 4 → 4·4·4; each pixel sees a quarter of the 4×4 kernel
+LOOK, JUDGE = 2 * B * 4 * 4 * 4 * 16, 2 * B * 64
+MLP_G, MLP_D = [2 * B * 4 * 16, 2 * B * 16 * 64], [2 * B * 64 * 16, 2 * B * 16]
+PLAIN = ("architecture.discriminator.activation=leaky_relu",)
+
+
+@pytest.mark.parametrize(
+    ("keys", "flops"),
+    [
+        (TINY_DCGAN, step_flops([PROJECT, PICTURE], [LOOK, JUDGE])),
+        ((*TINY_DCGAN, "discriminator.steps=3"), step_flops([PROJECT, PICTURE], [LOOK, JUDGE], k=3)),
+        ((*TINY_DCGAN, "precision=bf16"), step_flops([PROJECT, PICTURE], [LOOK, JUDGE])),
+        ((*TINY_MLP, *PLAIN), step_flops(MLP_G, MLP_D)),
+    ],
+)
+def test_flops_of_a_step_are_those_of_the_closed_form(keys, flops):
+    assert work(setup_of(*keys)).flops == flops
+
+
+def test_a_penalty_counts_with_its_double_backward_pass_as_often_as_it_is_due():
+    # forward, slope, and the slope's own gradients: along the way it came, and along the way forward
+    slope = 6 * MLP_D[0] + 3 * MLP_D[1]
+    setup = setup_of(*TINY_MLP, *PLAIN, "penalty=r1", "penalty.r1.interval=4", "discriminator.steps=2")
+    assert period(setup) == 2
+    assert work(setup).flops == step_flops(MLP_G, MLP_D, k=2) + slope / 2
+
+
+def test_bytes_are_inputs_read_and_outputs_written():
+    x, y = torch.ones(100), torch.ones(100)
+    with Tally() as tally:
+        x.add_(y)  # two read, one written
+        x.view(10, 10).t()  # nothing
+        F.linear(x.view(10, 10), y.view(10, 10))
+    assert tally.bytes == 3 * 400 + 3 * 400
+    assert tally.flops == 2 * 10**3
+
+
+def test_the_bench_prints_a_table_and_writes_its_numbers(gan_bench, tmp_path):
+    result = gan_bench(*TINY_MLP, *QUICK, "--out", "made/bench.json")
+    assert result.code == 0
+    assert "images/s" in result.out
+    assert "share of the better peak" in result.out
+    written = json.loads((tmp_path / "made" / "bench.json").read_text())
+    (row,) = written["rows"]
+    assert written["threads"] == 1
+    assert written["versions"]["torch"] == torch.__version__
+    assert row["config"]["batch_size"] == 8
+    assert len(row["images_per_second"]["all"]) == 2
+    for key in ("flops_per_step", "bytes_per_step", "share_of_peak", "share_of_copy", "share_waiting_for_data"):
+        assert row[key] > 0
+    assert 0 < row["images_per_second"]["low"] <= row["images_per_second"]["median"]
+
+
+def test_every_combination_of_compared_values_has_a_row_and_a_ratio(gan_bench):
+    compare = ("--compare", "optimizer=adam,sgd", "--compare", "precision=fp32,bf16")
+    assert gan_bench(*TINY_MLP, *QUICK, *compare, "--out", "b.json").code == 0
+    rows = json.loads(Path("b.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == [
+        f"optimizer={optimizer} precision={precision}"
+        for optimizer in ("adam", "sgd")
+        for precision in ("fp32", "bf16")
+    ]
+    assert [row["dtype"] for row in rows] == ["float32", "bfloat16"] * 2
+    assert rows[0]["ratio"] == {"median": 1, "low": 1, "high": 1}
+
+
+def test_each_variant_runs_under_its_own_switches_of_torch(gan_bench, monkeypatch):
+    from gan_cli.bench import contender
+
+    seen = []
+    train = contender.train
+
+    def spy(*args, **kwargs):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        train(*args, **kwargs)
+
+    monkeypatch.setattr(contender, "train", spy)
+    assert gan_bench(*TINY_MLP, *QUICK, "--compare", "deterministic=true,false").code == 0
+    assert seen[-8:] == [True, True, False, False] * 2  # a turn, and the wait for data
+
+
+@pytest.mark.parametrize("line", [EXAMPLES, PYTORCH_GAN])
+def test_a_peer_of_known_speed_is_measured_at_it(script, line):
+    command = PeerCommand.parse(f"{script(line, seconds=0.05)} --batch_size 64")
+    with Peer(command, threads=1, gpu=False) as peer:
+        rate = peer.turn(0.3)
+    assert 0.5 * 64 / 0.05 < rate <= 64 / 0.05
+    assert peer._process.poll() is not None
+
+
+def test_a_peer_rests_while_it_is_not_its_turn(script):
+    with Peer(PeerCommand.parse(f"{script()} --batchSize=1"), threads=1, gpu=False) as peer:
+        peer.turn(0.05)
+        time.sleep(0.1)
+        waiting = peer._batches.qsize()
+        time.sleep(0.2)
+        assert peer._batches.qsize() == waiting
+
+
+def test_the_ratio_is_to_the_peer(gan_bench, script):
+    assert gan_bench(*TINY_MLP, *QUICK, "--peer", f"{script()} --batchSize 64", "--out", "b.json").code == 0
+    peer, ours = json.loads(Path("b.json").read_text())["rows"]
+    assert peer["batch_size"] == 64
+    assert ours["ratio"]["median"] == ours["images_per_second"]["median"] / peer["images_per_second"]["median"]
+
+
+MISTAKES = [
+    ("stepz=3", "stepz=3: no such key (did you mean 'steps'?)"),
+    ("resume=latest", "resume=latest: has no effect on the speed of a step: leave it out"),
+    ("dry_run=true", "dry_run=true: has no effect"),
+    ("sweep=lr", "sweep=lr: has no effect"),
+    ("hydra.run.dir=x", "hydra.run.dir=x: has no effect"),
+    ("-m", "-m: is for gan-train"),
+    ("--cfg job", "--cfg: is for gan-train"),
+    ("--repeat 3", "--repeat: no such flag"),
+    ("--repeats 1", "--repeats: 1: must be a whole number, at least 2"),
+    ("--seconds 0", "--seconds: 0: must be a number of seconds greater than 0"),
+    ("--seconds soon", "--seconds: soon: must be a number"),
+    ("--out .", "--out .: is a folder"),
+    ("--out notes.txt/b.json", "--out notes.txt/b.json: cannot be written"),
+    ("precision=fp32,bf16", "precision=fp32,bf16: several values make a sweep"),
+    ("--compare precision=fp32", "--compare precision=fp32: compares one value with nothing"),
+    ("--compare precision=fp32,fp8", "precision=fp8: must be one of"),
+    ("--compare lr=1,2", "lr=1: no such key"),
+    ("--compare loss=hinge,minmax", "loss=minmax: no such option (did you mean 'minimax'?)"),
+    ("--compare", "--compare: expected one argument"),
+    ("loss=hinge --compare loss=hinge,minimax", "loss=hinge: is compared too: leave one out"),
+    ("--peer nowhere.py", "--peer nowhere.py: no such script"),
+    ("--config-dir nowhere", "nowhere: no such folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), MISTAKES)
+def test_a_mistake_is_one_line(gan_bench, arguments, line):
+    Path("notes.txt").write_text("a file is no folder")
+    result = gan_bench(*arguments.split())
+    assert result.code == 2
+    first = result.err.splitlines()[0]
+    assert first.startswith("gan-bench: error: ")
+    assert line in first
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "line"),
+    [
+        ("--epochs 3", {}, "images per batch? Add its own argument, such as --batchSize 64"),
+        ("--batchSize 8", {"batches": 4}, "too few batches: let it train for more epochs"),
+        ("--batchSize 8", {"batches": 1, "end": "'no data here'"}, "exit code 1: no data here"),
+    ],
+)
+def test_a_peer_that_cannot_be_timed_is_one_line(gan_bench, script, words, options, line):
+    result = gan_bench(*TINY_MLP, *QUICK, "--peer", f"{script(**options)} {words}")
+    assert result.code == 2
+    (error,) = result.err.splitlines()
+    assert line in error
