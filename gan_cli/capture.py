@@ -226,7 +226,14 @@ def recorder(setup: Setup) -> Eager:
         if strict:
             raise UserError(f"capture=true: is for CUDA devices, this run is on {setup.device.type}: use capture=auto")
         return Eager()
-    if not strict and (reason := against(setup)):
+    reason: str | None
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        reason = "several processes average their gradients in the middle of each move"
+        if strict:
+            raise UserError(f"capture=true: {reason}: use capture=auto")
+    else:
+        reason = None if strict else against(setup)
+    if reason:
         log.info("moves are not recorded (capture=auto): %s", reason)
         return Eager()
     return Recorder(CUDAGraphs(), strict=strict)

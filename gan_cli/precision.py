@@ -62,4 +62,5 @@ def set_precision(precision: str, device: torch.device, deterministic: bool) -> 
         torch.backends.cudnn.benchmark = not deterministic
         if deterministic:  # torch asks for it, and reads it when it first multiplies
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if torch.are_deterministic_algorithms_enabled() != deterministic:  # setting it imports the compiler
+        torch.use_deterministic_algorithms(deterministic)
