@@ -62,9 +62,12 @@ AUGMENTATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def noised(x: Tensor, sigma: float) -> Tensor:
+def noised(x: Tensor, sigma: float | Tensor) -> Tensor:
     """Instance noise (Sønderby et al. 2017): x + N(0, σ²)."""
-    return x + sigma * torch.randn_like(x)
+    noise = torch.randn_like(x)
+    if isinstance(sigma, Tensor) and x.dtype != sigma.dtype:  # else σ itself is rounded to the few bits of x
+        return x + (sigma * noise.to(sigma.dtype)).to(x.dtype)
+    return x + sigma * noise
 
 
 def packed(x: Tensor, size: int) -> Tensor:

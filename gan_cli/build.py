@@ -17,8 +17,10 @@ from gan_cli.errors import UserError
 from gan_cli.game import Game, View
 from gan_cli.library import Library
 from gan_cli.player import Player
+from gan_cli.precision import AUTOCAST, choose, set_precision
 from gan_cli.random import seed_all
 from gan_cli.sampler import Sampler
+from gan_cli.scaler import Scaler
 
 
 def pick_device(name: str) -> torch.device:
@@ -37,29 +39,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def set_precision(config: Config, device: torch.device) -> None:
-    """Process-wide switches of torch for precision and determinism.
-
-    Raises:
-        UserError: if the device cannot compute in the asked precision.
-    """
-    if config.precision == "tf32" and device.type != "cuda":
-        raise UserError(f"precision=tf32: is for CUDA devices, this run is on {device.type}: use fp32 or bf16")
-    if config.precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise UserError("precision=bf16: this GPU does not compute in bf16: use fp32 or tf32")
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
-        torch.backends.cudnn.benchmark = not config.deterministic
-    if torch.are_deterministic_algorithms_enabled() != config.deterministic:  # the call imports the compiler: a second
-        torch.use_deterministic_algorithms(config.deterministic)
-
-
 @dataclass(frozen=True)
 class Setup:
     """Everything of a run that is built from its config."""
 
     config: Config
     device: torch.device
+    precision: str  # that of the config, or the one chosen for precision=auto
     dataset: Any
     samples: Samples
     minibatches: Minibatches
@@ -108,14 +94,18 @@ def label_count(config: Config, classes: int) -> int:
     return classes if config.conditional else 0
 
 
-def build(config: Config, library: Library) -> Setup:
+def build(config: Config, library: Library, before: str | None = None) -> Setup:
     """Loads the data and builds the game on the device.
+
+    Args:
+        before: the precision that a run with precision=auto has computed in so far.
 
     Raises:
         UserError: if the data cannot be had or the parts do not fit together.
     """
     device = pick_device(config.device)
-    set_precision(config, device)
+    precision = choose(config, device, before)
+    set_precision(precision, device, config.deterministic)
     if device.type == "cpu":
         cpu.tune()
     dataset = library.build("dataset", config.dataset)
@@ -148,10 +138,10 @@ def build(config: Config, library: Library) -> Setup:
             augment=config.augment,
             pack=config.pack,
         ),
-        torch.bfloat16 if config.precision == "bf16" else None,
+        AUTOCAST.get(precision),
     )
 
-    def player(name: str, network: nn.Module, opponent: nn.Module, cost: Any) -> Player:
+    def player(name: str, network: nn.Module, opponent: nn.Module, cost: Any, strengths: Any) -> Player:
         options = getattr(config, name)
         made = optimizer.build(network.parameters(), options.lr)
         constrain = getattr(loss, "constrain", None) if name == "discriminator" else None
@@ -164,16 +154,18 @@ def build(config: Config, library: Library) -> Setup:
             lr=options.lr,
             schedule=schedule,
             steps=options.steps,
+            strengths=strengths,
             options=getattr(optimizer, "at", None),
             constrain=constrain,
+            scaler=Scaler(made, device) if precision == "fp16" else None,
         )
 
     players = (
-        player("discriminator", discriminator, generator, game.discriminator_cost),
-        player("generator", generator, discriminator, game.generator_cost),
+        player("discriminator", discriminator, generator, game.discriminator_cost, game.discriminator_strengths),
+        player("generator", generator, discriminator, game.generator_cost, game.generator_strengths),
     )
     minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else generator, prior, config, classes, device)
-    return Setup(config, device, dataset, samples, minibatches, game, players, ema, sampler)
+    return Setup(config, device, precision, dataset, samples, minibatches, game, players, ema, sampler)

@@ -26,7 +26,7 @@ from gan_cli.options.datasets import (
     PointOptions,
     SwissRollOptions,
 )
-from gan_cli.options.games import DCGANOptions, WassersteinOptions
+from gan_cli.options.games import AdamOptions, DCGANOptions, WassersteinOptions
 from gan_cli.typed import typed
 
 
@@ -70,7 +70,8 @@ class Root(Options):
     on_divergence: Literal["stop", "continue"]
 
     device: Annotated[str, AfterValidator(known_device)]
-    precision: Literal["fp32", "tf32", "bf16"]
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "auto"]
+    capture: Literal["auto", True, False]
     compile: bool
     deterministic: bool
 
@@ -198,7 +199,19 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
     if root.get("compile") is True and (slopes := sorted(set(choices.get("penalty", ())) - {"consistency"})):
         problems.append(
             f"compile=true: a compiled discriminator has no second derivative, which penalty={slopes[0]} needs: "
-            "use compile=false"
+            "use compile=false (on a GPU, capture does more)"
+        )
+    device, precision = root.get("device"), root.get("precision")
+    if device in ("cpu", "mps"):
+        if root.get("capture") is True:
+            problems.append(f"capture=true: is for CUDA devices, and device={device}: use capture=auto")
+        if precision in ("tf32", "fp16"):
+            problems.append(f"precision={precision}: is for CUDA devices, and device={device}: use fp32 or bf16")
+    optimizer = choices.get("optimizer")
+    if precision == "fp16" and optimizer is not None and not isinstance(optimizer, AdamOptions):
+        problems.append(
+            f"precision=fp16: moves that overflow are skipped, which optimizer={optimizer.name} cannot: "
+            "use optimizer=adam or precision=bf16"
         )
     if root.get("watch") and not choices.get("metrics"):
         problems.append(f"watch={root['watch']}: nothing is measured: add metrics=[…], such as metrics=[frechet]")

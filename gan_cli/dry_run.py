@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from gan_cli.build import label_count, networks, pick_device, set_precision
+from gan_cli.build import label_count, networks, pick_device
 from gan_cli.config import Config
 from gan_cli.library import Library
+from gan_cli.precision import choose, set_precision
 
 
 def dry_run(config: Config, library: Library) -> None:
@@ -25,7 +26,8 @@ def dry_run(config: Config, library: Library) -> None:
     console = PipedConsole()
     console.print(OmegaConf.to_yaml(OmegaConf.create(config.saved())), highlight=False, markup=False)
     device = pick_device(config.device)
-    set_precision(config, device)
+    precision = choose(config, device)
+    set_precision(precision, device, config.deterministic)
     dataset = library.build("dataset", config.dataset)
     shape, classes = tuple(dataset.shape), label_count(config, getattr(dataset, "classes", 0))
     prior = library.build("prior", config.prior)
@@ -57,7 +59,7 @@ def dry_run(config: Config, library: Library) -> None:
         f"disk: about {_mebibytes(checkpoint)} a checkpoint, "
         f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"
     )
-    console.print(f"device: {device}; nothing was written")
+    console.print(f"device: {device}, {precision}; nothing was written")
 
 
 class PipedConsole(Console):

@@ -43,5 +43,5 @@ class EMA:
     def update(self, step: int) -> None:
         ours, theirs, counters = self._pairs
         torch._foreach_lerp_(ours, theirs, 1 - self.decay(step))
-        for target, value in counters:
-            target.copy_(value)
+        if counters:
+            torch._foreach_copy_([target for target, _ in counters], [value for _, value in counters])

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from gan_cli.augment import AUGMENTATIONS, noised, packed
 
 Statistics = dict[str, Tensor]  # scalars on the training device, detached
+Strengths = Mapping[str, "float | Tensor"]  # what counts in a move and how much: σ of the noise, weights of penalties
+NOISE = "instance_noise"
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,13 @@ class View:
     augment: Sequence[str] = ()
     pack: int = 1
 
-    def __call__(self, x: Tensor, images: int) -> Tensor:
-        """(B, …) → (B/pack, …)."""
-        sigma = self.sigma * (max(0.0, 1 - images / self.noise_images) if self.noise_images else 1.0)
-        if sigma:
+    def noise(self, images: int) -> float:
+        """σ of the noise after so many images."""
+        return self.sigma * (max(0.0, 1 - images / self.noise_images) if self.noise_images else 1.0)
+
+    def __call__(self, x: Tensor, sigma: float | Tensor | None = None) -> Tensor:
+        """(B, …) → (B/pack, …); ``sigma`` None: no noise."""
+        if sigma is not None:
             x = noised(x, sigma)
         for name in self.augment:
             x = AUGMENTATIONS[name](x)
@@ -66,14 +71,25 @@ class Game:
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
         self.penalties, self.view, self.autocast = penalties or {}, view or View(), autocast
 
+    def generator_strengths(self, moment: Moment) -> dict[str, float]:
+        """What counts in G's move at a moment; see ``Strengths``."""
+        sigma = self.view.noise(moment.images)
+        return {NOISE: sigma} if sigma else {}
+
+    def discriminator_strengths(self, moment: Moment) -> dict[str, float]:
+        """What counts in D's: the penalties that are due, too."""
+        due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
+        weights = {f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}
+        return {**self.generator_strengths(moment), **weights}
+
     def discriminator_cost(
-        self, x: Tensor, z: Tensor, labels: Tensor | None, moment: Moment
+        self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
         """J(D) with its penalties, on m real samples x and m latents z."""
         with self._networks(x):
             with torch.no_grad():
                 fake = self.generator(z, labels)
-            real, fake = self.view(x, moment.images), self.view(fake, moment.images)
+            real, fake = self.view(x, strengths.get(NOISE)), self.view(fake, strengths.get(NOISE))
             real_logits, fake_logits = self.discriminator(real, labels), self.discriminator(fake, labels)
         real_logits, fake_logits = widened(real_logits), widened(fake_logits)
         cost = self.loss.discriminator(real_logits, fake_logits)
@@ -83,20 +99,22 @@ class Game:
             "D/fake": fake_logits.detach().sigmoid().mean(),
         }
         for name, penalty in self.penalties.items():
-            if penalty.due(moment.moves):
+            if (key := f"penalty/{name}") in strengths:
                 value = penalty(lambda y: self.discriminator(y, labels), real.detach(), widened(fake))
-                cost = cost + penalty.strength(moment.images) * value
-                statistics[f"penalty/{name}"] = value.detach()
+                cost = cost + strengths[key] * value
+                statistics[key] = value.detach()
         return cost, statistics
 
-    def generator_cost(self, x: Tensor, z: Tensor, labels: Tensor | None, moment: Moment) -> tuple[Tensor, Statistics]:
+    def generator_cost(
+        self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
+    ) -> tuple[Tensor, Statistics]:
         """J(G) on m latents z. D is asked about the real samples only if the loss says it wants that."""
         sees_real = getattr(self.loss, "generator_sees_real", False)
         sees_features = getattr(self.loss, "generator_sees_features", False)
         judge: Any = self.discriminator.features if sees_features else self.discriminator
         with self._networks(x):
-            fake = judge(self.view(self.generator(z, labels), moment.images), labels)
-            real = widened(judge(self.view(x, moment.images), labels)) if sees_real else None
+            fake = judge(self.view(self.generator(z, labels), strengths.get(NOISE)), labels)
+            real = widened(judge(self.view(x, strengths.get(NOISE)), labels)) if sees_real else None
         cost = self.loss.generator(widened(fake), real)
         return cost, {"loss/generator": cost.detach()}
 

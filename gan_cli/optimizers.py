@@ -16,13 +16,19 @@ class OptimizerOptions:
 
     kind: ClassVar[type[torch.optim.Optimizer]]
     kernel: ClassVar[dict[str, bool]] = {"fused": True}
+    on_cuda: ClassVar[dict[str, bool]] = {}  # options that let the steps be recorded there
 
     lr: float
     weight_decay: float
 
     def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
         """A torch optimizer over these parameters, at this player's own rate."""
-        options: dict[str, Any] = {**asdict(self), **self.kernel, "lr": lr}
+        return self.make(list(parameters), lr, asdict(self))
+
+    def make(self, parameters: list[Parameter], lr: float, options: dict[str, Any]) -> torch.optim.Optimizer:
+        options = {**options, **self.kernel, "lr": lr}
+        if parameters[0].is_cuda:  # the rate lies on the device, so that no step has a number of the host's in it
+            options |= {**self.on_cuda, "lr": torch.full((), lr, device=parameters[0].device)}
         return self.kind(parameters, **options)
 
     def at(self, step: int) -> dict[str, float]:
@@ -35,6 +41,7 @@ class Adam(OptimizerOptions):
     """Kingma & Ba 2015."""
 
     kind: ClassVar[type[torch.optim.Optimizer]] = torch.optim.Adam
+    on_cuda = {"capturable": True}  # noqa: RUF012
 
     betas: list[float]
     eps: float
@@ -52,6 +59,7 @@ class RMSprop(OptimizerOptions):
 
     kind = torch.optim.RMSprop
     kernel = {"foreach": True}  # noqa: RUF012
+    on_cuda = {"capturable": True}  # noqa: RUF012
 
     alpha: float
     eps: float
@@ -77,8 +85,8 @@ class SGD(OptimizerOptions):
 
     def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
         """torch's SGD."""
-        options: dict[str, Any] = {"lr": lr, "momentum": self.momentum, "nesterov": self.nesterov, **self.kernel}
-        return self.kind(parameters, weight_decay=self.weight_decay, **options)
+        options = {"momentum": self.momentum, "nesterov": self.nesterov, "weight_decay": self.weight_decay}
+        return self.make(list(parameters), lr, options)
 
     def at(self, step: int) -> dict[str, float]:
         """The momentum of a step."""

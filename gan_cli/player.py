@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli.game import Moment, Statistics
+from gan_cli.game import Moment, Statistics, Strengths
+from gan_cli.scaler import Scaler
 
-Cost = Callable[[Tensor, Tensor, "Tensor | None", Moment], tuple[Tensor, Statistics]]
+Cost = Callable[[Tensor, Tensor, "Tensor | None", Strengths], tuple[Tensor, Statistics]]
 
 
 class Player:
@@ -20,8 +21,10 @@ class Player:
         lr: this player's learning rate, before the schedule's factor.
         schedule: step (1, 2, …) → factor.
         steps: moves in each turn; for the discriminator, the k of Algorithm 1.
+        strengths: moment → what counts in a move, and how much.
         options: step → the optimizer's other options that change, such as momentum.
         constrain: called with the parameters after each move.
+        scaler: of the gradients of float16 networks.
     """
 
     def __init__(
@@ -35,33 +38,48 @@ class Player:
         lr: float,
         schedule: Callable[[int], float],
         steps: int,
+        strengths: Callable[[Moment], Strengths],
         options: Callable[[int], dict[str, float]] | None = None,
         constrain: Callable[[Iterable[Tensor]], None] | None = None,
+        scaler: Scaler | None = None,
     ) -> None:
         self.name, self.network, self.cost = name, network, cost
         self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
-        self.options, self.constrain = options, constrain
+        self.strengths, self.options, self.constrain, self.scaler = strengths, options, constrain, scaler
         self.parameters: list[Tensor] = list(network.parameters())
         self._others = list(opponent.parameters())
         self._start: list[Tensor] = []  # where the look ahead began
         self._last: list[Tensor] = []  # the last displacement of an optimistic player
 
-    def gradient(self, x: Tensor, z: Tensor, labels: Tensor | None, moment: Moment) -> Statistics:
+    def gradient(self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
         """Leaves the gradient of this player's cost in its parameters, and nothing in its opponent's."""
         for parameter in self.parameters:
             parameter.requires_grad_(True)
         for parameter in self._others:
             parameter.requires_grad_(False)
         self.optimizer.zero_grad(set_to_none=True)
-        cost, statistics = self.cost(x, z, labels, moment)
-        cost.backward()
+        cost, statistics = self.cost(x, z, labels, strengths)
+        (cost if self.scaler is None else cost * self.scaler.scale).backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        return {**statistics, f"grad_norm/{self.name}": torch.nn.utils.get_total_norm(gradients)}
+        norm = self.scaler.unscale(gradients) if self.scaler else torch.nn.utils.get_total_norm(gradients)
+        return {**statistics, f"grad_norm/{self.name}": norm}
 
     def descend(self, step: int) -> None:
         """One step of the optimizer along the gradient, at the rate of this step."""
+        self.tune(step)
+        self.move()
+
+    def tune(self, step: int) -> None:
+        """Sets what the optimizer does at a step: its rate, and the other options that change."""
         for group in self.optimizer.param_groups:
-            group.update({"lr": self.rate(step), **(self.options(step) if self.options else {})})
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate(step))
+            else:
+                group["lr"] = self.rate(step)
+            group.update(self.options(step) if self.options else {})
+
+    def move(self) -> None:
+        """The part of a descent that happens on the device."""
         self.optimizer.step()
         if self.constrain is not None:
             self.constrain(self.parameters)
@@ -95,8 +113,16 @@ class Player:
 
     def state(self) -> dict[str, Any]:
         """What a resumed player needs besides its weights."""
-        return {"optimizer": self.optimizer.state_dict(), "last": self._last}
+        optimizer = self.optimizer.state_dict()
+        for group in optimizer["param_groups"]:
+            group["lr"] = self.lr if isinstance(group["lr"], Tensor) else group["lr"]
+        scaler = {"scaler": self.scaler.state()} if self.scaler else {}
+        return {"optimizer": optimizer, "last": self._last, **scaler}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.optimizer.load_state_dict(state["optimizer"])
+        saved, ours = state["optimizer"], self.optimizer.state_dict()["param_groups"]
+        groups = [{**theirs, **our} for theirs, our in zip(saved["param_groups"], ours, strict=True)]
+        self.optimizer.load_state_dict({**saved, "param_groups": groups})  # the options are the config's
+        if self.scaler and "scaler" in state:
+            self.scaler.restore(state["scaler"])
         self._last = [u.to(p.device) for u, p in zip(state["last"], self.parameters, strict=False)]

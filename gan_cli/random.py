@@ -27,6 +27,8 @@ def seed_all(*place: int | str, device: torch.device) -> None:
     """Points the default generators, which dropout and initialisation draw from, at a place."""
     torch.default_generator.manual_seed(key(*place))  # torch.manual_seed would also wake CUDA, at 100 µs a call
     if device.type == "cuda":
-        torch.cuda.manual_seed(key(*place))
+        torch.cuda.init()  # before this there are no generators
+        number = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[number].manual_seed(key(*place))
     elif device.type == "mps":
         torch.mps.manual_seed(key(*place))

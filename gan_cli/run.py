@@ -11,6 +11,7 @@ import torch
 
 from gan_cli import figures, screen
 from gan_cli.build import Setup, build
+from gan_cli.capture import own_stream, recorder
 from gan_cli.config import Config
 from gan_cli.environment import environment
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
@@ -65,7 +66,8 @@ class Run:
         self, config: Config, library: Library, folder: RunFolder, resumption: Resumption | None, *, live: bool
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
-        self.setup = setup = build(config, library)
+        self.setup = setup = build(config, library, resumption.state.get("precision") if resumption else None)
+        self.recorder = recorder(setup)
         self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
         self.last: dict[str, Any] = {}  # the newest record of the log
@@ -152,7 +154,7 @@ class Run:
 
     def _train(self) -> None:
         config, setup = self.config, self.setup
-        with Interrupts(config.steps) as interrupts, self.progress:
+        with Interrupts(config.steps) as interrupts, self.progress, own_stream(setup.device):
             watching = (self._count, self.record, self.grids, self.evaluations, self.loggers, self.checkpoints)
             train(
                 setup.players,
@@ -165,6 +167,7 @@ class Run:
                 updates=config.updates,
                 seed=config.seed,
                 device=setup.device,
+                recorder=self.recorder,
             )
 
     def _go_on(self, state: dict[str, Any]) -> None:
@@ -234,5 +237,6 @@ def describe(setup: Setup) -> str:
     return (
         f"{config.architecture.name} ({sizes['generator']:,} + {sizes['discriminator']:,} weights), "
         f"{config.loss.name}, "
-        f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, on {where}"
+        f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, "
+        f"on {where}, {setup.precision}"
     )

@@ -19,6 +19,7 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
         "data": {"fingerprint": setup.samples.fingerprint(), "shape": list(setup.samples.shape)},
         "classes": setup.sampler.classes,
         "step": step,
+        "precision": setup.precision,
         "networks": {player.name: player.network.state_dict() for player in setup.players},
         "players": {player.name: player.state() for player in setup.players},
         "ema": setup.ema.network.state_dict() if setup.ema else None,

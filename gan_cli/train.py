@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from gan_cli.capture import Eager, Recorder
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.ema import EMA
-from gan_cli.game import Moment, Statistics
+from gan_cli.game import Moment, Statistics, Strengths
 from gan_cli.player import Player
 from gan_cli.random import seed_all
 
@@ -29,24 +31,32 @@ def train(
     updates: str,
     seed: int,
     device: torch.device,
+    recorder: Eager | Recorder | None = None,
 ) -> None:
     """Minibatch stochastic gradient descent of both players, for each step in ``steps`` (the first step is 1).
 
     ``players`` are D and G, who move in this order: D ``k`` times, then G. Observers are told each step's statistics;
-    nothing they do can change the training, because every draw below is a function of its place.
+    nothing they do can change the training, because every draw below is a function of its place. ``recorder`` may
+    record what happens on the device, and replay it instead.
     """
+    recorder = recorder or Eager()
     images_per_step = players[0].steps * batch_size
+
+    def gradient(player: Player, rows: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
+        x = minibatches.scaled(rows)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
+        z = prior.sample(batch_size, device)  # {z⁽¹⁾ … z⁽ᵐ⁾} from the prior
+        return player.gradient(x, z, labels, strengths)
+
     for step in steps:
         statistics = []
         for moves, descend in turn(players, updates):
             for player, move in moves:
                 seed_all(seed, "move", step, player.name, move, device=device)
                 moment = Moment(step, (step - 1) * player.steps + move, (step - 1) * images_per_step)
-                x, labels = minibatches.draw(player.name, moment.moves, batch_size)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
-                z = prior.sample(batch_size, device)  # {z⁽¹⁾ … z⁽ᵐ⁾} from the prior
-                statistics.append(player.gradient(x, z, labels, moment))
+                rows, labels = minibatches.rows(player.name, moment.moves, batch_size)
+                statistics.append(recorder.gradient(gradient, player, rows, labels, moment))
             for player, _ in moves:
-                descend(player, step)
+                recorder.descend(descend, player, step)
         if ema is not None:
             ema.update(step)
         for observer in observers:

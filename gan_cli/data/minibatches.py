@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.data.ahead import Ahead, OnDevice, OnHost
 from gan_cli.data.samples import Samples
 from gan_cli.random import stream
 
@@ -13,7 +15,8 @@ class Minibatches:
     """Samples on the training device, drawn without replacement, epoch by epoch.
 
     Each player has a stream of its own. Pictures are stored as bytes (N, H, W, C), so that a minibatch is one gather
-    of rows, flipped and scaled on the device.
+    of rows, flipped and scaled on the device. What is read from a disk, or does not fit on the device, is gathered one
+    minibatch ahead.
     """
 
     def __init__(self, samples: Samples, device: torch.device, *, seed: int, flip: bool = False) -> None:
@@ -22,9 +25,13 @@ class Minibatches:
         values = torch.from_numpy(samples.values)
         if self.is_image:
             values = values.permute(0, 2, 3, 1).contiguous()  # no copy if the pictures lie so already
-        self.values = place(values, device)
-        self.labels = None if samples.labels is None else torch.from_numpy(samples.labels).to(device)
+        resident = fits(values, device)
+        self.values = values.to(device) if resident else values
+        self.labels = None if samples.labels is None else torch.from_numpy(samples.labels).to(self.values.device)
         self._orders: dict[tuple[str, int], Tensor] = {}
+        from_disk = device.type == "cpu" and isinstance(samples.values, np.memmap)
+        kind = OnHost if from_disk else None if resident else OnDevice
+        self._ahead: Ahead | None = kind(device) if kind else None
 
     def indices(self, player: str, number: int, size: int) -> Tensor:
         """Which samples minibatch ``number`` (from 0) of a player holds: int64 (size,), on the samples' device."""
@@ -40,31 +47,39 @@ class Minibatches:
         if (player, epoch) not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if key[0] != player}
             order = torch.randperm(self.count, generator=stream(self.seed, "order", player, epoch))
-            self._orders[player, epoch] = order.to(self.values.device)
+            if self.values.is_cuda:  # from page-locked memory, so that nobody waits for the copy
+                order = order.pin_memory().to(self.values.device, non_blocking=True)
+            self._orders[player, epoch] = order
         return self._orders[player, epoch]
 
-    def draw(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
-        """Minibatch ``number`` of a player: float32 samples (size, *shape), pixels in [−1, 1], and their labels.
+    def rows(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
+        """Minibatch ``number`` of a player on the training device, as it is stored, and its labels."""
+        if self._ahead is not None:
+            sources = [self.values] if self.labels is None else [self.values, self.labels]
+            taken = self._ahead.rows(sources, player, number, lambda n: self.indices(player, n, size))
+            return taken[0], taken[1] if len(taken) > 1 else None
+        indices = self.indices(player, number, size)
+        return self.values.index_select(0, indices), None if self.labels is None else self.labels[indices]
+
+    def scaled(self, rows: Tensor) -> Tensor:
+        """Stored samples as networks take them: float32 (size, *shape), pixels in [−1, 1].
 
         Flips come from the device's default generator.
         """
-        indices = self.indices(player, number, size)
-        labels = None if self.labels is None else self.labels[indices.to(self.labels.device)]
-        x = self.values.index_select(0, indices).to(self.device, non_blocking=True)
         if not self.is_image:
-            return x, labels
-        x = x.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)  # (B, C, H, W), channels last in memory
+            return rows
+        x = rows.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)  # (B, C, H, W), channels last in memory
         if self.flip:
-            mirrored = torch.rand(size, 1, 1, 1, device=self.device) < 0.5
+            mirrored = torch.rand(len(rows), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
-        return x, labels
+        return x
+
+    def draw(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
+        """Minibatch ``number`` of a player, scaled, and its labels."""
+        rows, labels = self.rows(player, number, size)
+        return self.scaled(rows), labels
 
 
-def place(values: Tensor, device: torch.device) -> Tensor:
-    """On the training device if it fits into half of what is free there, else in page-locked memory or on the disk."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        if values.nbytes < free / 2:
-            return values.to(device)
-        return values.pin_memory() if values.nbytes < 2**36 else values
-    return values.to(device)
+def fits(values: Tensor, device: torch.device) -> bool:
+    """Whether the training device holds the samples itself: on a GPU, if they take less than half of what is free."""
+    return device.type != "cuda" or values.nbytes < torch.cuda.mem_get_info(device)[0] / 2

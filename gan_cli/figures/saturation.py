@@ -37,7 +37,8 @@ class Saturation(Figure):
         generator.eval(), discriminator.eval()  # so that no batch statistics move
         for parameter in parameters:
             parameter.requires_grad_(True)
-        fake = self.setup.game.view(generator(self.latents, self.labels), images=0)
+        view = self.setup.game.view
+        fake = view(generator(self.latents, self.labels), view.noise(0) or None)
         logits = discriminator(fake, self.labels)
         measured = {"saturation/D": logits.detach().sigmoid().mean().item()}
         for name, loss in self.losses.items():

@@ -57,8 +57,12 @@ class Log:
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         for move in statistics:
+            known = [name for name in move if name in self.sums]
+            if known:  # in one launch
+                sums = torch._foreach_add([self.sums[name] for name in known], [move[name] for name in known])
+                self.sums.update(zip(known, sums, strict=True))
             for name, value in move.items():
-                self.sums[name] = self.sums[name] + value if name in self.sums else value
+                self.sums.setdefault(name, value)
                 self.counts[name] = self.counts.get(name, 0) + 1
         self._steps_in_interval += 1
         if (self.every and step % self.every == 0) or (step == self.steps and self.every):

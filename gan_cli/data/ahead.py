@@ -1,0 +1,111 @@
+"""The next minibatch, fetched while this one is being used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Sources = Sequence[Tensor]  # the samples, and their labels if they are wanted, in host memory or on the disk
+
+
+class Ahead:
+    """Gathers rows in a thread of its own, one minibatch ahead of each player.
+
+    Which minibatch comes next is known, since order is a function of its number; one that was not foreseen is fetched
+    when it is asked for. Either way the bytes are those of ``source[indices]``.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="minibatches")
+        self._coming: dict[str, tuple[int, Future[None]]] = {}
+        self._buffers: dict[str, Buffers] = {}
+
+    def rows(self, sources: Sources, player: str, number: int, indices: Callable[[int], Tensor]) -> tuple[Tensor, ...]:
+        """Minibatch ``number`` of a player on the device, of each source."""
+        foreseen, future = self._coming.pop(player, (None, None))
+        if future is not None:
+            future.result()  # whatever it holds: its buffers are about to be used again
+        if foreseen != number:
+            self._fetch(sources, player, number, indices).result()
+        taken = self._buffers[player].take()
+        self._coming[player] = number + 1, self._fetch(sources, player, number + 1, indices)
+        return taken
+
+    def _fetch(self, sources: Sources, player: str, number: int, indices: Callable[[int], Tensor]) -> Future[None]:
+        wanted = indices(number)
+        buffers = self._buffers.get(player)
+        if buffers is None or len(buffers.staged[0]) != len(wanted):
+            buffers = self._buffers[player] = self.make(sources, len(wanted))
+        return self._thread.submit(buffers.fill, sources, wanted)
+
+    def make(self, sources: Sources, size: int) -> Buffers:
+        raise AssertionError("defined by OnHost and OnDevice")
+
+
+class Buffers:
+    """Where one player's next minibatch waits, in host memory."""
+
+    def __init__(self, staged: Sequence[Tensor]) -> None:
+        self.staged = staged
+
+    def fill(self, sources: Sources, indices: Tensor) -> None:
+        """Runs in the thread: copies single rows, without torch's own threads, which are busy."""
+        for source, buffer in zip(sources, self.staged, strict=True):
+            np.take(source.numpy(), indices.numpy(), axis=0, out=buffer.numpy(), mode="clip")
+
+    def take(self) -> tuple[Tensor, ...]:
+        """Runs where the training runs: what was filled, as tensors of their own."""
+        return tuple(buffer.clone() for buffer in self.staged)
+
+
+class DeviceBuffers(Buffers):
+    """Page-locked host memory, and the same on the GPU; the copy between them runs beside the training.
+
+    Both are used again for each minibatch. Events keep the order: the host's may be filled when its last copy has
+    arrived, the GPU's when its last rows have been taken.
+    """
+
+    def __init__(self, sources: Sources, size: int, device: torch.device, stream: torch.cuda.Stream) -> None:
+        super().__init__([torch.empty(size, *s.shape[1:], dtype=s.dtype, pin_memory=True) for s in sources])
+        self.arrived = [torch.empty(b.shape, dtype=b.dtype, device=device) for b in self.staged]
+        self.stream, self.copied, self.taken = stream, torch.cuda.Event(), torch.cuda.Event()
+        self.taken.record(torch.cuda.current_stream(device))  # the memory may have been something else's
+
+    def fill(self, sources: Sources, indices: Tensor) -> None:
+        self.copied.synchronize()  # this thread waits, the training does not
+        super().fill(sources, indices)
+        with torch.cuda.stream(self.stream):
+            self.stream.wait_event(self.taken)
+            for buffer, arrived in zip(self.staged, self.arrived, strict=True):
+                arrived.copy_(buffer, non_blocking=True)
+            self.copied.record(self.stream)
+
+    def take(self) -> tuple[Tensor, ...]:
+        current = torch.cuda.current_stream(self.stream.device)
+        current.wait_event(self.copied)
+        rows = tuple(arrived.clone() for arrived in self.arrived)
+        self.taken.record(current)
+        return rows
+
+
+class OnHost(Ahead):
+    """For a CPU that reads from a disk."""
+
+    def make(self, sources: Sources, size: int) -> Buffers:
+        return Buffers([torch.empty(size, *s.shape[1:], dtype=s.dtype) for s in sources])
+
+
+class OnDevice(Ahead):
+    """For a GPU that is too small for the samples."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
+        self._stream = torch.cuda.Stream(device)
+
+    def make(self, sources: Sources, size: int) -> Buffers:
+        return DeviceBuffers(sources, size, self.device, self._stream)

@@ -1,0 +1,59 @@
+"""One config, trained a few steps at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from gan_cli.build import Setup, build
+from gan_cli.capture import Eager, Machine, Recorder
+from gan_cli.command import Command, check
+from gan_cli.config import validate
+from gan_cli.library import Library
+from gan_cli.precision import set_precision
+from gan_cli.state import state_of
+from gan_cli.train import train
+
+MLP = ("architecture=mlp", "architecture.generator.hidden=[64]", "architecture.discriminator.hidden=[64]")
+
+
+class Bench:
+    """One config built on a device, and its training, a few steps at a time."""
+
+    def __init__(self, keys: Sequence[str], device: torch.device, machine: Machine | None) -> None:
+        config = check(Command.parse([*keys, f"device={device}", "capture=false"]), Library(), validate)
+        self.setup: Setup = build(config, Library())
+        self.recorder: Eager = Recorder(machine, strict=True) if machine else Eager()
+        self.step = 0
+
+    def run(self, steps: int, *observers: Callable[..., None]) -> None:
+        config, setup = self.setup.config, self.setup
+        set_precision(setup.precision, setup.device, config.deterministic)  # others may have changed it
+        train(
+            setup.players,
+            setup.minibatches,
+            setup.sampler.prior,
+            setup.ema,
+            observers,
+            batch_size=config.batch_size,
+            steps=range(self.step + 1, self.step + steps + 1),
+            updates=config.updates,
+            seed=config.seed,
+            device=setup.device,
+            recorder=self.recorder,
+        )
+        self.step += steps
+
+    def bits(self) -> dict[str, bytes]:
+        """Every weight, average and moment, as bytes."""
+        state = state_of(self.setup, self.step)
+        return {name: t.cpu().contiguous().numpy().tobytes() for name, t in _tensors(state).items()}
+
+
+def _tensors(node: Any, path: str = "") -> dict[str, torch.Tensor]:
+    if isinstance(node, torch.Tensor):
+        return {path: node}
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return {name: tensor for key, value in items for name, tensor in _tensors(value, f"{path}/{key}").items()}
