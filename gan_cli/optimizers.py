@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch.nn import Parameter
+
+
+def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """A torch optimizer that computes the same and does not import the compiler at its first call.
+
+    That import is a third of what a run takes to start; all that the decorators which ask for it do is to keep the
+    compiler out of these methods.
+    """
+    shielded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in shielded}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +41,7 @@ class OptimizerOptions:
         options = {**options, **self.kernel, "lr": lr}
         if parameters[0].is_cuda:  # the rate lies on the device, so that no step has a number of the host's in it
             options |= {**self.on_cuda, "lr": torch.full((), lr, device=parameters[0].device)}
-        return self.kind(parameters, **options)
+        return light(self.kind)(parameters, **options)
 
     def at(self, step: int) -> dict[str, float]:
         """Options, other than the rate, that are not the same at every step (1, 2, …)."""
