@@ -7,29 +7,26 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gan_cli.random import normal_like, uniform_for
+
 # DiffAugment (Zhao et al. 2020, section 3.2): the strengths of the paper
-
-
-def _uniform(x: Tensor) -> Tensor:
-    """One draw from U(0, 1) for each picture, (B, 1, 1, 1)."""
-    return torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
 
 
 def coloured(x: Tensor) -> Tensor:
     """Brightness ± 0.5, saturation × [0, 2], contrast × [0.5, 1.5]; pictures (B, C, H, W)."""
-    x = x + _uniform(x) - 0.5
+    x = x + uniform_for(x) - 0.5
     if x.shape[1] > 1:
         grey = x.mean(dim=1, keepdim=True)
-        x = grey + 2 * _uniform(x) * (x - grey)
+        x = grey + 2 * uniform_for(x) * (x - grey)
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    return mean + (0.5 + _uniform(x)) * (x - mean)
+    return mean + (0.5 + uniform_for(x)) * (x - mean)
 
 
 def translated(x: Tensor, share: float = 0.125, fill: float | None = 0.0) -> Tensor:
     """Shifted by whole pixels, up to ``share`` of the size each way; ``fill`` (None: the edge itself) comes in."""
     height, width = x.shape[2:]
     shifts = [
-        torch.floor((2 * _uniform(x)[:, 0, 0] - 1) * share * size + 0.5) for size in (height, width)
+        torch.floor((2 * uniform_for(x)[:, 0, 0] - 1) * share * size + 0.5) for size in (height, width)
     ]  # (B, 1) each, whole pixels
     rows = torch.arange(height, device=x.device) + shifts[0]  # (B, H)
     columns = torch.arange(width, device=x.device) + shifts[1]  # (B, W)
@@ -47,7 +44,7 @@ def cut_out(x: Tensor, share: float = 0.5) -> Tensor:
     inside = []
     for size, dimension in ((height, 2), (width, 3)):
         half = share * size / 2
-        centre = torch.floor(_uniform(x) * (size + 1))
+        centre = torch.floor(uniform_for(x) * (size + 1))
         shape = [1, 1, 1, 1]
         shape[dimension] = size
         place = torch.arange(size, device=x.device).reshape(shape)
@@ -64,7 +61,7 @@ AUGMENTATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def noised(x: Tensor, sigma: float | Tensor) -> Tensor:
     """Instance noise (Sønderby et al. 2017): x + N(0, σ²)."""
-    noise = torch.randn_like(x)
+    noise = normal_like(x)
     if isinstance(sigma, Tensor) and x.dtype != sigma.dtype:  # else σ itself is rounded to the few bits of x
         return x + (sigma * noise.to(sigma.dtype)).to(x.dtype)
     return x + sigma * noise

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gan_cli import cpu
+from gan_cli import cpu, distributed
 from gan_cli.config import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
@@ -16,6 +16,7 @@ from gan_cli.ema import EMA
 from gan_cli.errors import UserError
 from gan_cli.game import Game, View
 from gan_cli.library import Library
+from gan_cli.networks.sync_norm import synchronise
 from gan_cli.player import Player
 from gan_cli.precision import AUTOCAST, choose, set_precision
 from gan_cli.random import seed_all
@@ -23,12 +24,24 @@ from gan_cli.sampler import Sampler
 from gan_cli.scaler import Scaler
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str, process: int | None = None) -> torch.device:
     """The device a config asks for.
+
+    Args:
+        process: which of this machine's processes asks, if each is to have a device of its own.
 
     Raises:
         UserError: if this machine does not have it.
     """
+    if process is not None and name != "cpu" and (name == "cuda" or torch.cuda.is_available()):
+        if process >= torch.cuda.device_count():
+            raise UserError(
+                f"devices: a process for each CUDA device, and this machine has {torch.cuda.device_count()}: "
+                "use fewer, or device=cpu"
+            )
+        name = f"cuda:{process}"
+    elif process is not None:
+        name = "cpu"
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     device = torch.device(name)
@@ -83,6 +96,11 @@ def networks(
     return made[0], made[1]
 
 
+def averaging(network: nn.Module, device: torch.device) -> distributed.Averaging:
+    """Of a player's gradients; on a GPU, which can send while it computes, they set out early."""
+    return distributed.Averaging(network.parameters() if device.type == "cuda" else ())
+
+
 def label_count(config: Config, classes: int) -> int:
     """Labels the networks see: none unless the run is conditional.
 
@@ -103,14 +121,15 @@ def build(config: Config, library: Library, before: str | None = None) -> Setup:
     Raises:
         UserError: if the data cannot be had or the parts do not fit together.
     """
-    device = pick_device(config.device)
+    device = pick_device(config.device, distributed.local())
     precision = choose(config, device, before)
     set_precision(precision, device, config.deterministic)
     if device.type == "cpu":
         cpu.tune()
     dataset = library.build("dataset", config.dataset)
     try:
-        samples = dataset.load()
+        with distributed.first_of_machine():
+            samples = dataset.load()
     except ValueError as error:
         raise error if isinstance(error, UserError) else UserError(f"dataset={config.dataset.name}: {error}") from error
     classes = label_count(config, samples.classes)
@@ -119,6 +138,9 @@ def build(config: Config, library: Library, before: str | None = None) -> Setup:
     optimizer, schedule = library.build("optimizer", config.optimizer), library.build("schedule", config.schedule)
 
     generator, discriminator = networks(config, library, samples.shape, classes, device)
+    if config.sync_batchnorm and distributed.world() > 1:
+        synchronise(generator)
+        synchronise(discriminator)
     ema = None
     if config.ema_half_life:
         ema = EMA(generator, config.ema_half_life, config.batch_size * config.discriminator.steps)
@@ -158,6 +180,7 @@ def build(config: Config, library: Library, before: str | None = None) -> Setup:
             options=getattr(optimizer, "at", None),
             constrain=constrain,
             scaler=Scaler(made, device) if precision == "fp16" else None,
+            average=averaging(network, device) if distributed.world() > 1 else None,
         )
 
     players = (

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli import sweep
+from gan_cli import launch, sweep
 from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain, quoted
 from gan_cli.config import Root, validate
-from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
 from gan_cli.library import Library, shipped_conf
 from gan_cli.options import SCHEMAS
 from gan_cli.sampling.keys import SAMPLING
@@ -32,7 +32,11 @@ log = logging.getLogger("gan_cli")
 
 def main() -> None:
     """``gan-train``."""
-    sys.exit(_exit_code(lambda: _train(sys.argv[1:])))
+    if (place := launch.given()) is None:
+        sys.exit(_exit_code(lambda: _train(sys.argv[1:])))
+    from gan_cli.worker import lead_or_follow
+
+    sys.exit(lead_or_follow(place, lambda: _exit_code(lambda: _train(sys.argv[1:]))))
 
 
 def evaluate() -> None:
@@ -82,6 +86,8 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
         return failed(error, 3, f"diverged: {error}: try a lower lr, or on_divergence=continue")
     except Interrupted as error:
         return error.exit_code
+    except ProcessFailed as error:
+        return failed(error, 1, str(error))
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
@@ -121,6 +127,8 @@ def _train(argv: list[str]) -> None:
     library = Library(*command.config_dirs)
     plan = Plan()
     if command.trains:
+        if place := launch.given():
+            launch.adopt(command, place)
         if foreign := _of_other_commands(command.overrides):
             raise UserError(*foreign)
         resumes = any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides)
@@ -212,15 +220,13 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
     def job(cfg: Any) -> float | None:
         from hydra.core.hydra_config import HydraConfig
 
-        from gan_cli.run import run
-
         hydra_config = HydraConfig.get()
         path = _relative(Path(hydra_config.runtime.output_dir))
         try:
             config = resumption.config if resumption else validate(plain(cfg, hydra_config.overrides.task), library)
             if command.multirun:
                 return sweep.run_one(config, library, path)
-            return run(config, library, path, resumption)
+            return launch.run(config, library, path, resumption)
         except Interrupted as error:
             raise SystemExit(error.exit_code) from None  # ends a sweep too
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others

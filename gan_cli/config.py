@@ -70,6 +70,8 @@ class Root(Options):
     on_divergence: Literal["stop", "continue"]
 
     device: Annotated[str, AfterValidator(known_device)]
+    devices: Count
+    sync_batchnorm: bool
     precision: Literal["fp32", "tf32", "bf16", "fp16", "auto"]
     capture: Literal["auto", True, False]
     compile: bool
@@ -194,6 +196,8 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
             problems.append(f"pack={pack}: D sees {pack} samples at a time, so batch_size={batch} must be a multiple")
         if root.get("conditional") is True:
             problems.append(f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false")
+    if isinstance(devices := root.get("devices", 1), int) and devices > 1:
+        problems += _several(devices, pack, batch, root)
     if root.get("augment") and isinstance(dataset, PointOptions):
         problems.append(f"augment={shown(root['augment'])}: is for pictures, and dataset={dataset.name} holds points")
     if root.get("compile") is True and (slopes := sorted(set(choices.get("penalty", ())) - {"consistency"})):
@@ -221,4 +225,23 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
         problems.append(f"figure={root['figure']}: is drawn from what is logged: set log_every to 1 or more")
     if isinstance(loss := choices.get("loss"), WassersteinOptions) and not loss.clip and not choices.get("penalty"):
         problems.append("loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01")
+    return problems
+
+
+def _several(devices: int, pack: Any, batch: Any, root: Mapping[str, Any]) -> list[str]:
+    """What several processes cannot do."""
+    problems = []
+    part = devices * pack if isinstance(pack, int) else devices
+    if isinstance(batch, int) and batch % part:
+        packs = f" of whole packs of {pack}" if part > devices else ""
+        problems.append(
+            f"devices={devices}: each takes an equal share{packs} of batch_size={batch}, so it must be a multiple "
+            f"of {part}, such as batch_size={max(1, round(batch / part)) * part}"
+        )
+    if root.get("capture") is True:
+        problems.append(f"capture=true: devices={devices} average gradients within a move: use capture=auto")
+    if re.fullmatch(r"mps|cuda:\d+", str(root.get("device"))):
+        problems.append(
+            f"device={root['device']}: is one device, and devices={devices} wants {devices}: use device=auto or cpu"
+        )
     return problems

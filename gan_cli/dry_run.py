@@ -52,9 +52,12 @@ def dry_run(config: Config, library: Library) -> None:
         _numel(row["shape"]) for row in rows["discriminator"]
     )
     averaged = sum(p.numel() for p in generator.parameters()) if config.ema_half_life else 0
-    training = 4 * (4 * weights + averaged + config.batch_size * activations)  # weights, gradients, two moments
+    training = 4 * (
+        4 * weights + averaged + config.batch_size // config.devices * activations
+    )  # weights, gradients, two moments
     checkpoint = 4 * (3 * weights + averaged)
-    console.print(f"memory: about {_mebibytes(training)} for weights, optimizers and activations, besides the data")
+    each = "each process about " if config.devices > 1 else "about "
+    console.print(f"memory: {each}{_mebibytes(training)} for weights, optimizers and activations, besides the data")
     console.print(
         f"disk: about {_mebibytes(checkpoint)} a checkpoint, "
         f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"

@@ -23,3 +23,7 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
         self.exit_code = 128 + signal_number
+
+
+class ProcessFailed(RuntimeError):
+    """One of the processes that train a run together ended before its time (exit code 1)."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan_cli.distributed import deviation
+from gan_cli.random import normal_like, uniform_for
+
 Judge = Callable[[Tensor], Tensor]  # samples (B, …) → D's output (B,)
 
 
@@ -68,8 +71,7 @@ class GradientPenalty(Penalty):
     target: float
 
     def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
-        share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
-        return self.from_slope(judge, fake + share * (real - fake))
+        return self.from_slope(judge, fake + uniform_for(real) * (real - fake))
 
     def from_slope(self, judge: Judge, x: Tensor) -> Tensor:
         excess = (squared_slope(judge, x) + 1e-12).sqrt() - self.target  # the root's own slope at 0 is not finite
@@ -83,7 +85,7 @@ class DRAGAN(GradientPenalty):
     deviation: float
 
     def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
-        return self.from_slope(judge, real + self.deviation * real.std() * torch.randn_like(real))
+        return self.from_slope(judge, real + self.deviation * deviation(real) * normal_like(real))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,8 @@ class Consistency(Penalty):
         from gan_cli.augment import translated
 
         if real.dim() == 4:
-            flipped = torch.rand(len(real), 1, 1, 1, device=real.device) < 0.5
+            flipped = uniform_for(real) < 0.5
             changed = translated(torch.where(flipped, real.flip(3), real), self.shift, fill=None)
         else:
-            changed = real + self.noise * real.std() * torch.randn_like(real)
+            changed = real + self.noise * deviation(real) * normal_like(real)
         return (judge(real) - judge(changed)).square().mean()

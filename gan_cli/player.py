@@ -25,6 +25,7 @@ class Player:
         options: step → the optimizer's other options that change, such as momentum.
         constrain: called with the parameters after each move.
         scaler: of the gradients of float16 networks.
+        average: replaces tensors by their means over all processes that play this player.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Player:
         options: Callable[[int], dict[str, float]] | None = None,
         constrain: Callable[[Iterable[Tensor]], None] | None = None,
         scaler: Scaler | None = None,
+        average: Callable[[list[Tensor]], None] | None = None,
     ) -> None:
         self.name, self.network, self.cost = name, network, cost
         self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
-        self.strengths, self.options, self.constrain, self.scaler = strengths, options, constrain, scaler
+        self.strengths, self.options, self.constrain = strengths, options, constrain
+        self.scaler, self.average = scaler, average
         self.parameters: list[Tensor] = list(network.parameters())
         self._others = list(opponent.parameters())
         self._start: list[Tensor] = []  # where the look ahead began
@@ -61,6 +64,8 @@ class Player:
         cost, statistics = self.cost(x, z, labels, strengths)
         (cost if self.scaler is None else cost * self.scaler.scale).backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if self.average is not None:
+            self.average([*gradients, *statistics.values()])
         norm = self.scaler.unscale(gradients) if self.scaler else torch.nn.utils.get_total_norm(gradients)
         return {**statistics, f"grad_norm/{self.name}": norm}
 

@@ -8,8 +8,14 @@ resumed run draws what the undisturbed one would have drawn.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
+
+from gan_cli.distributed import rank, rows, world
+
+_common = torch.Generator()  # what all processes of a run draw from alike, if there are several
 
 
 def key(*place: int | str) -> int:
@@ -32,3 +38,45 @@ def seed_all(*place: int | str, device: torch.device) -> None:
         torch.cuda.default_generators[number].manual_seed(key(*place))
     elif device.type == "mps":
         torch.mps.manual_seed(key(*place))
+
+
+def seed_move(*place: int | str, device: torch.device) -> None:
+    """Points all that is drawn in a move at its place.
+
+    Of several processes, each has default generators of its own, for draws that this program knows nothing of; its
+    own draws are those of one process, shared out: see ``drawn``.
+    """
+    global _common
+    if world() == 1:
+        return seed_all(*place, device=device)
+    seed_all(*place, "rank", rank(), device=device)
+    _common = stream(*place, device=device)
+    return None
+
+
+def drawn(size: int, draw: Callable[[int, torch.Generator | None], Tensor]) -> Tensor:
+    """Draws for ``size`` samples of a minibatch of all processes: this process's rows of ``draw(size, generator)``.
+
+    All are drawn and the others' dropped, so that what a sample meets does not depend on who holds it.
+    """
+    return draw(size, None if world() == 1 else _common)[rows(size)]
+
+
+def uniform_for(x: Tensor) -> Tensor:
+    """One draw from U(0, 1) for each sample of ``x`` (B, …): (B, 1, …, 1)."""
+    shape = [1] * (x.dim() - 1)
+    return drawn(
+        world() * len(x),
+        lambda n, generator: torch.rand(n, *shape, device=x.device, dtype=x.dtype, generator=generator),
+    )
+
+
+def like(x: Tensor, fill: Callable[[Tensor, torch.Generator | None], Tensor]) -> Tensor:
+    """Draws for every number in ``x`` (B, …), which ``fill`` puts in place into a tensor laid out as ``x``."""
+    whole = x.detach() if world() == 1 else torch.cat([x.detach()] * world())
+    return drawn(len(whole), lambda _, generator: fill(torch.empty_like(whole), generator))
+
+
+def normal_like(x: Tensor) -> Tensor:
+    """N(0, 1) for every number in ``x``."""
+    return like(x, lambda empty, generator: empty.normal_(generator=generator))

@@ -67,12 +67,18 @@ def prepare(command: Command, library: Library) -> Resumption:
     folder, path, state = locate(str(typed["resume"].values[0]))
     saved = state["config"]
     config = from_saved({**_overlaid(saved, overrides, command, library), "resume": str(path)}, library)
+    before = completed(saved, library)
     impossible = [
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
-        for key, old, new in differences(completed(saved, library), config.saved())
+        for key, old, new in differences(before, config.saved())
         if f"{key}.".startswith(tuple(f"{fixed}." for fixed in FIXED)) and not key.startswith(FREE)
     ]
+    if config.devices != before["devices"]:
+        impossible.append(
+            f"devices={config.devices}: the run was begun with devices={before['devices']} and goes on exactly only "
+            "so: leave the key out, or start a new run"
+        )
     if impossible:
         raise UserError(*impossible)
     if config.steps <= state["step"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import torch
 
 from gan_cli import figures, screen
 from gan_cli.build import Setup, build
-from gan_cli.capture import own_stream, recorder
+from gan_cli.capture import Eager, own_stream, recorder
 from gan_cli.config import Config
+from gan_cli.distributed import alone, world
 from gan_cli.environment import environment
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
+from gan_cli.game import Statistics
 from gan_cli.library import Library
+from gan_cli.metrics.evaluation import decoded
 from gan_cli.observers.checkpoints import Checkpoints
-from gan_cli.observers.evaluations import Evaluations
+from gan_cli.observers.evaluations import Evaluations, due
 from gan_cli.observers.hints import Hints
 from gan_cli.observers.interrupts import Interrupts
 from gan_cli.observers.log import Log
@@ -27,7 +31,7 @@ from gan_cli.observers.samples import SampleGrids
 from gan_cli.resume import Resumption
 from gan_cli.run_folder import RunFolder
 from gan_cli.state import require_finite, restore, state_of
-from gan_cli.train import train
+from gan_cli.train import Observer, train
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +136,7 @@ class Run:
             self._train()
         except EarlyStop as stop:
             reason = str(stop)
-            self._stop_early(reason)
+            alone(self._stop_early)(reason)
         except Interrupted:
             self.checkpoints.save(self.at)
             self.status("interrupted", "by a signal")
@@ -145,7 +149,7 @@ class Run:
             self.status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
             raise
         if self.figure is not None:
-            self._draw(self.figure)
+            alone(self._draw)(self.figure)
         self.status("finished", reason)
         if self.last:
             log.info("finished %d steps: %s", self.at, summary(self.last))
@@ -153,22 +157,11 @@ class Run:
         return self.evaluations.best if self.evaluations else None
 
     def _train(self) -> None:
-        config, setup = self.config, self.setup
-        with Interrupts(config.steps) as interrupts, self.progress, own_stream(setup.device):
+        setup = self.setup
+        with Interrupts(self.config.steps) as interrupts, self.progress, own_stream(setup.device):
             watching = (self._count, self.record, self.grids, self.evaluations, self.loggers, self.checkpoints)
-            train(
-                setup.players,
-                setup.minibatches,
-                setup.sampler.prior,
-                setup.ema,
-                [*(observer for observer in watching if observer is not None), self.progress, interrupts],
-                batch_size=config.batch_size,
-                steps=range(self.start + 1, config.steps + 1),
-                updates=config.updates,
-                seed=config.seed,
-                device=setup.device,
-                recorder=self.recorder,
-            )
+            observers = [*(observer for observer in watching if observer is not None), self.progress, interrupts]
+            play(setup, self.start, observers, self.recorder)
 
     def _go_on(self, state: dict[str, Any]) -> None:
         self.record.restore(state["log"], self.setup.device)
@@ -226,6 +219,40 @@ class Run:
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 
 
+def play(setup: Setup, start: int, observers: Iterable[Observer], recorder: Eager | None = None) -> None:
+    """Trains from step ``start`` to the last; each observer is called by this process alone."""
+    config = setup.config
+    train(
+        setup.players,
+        setup.minibatches,
+        setup.sampler.prior,
+        setup.ema,
+        [alone(observer) for observer in observers],
+        batch_size=config.batch_size,
+        steps=range(start + 1, config.steps + 1),
+        updates=config.updates,
+        seed=config.seed,
+        device=setup.device,
+        recorder=recorder,
+    )
+
+
+def follow(config: Config, library: Library, resumption: Resumption | None = None) -> None:
+    """The same training in every process but the first, which alone observes it; evaluations share their work.
+
+    Raises:
+        UserError: if the config or the data is wrong.
+    """
+    setup = build(config, library, resumption.state.get("precision") if resumption else None)
+    start = restore(setup, resumption.state) if resumption else 0
+
+    def share(step: int, statistics: Sequence[Statistics]) -> None:
+        if config.metrics and due(config, step):
+            decoded(setup.sampler, config.evaluate_count, config.seed)
+
+    play(setup, start, [share])
+
+
 def describe(setup: Setup) -> str:
     """One line on what is being trained, and on what."""
     config = setup.config
@@ -234,6 +261,8 @@ def describe(setup: Setup) -> str:
     where = torch.cuda.get_device_name(setup.device) if setup.device.type == "cuda" else f"{setup.device.type}"
     if setup.device.type == "cpu":
         where += f" ({torch.get_num_threads()} threads)"
+    if (processes := world()) > 1:
+        where = f"{processes} processes, each on {where}"
     return (
         f"{config.architecture.name} ({sizes['generator']:,} + {sizes['discriminator']:,} weights), "
         f"{config.loss.name}, "

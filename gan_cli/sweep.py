@@ -108,7 +108,7 @@ def run_one(config: Config, library: Library, path: Path) -> float | None:
     Raises:
         UserError: if the folder holds a run of another config.
     """
-    from gan_cli.run import run
+    from gan_cli.launch import run
 
     resumption = continuation(config, library, path)
     if resumption is not None and status_of(path).get("status") == "finished" and not _more(config, resumption):

@@ -13,7 +13,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.ema import EMA
 from gan_cli.game import Moment, Statistics, Strengths
 from gan_cli.player import Player
-from gan_cli.random import seed_all
+from gan_cli.random import drawn, seed_move
 
 Observer = Callable[[int, Sequence[Statistics]], None]
 Descent = Callable[[Player, int], None]
@@ -44,14 +44,14 @@ def train(
 
     def gradient(player: Player, rows: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
         x = minibatches.scaled(rows)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
-        z = prior.sample(batch_size, device)  # {z⁽¹⁾ … z⁽ᵐ⁾} from the prior
+        z = drawn(batch_size, lambda m, g: prior.sample(m, device, g))  # {z⁽¹⁾ … z⁽ᵐ⁾} from the prior
         return player.gradient(x, z, labels, strengths)
 
     for step in steps:
         statistics = []
         for moves, descend in turn(players, updates):
             for player, move in moves:
-                seed_all(seed, "move", step, player.name, move, device=device)
+                seed_move(seed, "move", step, player.name, move, device=device)
                 moment = Moment(step, (step - 1) * player.steps + move, (step - 1) * images_per_step)
                 rows, labels = minibatches.rows(player.name, moment.moves, batch_size)
                 statistics.append(recorder.gradient(gradient, player, rows, labels, moment))

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli import distributed
 from gan_cli.data.ahead import Ahead, OnDevice, OnHost
 from gan_cli.data.samples import Samples
-from gan_cli.random import stream
+from gan_cli.random import stream, uniform_for
 
 
 class Minibatches:
@@ -53,12 +54,16 @@ class Minibatches:
         return self._orders[player, epoch]
 
     def rows(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
-        """Minibatch ``number`` of a player on the training device, as it is stored, and its labels."""
+        """Minibatch ``number`` of a player on the training device, as it is stored, and its labels.
+
+        Of several processes, each has its own rows of it.
+        """
+        own = distributed.rows(size)
         if self._ahead is not None:
             sources = [self.values] if self.labels is None else [self.values, self.labels]
-            taken = self._ahead.rows(sources, player, number, lambda n: self.indices(player, n, size))
+            taken = self._ahead.rows(sources, player, number, lambda n: self.indices(player, n, size)[own])
             return taken[0], taken[1] if len(taken) > 1 else None
-        indices = self.indices(player, number, size)
+        indices = self.indices(player, number, size)[own]
         return self.values.index_select(0, indices), None if self.labels is None else self.labels[indices]
 
     def scaled(self, rows: Tensor) -> Tensor:
@@ -70,7 +75,7 @@ class Minibatches:
             return rows
         x = rows.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)  # (B, C, H, W), channels last in memory
         if self.flip:
-            mirrored = torch.rand(len(rows), 1, 1, 1, device=self.device) < 0.5
+            mirrored = uniform_for(x) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return x
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gan_cli.distributed import mean
 from gan_cli.losses.games import CrossEntropyGame
 
 
@@ -21,4 +22,4 @@ class FeatureMatching(CrossEntropyGame):
         """‖E f(x) − E f(G(z))‖², of features (B, F)."""
         if real_logits is None:
             raise ValueError("feature matching needs the features of real samples too")
-        return (real_logits.mean(dim=0) - fake_logits.mean(dim=0)).square().sum()
+        return mean(real_logits.mean(dim=0) - fake_logits.mean(dim=0)).square().sum()

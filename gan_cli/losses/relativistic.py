@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from gan_cli.distributed import mean
 from gan_cli.losses.loss import Loss
 
 
@@ -30,7 +31,7 @@ class RelativisticAverage(Relativistic):
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """E softplus(−(D(x) − E D(G(z)))) + E softplus(D(G(z)) − E D(x))."""
-        real, fake = real_logits - fake_logits.mean(), fake_logits - real_logits.mean()
+        real, fake = real_logits - mean(fake_logits.mean()), fake_logits - mean(real_logits.mean())
         return softplus(-real).mean() + softplus(fake).mean()
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:

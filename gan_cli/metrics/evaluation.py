@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gan_cli import screen
 from gan_cli.data.samples import Samples
+from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.pictures import as_bytes
@@ -57,16 +59,28 @@ def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samp
     Raises:
         Diverged: if they are not finite.
     """
+    parts = decoded(sampler, count, seed, batch_size)
+    if not all(part.isfinite().all() for part in parts):
+        raise Diverged("the generator's samples are not finite")
+    labels = (torch.arange(count) % sampler.classes).numpy() if sampler.classes else None
+    return Samples(np.concatenate([part.numpy() for part in parts]), labels)
+
+
+def decoded(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> list[Tensor]:
+    """Those samples in batches: uint8 pictures, or float32 if they are points or not finite.
+
+    Processes that train together all call this and share the work; the first has the result.
+    """
     labels = torch.arange(count) % sampler.classes if sampler.classes else None
     latents = sampler.latents(count, seed)
-    parts = []
-    for start in range(0, count, batch_size):
-        part = slice(start, start + batch_size)
+    as_in_first(sampler.network)
+
+    def decode(batch: int) -> Tensor:
+        part = slice(batch * batch_size, (batch + 1) * batch_size)
         x = sampler.decode(latents[part], None if labels is None else labels[part], batch_size)
-        if not x.isfinite().all():
-            raise Diverged("the generator's samples are not finite")
-        parts.append((as_bytes(x) if x.ndim == 4 else x).numpy())
-    return Samples(np.concatenate(parts), None if labels is None else labels.numpy())
+        return as_bytes(x) if x.ndim == 4 and x.isfinite().all() else x
+
+    return shared_out(-(-count // batch_size), decode)
 
 
 def provenance(evidence: Evidence, extractor: str) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_cli.distributed import variance
+
 
 def with_deviation(x: Tensor) -> Tensor:
     """One more feature or plane: the standard deviation over the batch, averaged over everything else."""
-    deviation = (x.float().var(dim=0, correction=0) + 1e-8).sqrt().mean().to(x.dtype)
+    deviation = (variance(x.float()) + 1e-8).sqrt().mean().to(x.dtype)
     return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], dim=1)

@@ -10,8 +10,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan_cli.distributed import world
 from gan_cli.networks.labels import with_label
 from gan_cli.networks.minibatch_std import with_deviation
+from gan_cli.random import like
 
 
 class Maxout(nn.Module):
@@ -24,6 +26,16 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
+
+
+class Dropout(nn.Dropout):
+    """torch's, but what a sample loses does not depend on which of several processes holds it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if world() == 1 or not self.training:
+            return super().forward(x)
+        kept = 1 - self.p
+        return x * like(x, lambda empty, generator: empty.bernoulli_(kept, generator=generator).div_(kept))
 
 
 ACTIVATIONS: dict[str, Any] = {
@@ -54,7 +66,7 @@ def layers(sizes: list[int], activation: str, pieces: int, norm: str, dropout: f
         if activation != "maxout":
             made.append(ACTIVATIONS[activation]())
         if dropout:
-            made.append(nn.Dropout(dropout))
+            made.append(Dropout(dropout))
     return made
 
 
@@ -103,7 +115,7 @@ class Discriminator(nn.Module):
         sizes = [math.prod(shape) + classes, *options["hidden"]]
         body = layers(sizes, options["activation"], options["pieces"], options["norm"], options["dropout"])
         if options["input_dropout"]:
-            body.insert(0, nn.Dropout(options["input_dropout"]))
+            body.insert(0, Dropout(options["input_dropout"]))
         self.hidden = nn.Sequential(*body)
         self.minibatch_std, self.unit_pixels = options["minibatch_std"], options["pixels"] == "unit"
         self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.build import Setup
+from gan_cli.config import Config
 from gan_cli.errors import Diverged, EarlyStop, UserError
 from gan_cli.game import Statistics
 from gan_cli.library import Library
@@ -72,8 +73,7 @@ class Evaluations:
         self.best_step = self.without_better = 0
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
-        every = self.config.evaluate_every
-        if (every and step % every == 0) or step == self.config.steps:
+        if due(self.config, step):
             with self.not_counted():
                 self.evaluate(step)
 
@@ -129,6 +129,11 @@ class Evaluations:
         if state["watch"] == self.config.watch:  # else the past says nothing of what is watched now
             self.best, self.best_step = state["best"], state["best_step"]
             self.without_better = state["without_better"]
+
+
+def due(config: Config, step: int) -> bool:
+    """Whether samples are judged at a step."""
+    return (config.evaluate_every > 0 and step % config.evaluate_every == 0) or step == config.steps
 
 
 def watchable(metric: Any, evidence: Evidence) -> dict[str, str]:

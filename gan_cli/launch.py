@@ -1,0 +1,225 @@
+"""Where a run trains: in this process, in several that it starts, or in several that were started for it.
+
+Torch-free: the process that only watches others needs none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
+from gan_cli.replacing import replacing
+
+if TYPE_CHECKING:
+    from gan_cli.command import Command
+    from gan_cli.config import Config
+    from gan_cli.library import Library
+    from gan_cli.resume import Resumption
+
+GRACE = 5.0  # seconds in which a process may still say what happened when another has ended
+LOST = 75  # exit code of a process that lost another one: not to blame
+
+
+@dataclass(frozen=True)
+class Place:
+    """Process ``rank`` of ``world``, number ``local`` on its machine."""
+
+    rank: int
+    world: int
+    local: int
+
+
+def given() -> Place | None:
+    """The place that torchrun or srun has given this process; None if it was started by itself."""
+    env = os.environ
+    if "SLURM_STEP_NUM_TASKS" in env and "RANK" not in env and int(env["SLURM_STEP_NUM_TASKS"]) > 1:
+        env["RANK"], env["WORLD_SIZE"] = env["SLURM_PROCID"], env["SLURM_STEP_NUM_TASKS"]
+        env["LOCAL_RANK"] = env["SLURM_LOCALID"]
+        env.setdefault("MASTER_ADDR", first_host(env["SLURM_STEP_NODELIST"]))
+        env.setdefault("MASTER_PORT", str(20000 + (int(env["SLURM_JOB_ID"]) + int(env["SLURM_STEP_ID"])) % 20000))
+    if not {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"} <= env.keys():
+        return None
+    return Place(int(env["RANK"]), int(env["WORLD_SIZE"]), int(env["LOCAL_RANK"])) if env["WORLD_SIZE"] != "1" else None
+
+
+def first_host(nodes: str) -> str:
+    """Of a list as Slurm writes it: ``gpu[07-09,12],cpu1`` → ``gpu07``."""
+    found = re.match(r"([^\[,]+)(?:\[(\d+))?", nodes)
+    return "".join(part or "" for part in found.groups()) if found else nodes
+
+
+def adopt(command: Command, place: Place) -> None:
+    """Has a command train with the processes that there are.
+
+    Raises:
+        UserError: if it asks for anything else.
+    """
+    if command.multirun:
+        raise UserError(
+            f"--multirun: {place.world} processes were started, for one run: "
+            f"use gan-train --multirun devices={place.world} …"
+        )
+    for text in command.overrides:
+        key, _, value = text.lstrip("+").partition("=")
+        if key == "devices" and value != str(place.world):
+            raise UserError(f"{text}: but {place.world} processes were started: leave the key out")
+    command.overrides.append(f"devices={place.world}")
+
+
+def run(
+    config: Config, library: Library, path: Path, resumption: Resumption | None = None, *, live: bool = True
+) -> float | None:
+    """Trains a run in as many processes as its config says; see ``gan_cli.run.run``.
+
+    Raises:
+        ProcessFailed: if one of them ended without having finished.
+    """
+    if config.devices == 1:
+        from gan_cli.run import run as train
+
+        return train(config, library, path, resumption, live=live)
+    task = {
+        "config": config.saved(),
+        "config_dirs": [str(folder) for folder in library.own],
+        "folder": str(path),
+        "checkpoint": str(resumption.checkpoint) if resumption else None,
+        "live": live,
+    }
+    if place := given():
+        from gan_cli.worker import lead
+
+        return lead(task, place)
+    return _start({**task, "logging": _logging()}, config.devices)
+
+
+def _logging() -> Any:
+    """The logging that Hydra has set up here, to be set up again."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
+
+
+def _start(task: dict[str, Any], world: int) -> float | None:
+    with tempfile.TemporaryDirectory(prefix="gan-train-") as temporary:
+        folder = Path(temporary)
+        (folder / "task.json").write_text(json.dumps(task))
+        processes: list[subprocess.Popen[bytes]] = []
+        try:
+            with _forwarding(processes) as received:
+                for rank in range(world):
+                    processes.append(_process(folder, rank, world))
+                codes = _wait(processes)
+        finally:
+            for process in processes:
+                process.kill()
+                process.communicate()
+        return _verdict(folder, codes, received, Path(task["folder"]))
+
+
+def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
+    """Starts process ``rank``; it ends when the pipe to it is closed, so that none is left over."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    env = {"OMP_NUM_THREADS": str(max(1, cores // world)), **os.environ, "GAN_TRAIN_TASK": f"{folder}:{rank}:{world}"}
+    if sys.platform == "linux":
+        env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to
+    with (folder / f"said-{rank}").open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gan_cli.worker"],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=None if rank == 0 else said,
+            stderr=None if rank == 0 else said,
+            start_new_session=True,  # a Ctrl-C reaches them through this process alone
+        )
+
+
+@contextmanager
+def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM go on to the first process, which finishes its step with the others and saves."""
+    received: list[int] = []
+
+    def forward(number: int, frame: Any) -> None:
+        received.append(number)
+        for process in processes[:1]:
+            process.send_signal(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, forward) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
+    """Until the first process has ended, or another has failed and the first has had time to say so.
+
+    Returns:
+        The exit codes, None for those that go on.
+    """
+
+    def until(done: Callable[[], bool], seconds: float = float("inf")) -> None:
+        deadline = time.monotonic() + seconds
+        while not done() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    first, *others = processes
+    until(lambda: first.poll() is not None or any(process.poll() for process in others))
+    until(lambda: first.poll() is not None, GRACE)
+    if first.returncode == LOST:  # because another has ended
+        until(lambda: any(process.poll() not in (None, 0, LOST) for process in others), GRACE)
+    return [process.poll() for process in processes]
+
+
+def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int], path: Path) -> float | None:
+    """What the first process returns or raises; if another ended it, what ended that one."""
+    guilty = [rank for rank, code in enumerate(codes) if code not in (None, 0, LOST)]
+    rank = 0 if codes[0] == 0 or not guilty else guilty[0]
+    file = folder / f"report-{rank}.json"
+    report: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    if "value" in report:
+        return report["value"]
+    if "problems" in report:
+        raise UserError(*report["problems"])
+    if "diverged" in report:
+        raise Diverged(report["diverged"])
+    if "signal" in report or (received and rank == 0):
+        raise Interrupted(report.get("signal") or received[-1])
+    how = report.get("fault") or _ending(codes[rank], folder / f"said-{rank}")
+    reason = f"process {rank} (of 0 to {len(codes) - 1}) {how}"
+    _note(path, reason)
+    saved = any((path / "checkpoints").glob("step-*.pt"))
+    hint = f"; continue: gan-train resume={path}" if saved else ""
+    raise ProcessFailed(reason + hint) from (RuntimeError(report["trace"]) if "trace" in report else None)
+
+
+def _ending(code: int | None, said: Path) -> str:
+    """How a process without a report ended."""
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    lines = said.read_text(errors="replace").strip().splitlines()
+    return f"ended with exit code {code}" + (f": {lines[-1]}" if lines else "")
+
+
+def _note(path: Path, reason: str) -> None:
+    """Says in ``status.json`` what the first process could not, or did not know."""
+    file = path / "status.json"
+    if file.exists():
+        status = {**json.loads(file.read_text()), "status": "failed", "reason": reason, "updated": time.time()}
+        with replacing(file) as aside:
+            aside.write_text(json.dumps(status, indent=2) + "\n")

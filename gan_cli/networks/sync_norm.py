@@ -1,0 +1,53 @@
+"""Batch norm (Ioffe & Szegedy 2015) over the minibatch of all processes, on any device and for any derivative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.distributed import moments, world
+
+
+class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """As torch's BatchNorm, of the samples of all processes; (B, C) or (B, C, H, W).
+
+    torch's own SyncBatchNorm is for CUDA alone and has no second derivative, which penalties take.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or world() == 1:
+            return super().forward(x)
+        dims = (0, *range(2, x.dim()))
+        wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        mean, variance = moments(wide, dims)  # (C,) each
+        self._remember(mean.detach(), variance.detach(), world() * x.numel() // x.shape[1])
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shape = (1, -1, *[1] * (x.dim() - 2))
+        y = torch.addcmul((self.bias - scale * mean).view(shape), wide, scale.view(shape))
+        return y.to(x.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+
+    def _check_input_dim(self, input: Any) -> None:
+        """(B, C, …)."""
+
+
+def synchronise(network: nn.Module) -> None:
+    """Has every batch norm in a network count the samples of all processes; weights keep their names and values."""
+    for name, child in network.named_children():
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+            norm = SyncBatchNorm(child.num_features, child.eps, child.momentum or 0.1)
+            norm.load_state_dict(child.state_dict())
+            setattr(network, name, norm.to(child.weight).train(child.training))
+        else:
+            synchronise(child)

@@ -1,0 +1,225 @@
+"""Several processes compute what one computes, go on exactly, and end together."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in
+
+SAME_GAME = {
+    "mlp": TINY_MLP,
+    "mlp-sent-early": ("early", *TINY_MLP, "penalty=[r1,gradient_penalty]"),
+    "mlp-dropout-k2": (
+        *TINY_MLP,
+        "discriminator.steps=2",
+        "architecture.discriminator.dropout=0.3",
+        "architecture.discriminator.input_dropout=0.2",
+        "dataset.flip=true",
+    ),
+    "mlp-batch-norm-r1": (
+        *TINY_MLP,
+        "penalty=r1",
+        "architecture.discriminator.norm=batch",
+        "architecture.generator.norm=batch",
+        "architecture.discriminator.dropout=0",
+    ),
+    "mlp-feature-matching": (*TINY_MLP, "loss=feature_matching", "prior=uniform"),
+    "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average", "conditional=true"),
+    "dcgan": (*TINY_DCGAN, "dataset.flip=true"),
+    "dcgan-r1-r2-relativistic": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2]"),
+    "dcgan-wgan-gp": (
+        *TINY_DCGAN,
+        "loss=wasserstein",
+        "loss.clip=0",
+        "penalty=gradient_penalty",
+        "architecture.discriminator.norm=layer",
+        "updates=optimistic",
+    ),
+    "dcgan-dragan-packed": (*TINY_DCGAN, "pack=2", "penalty=dragan", "updates=simultaneous"),
+    "dcgan-minibatch-std-augmented": (
+        *TINY_DCGAN,
+        "architecture.discriminator.minibatch_std=true",
+        "augment=[color,translation,cutout]",
+        "instance_noise.sigma=0.1",
+        "penalty=[consistency,r1]",
+        "updates=extragradient",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def games(tmp_path_factory):
+    """All games, played by one process and by two: folder with a file for each game and process."""
+    folder = tmp_path_factory.mktemp("games")
+    cases = [" ".join((*case, "steps=3", "device=cpu", "devices=1")) for case in SAME_GAME.values()]
+    script = str(Path(__file__).with_name("processes.py"))
+    started = [
+        subprocess.Popen([sys.executable, script, str(rank), str(world), str(folder), *cases], stderr=subprocess.PIPE)
+        for world in (1, 2)
+        for rank in range(world)
+    ]
+    for process in started:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err.decode()
+    return folder
+
+
+@pytest.mark.parametrize("number", range(len(SAME_GAME)), ids=SAME_GAME.keys())
+def test_two_processes_compute_what_one_computes(games, number):
+    alone, first, second = (torch.load(games / f"{number}-{who}.pt") for who in ("alone", "0", "1"))
+    assert alone.keys() == first.keys()
+    for name, value in alone.items():
+        if value.is_floating_point():
+            assert value.dtype == torch.float64
+        torch.testing.assert_close(
+            first[name], value, rtol=1e-6, atol=1e-9, msg=lambda text, name=name: f"{name} {text}"
+        )
+        assert torch.equal(first[name], second[name]), name
+
+
+RUN = (
+    *(*TINY_DCGAN, "sync_batchnorm=false", "discriminator.steps=2", "steps=8", "device=cpu"),
+    *("log_every=3", "sample_every=4", "checkpoint_every=5", "keep_checkpoints=3"),
+    *("metrics=precision_recall", "extractor=pixels", "evaluate_every=4"),
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of two processes."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    command = [sys.executable, "-m", "gan_cli", *RUN, "devices=2", f"hydra.run.dir={folder}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_stopped_and_resumed_is_the_undisturbed_run(gan_train, whole):
+    shutil.copytree(whole, "parts")
+    Path("parts/checkpoints/step-000000008.pt").unlink()  # as a kill at step 8 leaves it
+    Path("parts/samples/step-000000008.png").unlink()
+    with Path("parts/metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "torn')
+    refused = gan_train("resume=parts", "devices=1")
+    assert refused.code == 2
+    assert refused.errors == [
+        "gan-train: error: devices=1: the run was begun with devices=2 and goes on exactly only so: "
+        "leave the key out, or start a new run"
+    ]
+    result = gan_train("resume=parts")
+    assert result.code == 0, result.err
+    assert_same_run(whole, Path("parts"))
+
+
+def test_torchrun_makes_the_same_run_with_one_folder_and_one_log(whole):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "gan_cli"]
+    done = subprocess.run([*torchrun, *RUN], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    run = run_folder()
+    assert_same_run(whole, run)
+    for folder in (whole, run):
+        log = (folder / "train.log").read_text()
+        assert log.count("finished 8 steps") == 1
+        assert "2 processes" in log
+
+
+def children(process: subprocess.Popen) -> list[int]:
+    """Processes that another has started, in that order."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def gone(pids: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def status() -> tuple[str, str]:
+    facts = json.loads(Path("run/status.json").read_text())
+    return facts["status"], facts["reason"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_whatever_ends_one_ends_all_and_the_run_goes_on(spawn):
+    def under_way(*keys: str) -> tuple[subprocess.Popen, list[int]]:
+        lines = len(metrics_in(Path("run"))) if Path("run").exists() else 0
+        process = spawn(*keys)
+        while not Path("run/metrics.jsonl").exists() or len(metrics_in(Path("run"))) < lines + 2:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        return process, children(process)
+
+    begin = (*TINY_MLP, "steps=1000000", "log_every=3", "checkpoint_every=0", "devices=2", "hydra.run.dir=run")
+    process, pids = under_way(*begin)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, status()) == (130, ("interrupted", "by a signal"))
+    assert "Traceback" not in err
+    assert gone(pids)
+    saved = state_in(Path("run"))["step"]
+    assert saved > 0
+
+    process, pids = under_way("resume=run")
+    assert metrics_in(Path("run"))[-1]["step"] > saved
+    os.kill(pids[1], signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    reason = "process 1 (of 0 to 1) was killed by SIGKILL"
+    assert (process.returncode, status()) == (1, ("failed", reason))
+    assert err.splitlines()[-1].endswith(f"{reason}; continue: gan-train resume=run")
+    assert gone(pids)
+
+    process, pids = under_way("resume=run")
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while not gone(pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert gone(pids)
+
+
+REFUSED = {
+    ("devices=3",): "devices=3: each takes an equal share of batch_size=8, so it must be a multiple of 3",
+    ("devices=4", "pack=4"): "devices=4: each takes an equal share of whole packs of 4 of batch_size=8",
+    ("devices=2", "device=cuda:1"): "device=cuda:1: is one device, and devices=2 wants 2",
+    ("devices=2", "capture=true"): "capture=true: devices=2 average gradients within a move",
+    ("devices=0",): "devices=0: must be at least 1",
+}
+
+
+@pytest.mark.parametrize(("keys", "message"), REFUSED.items(), ids=str)
+def test_what_cannot_be_shared_is_refused_before_anything_is_made(gan_train, keys, message):
+    result = gan_train(*TINY_MLP, *keys)
+    assert result.code == 2
+    assert len(result.errors) == 1
+    assert message in result.errors[0]
+    assert not Path("outputs").exists()
+
+
+def test_torchrun_trains_no_sweep(monkeypatch, gan_train):
+    for key, value in {
+        "RANK": 0,
+        "WORLD_SIZE": 2,
+        "LOCAL_RANK": 0,
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": 1,
+    }.items():
+        monkeypatch.setenv(key, str(value))
+    for keys in (("-m", "seed=0,1"), ("devices=3", "batch_size=9")):
+        result = gan_train(*TINY_MLP, *keys)
+        assert (result.code, len(result.errors)) == (2, 1), result.err
+        assert "2 processes were started" in result.errors[0]
+
+
+def test_a_mistake_that_every_process_finds_is_said_once(gan_train):
+    result = gan_train(*TINY_MLP, "devices=2", "dataset=image_folder", "dataset.path=nowhere", "dataset.size=8")
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1, result.err
+    assert "nowhere" in result.err
+    assert not list(Path().glob("outputs/*/*"))
