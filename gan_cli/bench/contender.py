@@ -16,27 +16,32 @@ import torch
 from gan_cli.bench.command import Variant
 from gan_cli.bench.peaks import Peaks, synchronize
 from gan_cli.build import Setup, build
+from gan_cli.capture import Eager, own_stream, recorder
 from gan_cli.library import Library
 from gan_cli.train import train
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 
 
-def advance(setup: Setup, steps: range, minibatches: Any = None, prior: Any = None) -> None:
+def advance(
+    setup: Setup, steps: range, recorder: Eager | None = None, minibatches: Any = None, prior: Any = None
+) -> None:
     """Algorithm 1 for these steps, with nobody watching."""
     config = setup.config
-    train(
-        setup.players,
-        minibatches or setup.minibatches,
-        prior or setup.sampler.prior,
-        setup.ema,
-        (),
-        batch_size=config.batch_size,
-        steps=steps,
-        updates=config.updates,
-        seed=config.seed,
-        device=setup.device,
-    )
+    with own_stream(setup.device):
+        train(
+            setup.players,
+            minibatches or setup.minibatches,
+            prior or setup.sampler.prior,
+            setup.ema,
+            (),
+            batch_size=config.batch_size,
+            steps=steps,
+            updates=config.updates,
+            seed=config.seed,
+            device=setup.device,
+            recorder=recorder,
+        )
     synchronize(setup.device)
 
 
@@ -56,12 +61,13 @@ class Contender:
         self.name, self.config = variant.name, variant.config
         memory = Memory()
         self.setup = build(variant.config, library)
+        self.recorder = recorder(self.setup)
         self._switches = switches()
         self._period = period(self.setup)
         self._steps, self._at = 1, 1
         for _ in range(WARM_UP):
-            self._step = self._time(1)
-        self._step = min(self._step, self._time(self._period) / self._period)
+            self._step = self._time(1, self.recorder)
+        self._step = min(self._step, self._time(self._period, self.recorder) / self._period)
         self.memory = memory.peak(self.setup.device)
         plain = eager(variant.config)
         self.work = work(self.setup if plain == variant.config else build(plain, library))
@@ -84,22 +90,22 @@ class Contender:
         for switch, value in self._switches:
             switch(value)
         steps = self._period * max(1, math.ceil(seconds / (self._step * self._period)))
-        took = self._time(steps)
+        took = self._time(steps, self.recorder)
         self.peaks.append(self._races.measure())
         self.waits.append(self._wait(max(1, steps // 4)) / (took / steps))
         return steps * self.images / took
 
-    def _time(self, steps: int, minibatches: Any = None, prior: Any = None) -> float:
+    def _time(self, steps: int, recorder: Eager | None = None, minibatches: Any = None, prior: Any = None) -> float:
         synchronize(self.setup.device)
         start = time.perf_counter()
-        advance(self.setup, range(self._at, self._at + steps), minibatches, prior)
+        advance(self.setup, range(self._at, self._at + steps), recorder, minibatches, prior)
         self._at += steps
         return time.perf_counter() - start
 
     def _wait(self, steps: int) -> float:
-        """Seconds of a step until minibatches and latents are there, each waited for alone."""
+        """Seconds of a step until minibatches and latents are there, each waited for alone; no move is replayed."""
         clock = Clock(self.setup.device)
-        self._time(steps, Timed(self.setup.minibatches, clock), Timed(self.setup.sampler.prior, clock))
+        self._time(steps, None, Timed(self.setup.minibatches, clock), Timed(self.setup.sampler.prior, clock))
         return clock.seconds / steps
 
 
