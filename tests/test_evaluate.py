@@ -173,7 +173,8 @@ def test_a_measured_run_resumes_exactly_with_what_it_watches(gan_train):
     best = min(lines("whole"), key=lambda record: record["metric/frechet"])
     assert whole["step"] == best["step"]
     status = json.loads(Path("whole/status.json").read_text())
-    assert status["best"] == {"metric": "frechet", "value": best["metric/frechet"], "step": best["step"]}
+    facts = {"metric": "frechet", "better": "low", "value": best["metric/frechet"], "step": best["step"]}
+    assert status["best"] == facts
 
 
 def test_another_watched_metric_after_a_resume_starts_afresh(gan_train):
