@@ -191,6 +191,7 @@ MISTAKES = [
     ("dry_run=true", "dry_run=true: has no effect"),
     ("sweep=lr", "sweep=lr: has no effect"),
     ("hydra.run.dir=x", "hydra.run.dir=x: has no effect"),
+    ("devices=2", "devices=2: gan-bench times one process"),
     ("-m", "-m: is for gan-train"),
     ("--cfg job", "--cfg: is for gan-train"),
     ("--repeat 3", "--repeat: no such flag"),

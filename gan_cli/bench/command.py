@@ -149,7 +149,8 @@ def _idle(config: Config, command: Command) -> list[str]:
     """Keys that would have no effect here."""
     idle = ["resume"] if config.resume else []
     idle += ["dry_run"] if config.dry_run else []
-    return [
+    several = [f"devices={config.devices}: gan-bench times one process: leave it out"] if config.devices > 1 else []
+    return several + [
         f"{text.replace(QUOTE, '')}: has no effect on the speed of a step: leave it out"
         for text in command.overrides
         if (key := text.lstrip("+").partition("=")[0]) in idle or key.startswith("hydra") or key == "sweep"
