@@ -218,7 +218,8 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
             return run(config, library, path, resumption)
         except Interrupted as error:
             if elsewhere:  # status.json tells the process that launched the sweep
-                return workers.stop(error)
+                workers.stop(error)
+                return None
             raise SystemExit(error.exit_code) from None  # ends a sweep too
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
             faults.append(error)

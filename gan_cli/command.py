@@ -159,7 +159,7 @@ def parse_overrides(command: Command, library: Library) -> tuple[list[Override],
             )
             overrides.append(override)
         elif parsed.is_sweep_override():
-            interval = parsed.value()
+            interval: Any = parsed.value()
             ends = [interval.start, interval.end]
             texts = [f"{name}={end}" for end in ends]
             overrides.append(Override(name.replace("/", "."), ends, texts, is_group, continuous=True))

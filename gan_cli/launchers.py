@@ -116,5 +116,6 @@ def check_search(sweeping: Sweeping, overrides: Sequence[Override], config: Conf
             )
     elif config is not None and config.watch is None and (search.sampler == "tpe" or search.pruner):
         wanted = "hydra/sweeper=optuna" if search.sampler == "tpe" else f"hydra.sweeper.pruner={search.pruner}"
-        raise UserError(f"{wanted}: which value is to get better? add watch=… with its metrics=…, such as metrics=frechet")
-
+        raise UserError(
+            f"{wanted}: which value is to get better? add watch=… with its metrics=…, such as metrics=frechet"
+        )

@@ -47,7 +47,7 @@ class Named(logging.Formatter):
         super().__init__(layout, dates)
         self.name = name
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+    def formatMessage(self, record: logging.LogRecord) -> str:
         if not record.message.startswith(self.name):
             record.message = f"{self.name}: {record.message}"
         return super().formatMessage(record)

@@ -227,7 +227,9 @@ def best_of(folder: Path) -> list[str]:
     if file.is_file():
         from omegaconf import OmegaConf
 
-        typed = [str(text) for text in OmegaConf.load(file) if not str(text).startswith(("name=", "sweep="))]
+        typed = [str(text) for text in OmegaConf.load(file) if not str(text).startswith("name=")]
+        if any(text.startswith("sweep=") for text in typed):  # which may set more than the space: a sweep of one run
+            typed = ["-m", *typed, f"name={folder.name}-best", "hydra/sweeper=basic"]
         lines.append(f"  again: gan-train {shlex.join(typed)}")
     return lines
 

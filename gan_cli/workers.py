@@ -26,8 +26,8 @@ _stopping = False
 
 
 def runs_at_once() -> int:
-    """Runs side by side on this machine: one for each GPU, else one for each core, and no more than 8 for their memory."""
-    from joblib import cpu_count
+    """Runs side by side on this machine: one for each GPU, else for each core, and no more than 8 for their memory."""
+    from joblib import cpu_count  # type: ignore[import-untyped]
 
     return len(_gpu_files()) or min(8, cpu_count())
 

@@ -1,4 +1,4 @@
-"""The sweepers ``hydra/sweeper=random`` and ``optuna``, where Hydra looks for plugins: their YAML files name this class.
+"""``hydra/sweeper=random`` and ``optuna``, where Hydra looks for plugins: their YAML files name this class.
 
 The work is in ``gan_cli.search``, imported when a search begins.
 """

@@ -61,7 +61,7 @@ if os.fork() == 0:
     os.dup2(os.open("slurm.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
     os.dup2(1, 2)
     for task in range(int(array[1]) + 1) if array else [None]:
-        ids = {{"SLURM_JOB_ID": "7"}} if task is None else {{"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(task)}}
+        ids = {{}} if task is None else {{"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(task)}}
         again = pathlib.Path("again")
         again.touch()
         while again.exists():

@@ -19,7 +19,15 @@ from gan_cli.errors import UserError
 from gan_cli.search.pruning import Pruner
 from gan_cli.search.space import parse
 
-WATCHED = ("steps=20", "checkpoint_every=4", "log_every=0", "sample_every=0", "evaluate_every=4", "evaluate_count=50")
+WATCHED = (
+    "steps=20",
+    "checkpoint_every=4",
+    "keep_checkpoints=9",
+    "log_every=0",
+    "sample_every=0",
+    "evaluate_every=4",
+    "evaluate_count=50",
+)
 SEARCH = ("-m", *TINY_POINTS, *WATCHED, "metrics=sliced_wasserstein", "watch=sliced_wasserstein", "loss=hinge,minimax")
 SPACE = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 
@@ -97,9 +105,9 @@ def test_a_space_of_few_values_is_tried_once_each(gan_train):
 def test_a_study_killed_and_continued_has_its_trials_once_each_and_the_same(spawn, gan_train):
     search = (*SEARCH, SPACE, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.startup=3")
     assert gan_train(*search, "name=whole").code == 0
-    for moment in (7, 22):  # six checkpoints a run
+    for moment in (8, 16):  # six checkpoints a run that is not ended early
         process = spawn(*search, "name=parts")
-        while len(list(Path("outputs/sweeps/parts").glob("*/checkpoints/step-*[048].pt"))) < moment // 2:
+        while len(list(Path("outputs/sweeps/parts").glob("*/checkpoints/step-*.pt"))) < moment:
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
@@ -155,7 +163,12 @@ def test_halving_keeps_the_better_third_at_its_rungs():
 
 
 def test_a_pruned_run_ends_finished_and_says_so(gan_train):
-    keys = ("hydra/sweeper=random", "hydra.sweeper.pruner=median", "hydra.sweeper.startup=2", "hydra.sweeper.n_trials=8")
+    keys = (
+        "hydra/sweeper=random",
+        "hydra.sweeper.pruner=median",
+        "hydra.sweeper.startup=2",
+        "hydra.sweeper.n_trials=8",
+    )
     result = gan_train(*SEARCH, SPACE, *keys, "name=pruned")
     assert result.code == 0, result.err
     early = [status for status in runs("pruned").values() if str(status["reason"]).startswith("pruned: sliced_wasser")]
@@ -169,7 +182,10 @@ def test_a_pruned_run_ends_finished_and_says_so(gan_train):
     ("keys", "line"),
     [
         (("optimizer.lr=interval(1e-3,1e-2)",), "optimizer.lr: an interval is for a search: add hydra/sweeper=random"),
-        (("hydra/sweeper=random", "optimizer.lr=interval(2,1)"), "an interval goes from a lower number to a higher one"),
+        (
+            ("hydra/sweeper=random", "optimizer.lr=interval(2,1)"),
+            "an interval goes from a lower number to a higher one",
+        ),
         (("hydra/sweeper=random", "seed=tag(log,interval(0,9))"), "an interval with a logarithm begins above 0"),
         (("hydra/sweeper=random", "seed=tag(lg,interval(1,9))"), "tag lg is not known: there is log"),
         (("hydra/sweeper=random", "optimizer.lr=interval(-1,1)"), "optimizer.lr=-1.0: must be greater than 0"),

@@ -25,13 +25,23 @@ STEPS = "checkpoints/step-*.pt"
 
 def finished(name: str) -> dict[Path, int]:
     """When the last checkpoint of each finished run was written."""
-    folders = [f"outputs/sweeps/{name}/{run}" for run, status in statuses(name).items() if status["status"] == "finished"]
+    folders = [
+        f"outputs/sweeps/{name}/{run}" for run, status in statuses(name).items() if status["status"] == "finished"
+    ]
     return {path: path.stat().st_mtime_ns for folder in folders for path in [max(Path(folder).glob(STEPS))]}
 
 
 @pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib"])
 def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_train, launcher):
-    keys = ("-m", *TINY_POINTS, "steps=40", "log_every=20", "checkpoint_every=4", "keep_checkpoints=20", "sample_every=0")
+    keys = (
+        "-m",
+        *TINY_POINTS,
+        "steps=40",
+        "log_every=20",
+        "checkpoint_every=4",
+        "keep_checkpoints=20",
+        "sample_every=0",
+    )
     keys = (*keys, "loss=minimax,hinge", "seed=0,1,2,3,4,5")
     assert gan_train(*keys, "name=whole").code == 0
     moments = random.Random(7)

@@ -1,4 +1,4 @@
-"""Search spaces in Hydra's own syntax: ``interval(…)``, ``tag(log, …)``, ``choice(…)``, ``range(…)`` and plain lists."""
+"""Search spaces in Hydra's syntax: ``interval(…)``, ``tag(log, …)``, ``choice(…)``, ``range(…)`` and plain lists."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def parse(arguments: Sequence[str], params: Mapping[str, Any]) -> tuple[list[Dim
                 fixed[key] = text
                 dimensions.pop(key, None)
         except HydraException:
-            problems.append(f"{text}: cannot be read: spaces are such as interval(0,1), tag(log,interval(1e-5,1e-2)), 1,2")
+            problems.append(
+                f"{text}: cannot be read: spaces are such as interval(0,1), tag(log,interval(1e-5,1e-2)), 1,2"
+            )
         except ValueError as error:
             problems.append(f"{text}: {error}")
     if not dimensions and not problems:

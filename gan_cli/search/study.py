@@ -57,7 +57,9 @@ class StudyTrials:
         about = {"watch": watch, "space": json.dumps([str(dimension) for dimension in dimensions])}
         before = self.study.user_attrs
         if any(before.get(key, value) != value for key, value in about.items()):
-            raise UserError(f"name={file.parent.name}: the study in {file} is another search: give this one another name")
+            raise UserError(
+                f"name={file.parent.name}: the study in {file} is another search: give this one another name"
+            )
         for key, value in about.items():
             self.study.set_user_attr(key, value)
         self.tried: set[int] = set()
