@@ -16,7 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import explain, keys_of, suggestion
 from gan_cli.options.base import Count, Options, Whole
-from gan_cli.workers import runs_at_once
+from gan_cli.workers import guard, runs_at_once
 
 SWEEP = "pip install 'gan-cli[sweep]'"
 SUBMITIT = ("hydra_plugins.hydra_submitit_launcher", SWEEP)
@@ -71,6 +71,8 @@ def sweeping(command: Command, library: Library) -> Sweeping:
     if jobs is not None and (not isinstance(jobs, int) or jobs == 0 or jobs < -1):
         raise UserError(f"hydra.launcher.n_jobs={jobs}: must be 1 or more, or -1 for one run on each core")
     in_processes = not target.endswith(".BasicLauncher")
+    if target.startswith(LAUNCHERS["joblib"][0]):
+        guard()
     typed = any(text.lstrip("+").startswith("hydra.launcher.n_jobs=") for text in command.overrides)
     extra = [f"hydra.launcher.n_jobs={runs_at_once()}"] if jobs == -1 and not typed else []
     if sweeper.pop("_target_", None) != "hydra_plugins.gan_cli_search.Search":

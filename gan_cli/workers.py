@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from gan_cli import screen
 from gan_cli.errors import Interrupted
@@ -40,21 +41,34 @@ def _gpu_files() -> list[str]:
     return [file.name for file in Path("/dev").glob("nvidia[0-9]*")]
 
 
+def guard() -> None:
+    """From now on joblib's workers end with this process, busy or idle, and leave the terminal's signals to it."""
+    from joblib import parallel, register_parallel_backend
+
+    backend: Any = parallel.BACKENDS["loky"]
+
+    class Guarded(backend):
+        def configure(self, *arguments: Any, **options: Any) -> int:
+            return super().configure(*arguments, initializer=_begin_worker, initargs=(os.getpid(),), **options)
+
+    register_parallel_backend("loky", Guarded)
+
+
+def _begin_worker(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()
+
+
 def begin(name: str, device: str) -> bool:
     """What a process of a launcher does before a run: False if it has been told to stop.
 
-    A worker of joblib's makes sure that it ends with its parent, and takes its GPU. A signal from the terminal reaches
-    parent and workers alike: here it is the parent's to pass on.
+    A worker of joblib's takes its GPU.
 
     Args:
         name: of the run, to be said before each line on the screen.
         device: of the run, as in its config.
     """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        if not any(thread.name == "end-with-parent" for thread in threading.enumerate()):
-            threading.Thread(target=_end_with, args=(parent.pid,), name="end-with-parent", daemon=True).start()
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if multiprocessing.parent_process() is not None:
         take_gpu(device, multiprocessing.current_process().name)
         screen.begin_lines_with(name)
     return not _stopping
@@ -68,7 +82,7 @@ def stop(interrupted: Interrupted) -> None:
         signal.raise_signal(interrupted.signal_number)
 
 
-def _end_with(parent: int | None) -> None:
+def _end_with(parent: int) -> None:
     """Ends this process as ``kill -9`` would when its parent is gone: nobody waits for it, and its folder is wanted."""
     while os.getppid() == parent:
         time.sleep(0.1)
