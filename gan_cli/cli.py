@@ -9,17 +9,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli import launch, sweep
+from gan_cli import launch, sweep, workers
 from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain, quoted
 from gan_cli.config import Root, validate
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
+from gan_cli.launchers import check_search, sweeping
 from gan_cli.library import Library, shipped_conf
 from gan_cli.options import SCHEMAS
 from gan_cli.sampling.keys import SAMPLING
+from gan_cli.search import register
 from gan_cli.tools import EVALUATION
 from gan_cli.typed import known_keys
 
@@ -175,6 +178,7 @@ class Plan:
     claimed: Path | None = None
     name: str | None = None
     unusable: Sequence[tuple[str, str]] = ()
+    in_processes: bool = False
 
 
 def _single(command: Command, library: Library) -> tuple[Config, Plan]:
@@ -197,14 +201,21 @@ def _resumed(command: Command, library: Library) -> tuple[Config, Plan]:
 
 
 def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
+    how = sweeping(command, library)
     overrides = parse_overrides(command, library)[0]
+    check_search(how, overrides)
     name = sweep.name_of(command, overrides)
-    config, unusable = sweep.prepare(command, library, validate)
+    if how.search:
+        config = sweep.prepare_search(command, library, validate, how.search.params)
+        unusable: Sequence[tuple[str, str]] = ()
+        check_search(how, overrides, config)
+    else:
+        config, unusable = sweep.prepare(command, library, validate)
     if config.name is None:
         command.overrides.append(f"name={name}")
     same = ",".join([*(override.key for override in overrides if len(override.values) == 1), "name"])
-    extra = [f"hydra.job.config.override_dirname.exclude_keys=[{same}]"]  # folders say what differs
-    return config, Plan(extra, name=config.name or name, unusable=unusable)
+    extra = [f"hydra.job.config.override_dirname.exclude_keys=[{same}]", *how.extra]  # folders say what differs
+    return config, Plan(extra, name=config.name or name, unusable=unusable, in_processes=how.in_processes)
 
 
 def _launch(command: Command, library: Library, plan: Plan) -> None:
@@ -216,18 +227,25 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
     resumption = plan.resumption
     folders: list[Path] = []
     faults: list[Exception] = []
+    main = os.getpid()
 
     def job(cfg: Any) -> float | None:
         from hydra.core.hydra_config import HydraConfig
 
         hydra_config = HydraConfig.get()
         path = _relative(Path(hydra_config.runtime.output_dir))
+        elsewhere = os.getpid() != main
+        if elsewhere and not workers.begin(path.name, str(cfg.device)):
+            return None
         try:
             config = resumption.config if resumption else validate(plain(cfg, hydra_config.overrides.task), library)
             if command.multirun:
-                return sweep.run_one(config, library, path)
+                return sweep.run_one(config, library, path, hydra_config.sweeper)
             return launch.run(config, library, path, resumption)
         except Interrupted as error:
+            if elsewhere:  # status.json tells the process that launched the sweep
+                workers.stop(error)
+                return None
             raise SystemExit(error.exit_code) from None  # ends a sweep too
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
             faults.append(error)
@@ -241,10 +259,14 @@ def _launch(command: Command, library: Library, plan: Plan) -> None:
             folders.append(path.parent)
         return None
 
-    sys.argv = flags_first(command, *plan.extra)
-    hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
     if command.multirun:
-        folder = folders[0] if folders else _sweep_folder(command, plan.name)
+        register()
+    sys.argv = flags_first(command, *plan.extra)
+    folder = _sweep_folder(command, plan.name)
+    with workers.stopped_together(folder) if plan.in_processes else nullcontext():
+        hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
+    if command.multirun:
+        folder = folders[0] if folders else folder
         print(sweep.table(folder, plan.unusable), file=sys.stderr)
         if plan.unusable:
             raise UserError(*(reason for _, reason in plan.unusable))

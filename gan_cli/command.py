@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,6 +126,7 @@ class Override:
     values: list[Any]
     texts: list[str]
     is_group: bool
+    continuous: bool = False  # an interval: its values are the two ends
 
 
 def parse_overrides(command: Command, library: Library) -> tuple[list[Override], list[str]]:
@@ -156,7 +158,12 @@ def parse_overrides(command: Command, library: Library) -> tuple[list[Override],
                 name.replace("/", "."), values, [f"{name}={v}" for v in parsed.sweep_string_iterator()], is_group
             )
             overrides.append(override)
-        elif not parsed.is_sweep_override():
+        elif parsed.is_sweep_override():
+            interval: Any = parsed.value()
+            ends = [interval.start, interval.end]
+            texts = [f"{name}={end}" for end in ends]
+            overrides.append(Override(name.replace("/", "."), ends, texts, is_group, continuous=True))
+        else:
             overrides.append(Override(name.replace("/", "."), [parsed.value()], [text.lstrip("+")], is_group))
     return overrides, problems
 
@@ -226,21 +233,48 @@ def compose(command: Command, library: Library, texts: Sequence[str]) -> tuple[d
     Raises:
         UserError: if a YAML file is broken or an interpolation leads nowhere.
     """
+    from omegaconf import OmegaConf
+
+    groups = library.groups()
+    forced = [t if t.split("=")[0].replace(".", "/") in groups else f"++{t}" for t in texts]
+    with _composed(command, library, forced) as cfg:
+        return plain(cfg, texts), _linked(OmegaConf.to_container(cfg, resolve=False))
+
+
+def compose_hydra(command: Command, library: Library) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The launcher and the sweeper that a command chooses, with their values as they are written.
+
+    Raises:
+        UserError: if one of them is not there, or a YAML file is broken.
+    """
+    from omegaconf import OmegaConf
+
+    groups = library.groups()
+    firsts = [text for override in parse_overrides(command, library)[0] for text in override.texts[:1]]
+    chosen = [text for text in firsts if text.partition("=")[0].replace(".", "/") in groups]
+    own = [text.lstrip("+") for text in command.overrides if text.lstrip("+").startswith("hydra")]
+    own = [f"++{text}" if text.startswith("hydra.sweeper.") else text for text in own]  # unknown ones are named later
+    with _composed(command, library, [*chosen, "name=name", *own], return_hydra_config=True) as cfg:
+        launcher: Any = OmegaConf.to_container(cfg.hydra.launcher, resolve=False)
+        sweeper: Any = OmegaConf.to_container(cfg.hydra.sweeper, resolve=False)
+        return launcher, sweeper
+
+
+@contextmanager
+def _composed(command: Command, library: Library, texts: Sequence[str], **options: Any) -> Iterator[Any]:
+    """Hydra's composed config; whatever goes wrong with it, inside too, becomes one line."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    groups = library.groups()
     search = ",".join(f"'file://{folder}'" for folder in library.own)
-    forced = [t if t.split("=")[0].replace(".", "/") in groups else f"++{t}" for t in texts]
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
-            cfg = hydra.compose(command.config_name, [*forced, *([f"hydra.searchpath=[{search}]"] if search else [])])
-            return plain(cfg, texts), _linked(OmegaConf.to_container(cfg, resolve=False))
+            path = [f"hydra.searchpath=[{search}]"] if search else []
+            yield hydra.compose(command.config_name, [*texts, *path], **options)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
         raise UserError(one_line(cause)) from error

@@ -14,14 +14,15 @@ class Diverged(ArithmeticError):
 
 
 class EarlyStop(Exception):
-    """The watched metric gets no better: the run ends here, finished (exit code 0)."""
+    """The watched metric gets no better, or others' is: the run ends here, finished (exit code 0)."""
 
 
 class Interrupted(Exception):
-    """SIGINT or SIGTERM arrived: the step is finished and saved (exit code 128 + signal)."""
+    """A signal arrived: the step is finished and saved (exit code 128 + signal)."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
+        self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gan_cli.config import Config
     from gan_cli.library import Library
     from gan_cli.resume import Resumption
+    from gan_cli.search.pruning import Pruner
 
 GRACE = 5.0  # seconds in which a process may still say what happened when another has ended
 LOST = 75  # exit code of a process that lost another one: not to blame
@@ -80,7 +81,14 @@ def adopt(command: Command, place: Place) -> None:
 
 
 def run(
-    config: Config, library: Library, path: Path, resumption: Resumption | None = None, *, live: bool = True
+    config: Config,
+    library: Library,
+    path: Path,
+    resumption: Resumption | None = None,
+    *,
+    live: bool = True,
+    wait: float = 0.0,
+    pruner: Pruner | None = None,
 ) -> float | None:
     """Trains a run in as many processes as its config says; see ``gan_cli.run.run``.
 
@@ -90,13 +98,15 @@ def run(
     if config.devices == 1:
         from gan_cli.run import run as train
 
-        return train(config, library, path, resumption, live=live)
+        return train(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
     task = {
         "config": config.saved(),
         "config_dirs": [str(folder) for folder in library.own],
         "folder": str(path),
         "checkpoint": str(resumption.checkpoint) if resumption else None,
         "live": live,
+        "wait": wait,
+        "pruner": pruner and {"rule": pruner.rule, "startup": pruner.startup},
     }
     if place := given():
         from gan_cli.worker import lead

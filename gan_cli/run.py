@@ -30,6 +30,7 @@ from gan_cli.observers.progress import Progress, summary
 from gan_cli.observers.samples import SampleGrids
 from gan_cli.resume import Resumption
 from gan_cli.run_folder import RunFolder
+from gan_cli.search.pruning import Pruner
 from gan_cli.state import require_finite, restore, state_of
 from gan_cli.train import Observer, train
 
@@ -37,13 +38,22 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    config: Config, library: Library, path: Path, resumption: Resumption | None = None, *, live: bool = True
+    config: Config,
+    library: Library,
+    path: Path,
+    resumption: Resumption | None = None,
+    *,
+    live: bool = True,
+    wait: float = 0.0,
+    pruner: Pruner | None = None,
 ) -> float | None:
     """Trains as the config says and leaves everything in the run folder ``path``.
 
     Args:
         resumption: the checkpoint to continue, else a fresh start.
         live: show a live line if there is a terminal; False inside a sweep.
+        wait: seconds to wait for another process to leave the folder.
+        pruner: may end the run after an evaluation, if others of its search are better.
 
     Returns:
         The best value of the watched metric, if one is watched: what a sweeper optimises.
@@ -54,9 +64,9 @@ def run(
         Interrupted: after SIGINT or SIGTERM, with everything saved.
     """
     folder = RunFolder(path)
-    folder.open()
+    folder.open(wait)
     try:
-        made = Run(config, library, folder, resumption, live=live and screen.interactive())
+        made = Run(config, library, folder, resumption, live=live and screen.interactive(), pruner=pruner)
         with made.loggers:
             return made.finish()
     finally:
@@ -67,7 +77,14 @@ class Run:
     """The parts of a run and the observers around its training."""
 
     def __init__(
-        self, config: Config, library: Library, folder: RunFolder, resumption: Resumption | None, *, live: bool
+        self,
+        config: Config,
+        library: Library,
+        folder: RunFolder,
+        resumption: Resumption | None,
+        *,
+        live: bool,
+        pruner: Pruner | None = None,
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
         self.setup = setup = build(config, library, resumption.state.get("precision") if resumption else None)
@@ -113,6 +130,7 @@ class Run:
                 folder.path,
                 save_best=self.checkpoints.save_best,
                 not_counted=self.record.not_counted,
+                pruner=pruner,
             )
         self.loggers = Loggers(
             [library.build("logger", choice) for choice in config.logger.values()],

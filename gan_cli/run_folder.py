@@ -29,8 +29,11 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self._lock: int | None = None
 
-    def open(self) -> None:
+    def open(self, wait: float = 0.0) -> None:
         """Takes the folder for this process, until it ends or closes it.
+
+        Args:
+            wait: seconds for another process to leave it.
 
         Raises:
             UserError: if another process is training there or the folder cannot be written.
@@ -39,8 +42,15 @@ class RunFolder:
             self.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
             self._lock = os.open(self.path, os.O_RDONLY)
-            if fcntl:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            until = time.monotonic() + wait
+            while fcntl:
+                try:
+                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        raise
+                    time.sleep(0.1)
         except BlockingIOError:
             raise UserError(
                 f"{self.path}: another process is training in this folder: wait for it, or end it"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+PLAIN = "[%(asctime)s] %(message)s"
+
 
 @cache
 def console() -> Console:
@@ -31,11 +33,31 @@ def handler() -> logging.Handler:
     """The logging handler for the screen."""
     if not interactive():
         plain = logging.StreamHandler()
-        plain.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
+        plain.setFormatter(logging.Formatter(PLAIN, "%H:%M:%S"))
         return plain
     from rich.logging import RichHandler
 
     return RichHandler(console=console(), show_path=False, log_time_format="[%H:%M:%S]")
+
+
+class Named(logging.Formatter):
+    """Says before each line which run it is about, unless the line does."""
+
+    def __init__(self, name: str, layout: str, dates: str | None) -> None:
+        super().__init__(layout, dates)
+        self.name = name
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        if not record.message.startswith(self.name):
+            record.message = f"{self.name}: {record.message}"
+        return super().formatMessage(record)
+
+
+def begin_lines_with(name: str) -> None:
+    """Says which run each line is about, where several share the screen; ``train.log`` stays as it is."""
+    for screen in logging.getLogger().handlers:
+        if not isinstance(screen, logging.FileHandler) and (plain := screen.formatter):
+            screen.setFormatter(Named(name, PLAIN if not interactive() else "%(message)s", plain.datefmt))
 
 
 @contextmanager

@@ -6,7 +6,9 @@ import hashlib
 import json
 import logging
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
     *("device", "dataset.root", "dataset.path"),
     *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger"),
 )
+LOCK_WAIT = 10.0  # seconds that a run's folder may still be held by the process that was killed
+FREE = r"\+*hydra[./](launcher|sweeper\.(n_trials|trials_at_once))"  # what a sweep may be continued with
 
 
 def prepare(
@@ -65,9 +69,36 @@ def prepare(
         except UserError as error:
             echoes = tuple(f"{key}=" for key in linked)
             problems += [problem for problem in error.problems if not problem.startswith(echoes)]
-    if found is None:
-        raise UserError(*dict.fromkeys(problems))
+    outside = [line for line in problems if line.startswith(tuple(f"{o.key}=" for o in overrides if o.continuous))]
+    if found is None or outside:
+        raise UserError(*dict.fromkeys(outside or problems))
     return found, unusable
+
+
+def prepare_search(
+    command: Command,
+    library: Library,
+    validate: Callable[[Mapping[str, Any], Library], Config],
+    params: Mapping[str, Any],
+) -> Config:
+    """The first usable run of a search; nothing may be wrong with its space.
+
+    Args:
+        params: the space of a ``sweep=…``, over which what is typed wins.
+
+    Raises:
+        UserError: with one line for every mistake.
+    """
+    from gan_cli.search.space import parse
+
+    typed = [text for text in command.overrides if not re.match(r"\+*hydra[./]", text)]
+    keys = {text.lstrip("+").partition("=")[0] for text in typed}
+    parse(typed, params)
+    space = [f"{key}={value}" for key, value in params.items() if key not in keys]
+    config, unusable = prepare(replace(command, overrides=[*space, *typed]), library, validate)
+    if unusable:
+        raise UserError(*(reason for _, reason in unusable))
+    return config
 
 
 def _is(text: str, override: Override) -> bool:
@@ -84,7 +115,7 @@ def _one_value_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
 
 def name_of(command: Command, overrides: Sequence[Override]) -> str:
     """A name for a sweep without one: what is swept, and a hash of all that was typed."""
-    typed = sorted(text for text in command.overrides if not re.match(r"\+*hydra[./]launcher", text))
+    typed = sorted(text for text in command.overrides if not re.match(FREE, text))
     digest = hashlib.blake2b("\n".join(typed).encode(), digest_size=3).hexdigest()
     swept = [override.key.rpartition(".")[2] for override in overrides if len(override.values) > 1]
     return "-".join([*(swept or ["sweep"]), digest])[-100:]
@@ -99,8 +130,11 @@ def folder_name(overrides: str, number: Any) -> str:
     return name or str(number)
 
 
-def run_one(config: Config, library: Library, path: Path) -> float | None:
+def run_one(config: Config, library: Library, path: Path, search: Mapping[str, Any]) -> float | None:
     """Trains one run of a sweep: from its last checkpoint if there is one, not at all if it is finished.
+
+    Args:
+        search: the options of the sweeper, which may end runs early.
 
     Returns:
         The best value of the watched metric, if one is watched.
@@ -109,12 +143,14 @@ def run_one(config: Config, library: Library, path: Path) -> float | None:
         UserError: if the folder holds a run of another config.
     """
     from gan_cli.launch import run
+    from gan_cli.search.pruning import pruner
 
+    log.info("%s: begins", path.name)
     resumption = continuation(config, library, path)
     if resumption is not None and status_of(path).get("status") == "finished" and not _more(config, resumption):
         log.info("%s: finished already", path.name)
         return (status_of(path).get("best") or {}).get("value")
-    value = run(config, library, path, resumption, live=False)
+    value = run(config, library, path, resumption, live=False, wait=LOCK_WAIT, pruner=pruner(search, path))
     log.info("%s: %s", path.name, result(status_of(path)))
     return value
 
@@ -176,6 +212,28 @@ def note(path: Path, error: Exception) -> None:
         RunFolder(path).write_status("failed", reason)
 
 
+def best_of(folder: Path) -> list[str]:
+    """Which run of a sweep has the best watched value, and the command that repeats it; empty if none has one."""
+    found = [
+        (path, best)
+        for path, status in _runs(folder).items()
+        if (best := status.get("best")) and best["value"] is not None and best.get("better")
+    ]
+    if not found:
+        return []
+    path, best = min(found, key=lambda run: -run[1]["value"] if run[1]["better"] == "high" else run[1]["value"])
+    lines = [f"best {best['metric']}: {best['value']:.5g} at step {best['step']} of {path}"]
+    file = path / ".hydra" / "overrides.yaml"
+    if file.is_file():
+        from omegaconf import OmegaConf
+
+        typed = [str(text) for text in OmegaConf.load(file) if not str(text).startswith("name=")]
+        if any(text.startswith("sweep=") for text in typed):  # which may set more than the space: a sweep of one run
+            typed = ["-m", *typed, f"name={folder.name}-best", "hydra/sweeper=basic"]
+        lines.append(f"  again: gan-train {shlex.join(typed)}")
+    return lines
+
+
 def table(folder: Path, unusable: Sequence[tuple[str, str]]) -> str:
     """All runs of a sweep, a line each.
 
@@ -188,7 +246,7 @@ def table(folder: Path, unusable: Sequence[tuple[str, str]]) -> str:
     width = max((len(name) for name, _ in rows), default=0)
     finished = sum(status["status"] == "finished" for status in runs.values())
     lines = [f"  {name:<{width}}  {words}" for name, words in rows]
-    return "\n".join([f"{folder}: {finished} of {len(rows)} finished", *lines])
+    return "\n".join([f"{folder}: {finished} of {len(rows)} finished", *lines, *best_of(folder)])
 
 
 def exit_code(folder: Path) -> int:

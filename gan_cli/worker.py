@@ -80,6 +80,7 @@ def train(task: dict[str, Any], place: Place, store: Any) -> float | None:
     from gan_cli.library import Library
     from gan_cli.resume import Resumption
     from gan_cli.run import follow, run
+    from gan_cli.search.pruning import Pruner
 
     library = Library(*task["config_dirs"])
     config = from_saved(task["config"], library)
@@ -94,7 +95,8 @@ def train(task: dict[str, Any], place: Place, store: Any) -> float | None:
     device = pick_device(config.device, place.local)
     with distributed.joined(store, place.rank, place.world, place.local, device):
         if place.rank == 0:
-            return run(config, library, folder, resumption, live=task["live"])
+            pruner = Pruner(**task["pruner"], folder=folder) if task["pruner"] else None
+            return run(config, library, folder, resumption, live=task["live"], wait=task["wait"], pruner=pruner)
         follow(config, library, resumption)
     return None
 

@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from conftest import TINY_POINTS, assert_same_run
 
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
@@ -18,29 +19,49 @@ def statuses(name: str) -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in found}
 
 
-def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_train):
-    keys = (*SWEEP, "loss=minimax,hinge", "seed=0,1")
+JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+STEPS = "checkpoints/step-*.pt"
+
+
+def finished(name: str) -> dict[Path, int]:
+    """When the last checkpoint of each finished run was written."""
+    folders = [
+        f"outputs/sweeps/{name}/{run}" for run, status in statuses(name).items() if status["status"] == "finished"
+    ]
+    return {path: path.stat().st_mtime_ns for folder in folders for path in [max(Path(folder).glob(STEPS))]}
+
+
+@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib"])
+def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_train, launcher):
+    keys = (
+        "-m",
+        *TINY_POINTS,
+        "steps=40",
+        "log_every=20",
+        "checkpoint_every=4",
+        "keep_checkpoints=20",
+        "sample_every=0",
+    )
+    keys = (*keys, "loss=minimax,hinge", "seed=0,1,2,3,4,5")
     assert gan_train(*keys, "name=whole").code == 0
-    process, kills = spawn(*keys, "name=parts"), 0
-    while kills < 3:
-        target = len(list(Path("outputs/sweeps").glob("parts/*/checkpoints/step-0000000[1-9]0.pt"))) + random.randint(
-            1, 3
-        )
-        while process.poll() is None:
-            if len(list(Path("outputs/sweeps").glob("parts/*/checkpoints/step-0000000[1-9]0.pt"))) >= target:
-                break
+    moments = random.Random(7)
+    for _ in range(3):
+        process = spawn(*keys, "name=parts", *launcher)
+        before = len(list(Path("outputs/sweeps/parts").glob(f"*/{STEPS}")))
+        wanted = before + moments.randint(5, 35)  # a run has eleven checkpoints
+        while len(list(Path("outputs/sweeps/parts").glob(f"*/{STEPS}"))) < wanted:
+            assert process.poll() is None, process.communicate()
             time.sleep(0.005)
-        if process.poll() is not None:
-            break
         process.send_signal(signal.SIGKILL)
         process.wait()
-        kills += 1
-        process = spawn(*keys, "name=parts")
+        was_finished = finished("parts")
+    assert len(was_finished) < 12
+    process = spawn(*keys, "name=parts", *launcher)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert kills > 0
     assert set(statuses("parts")) == set(statuses("whole"))
     assert {status["status"] for status in statuses("parts").values()} == {"finished"}
+    assert {path: finished("parts")[path] for path in was_finished} == was_finished
     for name in statuses("whole"):
         assert_same_run(Path("outputs/sweeps/whole") / name, Path("outputs/sweeps/parts") / name)
 
@@ -112,11 +133,29 @@ def test_ctrl_c_leaves_a_sweep_that_can_be_continued(spawn, gan_train):
 
 
 def test_runs_in_processes_of_their_own_are_told_of_like_the_others(spawn):
-    keys = (*SWEEP, "optimizer.lr=1e-3,-1", "name=joblib", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    keys = ("optimizer=sgd", "loss=maximum_likelihood,hnge", "optimizer.lr=1e-3,1e30,-1", "steps=3", "log_every=1")
     for _ in range(2):
-        process = spawn(*keys)
+        process = spawn(*SWEEP, *keys, "name=joblib", *JOBLIB)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 2, err
-        assert "outputs/sweeps/joblib: 1 of 2 finished" in err
-        assert "failed: optimizer.lr=-1: must be greater than 0" in err
+        table = err[err.index("outputs/sweeps/joblib: 1 of 4 finished") :]
+        assert "failed: optimizer.lr=-1: must be greater than 0" in table
+        assert "diverged: " in table
+        assert "left out: loss=hnge: no such option" in table
+        assert "loss-maximum_likelihood_optimizer.lr-0.001: begins" in err  # each line says whose it is
     assert err.count("finished already") == 1
+
+
+def test_ctrl_c_lets_runs_in_other_processes_save_before_they_end(spawn):
+    process = spawn(*SWEEP, "steps=100000", "checkpoint_every=0", "seed=0,1,2", "name=stopped", *JOBLIB)
+    while len([s for s in statuses("stopped").values() if s["status"] == "running"]) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    found = statuses("stopped")
+    assert [status["status"] for status in found.values()] == ["interrupted", "interrupted"]
+    for name, status in found.items():
+        assert Path(f"outputs/sweeps/stopped/{name}/checkpoints/step-{status['step']:09d}.pt").is_file()

@@ -16,6 +16,7 @@ from gan_cli.game import Statistics
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, some
 from gan_cli.metrics.evidence import Evidence, Judge
+from gan_cli.search.pruning import Pruner
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Evaluations:
         folder: where metrics may leave pictures.
         save_best: called when the watched value is the best so far, after this object's state says so.
         not_counted: a context in which time is not the training's.
+        pruner: may end the run, if others of its search are better.
 
     Raises:
         UserError: if a metric cannot be had from this run, or the watched value is none of them.
@@ -44,8 +46,10 @@ class Evaluations:
         *,
         save_best: Callable[[int], None],
         not_counted: Callable[[], AbstractContextManager[None]],
+        pruner: Pruner | None = None,
     ) -> None:
         self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
+        self.pruner = pruner
         self.config = config = setup.config
         self.metrics: dict[str, Any] = {n: library.build("metrics", choice) for n, choice in config.metrics.items()}
         self.evidence = Evidence(
@@ -81,7 +85,7 @@ class Evaluations:
         """Measures, writes, and keeps the checkpoint if it is the best.
 
         Raises:
-            EarlyStop: if the watched value has not got better for ``patience`` evaluations.
+            EarlyStop: if the watched value has not got better for ``patience`` evaluations, or other runs are better.
         """
         try:
             self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
@@ -100,6 +104,7 @@ class Evaluations:
         log.info("step %d  %s", step, shown)
         if self.config.watch is not None:
             self._watch(step, values.get(self.config.watch))
+            self._prune(step, self.config.watch)
 
     def _watch(self, step: int, value: float | None) -> None:
         if value is not None and (self.best is None or self.sign * value > self.sign * self.best):
@@ -115,6 +120,12 @@ class Evaluations:
                 if self.best is not None
                 else f"{self.config.watch} has not been finite for {self.without_better} evaluations"
             )
+
+    def _prune(self, step: int, watch: str) -> None:
+        if self.pruner is None or step >= self.config.steps:
+            return
+        if reason := self.pruner.verdict(step, self.config.evaluate_every, self.best, watch, self.sign):
+            raise EarlyStop(f"pruned: {reason}")
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to know of the past."""

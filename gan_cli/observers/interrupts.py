@@ -1,7 +1,8 @@
-"""SIGINT and SIGTERM: the first lets the step finish, the second leaves at once."""
+"""Signals: the first lets the step finish and be saved, the second leaves at once."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -11,8 +12,17 @@ from typing import Any
 from gan_cli.errors import Interrupted
 
 
+def launchers_signal() -> list[int]:
+    """The signal on which a launcher queues its job again (submitit's), if this process is such a job."""
+    number = getattr(signal, "SIGUSR2", None)  # Windows has none
+    return [number] if number is not None and callable(signal.getsignal(number)) else []
+
+
 class Interrupts:
-    """A context manager around the training and its last observer."""
+    """A context manager around the training and its last observer.
+
+    SIGINT and SIGTERM; and the signal by which Slurm says that the time is up, where a launcher waits for it.
+    """
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
@@ -21,8 +31,9 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, *launchers_signal()):
+                if signal.getsignal(number) != signal.SIG_IGN or multiprocessing.parent_process() is None:
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
