@@ -12,6 +12,6 @@ def register() -> None:
     if place not in sys.path:
         sys.path.append(place)
     from hydra.core.plugins import Plugins
-    from hydra_plugins.gan_cli_search import Search  # type: ignore[import-not-found]
+    from hydra_plugins.gan_cli_search import Search
 
     Plugins.instance().register(Search)
