@@ -26,7 +26,7 @@ gan-train: train generative adversarial networks
   gan-train metrics=frechet watch=frechet     measure while training, keep the best checkpoint
   gan-train dry_run=true                      check everything, show networks and sizes, write nothing
 
-Beside it: gan-eval checkpoint=latest, gan-sample checkpoint=latest, gan-report outputs; each has its --help.
+Beside it: gan-eval checkpoint=latest, gan-sample checkpoint=latest, gan-report outputs, gan-bench; each has its --help.
 
 Options
 {groups}

@@ -15,6 +15,7 @@ from gan_cli.command import Command, check, parse_overrides
 from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library
+from gan_cli.mistakes import shown
 
 QUOTE = "'"
 EXAMPLES = """\
@@ -127,14 +128,15 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
     if problems:
         raise UserError(*problems)
     made = []
-    for texts in product(*(axis.texts for axis in axes)):
-        one = Command([], [*command.overrides, *texts], command.config_dirs)
+    for point in product(*(zip(axis.texts, axis.values, strict=True) for axis in axes)):
+        one = Command([], [*command.overrides, *(text for text, _ in point)], command.config_dirs)
+        name = " ".join(f"{axis.key}={shown(value)}" for axis, (_, value) in zip(axes, point, strict=True))
         try:
             config = check(one, library, validate)
         except UserError as error:
             problems += error.problems
             continue
-        made.append(Variant(" ".join(texts) or "gan-train", config))
+        made.append(Variant(name or "gan-train", config))
         problems += _idle(config, one)
     if problems:
         raise UserError(*dict.fromkeys(problems))

@@ -1,0 +1,53 @@
+"""What is left out so that a run starts sooner, and that it changes nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import TINY_MLP, tensors
+
+from gan_cli.optimizers import light
+
+PROGRAM = """
+import sys
+from gan_cli import cli
+cli._train(sys.argv[1:])
+print([name for name in ("torch._dynamo", "torch._inductor", "torchvision", "matplotlib") if name in sys.modules])
+"""
+
+
+def test_a_run_imports_neither_the_compiler_nor_what_draws(tmp_path):
+    arguments = [*TINY_MLP, "steps=1", f"hydra.run.dir={tmp_path / 'run'}"]
+    environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (torch.optim.Adam, {"fused": True, "betas": (0.5, 0.999)}),
+        (torch.optim.AdamW, {"fused": True}),
+        (torch.optim.RMSprop, {"foreach": True, "momentum": 0.5}),
+        (torch.optim.SGD, {"fused": True, "momentum": 0.5}),
+    ],
+)
+def test_the_light_optimizers_take_the_steps_of_torchs_own(kind, options):
+    weights = [torch.linspace(-1, 1, 12, requires_grad=True) for _ in range(2)]
+    ours, theirs = light(kind)([weights[0]], lr=0.1, **options), kind([weights[1]], lr=0.1, **options)
+    for _ in range(3):
+        for weight, optimizer in zip(weights, (ours, theirs), strict=True):
+            optimizer.zero_grad()
+            (weight**4).sum().backward()
+            optimizer.step()
+    assert torch.equal(*weights)
+    assert not weights[0].grad_fn
+    one, other = tensors(ours.state_dict()["state"]), tensors(theirs.state_dict()["state"])
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    ours.load_state_dict(theirs.state_dict())
