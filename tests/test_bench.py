@@ -137,9 +137,7 @@ def test_every_combination_of_compared_values_has_a_row_and_a_ratio(gan_bench):
     assert gan_bench(*TINY_MLP, *QUICK, *compare, "--out", "b.json").code == 0
     rows = json.loads(Path("b.json").read_text())["rows"]
     assert [row["name"] for row in rows] == [
-        f"optimizer={optimizer} precision={precision}"
-        for optimizer in ("adam", "sgd")
-        for precision in ("fp32", "bf16")
+        f"deterministic={value} precision={precision}" for value in ("false", "true") for precision in ("fp32", "bf16")
     ]
     assert [row["dtype"] for row in rows] == ["float32", "bfloat16"] * 2
     assert rows[0]["ratio"] == {"median": 1, "low": 1, "high": 1}
