@@ -106,17 +106,20 @@ def label_count(config: Config, classes: int) -> int:
     return classes if config.conditional else 0
 
 
-def build(config: Config, library: Library) -> Setup:
+def build(config: Config, library: Library, like: Setup | None = None) -> Setup:
     """Loads the data and builds the game on the device.
+
+    Args:
+        like: of another seed; its data are shared.
 
     Raises:
         UserError: if the data cannot be had or the parts do not fit together.
     """
     device = pick_device(config.device)
     set_precision(config, device)
-    dataset = library.build("dataset", config.dataset)
+    dataset = like.dataset if like else library.build("dataset", config.dataset)
     try:
-        samples = dataset.load()
+        samples = like.samples if like else dataset.load()
     except ValueError as error:
         raise error if isinstance(error, UserError) else UserError(f"dataset={config.dataset.name}: {error}") from error
     classes = label_count(config, samples.classes)
@@ -168,7 +171,10 @@ def build(config: Config, library: Library) -> Setup:
         player("discriminator", discriminator, generator, game.discriminator_cost),
         player("generator", generator, discriminator, game.generator_cost),
     )
-    minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
+    if like:
+        minibatches = like.minibatches.seeded(config.seed)
+    else:
+        minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else generator, prior, config, classes, device)

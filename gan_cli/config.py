@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from gan_cli.command import Command, compose
+from gan_cli.ensemble.check import ensemble_problems
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
@@ -73,6 +74,7 @@ class Root(Options):
     precision: Literal["fp32", "tf32", "bf16"]
     compile: bool
     deterministic: bool
+    ensemble: Whole
 
     log_every: Whole
     sample_every: Whole
@@ -155,7 +157,7 @@ def _completed(group: str, node: Any, library: Library) -> Any:
 
 def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
     """Values that are fine alone and wrong together."""
-    problems = []
+    problems = ensemble_problems(choices, root) if root.get("ensemble") else []
     dataset, architecture = choices.get("dataset"), choices.get("architecture")
     if isinstance(architecture, DCGANOptions):
         if isinstance(dataset, PointOptions):

@@ -32,10 +32,15 @@ class View:
     augment: Sequence[str] = ()
     pack: int = 1
 
+    def noise(self, images: int) -> float | None:
+        """The deviation of the instance noise after so many images; None once there is none."""
+        left = max(0.0, 1 - images / self.noise_images) if self.noise_images else 1.0
+        return self.sigma * left or None
+
     def __call__(self, x: Tensor, images: int) -> Tensor:
         """(B, …) → (B/pack, …)."""
-        sigma = self.sigma * (max(0.0, 1 - images / self.noise_images) if self.noise_images else 1.0)
-        if sigma:
+        sigma = self.noise(images)
+        if sigma is not None:
             x = noised(x, sigma)
         for name in self.augment:
             x = AUGMENTATIONS[name](x)

@@ -39,13 +39,17 @@ def run(
         live: show a live line if there is a terminal; False inside a sweep.
 
     Returns:
-        The best value of the watched metric, if one is watched: what a sweeper optimises.
+        The best value of the watched metric, if one is watched (of an ensemble, the mean): what a sweeper optimises.
 
     Raises:
         UserError: if the config or the data is wrong, or the folder cannot be written.
         Diverged: if a value is no longer finite and the config says stop.
         Interrupted: after SIGINT or SIGTERM, with everything saved.
     """
+    if config.ensemble:
+        from gan_cli.ensemble.run import run_ensemble
+
+        return run_ensemble(config, library, path, resumption, live=live)
     folder = RunFolder(path)
     folder.open()
     try:
@@ -58,10 +62,17 @@ class Run:
     """The parts of a run and the observers around its training."""
 
     def __init__(
-        self, config: Config, library: Library, folder: RunFolder, resumption: Resumption | None, *, live: bool
+        self,
+        config: Config,
+        library: Library,
+        folder: RunFolder,
+        resumption: Resumption | None,
+        *,
+        live: bool,
+        like: Setup | None = None,
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
-        self.setup = setup = build(config, library)
+        self.setup = setup = build(config, library, like)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
         self.last: dict[str, Any] = {}  # the newest record of the log
         self.quality: dict[str, float] = {}  # of the newest samples of a mixture
@@ -106,19 +117,14 @@ class Run:
 
     def finish(self) -> float | None:
         """Trains to the end, and says how it went in ``status.json`` whatever happens."""
-        if self.resumption:
-            self._go_on(self.resumption.state)
-        else:
-            self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
-            self.grids.write_real()
-        self.status("running")
+        self.begin()
         log.info("%s", describe(self.setup))
         reason = None
         try:
             self._train()
         except EarlyStop as stop:
             reason = str(stop)
-            self._stop_early(reason)
+            self.stop_early(reason)
         except Interrupted:
             self.checkpoints.save(self.at)
             self.status("interrupted", "by a signal")
@@ -137,6 +143,15 @@ class Run:
             log.info("finished %d steps: %s", self.at, summary(self.last))
         log.info("last samples: %s", self.folder.samples / f"step-{self.at:09d}.png")
         return self.evaluations.best if self.evaluations else None
+
+    def begin(self) -> None:
+        """Everything before the first step."""
+        if self.resumption:
+            self._go_on(self.resumption.state)
+        else:
+            self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
+            self.grids.write_real()
+        self.status("running")
 
     def _train(self) -> None:
         config, setup = self.config, self.setup
@@ -162,7 +177,7 @@ class Run:
         self.folder.rewind(self.start)
         log.info("continuing %s from step %d", self.folder.path, self.start)
 
-    def _stop_early(self, reason: str) -> None:
+    def stop_early(self, reason: str) -> None:
         log.info("stopped early at step %d: %s", self.at, reason)
         if self.record.counts:
             self.record.write(self.at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -26,36 +28,48 @@ class Minibatches:
         self.labels = None if samples.labels is None else torch.from_numpy(samples.labels).to(device)
         self._orders: dict[tuple[str, int], Tensor] = {}
 
+    def seeded(self, seed: int) -> Minibatches:
+        """The same samples in the order of another seed."""
+        other = copy(self)
+        other.seed, other._orders = seed, {}
+        return other
+
     def indices(self, player: str, number: int, size: int) -> Tensor:
-        """Which samples minibatch ``number`` (from 0) of a player holds: int64 (size,), on the samples' device."""
+        """Which samples minibatch ``number`` (from 0) of a player holds: int64 (…, size), on the samples' device."""
         position, left, parts = number * size, size, []
         while left:
             epoch, offset = divmod(position, self.count)
-            part = self._order(player, epoch)[offset : offset + left]
+            part = self._order(player, epoch)[..., offset : offset + left]
             parts.append(part)
-            position, left = position + len(part), left - len(part)
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+            position, left = position + part.shape[-1], left - part.shape[-1]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
     def _order(self, player: str, epoch: int) -> Tensor:
         if (player, epoch) not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if key[0] != player}
-            order = torch.randperm(self.count, generator=stream(self.seed, "order", player, epoch))
-            self._orders[player, epoch] = order.to(self.values.device)
+            self._orders[player, epoch] = self.order(player, epoch).to(self.values.device)
         return self._orders[player, epoch]
+
+    def order(self, player: str, epoch: int) -> Tensor:
+        """All samples in the order of an epoch (0, 1, …): int64 (…, N)."""
+        return torch.randperm(self.count, generator=stream(self.seed, "order", player, epoch))
 
     def draw(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
         """Minibatch ``number`` of a player: float32 samples (size, *shape), pixels in [−1, 1], and their labels.
 
         Flips come from the device's default generator.
         """
-        indices = self.indices(player, number, size)
+        return self.at(self.indices(player, number, size))
+
+    def at(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The minibatch of these samples, int64 (B,)."""
         labels = None if self.labels is None else self.labels[indices.to(self.labels.device)]
         x = self.values.index_select(0, indices).to(self.device, non_blocking=True)
         if not self.is_image:
             return x, labels
         x = x.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)  # (B, C, H, W), channels last in memory
         if self.flip:
-            mirrored = torch.rand(size, 1, 1, 1, device=self.device) < 0.5
+            mirrored = torch.rand(len(indices), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return x, labels
 

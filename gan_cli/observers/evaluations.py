@@ -72,10 +72,13 @@ class Evaluations:
         self.best_step = self.without_better = 0
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
-        every = self.config.evaluate_every
-        if (every and step % every == 0) or step == self.config.steps:
+        if self.due(step):
             with self.not_counted():
                 self.evaluate(step)
+
+    def due(self, step: int) -> bool:
+        every = self.config.evaluate_every
+        return bool(every and step % every == 0) or step == self.config.steps
 
     def evaluate(self, step: int) -> None:
         """Measures, writes, and keeps the checkpoint if it is the best.

@@ -1,0 +1,44 @@
+"""What cannot be trained as one computation; nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gan_cli.options.games import MLPOptions
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")  # they treat every weight alone
+SLOPES = ("r1", "r2", "gradient_penalty", "dragan")
+ALONE = {"compile": (True, "it is compiled as a whole already"), "precision": ("bf16", "small games gain nothing by it")}
+
+
+def ensemble_problems(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
+    """One line for each value that does not go with ``ensemble``."""
+    size = root["ensemble"]
+    if size == 1:
+        return ["ensemble=1: is one run: leave it out, or ensemble=2 or more"]
+    problems = []
+    architecture, optimizer = choices.get("architecture"), choices.get("optimizer")
+    if architecture is not None and not isinstance(architecture, MLPOptions):
+        problems.append(
+            f"ensemble={size}: is for small games, architecture=mlp: architecture={architecture.name} "
+            "keeps the machine busy alone: use --multirun seed=0,1,2"
+        )
+    if isinstance(architecture, MLPOptions) and architecture.discriminator.norm in ("batch", "spectral"):
+        problems += [
+            f"penalty={name}: with ensemble={size} a discriminator that changes its own norm={architecture.discriminator.norm} "
+            "has no batched slopes: use architecture.discriminator.norm=layer or none, or --multirun seed=0,1,2"
+            for name in SLOPES
+            if name in choices.get("penalty", ())
+        ]
+    if optimizer is not None and optimizer.name not in OPTIMIZERS:
+        problems.append(
+            f"optimizer={optimizer.name}: is not known to treat every weight alone, as ensemble={size} needs: "
+            f"use one of {', '.join(OPTIMIZERS)}, or --multirun seed=0,1,2"
+        )
+    for key, (value, reason) in ALONE.items():
+        if root.get(key) == value:
+            problems.append(f"{key}={str(value).lower()}: ensemble={size} cannot: {reason}: leave {key} out")
+    if root.get("figure"):
+        problems.append(f"figure={root['figure']}: is drawn from one run: leave out ensemble={size}")
+    return problems
