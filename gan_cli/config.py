@@ -181,7 +181,11 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
             problems.append(f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false")
     if root.get("augment") and isinstance(dataset, PointOptions):
         problems.append(f"augment={shown(root['augment'])}: is for pictures, and dataset={dataset.name} holds points")
-    if root.get("compile") is True and (slopes := sorted(set(choices.get("penalty", ())) - {"consistency"})):
+    if (
+        root.get("compile") is True
+        and not root.get("ensemble")
+        and (slopes := sorted(set(choices.get("penalty", ())) - {"consistency"}))
+    ):
         problems.append(
             f"compile=true: a compiled discriminator has no second derivative, which penalty={slopes[0]} needs: "
             "use compile=false"

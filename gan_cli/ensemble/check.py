@@ -9,7 +9,7 @@ from gan_cli.options.games import MLPOptions
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")  # they treat every weight alone
 SLOPES = ("r1", "r2", "gradient_penalty", "dragan")
-ALONE = {"compile": (True, "it is compiled as a whole already"), "precision": ("bf16", "small games gain nothing by it")}
+ALONE = {"precision": ("bf16", "small games gain nothing by it")}
 
 
 def ensemble_problems(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
@@ -26,8 +26,9 @@ def ensemble_problems(choices: Mapping[str, Any], root: Mapping[str, Any]) -> li
         )
     if isinstance(architecture, MLPOptions) and architecture.discriminator.norm in ("batch", "spectral"):
         problems += [
-            f"penalty={name}: with ensemble={size} a discriminator that changes its own norm={architecture.discriminator.norm} "
-            "has no batched slopes: use architecture.discriminator.norm=layer or none, or --multirun seed=0,1,2"
+            f"architecture.discriminator.norm={architecture.discriminator.norm}: changes with every look, and "
+            f"ensemble={size} cannot take the slopes of penalty={name} through that: use norm=layer, "
+            "or --multirun seed=0,1,2"
             for name in SLOPES
             if name in choices.get("penalty", ())
         ]

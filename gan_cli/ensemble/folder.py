@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gan_cli.checkpoint import checkpoints_in, load, name_of, step_of
+from gan_cli.config import Config
 from gan_cli.errors import UserError
 from gan_cli.run_folder import RunFolder
 
@@ -23,6 +24,11 @@ class EnsembleFolder(RunFolder):
 def seeds_in(folder: Path) -> list[int]:
     """The seeds of the ensemble in a folder; none if it holds no ensemble."""
     return status_of(folder).get("seeds", [])
+
+
+def alone(config: Config, seed: int) -> Config:
+    """The config of a member's run by itself."""
+    return config.model_copy(update={"seed": seed, "ensemble": 0, "compile": False, "resume": None})
 
 
 def status_of(folder: Path) -> dict[str, Any]:
@@ -42,6 +48,24 @@ def is_over(folder: Path) -> bool:
     return status.get("status") == "diverged" or (status.get("status") == "finished" and bool(status.get("reason")))
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether any member has a checkpoint."""
+    return any(checkpoints_in(member_folder(folder, seed)) for seed in seeds_in(folder))
+
+
+def state_of(folder: Path, key: str) -> dict[str, Any]:
+    """What a checkpoint of the whole would hold: the config and step that all share, and the ``members``' states.
+
+    Raises:
+        UserError: if there is no step that all share.
+    """
+    members = newest_states(folder, key)
+    first = next(state for state in members.values() if state)
+    seeds = list(members)
+    whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile", False)}
+    return {**first, "config": {**first["config"], **whole}, "members": members}
+
+
 def newest_states(folder: Path, key: str) -> dict[int, dict[str, Any] | None]:
     """The members' states at the newest step that all have; None for a member that has not even begun.
 
@@ -52,7 +76,7 @@ def newest_states(folder: Path, key: str) -> dict[int, dict[str, Any] | None]:
     """
     found = {seed: {step_of(path) for path in checkpoints_in(member_folder(folder, seed))} for seed in seeds_in(folder)}
     if not any(found.values()):
-        raise UserError(f"{key}={folder}: none of its members has a checkpoint: start it again")
+        raise UserError(f"{key}={folder}: none of its members has a checkpoint: nothing to continue: start it again")
     going = [seed for seed in found if not is_over(member_folder(folder, seed))] or list(found)
     common = set.intersection(*(found[seed] or {0} for seed in going))
     for step in sorted(common, reverse=True):
@@ -80,7 +104,7 @@ def write_config(folder: Path, member: Path, seed: int) -> None:
     if own.exists() or not parent.exists():
         return
     own.mkdir()
-    alone = {"seed": seed, "ensemble": 0}
+    alone = {"seed": seed, "ensemble": 0, "compile": False}
     OmegaConf.save(OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone), own / "config.yaml")
     typed = [str(text) for text in OmegaConf.load(parent / "overrides.yaml")]
     kept = [text for text in typed if text.lstrip("+").partition("=")[0] not in alone]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,7 +19,7 @@ from gan_cli.game import Game, Moment, Statistics, View
 from gan_cli.random import seed_all
 
 log = logging.getLogger(__name__)
-Dials = Mapping[str, float]  # what changes from step to step
+Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ class Cost(nn.Module):
         self.generator, self.discriminator = setup.game.generator, setup.game.discriminator
         self.setup, self.name = setup, name
 
-    def forward(self, indices: Tensor, dials: Mapping[str, Any], mode: Any) -> tuple[Tensor, Statistics, dict[str, Tensor]]:
+    def forward(
+        self, x: Tensor, labels: Tensor | None, dials: Mapping[str, Any], mode: Any
+    ) -> tuple[Tensor, Statistics, dict[str, Tensor]]:
         """The cost, statistics, and the buffers afterwards."""
         game, moment = self.setup.game, Moment(0, 0, 0)
         penalties = {n: Dialled(p, dials[n]) for n, p in game.penalties.items() if n in dials}
@@ -76,8 +76,7 @@ class Cost(nn.Module):
         played = Game(self.generator, self.discriminator, game.loss, penalties, view, game.autocast)
         cost = played.discriminator_cost if self.name == "discriminator" else played.generator_cost
         with mode:
-            x, labels = self.setup.minibatches.at(indices)
-            z = self.setup.sampler.prior.sample(len(indices), self.setup.device)
+            z = self.setup.sampler.prior.sample(len(x), self.setup.device)
             value, statistics = cost(x, z, labels, moment)
         return value, statistics, dict(self.named_buffers())
 
@@ -86,67 +85,105 @@ class Move:
     """One kind of move: of one player, with certain dials.
 
     Args:
-        stacks: of the weights, by player, and of the buffers of both networks.
+        setup: of a member, whichever.
+        dials: their names.
+        weights: of the members' networks, by player.
+        buffers: of the members' networks.
+        seeds: of the members.
     """
 
-    def __init__(self, setup: Setup, name: str, dials: Sequence[str], weights: Mapping[str, Stack], buffers: Sequence[Stack], seeds: Sequence[int], size: int) -> None:
-        self.cost, self.name, self.names = Cost(setup, name), name, tuple(dials)
-        self.weights, self.buffers, self.seeds = weights, buffers, seeds
-        self.device = setup.device
+    def __init__(
+        self,
+        setup: Setup,
+        name: str,
+        dials: Sequence[str],
+        weights: Mapping[str, Stack],
+        buffers: Sequence[Stack],
+        seeds: Sequence[int],
+        *,
+        compile: bool,
+    ) -> None:
+        self.setup, self.name, self.dials, self.weights, self.buffers = setup, name, tuple(dials), weights, buffers
         self.opponent = next(other for other in weights if other != name)
-        self.draws = self.record(size)
-        self.places = [torch.empty(len(seeds), *draw.shape, device=self.device) for draw in self.draws]
-        self.each = [list(zip(self.draws, views, strict=True)) for views in zip(*(p.unbind() for p in self.places), strict=True)] or [[] for _ in seeds]
+        self.cost, self.seeds, self.compile = Cost(setup, name), seeds, compile
+        self.flips, self.draws = self.record()
+        self.drawn = [torch.empty(len(seeds), *draw.shape, device=setup.device) for draw in self.draws]
         self.graph: Callable[..., Any] | None = None
 
-    def record(self, size: int) -> list[Draw]:
-        """What a member draws in this move."""
-        mode = Recording()
+    def record(self) -> tuple[int, list[Draw]]:
+        """What a member draws in this move, and how much of it for its minibatch."""
+        mode, size = Recording(), self.setup.config.batch_size
+        with mode:
+            x, labels = self.setup.minibatches.at(torch.zeros(size, dtype=torch.int64))
+        flips = len(mode.draws)
         kept = {name: buffer.clone() for name, buffer in self.cost.named_buffers()}
-        indices = torch.zeros(size, dtype=torch.int64, device=self.cost.setup.minibatches.values.device)
-        functional_call(self.cost, kept, (indices, dict.fromkeys(self.names, 1.0), mode))
-        return mode.draws
+        functional_call(self.cost, kept, (x, labels, dict.fromkeys(self.dials, 1.0), mode))
+        return flips, mode.draws
 
     def draw(self, step: int, move: int) -> None:
         """Draws for every member from its own stream."""
-        for seed, pairs in zip(self.seeds, self.each, strict=True):
-            seed_all(seed, "move", step, self.name, move, device=self.device)
-            for draw, place in pairs:
-                draw.into(place)
+        for i, seed in enumerate(self.seeds):
+            seed_all(seed, "move", step, self.name, move, device=self.setup.device)
+            for draw, drawn in zip(self.draws, self.drawn, strict=True):
+                draw.into(drawn[i])
 
-    def __call__(self, indices: Tensor, dials: Dials) -> tuple[Tensor, Statistics]:
+    def __call__(self, indices: Tensor, dials: Mapping[str, float]) -> tuple[Tensor, Statistics]:
         """The gradient (E, width) and the statistics, each (E,); the buffers are brought up to date.
 
         Args:
             indices: of every member's minibatch, int64 (E, B).
         """
-        values = torch.tensor([dials[name] for name in self.names], device=self.device)
-        given = (self.weights[self.name].flat, self.weights[self.opponent].flat, [b.flat for b in self.buffers], indices, values, self.places)
+        given = (
+            self.weights[self.name].flat,
+            self.weights[self.opponent].flat,
+            [stack.flat for stack in self.buffers],
+            indices,
+            torch.tensor([dials[name] for name in self.dials], device=self.setup.device),
+            self.drawn,
+        )
         if self.graph is None:
-            self.graph = compiled(make_fx(lambda *tensors: self.all_members(*tensors))(*given), given)
+            self.graph = make_fx(lambda *tensors: self.all_members(*tensors))(*given)
+            if self.compile:
+                self.graph = compiled(self.graph, given)
         with torch.no_grad():
             gradient, statistics, buffers = self.graph(*given)
             for stack, flat in zip(self.buffers, buffers, strict=True):
                 stack.flat.copy_(flat)
         return gradient, statistics
 
-    def all_members(self, own: Tensor, others: Tensor, buffers: Sequence[Tensor], indices: Tensor, values: Tensor, draws: Sequence[Tensor]) -> tuple[Tensor, Statistics, list[Tensor]]:
-        """What is traced: the costs of all members, and the gradient of their sum, which is each member's own."""
+    def all_members(
+        self,
+        own: Tensor,
+        others: Tensor,
+        buffers: Sequence[Tensor],
+        indices: Tensor,
+        values: Tensor,
+        drawn: Sequence[Tensor],
+    ) -> tuple[Tensor, Statistics, list[Tensor]]:
+        """What is traced: the costs of all members, and the gradient of their sum, of which each has its own part."""
         mine = {name: w.detach().requires_grad_(True) for name, w in self.weights[self.name].split(own).items()}
-        theirs = self.weights[self.opponent].split(others.detach())
-        given = [{name: b.clone() for name, b in stack.split(flat).items()} for stack, flat in zip(self.buffers, buffers, strict=True)]
+        theirs = self.weights[self.opponent].split(others)
+        before = {n: b.clone() for s, flat in zip(self.buffers, buffers, strict=True) for n, b in s.split(flat).items()}
+        with Replaying([draws.flatten(0, 1) for draws in drawn[: self.flips]]):
+            minibatches = self.setup.minibatches.at(indices.flatten())
+        seen = [part.unflatten(0, indices.shape) for part in minibatches if part is not None]
 
-        def one(mine: Any, theirs: Any, given: Any, indices: Tensor, draws: Sequence[Tensor]) -> Any:
-            tensors = {f"{self.name}.{n}": w for n, w in mine.items()} | {f"{self.opponent}.{n}": w for n, w in theirs.items()}
-            for group in given:
-                tensors |= group
-            dials = dict(zip(self.names, values, strict=True))
-            return functional_call(self.cost, tensors, (indices, dials, Replaying(draws)))
+        def one(mine: Tensors, theirs: Tensors, before: Tensors, seen: list[Tensor], drawn: list[Tensor]) -> Any:
+            tensors = {f"{self.name}.{n}": w for n, w in mine.items()}
+            tensors |= {f"{self.opponent}.{n}": w for n, w in theirs.items()}
+            dials = dict(zip(self.dials, values, strict=True))
+            x, labels = seen if len(seen) == 2 else (seen[0], None)
+            return functional_call(self.cost, tensors | before, (x, labels, dials, Replaying(drawn)))
 
-        costs, statistics, after = vmap(one)(mine, theirs, given, indices, list(draws))
-        gradient = self.weights[self.name].join(dict(zip(mine, torch.autograd.grad(costs.sum(), list(mine.values())), strict=True)))
+        costs, statistics, after = vmap(one)(mine, theirs, before, seen, list(drawn[self.flips :]))
+        gradients = torch.autograd.grad(costs.sum(), list(mine.values()))
+        gradient = self.weights[self.name].join(dict(zip(mine, gradients, strict=True)))
         statistics = {**statistics, f"grad_norm/{self.name}": torch.linalg.vector_norm(gradient, dim=1)}
-        return gradient.detach(), {k: v.detach() for k, v in statistics.items()}, [stack.join(after).detach() for stack in self.buffers]
+        return (
+            gradient.detach(),
+            {key: value.detach() for key, value in statistics.items()},
+            [stack.join(after).detach() for stack in self.buffers],
+        )
 
 
 def compiled(graph: Callable[..., Any], given: Sequence[Any]) -> Callable[..., Any]:
@@ -158,6 +195,6 @@ def compiled(graph: Callable[..., Any], given: Sequence[Any]) -> Callable[..., A
             faster(*given)
     except Exception as error:  # a missing or broken compiler shows itself in many ways
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        log.warning("not compiled, several times slower: %s", reason)
+        log.warning("compile=true: not compiled, and slower for it: %s", reason)
         return graph
     return faster

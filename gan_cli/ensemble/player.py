@@ -7,14 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from gan_cli.build import Setup
-from gan_cli.config import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.ensemble.moves import Move, dials
 from gan_cli.ensemble.stack import Stack
-from gan_cli.game import Game, Moment, Statistics
+from gan_cli.game import Moment, Statistics
 from gan_cli.library import Library
 from gan_cli.losses.loss import Loss
 from gan_cli.player import Player
@@ -39,9 +37,25 @@ class StackedPlayer(Player):
         setups: of the members; the weights of their networks are rows of ``weights[name]``.
     """
 
-    def __init__(self, name: str, setups: Sequence[Setup], weights: dict[str, Stack], buffers: list[Stack], minibatches: Minibatches, library: Library) -> None:
+    def __init__(
+        self,
+        name: str,
+        setups: Sequence[Setup],
+        weights: dict[str, Stack],
+        buffers: list[Stack],
+        minibatches: Minibatches,
+        library: Library,
+        *,
+        compile: bool,
+    ) -> None:
         self.members = [next(p for p in setup.players if p.name == name) for setup in setups]
-        self.setup, self.stack, self.weights, self.buffers, self.minibatches = setups[0], weights[name], weights, buffers, minibatches
+        self.setup, self.stack, self.weights, self.buffers, self.minibatches = (
+            setups[0],
+            weights[name],
+            weights,
+            buffers,
+            minibatches,
+        )
         first, config = self.members[0], setups[0].config
         matrix = nn.Module()
         matrix.weights = nn.Parameter(self.stack.flat)  # the same memory
@@ -58,30 +72,29 @@ class StackedPlayer(Player):
             constrain=self.constrain_each if constrains(first) else None,
         )
         self.seeds = [setup.config.seed for setup in setups]
+        self.compile = compile
         self.moves: dict[tuple[str, ...], Move] = {}
         self._take_in()
 
     def gradients(self, moment: Moment) -> Statistics:
         """Leaves each member's gradient in its row, and returns their statistics, each (E,)."""
         found = dials(self.setup.game, moment, self.name)
-        size = self.setup.config.batch_size
-        if tuple(found) not in self.moves:
-            self.moves[tuple(found)] = Move(self.setup, self.name, list(found), self.weights, self.buffers, self.seeds, size)
-        move = self.moves[tuple(found)]
+        kind = tuple(found)
+        if kind not in self.moves:
+            self.moves[kind] = Move(
+                self.setup, self.name, kind, self.weights, self.buffers, self.seeds, compile=self.compile
+            )
+        move = self.moves[kind]
         move.draw(moment.step, moment.moves % self.steps)
-        self.parameters[0].grad, statistics = move(self.minibatches.indices(self.name, moment.moves, size), found)
+        indices = self.minibatches.indices(self.name, moment.moves, self.setup.config.batch_size)
+        self.parameters[0].grad, statistics = move(indices, found)
         return statistics
 
     def constrain_each(self, parameters: Any) -> None:
         """Each member's own constraint, on its own weights."""
-        constrain = self.members[0].constrain
-        assert constrain
-
-        def one(weights: dict[str, Tensor]) -> list[Tensor]:
-            constrain(weights.values())
-            return list(weights.values())  # vmap wants something
-
-        vmap(one)(self.stack.split(self.stack.flat))
+        for member in self.members:
+            assert member.constrain
+            member.constrain(member.parameters)
 
     def hand_out(self, i: int) -> None:
         """Makes the optimizer of member ``i`` what its row says."""
@@ -95,8 +108,12 @@ class StackedPlayer(Player):
 
     def _rows(self, i: int) -> list[dict[str, Any]]:
         state = self.optimizer.state.get(self.parameters[0], {})
-        split = {k: self.stack.split(v[i]) if isinstance(v, Tensor) and v.shape == self.stack.flat.shape else None for k, v in state.items()}
-        return [{k: v if split[k] is None else split[k][name] for k, v in state.items()} for name in self.stack.places]
+        split = {  # momenta and the like; the number of steps is the same for all
+            key: self.stack.split(value[i])
+            for key, value in state.items()
+            if isinstance(value, Tensor) and value.shape == self.stack.flat.shape
+        }
+        return [{**state, **{key: row[name] for key, row in split.items()}} for name in self.stack.places]
 
     def _take_in(self) -> None:
         """Makes the optimizer what those of the members are."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -14,9 +15,9 @@ from torch import Tensor
 
 from gan_cli import screen
 from gan_cli.build import Setup
-from gan_cli.config import Config
 from gan_cli.checkpoint import name_of
-from gan_cli.ensemble.folder import EnsembleFolder, is_over, member_folder, newest_states, status_of, write_config
+from gan_cli.config import Config
+from gan_cli.ensemble.folder import EnsembleFolder, alone, is_over, member_folder, status_of, write_config
 from gan_cli.ensemble.train import Ensemble
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.game import Statistics
@@ -36,10 +37,9 @@ def run_ensemble(
     """Trains all members and leaves a run folder of each in ``path``; else as ``gan_cli.run.run``."""
     folder = EnsembleFolder(path)
     folder.open()
-    try:
-        return EnsembleRun(config, library, folder, resumption, live=live and screen.interactive()).finish()
-    finally:
-        folder.close()
+    with closing(folder), ExitStack() as members:
+        run = EnsembleRun(config, library, folder, resumption, members, live=live and screen.interactive())
+        return run.finish()
 
 
 class AllOver(Exception):
@@ -70,6 +70,10 @@ class Member(Run):
         """The line of the log that is due."""
         self.hand_out()
         self.record.write(step)
+
+    def evaluate(self, step: int) -> None:
+        if self.evaluations:
+            self.evaluations.evaluate(step)
 
     def leave(self, fate: str, reason: str | None = None) -> None:
         """The end of this member, whatever the others do."""
@@ -111,34 +115,44 @@ class EnsembleRun:
     """All members, what is common to them, and how they are doing."""
 
     def __init__(
-        self, config: Config, library: Library, folder: RunFolder, resumption: Resumption | None, *, live: bool
+        self,
+        config: Config,
+        library: Library,
+        folder: RunFolder,
+        resumption: Resumption | None,
+        closes: ExitStack,
+        *,
+        live: bool,
     ) -> None:
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.closes = config, folder, closes
         self.seeds = list(range(config.seed, config.seed + config.ensemble))
         self.at = self.start = resumption.state["step"] if resumption else 0
-        states = newest_states(folder.path, "resume") if resumption else dict.fromkeys(self.seeds)
-        if not resumption:
-            self.folder.write_status("running", seeds=self.seeds)  # from here on the folder can be resumed
+        states = resumption.state["members"] if resumption else dict.fromkeys(self.seeds)
         self.members: list[Member] = []
+        if not resumption:
+            self.status("running")  # from here on the folder can be resumed
         for seed in self.seeds:
             like = self.members[0].setup if self.members else None
             self.members.append(self._member(seed, states[seed], library, like))
-        self.ensemble = Ensemble([member.setup for member in self.members], library)
+        self.ensemble = Ensemble([member.setup for member in self.members], library, compile=config.compile)
         for i, member in enumerate(self.members):
-            member.hand_out = lambda i=i: self._hand_out(i)
+            member.hand_out = partial(self._hand_out, i)
         records = [member.record for member in self.members]
         self.sums = {name: torch.stack([record.sums[name] for record in records]) for name in records[0].sums}
         self.counts, self.steps_in_interval = dict(records[0].counts), records[0].steps_in_interval
         self.progress = Progress(self.start, config.steps, live=live)
 
     def _member(self, seed: int, state: dict[str, Any] | None, library: Library, like: Setup | None) -> Member:
-        config = self.config.model_copy(update={"seed": seed, "ensemble": 0, "resume": None})
+        config = alone(self.config, seed)
         folder = RunFolder(member_folder(self.folder.path, seed))
         folder.open()
+        self.closes.enter_context(closing(folder))
         write_config(self.folder.path, folder.path, seed)
         resumption = Resumption(folder.path, folder.checkpoints, state, config) if state else None
         over = bool(state) and is_over(folder.path) and not (folder.checkpoints / name_of(self.at)).exists()
-        return Member(config, library, folder, resumption, like=like, over=over)
+        member = Member(config, library, folder, resumption, like=like, over=over)
+        self.closes.enter_context(closing(member.lines))
+        return member
 
     @property
     def going(self) -> list[Member]:
@@ -209,7 +223,7 @@ class EnsembleRun:
             with ExitStack() as clocks:
                 for member in self.going:  # the clock of each stands still while all are judged
                     clocks.enter_context(member.record.not_counted())
-                self.each(lambda member: member.evaluations.evaluate(step))
+                self.each(lambda member: member.evaluate(step))
         if some.checkpoints.due(step):
             self.each(lambda member: member.checkpoints.write(step))
             self.each(lambda member: member.checkpoints.prune())  # only now: at every moment all share a step
@@ -247,7 +261,7 @@ class EnsembleRun:
     def spreads(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation over the members of what they end with."""
         results = [member.results() for member in self.members]
-        values = {key: [r[key] for r in results if r.get(key) is not None] for r in results for key in r}
+        values = {key: [v for each in results if (v := each.get(key)) is not None] for r in results for key in r}
         return {key: (fmean(found), stdev(found) if len(found) > 1 else 0.0) for key, found in values.items() if found}
 
     def _all_status(self, name: str, reason: str | None = None) -> None:
@@ -258,11 +272,14 @@ class EnsembleRun:
 
     def status(self, name: str, reason: str | None = None) -> None:
         """How the whole stands: of what the members report, the mean, and beside it the spread."""
-        facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps, "seeds": self.seeds}
-        facts["images"] = self.at * self.ensemble.setup.images_per_step * len(self.members)
+        facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps}
+        facts |= {"seeds": self.seeds, "compile": self.config.compile}
+        facts["images"] = sum(member.at * member.setup.images_per_step for member in self.members)
         facts["members"] = {member.folder.path.name: member.fate for member in self.members}
         for key, (mean, spread) in self.spreads().items():
             facts[key] = {"metric": self.config.watch, "value": mean} if key == "best" else mean
             facts.setdefault("spread", {})[key] = spread
-        facts |= {key: value for key, value in self.members[0].quality.items() if key == "of_modes"}
-        self.folder.write_status(name, reason, **facts, seconds=self.members[0].record.seconds)
+        if self.members:
+            facts |= {key: value for key, value in self.members[0].quality.items() if key == "of_modes"}
+            facts["seconds"] = self.members[0].record.seconds
+        self.folder.write_status(name, reason, **facts)

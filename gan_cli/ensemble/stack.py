@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-LINE = 16  # elements: every tensor begins at a cache line, and no kernel meets a remainder that it would round otherwise
+LINE = (
+    16  # elements: every tensor begins at a cache line, and no kernel meets a remainder that it would round otherwise
+)
 
 
 class Stack:
@@ -33,7 +35,9 @@ class Stack:
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
         """(…, width) → views (…, *shape) by name."""
-        return {name: flat[..., place].reshape(*flat.shape[:-1], *self.shapes[name]) for name, place in self.places.items()}
+        return {
+            name: flat[..., place].reshape(*flat.shape[:-1], *self.shapes[name]) for name, place in self.places.items()
+        }
 
     def join(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """The inverse: (E, *shape) by name → (E, width), with zeros between them."""

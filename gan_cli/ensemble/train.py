@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -20,14 +19,16 @@ PLAYERS = ("discriminator", "generator")
 class Ensemble:
     """The games of several seeds, stacked; what is in ``setups`` follows every step."""
 
-    def __init__(self, setups: Sequence[Setup], library: Library) -> None:
+    def __init__(self, setups: Sequence[Setup], library: Library, *, compile: bool = False) -> None:
         games = [setup.game for setup in setups]
         self.setup = setups[0]
         weights = {name: Stack([dict(getattr(game, name).named_parameters()) for game in games]) for name in PLAYERS}
         buffers = {name: _buffers([getattr(game, name) for game in games], name) for name in PLAYERS}
         every = [stack for stacks in buffers.values() for stack in stacks]
         minibatches = StackedMinibatches([setup.minibatches for setup in setups])
-        self.players = [StackedPlayer(name, setups, weights, every, minibatches, library) for name in PLAYERS]
+        self.players = [
+            StackedPlayer(name, setups, weights, every, minibatches, library, compile=compile) for name in PLAYERS
+        ]
         self.averaged: list[tuple[Stack, Stack]] = []
         networks = [setup.ema.network for setup in setups if setup.ema]
         if networks:
@@ -42,6 +43,7 @@ class Ensemble:
             statistics = []
             for moves, descend in turn(self.players, config.updates):
                 for player, move in moves:
+                    assert isinstance(player, StackedPlayer)
                     moment = Moment(step, (step - 1) * player.steps + move, (step - 1) * images_per_step)
                     statistics.append(player.gradients(moment))
                 for player, _ in moves:
@@ -69,6 +71,11 @@ class Ensemble:
 def _buffers(networks: Sequence[torch.nn.Module], name: str) -> list[Stack]:
     """Buffers of floats, and counters."""
     return [
-        Stack([{f"{name}.{k}": b for k, b in network.named_buffers() if b.is_floating_point() == floats} for network in networks])
+        Stack(
+            [
+                {f"{name}.{k}": b for k, b in network.named_buffers() if b.is_floating_point() == floats}
+                for network in networks
+            ]
+        )
         for floats in (True, False)
     ]

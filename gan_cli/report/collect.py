@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from gan_cli.ensemble.folder import seeds_in
 from gan_cli.errors import UserError
 
 IGNORED = (  # keys of a config that are not about the training
@@ -102,6 +103,8 @@ def collect(paths: Iterable[str]) -> list[Run]:
             raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
         for file in sorted(root.rglob("status.json")):
             folder = file.parent
+            if seeds_in(folder):  # an ensemble; its members are the runs
+                continue
             name = folder.relative_to(root).as_posix() if folder != root else folder.name
             runs.setdefault(folder.resolve(), Run(folder, name))
         if not runs:
