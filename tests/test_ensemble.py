@@ -20,7 +20,10 @@ GAMES = {
     ),
     "gradient penalty and k": ("loss=wasserstein", "loss.clip=0", "penalty=gradient_penalty", "discriminator.steps=2"),
     "clipping and rmsprop": ("loss=wasserstein", "optimizer=rmsprop"),
-    "batch norm in G and feature matching": ("architecture.generator.norm=batch", "loss=feature_matching"),
+    "batch norm in G and feature matching": (
+        *("architecture.generator.norm=batch", "loss=feature_matching"),
+        "optimizer=sgd",  # the bias before a batch norm has no gradient but what rounding leaves, and Adam makes it large
+    ),
     "spectral norm in D": ("architecture.discriminator.norm=spectral", "loss=hinge"),
     "sgd, no average": ("optimizer=sgd", "optimizer.momentum=0.5", "ema_half_life=0"),
     "noise that falls, packs, dragan": (
@@ -86,7 +89,7 @@ def assert_resumed_alike(whole: Path, parts: Path) -> None:
 
 
 def test_members_that_a_kill_left_at_different_steps_go_on_from_the_one_they_share(gan_train):
-    keys = (*GAME, "ensemble=3", "keep_checkpoints=1")
+    keys = (*GAME, "ensemble=3", "keep_checkpoints=1", "sample_every=3")
     assert gan_train(*keys, "hydra.run.dir=whole").code == 0
     assert gan_train(*keys, "steps=3", "hydra.run.dir=killed").code == 0
     for seed, step in ((0, 6), (1, 3), (2, 6)):
@@ -98,22 +101,21 @@ def test_members_that_a_kill_left_at_different_steps_go_on_from_the_one_they_sha
     result = gan_train("resume=killed", "steps=6")
     assert result.code == 0, result.err
     for seed in range(3):
-        assert_resumed_alike(Path(f"whole/seed-{seed}"), Path(f"killed/seed-{seed}"))
+        assert_same_run(Path(f"whole/seed-{seed}"), Path(f"killed/seed-{seed}"))
 
 
 def test_an_ensemble_that_was_killed_goes_on(spawn, gan_train):
     keys = (*GAME, "ensemble=2", "checkpoint_every=2", "sample_every=0")
-    assert gan_train(*keys, "steps=400", "hydra.run.dir=whole").code == 0
-    killed = spawn(*keys, "steps=400", "hydra.run.dir=killed")
-    while not list(Path("killed").glob("seed-1/checkpoints/step-000000[01][1-9]*.pt")):
+    assert gan_train(*keys, "steps=60", "hydra.run.dir=whole").code == 0
+    killed = spawn(*keys, "steps=60", "hydra.run.dir=killed")
+    while not list(Path("killed").glob("seed-1/checkpoints/step-0000000[1-4]*.pt")):
         assert killed.poll() is None
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert gan_train("resume=killed").code == 0
     for seed in (0, 1):
-        assert_resumed_alike(Path(f"whole/seed-{seed}"), Path(f"killed/seed-{seed}"))
-        assert metrics_in(Path(f"whole/seed-{seed}")) == metrics_in(Path(f"killed/seed-{seed}"))
+        assert_same_run(Path(f"whole/seed-{seed}"), Path(f"killed/seed-{seed}"))
 
 
 def test_the_whole_says_how_its_members_do(gan_train):
@@ -150,7 +152,7 @@ def test_a_member_that_diverges_does_not_stop_the_others(gan_train):
     assert state_in(Path("run/seed-1"))["step"] == 3
 
 
-def test_a_member_is_an_ordinary_run(gan_train, capsys):
+def test_a_member_is_an_ordinary_run(gan_train, capfd):
     from gan_cli import cli
     from gan_cli.tools import EVALUATION
 
@@ -161,7 +163,7 @@ def test_a_member_is_an_ordinary_run(gan_train, capsys):
     assert cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval") == 0
     assert "modes" in json.loads(Path("judged.json").read_text())["metrics"]
     assert cli._exit_code(lambda: EVALUATION.main([f"checkpoint={folder}"]), "gan-eval") == 2
-    assert f"is an ensemble: give one of its members, such as checkpoint={folder / 'seed-0'}" in capsys.readouterr().err
+    assert f"is an ensemble: give one of its members, such as checkpoint={folder / 'seed-0'}" in capfd.readouterr().err
     assert gan_train(f"resume={member}", "steps=8").code == 0
     assert state_in(member)["config"]["seed"] == 1
     assert state_in(member)["step"] == 8

@@ -137,9 +137,9 @@ class EnsembleRun:
         self.ensemble = Ensemble([member.setup for member in self.members], library, compile=config.compile)
         for i, member in enumerate(self.members):
             member.hand_out = partial(self._hand_out, i)
-        records = [member.record for member in self.members]
-        self.sums = {name: torch.stack([record.sums[name] for record in records]) for name in records[0].sums}
-        self.counts, self.steps_in_interval = dict(records[0].counts), records[0].steps_in_interval
+        self.sums: dict[str, Tensor] = {}  # (E,) each; as in the members' logs
+        self.counts: dict[str, int] = {}
+        self.steps_in_interval = 0
         self.progress = Progress(self.start, config.steps, live=live)
 
     def _member(self, seed: int, state: dict[str, Any] | None, library: Library, like: Setup | None) -> Member:
@@ -163,6 +163,7 @@ class EnsembleRun:
         """Trains to the end, and says how it went in ``status.json`` whatever happens."""
         try:
             self.each(Member.begin)
+            self._take_in()
             self.status("running")
             log.info("%d seeds at once, each: %s", len(self.seeds), describe(self.ensemble.setup))
             self._train()
@@ -182,7 +183,7 @@ class EnsembleRun:
 
     def _end(self) -> float | None:
         """The last words, and what a sweeper optimises: the mean over the members."""
-        if self.members[0].last:
+        if any(member.last for member in self.members):
             log.info("finished %d steps: %s", self.at, summary(self._mean_record()))
         self._tell_spreads("")
         lost = [member.folder.path.name for member in self.members if member.fate == "diverged"]
@@ -246,6 +247,15 @@ class EnsembleRun:
         if not self.going:
             raise AllOver
 
+    def _take_in(self) -> None:
+        """What the members' logs remember of an interval that was interrupted; of one that is over, nothing matters."""
+        some = self.going[0].record
+        self.sums = {
+            name: torch.stack([(some if member.over else member.record).sums[name] for member in self.members])
+            for name in some.sums
+        }
+        self.counts, self.steps_in_interval = dict(some.counts), some.steps_in_interval
+
     def _hand_out(self, i: int) -> None:
         self.ensemble.hand_out(i)
         sums = {name: value[i] for name, value in self.sums.items()}
@@ -253,10 +263,11 @@ class EnsembleRun:
 
     def _mean_record(self) -> dict[str, Any]:
         """The newest line of the log: means over the members, and the images of all."""
-        lasts = [member.last for member in self.going or self.members]
+        newest = max(member.last.get("step", 0) for member in self.members)
+        lasts = [member.last for member in self.members if member.last.get("step") == newest]
         values = {key: [last[key] for last in lasts if last[key] is not None] for key in lasts[0]}
         record: dict[str, Any] = {key: fmean(found) if found else None for key, found in values.items()}
-        return {**record, "step": self.at, "images_per_second": sum(values["images_per_second"])}
+        return {**record, "step": newest, "images_per_second": sum(values["images_per_second"])}
 
     def spreads(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation over the members of what they end with."""

@@ -35,13 +35,12 @@ class Stack:
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
         """(…, width) → views (…, *shape) by name."""
-        return {
-            name: flat[..., place].reshape(*flat.shape[:-1], *self.shapes[name]) for name, place in self.places.items()
-        }
+        lead = flat.shape[:-1]
+        return {name: flat[..., place].reshape((*lead, *self.shapes[name])) for name, place in self.places.items()}
 
     def join(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """The inverse: (E, *shape) by name → (E, width), with zeros between them."""
-        if not tensors:
+        if not self.places:
             return torch.zeros_like(self.flat)
         parts = [tensors[name].reshape(len(self.flat), -1) for name in self.places]
         return torch.cat([pad(part, (0, -part.shape[1] % LINE)) for part in parts], dim=1)
