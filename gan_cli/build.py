@@ -112,11 +112,12 @@ def label_count(config: Config, classes: int) -> int:
     return classes if config.conditional else 0
 
 
-def build(config: Config, library: Library, before: str | None = None) -> Setup:
+def build(config: Config, library: Library, before: str | None = None, like: Setup | None = None) -> Setup:
     """Loads the data and builds the game on the device.
 
     Args:
         before: the precision that a run with precision=auto has computed in so far.
+        like: of another seed; its data are shared.
 
     Raises:
         UserError: if the data cannot be had or the parts do not fit together.
@@ -126,10 +127,10 @@ def build(config: Config, library: Library, before: str | None = None) -> Setup:
     set_precision(precision, device, config.deterministic)
     if device.type == "cpu":
         cpu.tune()
-    dataset = library.build("dataset", config.dataset)
+    dataset = like.dataset if like else library.build("dataset", config.dataset)
     try:
         with distributed.first_of_machine():
-            samples = dataset.load()
+            samples = like.samples if like else dataset.load()
     except ValueError as error:
         raise error if isinstance(error, UserError) else UserError(f"dataset={config.dataset.name}: {error}") from error
     classes = label_count(config, samples.classes)
@@ -187,7 +188,10 @@ def build(config: Config, library: Library, before: str | None = None) -> Setup:
         player("discriminator", discriminator, generator, game.discriminator_cost, game.discriminator_strengths),
         player("generator", generator, discriminator, game.generator_cost, game.generator_strengths),
     )
-    minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
+    if like:
+        minibatches = like.minibatches.seeded(config.seed)
+    else:
+        minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else generator, prior, config, classes, device)

@@ -86,6 +86,8 @@ def run_folder(where: str, key: str) -> Path:
         found = [
             *Path("outputs").glob("*/*/checkpoints/step-*.pt"),
             *Path("outputs").glob("sweeps/*/*/checkpoints/step-*.pt"),
+            *Path("outputs").glob("*/*/seed-*/checkpoints/step-*.pt"),  # members of ensembles
+            *Path("outputs").glob("sweeps/*/*/seed-*/checkpoints/step-*.pt"),
         ]
         if not found:
             raise UserError(
@@ -124,6 +126,8 @@ def newest(folder: Path, key: str) -> tuple[Path, dict[str, Any]]:
             return path, load(path)
         except UserError as error:
             log.warning("%s; trying the one before it", error)
+    if members := sorted(folder.glob("seed-*/checkpoints")):
+        raise UserError(f"{key}={folder}: is an ensemble: give one of its members, such as {key}={members[0].parent}")
     what = "none of its checkpoints can be read" if found else "has no checkpoints"
     raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
 

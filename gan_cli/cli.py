@@ -308,7 +308,7 @@ def _claimed_folder(command: Command, name: str | None) -> Path | None:
         return None
     try:
         if typed:
-            if (wanted / "checkpoints").exists():
+            if (wanted / "checkpoints").exists() or any(wanted.glob("seed-*/checkpoints")):
                 raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
             wanted.mkdir(parents=True, exist_ok=True)
             return wanted

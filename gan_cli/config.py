@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from gan_cli.command import Command, compose
+from gan_cli.ensemble.check import ensemble_problems
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
@@ -76,6 +77,7 @@ class Root(Options):
     capture: Literal["auto", True, False]
     compile: bool
     deterministic: bool
+    ensemble: Whole
 
     log_every: Whole
     sample_every: Whole
@@ -174,7 +176,7 @@ def _filled(node: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, A
 
 def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
     """Values that are fine alone and wrong together."""
-    problems = []
+    problems = ensemble_problems(choices, root) if root.get("ensemble") else []
     dataset, architecture = choices.get("dataset"), choices.get("architecture")
     if isinstance(architecture, DCGANOptions):
         if isinstance(dataset, PointOptions):
@@ -200,7 +202,11 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
         problems += _several(devices, pack, batch, root)
     if root.get("augment") and isinstance(dataset, PointOptions):
         problems.append(f"augment={shown(root['augment'])}: is for pictures, and dataset={dataset.name} holds points")
-    if root.get("compile") is True and (slopes := sorted(set(choices.get("penalty", ())) - {"consistency"})):
+    if (
+        root.get("compile") is True
+        and not root.get("ensemble")
+        and (slopes := sorted(set(choices.get("penalty", ())) - {"consistency"}))
+    ):
         problems.append(
             f"compile=true: a compiled discriminator has no second derivative, which penalty={slopes[0]} needs: "
             "use compile=false (on a GPU, capture does more)"

@@ -116,6 +116,11 @@ def check_search(sweeping: Sweeping, overrides: Sequence[Override], config: Conf
                 f"{wrong.key}: an interval is for a search: add hydra/sweeper=random or hydra/sweeper=optuna, "
                 f"or list its values: {wrong.key}={','.join(str(value) for value in wrong.values)}"
             )
+    elif config is not None and config.ensemble and search.pruner:
+        raise UserError(
+            f"hydra.sweeper.pruner={search.pruner}: ends single runs, and ensemble={config.ensemble} trains "
+            f"{config.ensemble} at once: use hydra.sweeper.pruner=null"
+        )
     elif config is not None and config.watch is None and (search.sampler == "tpe" or search.pruner):
         wanted = "hydra/sweeper=optuna" if search.sampler == "tpe" else f"hydra.sweeper.pruner={search.pruner}"
         raise UserError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from gan_cli.distributed import deviation
 from gan_cli.random import normal_like, uniform_for
@@ -44,9 +45,15 @@ class Penalty:
 
 def squared_slope(judge: Judge, x: Tensor) -> Tensor:
     """‖∇D(x)‖² for each sample, (B,), differentiable in D's weights."""
+    return slope(judge, x).flatten(1).square().sum(dim=1)
+
+
+def slope(judge: Judge, x: Tensor) -> Tensor:
+    """∇D(x) for each sample, (B, …); a ``TorchFunctionMode`` may take it in another way."""
+    if has_torch_function_unary(x):
+        return handle_torch_function(slope, (x,), judge, x)
     x = x.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(judge(x).sum(), x, create_graph=True)
-    return slope.flatten(1).square().sum(dim=1)
+    return torch.autograd.grad(judge(x).sum(), x, create_graph=True)[0]
 
 
 class R1(Penalty):

@@ -10,11 +10,12 @@ from typing import Any
 from gan_cli import checkpoint
 from gan_cli.command import Command, Override, compose, parse_overrides
 from gan_cli.config import Config, completed, from_saved
+from gan_cli.ensemble import folder as ensemble
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
 
-FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional")  # what the saved tensors belong to
+FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
 FREE = (
     "dataset.root",
     "dataset.path",
@@ -39,11 +40,16 @@ class Resumption:
 
 
 def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
-    """Run folder, checkpoint and state for ``resume=PATH``.
+    """Run folder, checkpoint and state for ``resume=PATH``; of an ensemble, its folder twice, and all its states.
 
     Raises:
         UserError: if there is nothing to continue.
     """
+    whole = checkpoint.run_folder(resume, "resume")
+    if resume == "latest" and ensemble.seeds_in(whole.parent):
+        whole = whole.parent
+    if ensemble.seeds_in(whole):
+        return whole, whole, ensemble.state_of(whole, "resume")
     folder, path, state = checkpoint.find(resume, "resume")
     if path.parent.name != "checkpoints":
         raise UserError(f"resume={resume}: a checkpoint is continued inside its run folder, …/checkpoints/{path.name}")
@@ -65,14 +71,15 @@ def prepare(command: Command, library: Library) -> Resumption:
     if problems:
         raise UserError(*problems)
     folder, path, state = locate(str(typed["resume"].values[0]))
-    saved = state["config"]
+    saved = {"ensemble": 0, **state["config"]}
     config = from_saved({**_overlaid(saved, overrides, command, library), "resume": str(path)}, library)
+    fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
     before = completed(saved, library)
     impossible = [
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
         for key, old, new in differences(before, config.saved())
-        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in FIXED)) and not key.startswith(FREE)
+        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not key.startswith(FREE)
     ]
     if config.devices != before["devices"]:
         impossible.append(

@@ -56,13 +56,17 @@ def run(
         pruner: may end the run after an evaluation, if others of its search are better.
 
     Returns:
-        The best value of the watched metric, if one is watched: what a sweeper optimises.
+        The best value of the watched metric, if one is watched (of an ensemble, the mean): what a sweeper optimises.
 
     Raises:
         UserError: if the config or the data is wrong, or the folder cannot be written.
         Diverged: if a value is no longer finite and the config says stop.
         Interrupted: after SIGINT or SIGTERM, with everything saved.
     """
+    if config.ensemble:
+        from gan_cli.ensemble.run import run_ensemble
+
+        return run_ensemble(config, library, path, resumption, live=live, wait=wait)
     folder = RunFolder(path)
     folder.open(wait)
     try:
@@ -85,9 +89,10 @@ class Run:
         *,
         live: bool,
         pruner: Pruner | None = None,
+        like: Setup | None = None,
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
-        self.setup = setup = build(config, library, resumption.state.get("precision") if resumption else None)
+        self.setup = setup = build(config, library, resumption.state.get("precision") if resumption else None, like)
         self.recorder = recorder(setup)
         self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
@@ -142,19 +147,14 @@ class Run:
 
     def finish(self) -> float | None:
         """Trains to the end, and says how it went in ``status.json`` whatever happens."""
-        if self.resumption:
-            self._go_on(self.resumption.state)
-        else:
-            self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
-            self.grids.write_real()
-        self.status("running")
+        self.begin()
         log.info("%s", describe(self.setup))
         reason = None
         try:
             self._train()
         except EarlyStop as stop:
             reason = str(stop)
-            alone(self._stop_early)(reason)
+            alone(self.stop_early)(reason)
         except Interrupted:
             self.checkpoints.save(self.at)
             self.status("interrupted", "by a signal")
@@ -174,6 +174,15 @@ class Run:
         log.info("last samples: %s", self.folder.samples / f"step-{self.at:09d}.png")
         return self.evaluations.best if self.evaluations else None
 
+    def begin(self) -> None:
+        """Everything before the first step."""
+        if self.resumption:
+            self._go_on(self.resumption.state)
+        else:
+            self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
+            self.grids.write_real()
+        self.status("running")
+
     def _train(self) -> None:
         setup = self.setup
         with Interrupts(self.config.steps) as interrupts, self.progress, own_stream(setup.device):
@@ -188,7 +197,7 @@ class Run:
         self.folder.rewind(self.start)
         log.info("continuing %s from step %d", self.folder.path, self.start)
 
-    def _stop_early(self, reason: str) -> None:
+    def stop_early(self, reason: str) -> None:
         log.info("stopped early at step %d: %s", self.at, reason)
         if self.record.counts:
             self.record.write(self.at)

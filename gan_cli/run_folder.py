@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gan_cli.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.errors import UserError
@@ -21,6 +21,8 @@ except ImportError:  # Windows has no advisory locks on folders
 
 class RunFolder:
     """Paths below a run folder, and its ``status.json``."""
+
+    parts: ClassVar[tuple[str, ...]] = ("samples", "checkpoints")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,8 +41,8 @@ class RunFolder:
             UserError: if another process is training there or the folder cannot be written.
         """
         try:
-            self.samples.mkdir(parents=True, exist_ok=True)
-            self.checkpoints.mkdir(exist_ok=True)
+            for part in ("", *self.parts):
+                (self.path / part).mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path, os.O_RDONLY)
             until = time.monotonic() + wait
             while fcntl:
@@ -103,7 +105,7 @@ class RunFolder:
     def discard(self) -> None:
         """Removes a folder in which nothing was trained, and parents under ``outputs`` that are left empty."""
         self.close()
-        if checkpoints_in(self.path) or self.metrics.exists():
+        if any(self.path.rglob("step-*.pt")) or self.metrics.exists():
             return
         shutil.rmtree(self.path, ignore_errors=True)
         for parent in self.path.parents[:2]:

@@ -159,11 +159,15 @@ def continuation(config: Config, library: Library, path: Path) -> Resumption | N
     """The newest checkpoint in the folder, to be continued with this config; None if there is none."""
     from gan_cli import checkpoint
     from gan_cli.config import from_saved
+    from gan_cli.ensemble import folder as ensemble
     from gan_cli.resume import Resumption, differences
 
-    if not checkpoint.checkpoints_in(path):
+    if config.ensemble and ensemble.has_begun(path):
+        file, state = path, ensemble.state_of(path, "hydra.sweep.dir")
+    elif checkpoint.checkpoints_in(path):
+        file, state = checkpoint.newest(path, "hydra.sweep.dir")
+    else:
         return None
-    file, state = checkpoint.newest(path, "hydra.sweep.dir")
     changed = [
         f"{key}={shown(new)}: the run in {path} has {shown(old)}: give this sweep another name, name=…"
         for key, old, new in differences(from_saved(state["config"], library).saved(), config.saved())
@@ -189,12 +193,20 @@ def status_of(path: Path) -> dict[str, Any]:
 
 def result(status: dict[str, Any]) -> str:
     """How a run ended, in a few words."""
+
+    def spread(key: str, unit: float = 1.0) -> str:
+        """Of an ensemble."""
+        return f" ± {unit * status['spread'][key]:.2g}" if key in status.get("spread", {}) else ""
+
     words = []
     if best := status.get("best"):
         value = "not finite" if best["value"] is None else f"{best['value']:.5g}"
-        words.append(f"best {best['metric']} {value} at step {best['step']}")
+        words.append(
+            f"best {best['metric']} {value}{spread('best')}" + (f" at step {best['step']}" if "step" in best else "")
+        )
     if "modes" in status:
-        words.append(f"modes {status['modes']}/{status['of_modes']}, high quality {100 * status['high_quality']:.1f} %")
+        words.append(f"modes {status['modes']:.3g}{spread('modes')}/{status['of_modes']}")
+        words.append(f"high quality {100 * status['high_quality']:.1f}{spread('high_quality', 100)} %")
     if status.get("reason"):
         words.append(str(status["reason"]))
     how = str(status.get("status", "not begun"))

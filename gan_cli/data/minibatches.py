@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -34,24 +36,34 @@ class Minibatches:
         kind = OnHost if from_disk else None if resident else OnDevice
         self._ahead: Ahead | None = kind(device) if kind else None
 
+    def seeded(self, seed: int) -> Minibatches:
+        """The same samples in the order of another seed."""
+        other = copy(self)
+        other.seed, other._orders = seed, {}
+        return other
+
     def indices(self, player: str, number: int, size: int) -> Tensor:
-        """Which samples minibatch ``number`` (from 0) of a player holds: int64 (size,), on the samples' device."""
+        """Which samples minibatch ``number`` (from 0) of a player holds: int64 (…, size), on the samples' device."""
         position, left, parts = number * size, size, []
         while left:
             epoch, offset = divmod(position, self.count)
-            part = self._order(player, epoch)[offset : offset + left]
+            part = self._order(player, epoch)[..., offset : offset + left]
             parts.append(part)
-            position, left = position + len(part), left - len(part)
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+            position, left = position + part.shape[-1], left - part.shape[-1]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
     def _order(self, player: str, epoch: int) -> Tensor:
         if (player, epoch) not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if key[0] != player}
-            order = torch.randperm(self.count, generator=stream(self.seed, "order", player, epoch))
+            order = self.order(player, epoch)
             if self.values.is_cuda:  # from page-locked memory, so that nobody waits for the copy
                 order = order.pin_memory().to(self.values.device, non_blocking=True)
             self._orders[player, epoch] = order
         return self._orders[player, epoch]
+
+    def order(self, player: str, epoch: int) -> Tensor:
+        """All samples in the order of an epoch (0, 1, …): int64 (…, N)."""
+        return torch.randperm(self.count, generator=stream(self.seed, "order", player, epoch))
 
     def rows(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
         """Minibatch ``number`` of a player on the training device, as it is stored, and its labels.
@@ -83,6 +95,11 @@ class Minibatches:
         """Minibatch ``number`` of a player, scaled, and its labels."""
         rows, labels = self.rows(player, number, size)
         return self.scaled(rows), labels
+
+    def at(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The minibatch of these samples, int64 (B,), scaled, and its labels."""
+        labels = None if self.labels is None else self.labels[indices]
+        return self.scaled(self.values.index_select(0, indices)), labels
 
 
 def fits(values: Tensor, device: torch.device) -> bool:

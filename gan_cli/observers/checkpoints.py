@@ -23,14 +23,21 @@ class Checkpoints:
         self.folder, self.state, self.every, self.steps, self.keep = folder, state, every, steps, keep
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
-        if (self.every and step % self.every == 0) or step == self.steps:
+        if self.due(step):
             self.save(step)
 
-    def save(self, step: int) -> Path:
-        path = self.folder / "checkpoints" / checkpoint.name_of(step)
-        checkpoint.save(self.state(step), path)
+    def due(self, step: int) -> bool:
+        return bool(self.every and step % self.every == 0) or step == self.steps
+
+    def save(self, step: int) -> None:
+        self.write(step)
+        self.prune()
+
+    def write(self, step: int) -> None:
+        checkpoint.save(self.state(step), self.folder / "checkpoints" / checkpoint.name_of(step))
+
+    def prune(self) -> None:
         checkpoint.prune(self.folder, self.keep)
-        return path
 
     def save_best(self, step: int) -> None:
         """The best so far, whatever comes after it."""

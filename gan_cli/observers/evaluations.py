@@ -77,9 +77,12 @@ class Evaluations:
         self.best_step = self.without_better = 0
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
-        if due(self.config, step):
+        if self.due(step):
             with self.not_counted():
                 self.evaluate(step)
+
+    def due(self, step: int) -> bool:
+        return due(self.config, step)
 
     def evaluate(self, step: int) -> None:
         """Measures, writes, and keeps the checkpoint if it is the best.

@@ -53,7 +53,7 @@ class Log:
         self.counts: dict[str, int] = {}
         self.seconds = self._marked_seconds = 0.0
         self._since = time.perf_counter()
-        self._steps_in_interval = 0
+        self.steps_in_interval = 0
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         for move in statistics:
@@ -64,9 +64,16 @@ class Log:
             for name, value in move.items():
                 self.sums.setdefault(name, value)
                 self.counts[name] = self.counts.get(name, 0) + 1
-        self._steps_in_interval += 1
-        if (self.every and step % self.every == 0) or (step == self.steps and self.every):
+        self.steps_in_interval += 1
+        if self.due(step):
             self.write(step)
+
+    def hold(self, sums: dict[str, Tensor], counts: dict[str, int], steps: int) -> None:
+        """Takes over the sums of this interval so far, of ``steps`` steps, from whoever keeps them."""
+        self.sums, self.counts, self.steps_in_interval = sums, counts, steps
+
+    def due(self, step: int) -> bool:
+        return bool(self.every) and (step % self.every == 0 or step == self.steps)
 
     def write(self, step: int) -> None:
         """Writes the line of this interval and begins the next."""
@@ -77,7 +84,7 @@ class Log:
             "images": step * self.images_per_step,
             "epoch": step * self.images_per_step / self.dataset_size,
             "seconds": self.seconds,
-            "images_per_second": self._steps_in_interval * self.images_per_step / (self.seconds - self._marked_seconds),
+            "images_per_second": self.steps_in_interval * self.images_per_step / (self.seconds - self._marked_seconds),
             **means,
             **{f"lr/{player.name}": player.rate(step) for player in self.players},
         }
@@ -89,7 +96,7 @@ class Log:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")
         self.sums, self.counts = {}, {}
-        self._marked_seconds, self._steps_in_interval = self.seconds, 0
+        self._marked_seconds, self.steps_in_interval = self.seconds, 0
         for listener in self.listeners:
             listener(record)
         lost = [key for key, value in record.items() if value is None]
@@ -127,12 +134,12 @@ class Log:
             "sums": {name: value.detach().clone() for name, value in self.sums.items()},
             "counts": dict(self.counts),
             "seconds": self.seconds,
-            "steps_in_interval": self._steps_in_interval,
+            "steps_in_interval": self.steps_in_interval,
             "marked_seconds": self._marked_seconds,
         }
 
     def restore(self, state: dict[str, Any], device: torch.device) -> None:
         self.sums = {name: value.to(device) for name, value in state["sums"].items()}
         self.counts, self.seconds = dict(state["counts"]), state["seconds"]
-        self._steps_in_interval, self._marked_seconds = state["steps_in_interval"], state["marked_seconds"]
+        self.steps_in_interval, self._marked_seconds = state["steps_in_interval"], state["marked_seconds"]
         self._since = time.perf_counter()

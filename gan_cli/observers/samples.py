@@ -46,8 +46,11 @@ class SampleGrids:
         self.real = _some_real(minibatches, count, seed, self.labels)
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
-        if (self.every and step % self.every == 0) or step == self.steps:
+        if self.due(step):
             self.write(step)
+
+    def due(self, step: int) -> bool:
+        return bool(self.every and step % self.every == 0) or step == self.steps
 
     def write_real(self) -> None:
         self._write(self.real, "real.png")

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from gan_cli.ensemble.folder import seeds_in
 from gan_cli.errors import UserError
 from gan_cli.sweep import status_of
 
@@ -154,8 +155,8 @@ def collect(paths: Sequence[str]) -> list[Run]:
             raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
         for file in sorted(root.rglob("status.json")):
             folder = file.parent
-            if "status" not in status_of(folder):
-                continue  # not ours
+            if "status" not in status_of(folder) or seeds_in(folder):
+                continue  # not ours, or an ensemble, whose members are the runs
             name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
             name = f"{root.resolve().name}/{name}" if several and folder != root else name
             runs.setdefault(folder.resolve(), Run(folder, name))

@@ -1,0 +1,1 @@
+"""Many seeds of one small game as one batched computation."""

@@ -1,0 +1,93 @@
+"""The random numbers of one move: learnt once from a member, then drawn for each from its own stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from gan_cli.penalties import slope
+
+KINDS: dict[Any, str] = {
+    **dict.fromkeys((torch.rand, torch.rand_like), "uniform"),
+    **dict.fromkeys((torch.randn, torch.randn_like, Tensor.normal_), "normal"),
+}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One call of a random function: ``uniform``, ``normal``, or ``dropout`` with its rate."""
+
+    kind: str
+    shape: torch.Size
+    rate: float = 0.0
+
+    def into(self, place: Tensor) -> None:
+        """Draws what that call would have drawn, from the device's default generator; of dropout, the factors."""
+        if self.kind == "uniform":
+            torch.rand(self.shape, out=place)
+        elif self.kind == "normal":
+            torch.randn(self.shape, out=place)
+        else:
+            place.copy_(functional.dropout(torch.ones_like(place), self.rate))
+
+
+class Batchable(TorchFunctionMode):
+    """Calls that ``torch.func`` cannot batch are made in a way that it can."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if function is slope:
+            judge, x = args
+            with self:
+                return torch.func.grad(lambda y: judge(y).sum())(x.detach())
+        if function is functional.normalize:  # spectral norm writes into its buffers, and takes what is returned too
+            kwargs.pop("out", None)
+        if function is functional.dropout:
+            return self.dropout(*args, **kwargs)
+        if function in KINDS and kwargs.get("generator") is None:
+            return self.drawn(KINDS[function], function, args, kwargs)
+        return function(*args, **kwargs)
+
+    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
+        raise NotImplementedError
+
+    def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        raise NotImplementedError
+
+
+class Recording(Batchable):
+    """Notes the draws made inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws: list[Draw] = []
+
+    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
+        result = function(*args, **kwargs)
+        self.draws.append(Draw(kind, result.shape))
+        return result
+
+    def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        if training and p:
+            self.draws.append(Draw("dropout", x.shape, p))
+        return functional.dropout(x, p, training)
+
+
+class Replaying(Batchable):
+    """Hands out draws that were made before."""
+
+    def __init__(self, draws: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.left = iter(draws)
+
+    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
+        return next(self.left)
+
+    def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        return x * next(self.left) if training and p else x

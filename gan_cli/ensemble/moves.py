@@ -1,0 +1,161 @@
+"""The gradient of one player's cost for all members at once, as one graph of tensors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from gan_cli.build import Setup
+from gan_cli.ensemble.draws import Draw, Recording, Replaying
+from gan_cli.ensemble.stack import Stack
+from gan_cli.game import Statistics, Strengths
+from gan_cli.random import seed_all
+
+log = logging.getLogger(__name__)
+Tensors = dict[str, Tensor]
+
+
+class Cost(nn.Module):
+    """A player's cost as a function of everything it depends on: weights, buffers, samples, draws and strengths."""
+
+    def __init__(self, setup: Setup, name: str) -> None:
+        super().__init__()
+        self.generator, self.discriminator = setup.game.generator, setup.game.discriminator
+        self.setup, self.name = setup, name
+
+    def forward(
+        self, x: Tensor, labels: Tensor | None, strengths: Strengths, mode: Any
+    ) -> tuple[Tensor, Statistics, dict[str, Tensor]]:
+        """The cost, statistics, and the buffers afterwards."""
+        game = self.setup.game
+        cost = game.discriminator_cost if self.name == "discriminator" else game.generator_cost
+        with mode:
+            z = self.setup.sampler.prior.sample(len(x), self.setup.device)
+            value, statistics = cost(x, z, labels, strengths)
+        return value, statistics, dict(self.named_buffers())
+
+
+class Move:
+    """One kind of move: of one player, with certain things that count in it.
+
+    Args:
+        setup: of a member, whichever.
+        strengths: the names of what counts.
+        weights: of the members' networks, by player.
+        buffers: of the members' networks.
+        seeds: of the members.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        name: str,
+        strengths: Sequence[str],
+        weights: Mapping[str, Stack],
+        buffers: Sequence[Stack],
+        seeds: Sequence[int],
+        *,
+        compile: bool,
+    ) -> None:
+        self.setup, self.name, self.weights, self.buffers = setup, name, weights, buffers
+        self.strengths = tuple(strengths)
+        self.opponent = next(other for other in weights if other != name)
+        self.cost, self.seeds, self.compile = Cost(setup, name), seeds, compile
+        self.flips, self.draws = self.record()
+        self.drawn = [torch.empty(len(seeds), *draw.shape, device=setup.device) for draw in self.draws]
+        self.graph: Callable[..., Any] | None = None
+
+    def record(self) -> tuple[int, list[Draw]]:
+        """What a member draws in this move, and how much of it for its minibatch."""
+        mode, size = Recording(), self.setup.config.batch_size
+        with mode:
+            x, labels = self.setup.minibatches.at(torch.zeros(size, dtype=torch.int64))
+        flips = len(mode.draws)
+        kept = {name: buffer.clone() for name, buffer in self.cost.named_buffers()}
+        functional_call(self.cost, kept, (x, labels, dict.fromkeys(self.strengths, 1.0), mode))
+        return flips, mode.draws
+
+    def draw(self, step: int, move: int) -> None:
+        """Draws for every member from its own stream."""
+        for i, seed in enumerate(self.seeds):
+            seed_all(seed, "move", step, self.name, move, device=self.setup.device)
+            for draw, drawn in zip(self.draws, self.drawn, strict=True):
+                draw.into(drawn[i])
+
+    def __call__(self, indices: Tensor, strengths: Mapping[str, float]) -> tuple[Tensor, Statistics]:
+        """The gradient (E, width) and the statistics, each (E,); the buffers are brought up to date.
+
+        Args:
+            indices: of every member's minibatch, int64 (E, B).
+        """
+        given = (
+            self.weights[self.name].flat,
+            self.weights[self.opponent].flat,
+            [stack.flat for stack in self.buffers],
+            indices,
+            torch.tensor([strengths[name] for name in self.strengths], device=self.setup.device),
+            self.drawn,
+        )
+        if self.graph is None:
+            self.graph = make_fx(lambda *tensors: self.all_members(*tensors))(*given)
+            if self.compile:
+                self.graph = compiled(self.graph, given)
+        with torch.no_grad():
+            gradient, statistics, buffers = self.graph(*given)
+            for stack, flat in zip(self.buffers, buffers, strict=True):
+                stack.flat.copy_(flat)
+        return gradient, statistics
+
+    def all_members(
+        self,
+        own: Tensor,
+        others: Tensor,
+        buffers: Sequence[Tensor],
+        indices: Tensor,
+        values: Tensor,
+        drawn: Sequence[Tensor],
+    ) -> tuple[Tensor, Statistics, list[Tensor]]:
+        """What is traced: the costs of all members, and the gradient of their sum, of which each has its own part."""
+        mine = {name: w.detach().requires_grad_(True) for name, w in self.weights[self.name].split(own).items()}
+        theirs = self.weights[self.opponent].split(others)
+        before = {n: b.clone() for s, flat in zip(self.buffers, buffers, strict=True) for n, b in s.split(flat).items()}
+        with Replaying([draws.flatten(0, 1) for draws in drawn[: self.flips]]):
+            minibatches = self.setup.minibatches.at(indices.flatten())
+        seen = [part.unflatten(0, indices.shape) for part in minibatches if part is not None]
+
+        def one(mine: Tensors, theirs: Tensors, before: Tensors, seen: list[Tensor], drawn: list[Tensor]) -> Any:
+            tensors = {f"{self.name}.{n}": w for n, w in mine.items()}
+            tensors |= {f"{self.opponent}.{n}": w for n, w in theirs.items()}
+            strengths = dict(zip(self.strengths, values, strict=True))
+            x, labels = seen if len(seen) == 2 else (seen[0], None)
+            return functional_call(self.cost, tensors | before, (x, labels, strengths, Replaying(drawn)))
+
+        costs, statistics, after = vmap(one)(mine, theirs, before, seen, list(drawn[self.flips :]))
+        gradients = torch.autograd.grad(costs.sum(), list(mine.values()))
+        gradient = self.weights[self.name].join(dict(zip(mine, gradients, strict=True)))
+        statistics = {**statistics, f"grad_norm/{self.name}": torch.linalg.vector_norm(gradient, dim=1)}
+        return (
+            gradient.detach(),
+            {key: value.detach() for key, value in statistics.items()},
+            [stack.join(after).detach() for stack in self.buffers],
+        )
+
+
+def compiled(graph: Callable[..., Any], given: Sequence[Any]) -> Callable[..., Any]:
+    """The graph through torch.compile, or itself if this machine cannot compile it."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it looks for CUDA and says so
+    faster = torch.compile(graph, fullgraph=True, dynamic=False)
+    try:
+        with torch.no_grad():
+            faster(*given)
+    except Exception as error:  # a missing or broken compiler shows itself in many ways
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        log.warning("compile=true: not compiled, and slower for it: %s", reason)
+        return graph
+    return faster
