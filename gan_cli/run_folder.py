@@ -69,7 +69,12 @@ class RunFolder:
         """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and with them a torn one.
 
         Checkpoints and samples of later steps, left when an older checkpoint is resumed, are moved to ``abandoned/``.
+        Files that a kill left half written go too.
         """
+        for place in (self.path, self.samples, self.checkpoints):
+            for torn in place.glob(".*.*"):
+                if torn.is_file():
+                    torn.unlink()
         if self.metrics.exists():
             kept = []
             for line in self.metrics.read_text().splitlines():

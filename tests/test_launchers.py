@@ -70,10 +70,8 @@ if os.fork() == 0:
 """
 SRUN = """#!{python}
 import os, sys
-words = [word for word in sys.argv[1:]]
-while words[0].startswith("-"):
-    words.pop(0)
-os.execvp(words[0], words)
+command = sys.argv[sys.argv.index(sys.executable) :]
+os.execv(command[0], command)
 """
 
 
