@@ -249,9 +249,8 @@ def compose_hydra(command: Command, library: Library) -> tuple[dict[str, Any], d
     """
     from omegaconf import OmegaConf
 
-    groups = library.groups()
-    firsts = [text for override in parse_overrides(command, library)[0] for text in override.texts[:1]]
-    chosen = [text for text in firsts if text.partition("=")[0].replace(".", "/") in groups]
+    presets = [override for override in parse_overrides(command, library)[0] if override.key in PRESETS]
+    chosen = [o.texts[0] for o in presets if not wrong_options(o, o.values[0], library)]  # wrong ones are named later
     own = [text.lstrip("+") for text in command.overrides if text.lstrip("+").startswith("hydra")]
     own = [f"++{text}" if text.startswith("hydra.sweeper.") else text for text in own]  # unknown ones are named later
     with _composed(command, library, [*chosen, "name=name", *own], return_hydra_config=True) as cfg:
