@@ -34,7 +34,7 @@ def together_and_alone(config: Config, library: Library, turns: int = 9, steps: 
     """
     alone = build(by_itself(config, config.seed), library)
     seeds = range(config.seed, config.seed + config.ensemble)
-    members = [build(by_itself(config, seed), library, alone) for seed in seeds]
+    members = [build(by_itself(config, seed), library, like=alone) for seed in seeds]
     ensemble = Ensemble(members, library, compile=config.compile)
 
     def train_alone(steps: range) -> None:

@@ -88,7 +88,7 @@ class Move:
             for draw, drawn in zip(self.draws, self.drawn, strict=True):
                 draw.into(drawn[i])
 
-    def __call__(self, indices: Tensor, strengths: Mapping[str, float]) -> tuple[Tensor, Statistics]:
+    def __call__(self, indices: Tensor, strengths: Strengths) -> tuple[Tensor, Statistics]:
         """The gradient (E, width) and the statistics, each (E,); the buffers are brought up to date.
 
         Args:
