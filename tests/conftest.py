@@ -73,7 +73,11 @@ def _clean(tmp_path, monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
     modules = set(sys.modules)
+    named = [logging.getLogger(name) for name in ("hydra", "hydra_plugins")]
+    levels = [logger.level for logger in named]
     yield
+    for logger, before in zip(named, levels, strict=True):
+        logger.setLevel(before)
     for handler in set(logging.getLogger().handlers) - set(handlers):
         handler.close()
     logging.getLogger().handlers[:] = handlers
