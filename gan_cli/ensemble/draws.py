@@ -55,10 +55,10 @@ class Batchable(TorchFunctionMode):
         return function(*args, **kwargs)
 
     def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
-        raise NotImplementedError
+        raise AssertionError("a mode says where draws come from")
 
     def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        raise NotImplementedError
+        raise AssertionError("a mode says where draws come from")
 
 
 class Recording(Batchable):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ from gan_cli.checkpoint import checkpoints_in, load, name_of, step_of
 from gan_cli.config import Config
 from gan_cli.errors import UserError
 from gan_cli.run_folder import RunFolder
+from gan_cli.sweep import status_of
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +29,6 @@ def seeds_in(folder: Path) -> list[int]:
 def alone(config: Config, seed: int) -> Config:
     """The config of a member's run by itself."""
     return config.model_copy(update={"seed": seed, "ensemble": 0, "compile": False, "resume": None})
-
-
-def status_of(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / "status.json").read_text())
-    except (OSError, ValueError):
-        return {}
 
 
 def member_folder(folder: Path, seed: int) -> Path:

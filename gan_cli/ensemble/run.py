@@ -17,7 +17,7 @@ from gan_cli import screen
 from gan_cli.build import Setup
 from gan_cli.checkpoint import name_of
 from gan_cli.config import Config
-from gan_cli.ensemble.folder import EnsembleFolder, alone, is_over, member_folder, status_of, write_config
+from gan_cli.ensemble.folder import EnsembleFolder, alone, is_over, member_folder, write_config
 from gan_cli.ensemble.train import Ensemble
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.game import Statistics
@@ -27,6 +27,7 @@ from gan_cli.observers.progress import Progress, summary
 from gan_cli.resume import Resumption
 from gan_cli.run import Run, describe
 from gan_cli.run_folder import RunFolder
+from gan_cli.sweep import status_of
 
 log = logging.getLogger(__name__)
 LONG = 5000  # steps after which compiling has paid for itself
