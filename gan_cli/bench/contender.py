@@ -64,7 +64,7 @@ class Contender:
         self.recorder = recorder(self.setup)
         self._switches = switches()
         self._period = period(self.setup)
-        self._steps, self._at = 1, 1
+        self._at = 1
         for _ in range(WARM_UP):
             self._step = self._time(1, self.recorder)
         self._step = min(self._step, self._time(self._period, self.recorder) / self._period)

@@ -16,13 +16,14 @@ from statistics import median
 
 import torch
 
+from gan_cli.bench.contender import advance
+from gan_cli.bench.peaks import synchronize
 from gan_cli.build import build
 from gan_cli.command import Command, check
 from gan_cli.config import Config, validate
 from gan_cli.ensemble.folder import alone as by_itself
 from gan_cli.ensemble.train import Ensemble
 from gan_cli.library import Library
-from gan_cli.train import train
 
 
 def together_and_alone(config: Config, library: Library, turns: int = 9, steps: int = 12) -> tuple[float, float]:
@@ -38,18 +39,7 @@ def together_and_alone(config: Config, library: Library, turns: int = 9, steps: 
     ensemble = Ensemble(members, library, compile=config.compile)
 
     def train_alone(steps: range) -> None:
-        train(
-            alone.players,
-            alone.minibatches,
-            alone.sampler.prior,
-            alone.ema,
-            (),
-            batch_size=config.batch_size,
-            steps=steps,
-            updates=config.updates,
-            seed=config.seed,
-            device=alone.device,
-        )
+        advance(alone, steps)
 
     def train_together(steps: range) -> None:
         ensemble.train(steps, ())
@@ -61,8 +51,7 @@ def together_and_alone(config: Config, library: Library, turns: int = 9, steps: 
         for way, seconds in taken.items():
             began = clock()
             way(range(1 + (turn + 1) * steps, 1 + (turn + 2) * steps))
-            if alone.device.type == "cuda":
-                torch.cuda.synchronize()
+            synchronize(alone.device)
             if turn >= 0:
                 seconds.append(clock() - began)
     together, one = (1000 * median(seconds) / steps for seconds in taken.values())
