@@ -1,4 +1,4 @@
-"""Entry points. Hydra meets the program here and nowhere else."""
+"""Entry points, and what a command is to run."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gan_cli import launch, sweep, workers
-from gan_cli.command import Command, check, flags_first, one_line, parse_overrides, plain, quoted
+from gan_cli import launch, sweep
+from gan_cli.command import Command, parse_overrides, quoted
+from gan_cli.composing import check, one_line
 from gan_cli.config import Root, validate
-from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
+from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError, config_errors
+from gan_cli.hydra_job import Plan, discard, hand_over
 from gan_cli.launchers import check_search, sweeping
-from gan_cli.library import Library, shipped_conf
+from gan_cli.library import Library
 from gan_cli.options import SCHEMAS
 from gan_cli.sampling.keys import SAMPLING
-from gan_cli.search import register
 from gan_cli.tools import EVALUATION
 from gan_cli.typed import known_keys
 
 if TYPE_CHECKING:
     from gan_cli.config import Config
-    from gan_cli.resume import Resumption
 
 log = logging.getLogger("gan_cli")
 
@@ -100,17 +98,10 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
-        if isinstance(error, _config_errors()):
+        if isinstance(error, config_errors()):
             return failed(error, 2, one_line(error))
         return failed(error, 1, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
     return 0
-
-
-def _config_errors() -> tuple[type[Exception], ...]:
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    return HydraException, OmegaConfBaseException
 
 
 def _train(argv: list[str]) -> None:
@@ -148,10 +139,10 @@ def _train(argv: list[str]) -> None:
         if not resumes and not command.multirun and (claimed := _claimed_folder(command, config.name)):
             plan = Plan([f"hydra.run.dir={quoted(str(claimed))}"], claimed=claimed)
     try:
-        _launch(command, library, plan)
-    except _config_errors():
+        hand_over(command, library, plan)
+    except config_errors():
         if plan.claimed:
-            _discard(plan.claimed)
+            discard(plan.claimed)
         check(command, library, validate)  # says the same in one line for each mistake
         raise
 
@@ -167,18 +158,6 @@ def _of_other_commands(overrides: Sequence[str]) -> list[str]:
             value = value.strip("'\"")
             lines.append(f"{key}={value}: is a key of {' and '.join(tools)}, not of gan-train")
     return lines
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How Hydra is called: more overrides, a checkpoint to go on from, a folder made, a sweep and what is left out."""
-
-    extra: Sequence[str] = ()
-    resumption: Resumption | None = None
-    claimed: Path | None = None
-    name: str | None = None
-    unusable: Sequence[tuple[str, str]] = ()
-    in_processes: bool = False
 
 
 def _single(command: Command, library: Library) -> tuple[Config, Plan]:
@@ -218,80 +197,6 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     return config, Plan(extra, name=config.name or name, unusable=unusable, in_processes=how.in_processes)
 
 
-def _launch(command: Command, library: Library, plan: Plan) -> None:
-    """Hands over to Hydra, which makes the folder, sets up logging and calls the job, once or for each of a sweep."""
-    import hydra
-    from omegaconf import OmegaConf
-
-    OmegaConf.register_new_resolver("folder_name", sweep.folder_name, replace=True)
-    resumption = plan.resumption
-    folders: list[Path] = []
-    faults: list[Exception] = []
-    main = os.getpid()
-
-    def job(cfg: Any) -> float | None:
-        from hydra.core.hydra_config import HydraConfig
-
-        hydra_config = HydraConfig.get()
-        path = _relative(Path(hydra_config.runtime.output_dir))
-        elsewhere = os.getpid() != main
-        if elsewhere and not workers.begin(path.name, str(cfg.device)):
-            return None
-        try:
-            config = resumption.config if resumption else validate(plain(cfg, hydra_config.overrides.task), library)
-            if command.multirun:
-                return sweep.run_one(config, library, path, hydra_config.sweeper)
-            return launch.run(config, library, path, resumption)
-        except Interrupted as error:
-            if elsewhere:  # status.json tells the process that launched the sweep
-                workers.stop(error)
-                return None
-            raise SystemExit(error.exit_code) from None  # ends a sweep too
-        except Exception as error:  # kept for after the sweep: one bad run does not stop the others
-            faults.append(error)
-            if command.multirun:
-                sweep.note(path, error)
-            elif isinstance(error, UserError) and resumption is None:
-                _discard(path)
-            if not isinstance(error, UserError | Diverged):
-                log.exception("unexpected fault")
-        finally:
-            folders.append(path.parent)
-        return None
-
-    if command.multirun:
-        register()
-    sys.argv = flags_first(command, *plan.extra)
-    folder = _sweep_folder(command, plan.name)
-    with workers.stopped_together(folder) if plan.in_processes else nullcontext():
-        hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
-    if command.multirun:
-        folder = folders[0] if folders else folder
-        print(sweep.table(folder, plan.unusable), file=sys.stderr)
-        if plan.unusable:
-            raise UserError(*(reason for _, reason in plan.unusable))
-        if not faults and (code := sweep.exit_code(folder)):  # of runs in other processes
-            raise SystemExit(code)
-    if faults:
-        raise faults[0]
-
-
-def _sweep_folder(command: Command, name: str | None) -> Path:
-    typed = [text.partition("=")[2] for text in command.overrides if text.lstrip("+").startswith("hydra.sweep.dir=")]
-    return Path(typed[-1].strip("'\"") if typed else f"outputs/sweeps/{name}")
-
-
-def _discard(path: Path) -> None:
-    """Nothing was trained: a command that was wrong leaves no folder behind."""
-    from gan_cli.run_folder import RunFolder
-
-    for handler in list(logging.getLogger().handlers):
-        if isinstance(handler, logging.FileHandler):
-            handler.close()
-            logging.getLogger().removeHandler(handler)
-    RunFolder(path).discard()
-
-
 def _claimed_folder(command: Command, name: str | None) -> Path | None:
     """Makes this run's folder: the one asked for, or one named after the time that no other run has.
 
@@ -325,11 +230,6 @@ def _claimed_folder(command: Command, name: str | None) -> Path | None:
             f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"
         ) from error
     raise UserError(f"{wanted}: too many runs began in this second")
-
-
-def _relative(path: Path) -> Path:
-    """As short as it can be said from here."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _forced(text: str, library: Library) -> str:

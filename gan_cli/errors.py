@@ -28,3 +28,11 @@ class Interrupted(Exception):
 
 class ProcessFailed(RuntimeError):
     """One of the processes that train a run together ended before its time (exit code 1)."""
+
+
+def config_errors() -> tuple[type[Exception], ...]:
+    """What Hydra and OmegaConf raise; imported only when somebody asks."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return HydraException, OmegaConfBaseException

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from gan_cli.command import Command, Override, compose_hydra
+from gan_cli.command import Command, Override
+from gan_cli.composing import compose_hydra
 from gan_cli.config import Config
 from gan_cli.errors import UserError
 from gan_cli.library import Library

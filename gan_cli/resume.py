@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli import checkpoint
-from gan_cli.command import Command, Override, compose, parse_overrides
+from gan_cli.command import Command, Override, parse_overrides
+from gan_cli.composing import compose
 from gan_cli.config import Config, completed, from_saved
 from gan_cli.ensemble import folder as ensemble
 from gan_cli.errors import UserError

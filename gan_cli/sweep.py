@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli.command import Command, Override, compose, parse_overrides, wrong_options
+from gan_cli.command import Command, Override, parse_overrides
+from gan_cli.composing import compose, wrong_options
 from gan_cli.errors import UserError
 from gan_cli.mistakes import shown
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from gan_cli.command import Command, check, quoted
+from gan_cli.command import Command, quoted
+from gan_cli.composing import check
 from gan_cli.config import Root, known_device
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf

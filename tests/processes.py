@@ -10,7 +10,8 @@ import torch.distributed as dist
 
 from gan_cli import distributed
 from gan_cli.build import build
-from gan_cli.command import Command, check
+from gan_cli.command import Command
+from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.library import Library
 from gan_cli.train import train

@@ -12,7 +12,8 @@ from tape import Tape
 from gan_cli import capture
 from gan_cli.build import build
 from gan_cli.capture import Eager, Recorder
-from gan_cli.command import Command, check
+from gan_cli.command import Command
+from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library

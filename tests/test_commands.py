@@ -200,7 +200,8 @@ def test_a_dry_run_shows_everything_and_writes_nothing(gan_train):
     total = sum(int(n.replace(",", "")) for n in re.findall(r"total\s*│\s*│\s*│\s*([\d,]+)", result.out))
     library = Library()
     from gan_cli.build import networks
-    from gan_cli.command import Command, check
+    from gan_cli.command import Command
+    from gan_cli.composing import check
     from gan_cli.config import validate
 
     config = check(Command.parse(["dataset=cifar10", "conditional=true"]), library, validate)

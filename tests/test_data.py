@@ -17,7 +17,8 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, run_folder, state_in
 from PIL import Image
 
-from gan_cli.command import Command, check
+from gan_cli.command import Command
+from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.data.images import resized
 from gan_cli.data.minibatches import Minibatches

@@ -15,7 +15,8 @@ import torch
 from conftest import TINY_POINTS, assert_same_run
 
 from gan_cli import workers
-from gan_cli.command import Command, compose_hydra
+from gan_cli.command import Command
+from gan_cli.composing import compose_hydra
 from gan_cli.library import Library
 
 JOB = ("-m", *TINY_POINTS, "steps=600", "log_every=50", "checkpoint_every=0", "sample_every=0", "seed=3")

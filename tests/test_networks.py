@@ -9,7 +9,8 @@ import torch
 from conftest import TINY_POINTS, state_in
 from torch import nn
 
-from gan_cli.command import Command, check
+from gan_cli.command import Command
+from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.library import Library
 

@@ -11,7 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_cli import precision
 from gan_cli.build import build
-from gan_cli.command import Command, check
+from gan_cli.command import Command
+from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.game import Moment
 from gan_cli.library import Library

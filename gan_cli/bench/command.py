@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from gan_cli.bench.peer import PeerCommand
-from gan_cli.command import Command, check, parse_overrides
+from gan_cli.command import Command, parse_overrides
+from gan_cli.composing import check
 from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library

@@ -19,7 +19,8 @@ import torch
 from gan_cli.bench.contender import advance
 from gan_cli.bench.peaks import synchronize
 from gan_cli.build import build
-from gan_cli.command import Command, check
+from gan_cli.command import Command
+from gan_cli.composing import check
 from gan_cli.config import Config, validate
 from gan_cli.ensemble.folder import alone as by_itself
 from gan_cli.ensemble.train import Ensemble

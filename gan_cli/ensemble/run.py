@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
@@ -18,6 +18,7 @@ from gan_cli.build import Setup
 from gan_cli.checkpoint import name_of
 from gan_cli.config import Config
 from gan_cli.ensemble.folder import EnsembleFolder, alone, is_over, member_folder, write_config
+from gan_cli.ensemble.member import Member
 from gan_cli.ensemble.train import Ensemble
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.game import Statistics
@@ -25,9 +26,8 @@ from gan_cli.library import Library
 from gan_cli.observers.interrupts import Interrupts
 from gan_cli.observers.progress import Progress, summary
 from gan_cli.resume import Resumption
-from gan_cli.run import Run, describe
+from gan_cli.run import describe
 from gan_cli.run_folder import RunFolder
-from gan_cli.sweep import status_of
 
 log = logging.getLogger(__name__)
 LONG = 5000  # steps after which compiling has paid for itself
@@ -46,71 +46,6 @@ def run_ensemble(
 
 class AllOver(Exception):
     """No member is left to train."""
-
-
-class Member(Run):
-    """The run of one seed: its observers, around a training that is not its own."""
-
-    def __init__(self, *args: Any, over: bool, **options: Any) -> None:
-        super().__init__(*args, **options, live=False)
-        self.record.listeners = (self.last.update, self.hints.record)
-        self.over, self.hand_out = over, _nothing
-        before = status_of(self.folder.path) if over else {}
-        self.fate = before.get("status", "running")
-        self.quality.update({key: before[key] for key in ("modes", "of_modes", "high_quality") if key in before})
-        if self.evaluations and before.get("best"):
-            self.evaluations.best, self.evaluations.best_step = before["best"]["value"], before["best"]["step"]
-        self.lines = logging.FileHandler(self.folder.path / "train.log", delay=True)
-        self.lines.setFormatter(logging.Formatter("[%(asctime)s] %(message)s"))
-
-    def state(self, step: int) -> dict[str, Any]:
-        """What a checkpoint holds, in memory of its own."""
-        self.hand_out()
-        return _cloned(super().state(step))
-
-    def write(self, step: int) -> None:
-        """The line of the log that is due."""
-        self.hand_out()
-        self.record.write(step)
-
-    def evaluate(self, step: int) -> None:
-        if self.evaluations:
-            self.evaluations.evaluate(step)
-
-    def leave(self, fate: str, reason: str | None = None) -> None:
-        """The end of this member, whatever the others do."""
-        self.over, self.fate = True, fate
-        self.status(fate, reason)
-
-    def results(self) -> dict[str, float | None]:
-        """What is compared between members."""
-        found: dict[str, float | None] = {key: v for key, v in self.quality.items() if key != "of_modes"}
-        if self.evaluations and self.config.watch:
-            found["best"] = self.evaluations.best
-        return found
-
-    @contextmanager
-    def speaking(self) -> Iterator[None]:
-        """What is logged meanwhile goes into this run's own ``train.log``."""
-        root = logging.getLogger()
-        before, root.handlers[:] = list(root.handlers), [self.lines]
-        try:
-            yield
-        finally:
-            root.handlers[:] = before
-
-
-def _nothing() -> None:
-    pass
-
-
-def _cloned(node: Any) -> Any:
-    """Tensors that are views of a matrix would take the whole of it into a file."""
-    if isinstance(node, Tensor):
-        return node.detach().clone()
-    if isinstance(node, dict):
-        return {key: _cloned(value) for key, value in node.items()}
-    return [_cloned(value) for value in node] if isinstance(node, list | tuple) else node
 
 
 class EnsembleRun:

@@ -9,7 +9,8 @@ import torch
 
 from gan_cli.build import Setup, build
 from gan_cli.capture import Eager, Machine, Recorder
-from gan_cli.command import Command, check
+from gan_cli.command import Command
+from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.library import Library
 from gan_cli.precision import set_precision

@@ -1,0 +1,116 @@
+"""How Hydra is called, and the job that it calls for each run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli import launch, sweep, workers
+from gan_cli.command import Command, flags_first
+from gan_cli.composing import plain
+from gan_cli.config import validate
+from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.library import Library, shipped_conf
+from gan_cli.search import register
+
+if TYPE_CHECKING:
+    from gan_cli.resume import Resumption
+
+log = logging.getLogger("gan_cli")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How Hydra is called: more overrides, a checkpoint to go on from, a folder made, a sweep and what is left out."""
+
+    extra: Sequence[str] = ()
+    resumption: Resumption | None = None
+    claimed: Path | None = None
+    name: str | None = None
+    unusable: Sequence[tuple[str, str]] = ()
+    in_processes: bool = False
+
+
+def hand_over(command: Command, library: Library, plan: Plan) -> None:
+    """Hands over to Hydra, which makes the folder, sets up logging and calls the job, once or for each of a sweep."""
+    import hydra
+    from omegaconf import OmegaConf
+
+    OmegaConf.register_new_resolver("folder_name", sweep.folder_name, replace=True)
+    resumption = plan.resumption
+    folders: list[Path] = []
+    faults: list[Exception] = []
+    main = os.getpid()
+
+    def job(cfg: Any) -> float | None:
+        from hydra.core.hydra_config import HydraConfig
+
+        hydra_config = HydraConfig.get()
+        path = _relative(Path(hydra_config.runtime.output_dir))
+        elsewhere = os.getpid() != main
+        if elsewhere and not workers.begin(path.name, str(cfg.device)):
+            return None
+        try:
+            config = resumption.config if resumption else validate(plain(cfg, hydra_config.overrides.task), library)
+            if command.multirun:
+                return sweep.run_one(config, library, path, hydra_config.sweeper)
+            return launch.run(config, library, path, resumption)
+        except Interrupted as error:
+            if elsewhere:  # status.json tells the process that launched the sweep
+                workers.stop(error)
+                return None
+            raise SystemExit(error.exit_code) from None  # ends a sweep too
+        except Exception as error:  # kept for after the sweep: one bad run does not stop the others
+            faults.append(error)
+            if command.multirun:
+                sweep.note(path, error)
+            elif isinstance(error, UserError) and resumption is None:
+                discard(path)
+            if not isinstance(error, UserError | Diverged):
+                log.exception("unexpected fault")
+        finally:
+            folders.append(path.parent)
+        return None
+
+    if command.multirun:
+        register()
+    sys.argv = flags_first(command, *plan.extra)
+    folder = _sweep_folder(command, plan.name)
+    with workers.stopped_together(folder) if plan.in_processes else nullcontext():
+        hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
+    if command.multirun:
+        folder = folders[0] if folders else folder
+        print(sweep.table(folder, plan.unusable), file=sys.stderr)
+        if plan.unusable:
+            raise UserError(*(reason for _, reason in plan.unusable))
+        if not faults and (code := sweep.exit_code(folder)):  # of runs in other processes
+            raise SystemExit(code)
+    if faults:
+        raise faults[0]
+
+
+def _sweep_folder(command: Command, name: str | None) -> Path:
+    typed = [text.partition("=")[2] for text in command.overrides if text.lstrip("+").startswith("hydra.sweep.dir=")]
+    return Path(typed[-1].strip("'\"") if typed else f"outputs/sweeps/{name}")
+
+
+def discard(path: Path) -> None:
+    """Nothing was trained: a command that was wrong leaves no folder behind."""
+    from gan_cli.run_folder import RunFolder
+
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
+            logging.getLogger().removeHandler(handler)
+    RunFolder(path).discard()
+
+
+def _relative(path: Path) -> Path:
+    """As short as it can be said from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
