@@ -162,6 +162,7 @@ def build(config: Config, library: Library, before: str | None = None, like: Set
             pack=config.pack,
         ),
         AUTOCAST.get(precision),
+        reuse=config.reuse_fakes,
     )
 
     def player(name: str, network: nn.Module, opponent: nn.Module, cost: Any, strengths: Any) -> Player:
@@ -182,6 +183,7 @@ def build(config: Config, library: Library, before: str | None = None, like: Set
             constrain=constrain,
             scaler=Scaler(made, device) if precision == "fp16" else None,
             average=averaging(network, device) if distributed.world() > 1 else None,
+            freezes=name == "generator" or not config.reuse_fakes,
         )
 
     players = (

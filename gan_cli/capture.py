@@ -226,17 +226,23 @@ def recorder(setup: Setup) -> Eager:
         if strict:
             raise UserError(f"capture=true: is for CUDA devices, this run is on {setup.device.type}: use capture=auto")
         return Eager()
-    reason: str | None
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        reason = "several processes average their gradients in the middle of each move"
-        if strict:
-            raise UserError(f"capture=true: {reason}: use capture=auto")
-    else:
-        reason = None if strict else against(setup)
+    reason = impossible(setup)
+    if reason and strict:
+        raise UserError(f"capture=true: {reason}: use capture=auto")
+    reason = reason or (None if strict else against(setup))
     if reason:
         log.info("moves are not recorded (capture=auto): %s", reason)
         return Eager()
     return Recorder(CUDAGraphs(), strict=strict)
+
+
+def impossible(setup: Setup) -> str | None:
+    """Why moves cannot be recorded one by one."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return "several processes average their gradients in the middle of each move"
+    if setup.config.reuse_fakes:
+        return "with reuse_fakes=true, G's move goes on with what D's has computed"
+    return None
 
 
 def against(setup: Setup) -> str | None:

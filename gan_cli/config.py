@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from gan_cli.command import Command, compose
+from gan_cli.command import Command
+from gan_cli.composing import compose
 from gan_cli.ensemble.check import ensemble_problems
 from gan_cli.errors import UserError
 from gan_cli.library import Library
@@ -62,6 +63,7 @@ class Root(Options):
     seed: Whole
     conditional: bool
     updates: Literal["alternating", "simultaneous", "extragradient", "optimistic"]
+    reuse_fakes: bool
     discriminator: PlayerOptions
     generator: PlayerOptions
     ema_half_life: NonNegative

@@ -57,6 +57,8 @@ class Game:
         penalties: by name; each ``(judge, real, fake) → scalar`` with ``.due(move)`` and ``.strength(images)``.
         autocast: dtype the networks compute in, or None for that of their weights. Losses and penalties are computed
             in float32 whatever it is.
+        reuse: G's next move is judged on the samples that D has just seen, beside the same data, rather than on new
+            ones: a pass of G less, and the same gradient in expectation.
     """
 
     def __init__(
@@ -67,9 +69,12 @@ class Game:
         penalties: Mapping[str, Any] | None = None,
         view: View | None = None,
         autocast: torch.dtype | None = None,
+        reuse: bool = False,
     ) -> None:
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
         self.penalties, self.view, self.autocast = penalties or {}, view or View(), autocast
+        self.reuse = reuse
+        self._kept: tuple[Tensor, Tensor, Tensor | None] | None = None  # G(z), with what led to it, x and labels
 
     def generator_strengths(self, moment: Moment) -> dict[str, float]:
         """What counts in G's move at a moment; see ``Strengths``."""
@@ -87,9 +92,10 @@ class Game:
     ) -> tuple[Tensor, Statistics]:
         """J(D) with its penalties, on m real samples x and m latents z."""
         with self._networks(x):
-            with torch.no_grad():
+            with torch.set_grad_enabled(self.reuse):
                 fake = self.generator(z, labels)
-            real, fake = self.view(x, strengths.get(NOISE)), self.view(fake, strengths.get(NOISE))
+            self._kept = (fake, x, labels) if self.reuse else None
+            real, fake = self.view(x, strengths.get(NOISE)), self.view(fake.detach(), strengths.get(NOISE))
             real_logits, fake_logits = self.discriminator(real, labels), self.discriminator(fake, labels)
         real_logits, fake_logits = widened(real_logits), widened(fake_logits)
         cost = self.loss.discriminator(real_logits, fake_logits)
@@ -112,8 +118,10 @@ class Game:
         sees_real = getattr(self.loss, "generator_sees_real", False)
         sees_features = getattr(self.loss, "generator_sees_features", False)
         judge: Any = self.discriminator.features if sees_features else self.discriminator
+        kept, self._kept = self._kept, None
         with self._networks(x):
-            fake = judge(self.view(self.generator(z, labels), strengths.get(NOISE)), labels)
+            fake, x, labels = kept or (self.generator(z, labels), x, labels)
+            fake = judge(self.view(fake, strengths.get(NOISE)), labels)
             real = widened(judge(self.view(x, strengths.get(NOISE)), labels)) if sees_real else None
         cost = self.loss.generator(widened(fake), real)
         return cost, {"loss/generator": cost.detach()}

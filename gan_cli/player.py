@@ -26,6 +26,7 @@ class Player:
         constrain: called with the parameters after each move.
         scaler: of the gradients of float16 networks.
         average: replaces tensors by their means over all processes that play this player.
+        freezes: whether the opponent's gradients are of no use, and not computed.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class Player:
         constrain: Callable[[Iterable[Tensor]], None] | None = None,
         scaler: Scaler | None = None,
         average: Callable[[list[Tensor]], None] | None = None,
+        freezes: bool = True,
     ) -> None:
         self.name, self.network, self.cost = name, network, cost
         self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
         self.strengths, self.options, self.constrain = strengths, options, constrain
         self.scaler, self.average = scaler, average
         self.parameters: list[Tensor] = list(network.parameters())
-        self._others = list(opponent.parameters())
+        self._others = list(opponent.parameters()) if freezes else []
         self._start: list[Tensor] = []  # where the look ahead began
         self._last: list[Tensor] = []  # the last displacement of an optimistic player
 

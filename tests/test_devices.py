@@ -46,7 +46,7 @@ SAME_GAME = {
         "architecture.discriminator.norm=layer",
         "updates=optimistic",
     ),
-    "dcgan-dragan-packed": (*TINY_DCGAN, "pack=2", "penalty=dragan", "updates=simultaneous"),
+    "dcgan-dragan-packed": (*TINY_DCGAN, "pack=2", "penalty=dragan", "updates=simultaneous", "reuse_fakes=true"),
     "dcgan-minibatch-std-augmented": (
         *TINY_DCGAN,
         "architecture.discriminator.minibatch_std=true",

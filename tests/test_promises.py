@@ -14,7 +14,7 @@ GAMES = {
     "dcgan": (*TINY_DCGAN, "dataset.flip=true", "architecture.discriminator.norm=spectral"),
     "points": (*TINY_POINTS, "updates=simultaneous", "loss=minimax"),
     "penalties": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2,dragan]", "updates=extragradient"),
-    "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "loss=hinge"),
+    "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "reuse_fakes=true"),
 }
 
 
@@ -137,7 +137,8 @@ def test_deterministic_runs_resume_exactly_on_cuda(gan_train, game):
 
 def test_an_observer_may_draw_what_it_likes():
     from gan_cli.build import build
-    from gan_cli.command import Command, check
+    from gan_cli.command import Command
+    from gan_cli.composing import check
     from gan_cli.config import validate
     from gan_cli.library import Library
     from gan_cli.train import train

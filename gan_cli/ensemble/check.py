@@ -12,6 +12,7 @@ SLOPES = ("r1", "r2", "gradient_penalty", "dragan")
 ALONE = {
     "precision": (("bf16", "fp16", "auto"), "small games gain nothing by it"),
     "capture": ((True,), "its moves are not recorded"),
+    "reuse_fakes": ((True,), "each of its moves is a computation of its own"),
 }
 
 
