@@ -188,7 +188,7 @@ class Run:
         with Interrupts(self.config.steps) as interrupts, self.progress, own_stream(setup.device):
             watching = (self._count, self.record, self.grids, self.evaluations, self.loggers, self.checkpoints)
             observers = [*(observer for observer in watching if observer is not None), self.progress, interrupts]
-            play(setup, self.start, observers, self.recorder)
+            play(setup, range(self.start + 1, self.config.steps + 1), observers, self.recorder)
 
     def _go_on(self, state: dict[str, Any]) -> None:
         self.record.restore(state["log"], self.setup.device)
@@ -246,17 +246,24 @@ class Run:
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 
 
-def play(setup: Setup, start: int, observers: Iterable[Observer], recorder: Eager | None = None) -> None:
-    """Trains from step ``start`` to the last; each observer is called by this process alone."""
+def play(
+    setup: Setup,
+    steps: range,
+    observers: Iterable[Observer] = (),
+    recorder: Eager | None = None,
+    minibatches: Any = None,
+    prior: Any = None,
+) -> None:
+    """Trains for these steps; each observer is called by this process alone."""
     config = setup.config
     train(
         setup.players,
-        setup.minibatches,
-        setup.sampler.prior,
+        minibatches or setup.minibatches,
+        prior or setup.sampler.prior,
         setup.ema,
         [alone(observer) for observer in observers],
         batch_size=config.batch_size,
-        steps=range(start + 1, config.steps + 1),
+        steps=steps,
         updates=config.updates,
         seed=config.seed,
         device=setup.device,
@@ -277,7 +284,7 @@ def follow(config: Config, library: Library, resumption: Resumption | None = Non
         if config.metrics and due(config, step):
             decoded(setup.sampler, config.evaluate_count, config.seed)
 
-    play(setup, start, [share])
+    play(setup, range(start + 1, config.steps + 1), [share])
 
 
 def describe(setup: Setup) -> str:

@@ -147,13 +147,13 @@ def test_each_variant_runs_under_its_own_switches_of_torch(gan_bench, monkeypatc
     from gan_cli.bench import contender
 
     seen = []
-    train = contender.train
+    play = contender.play
 
     def spy(*args, **kwargs):
         seen.append(torch.are_deterministic_algorithms_enabled())
-        train(*args, **kwargs)
+        play(*args, **kwargs)
 
-    monkeypatch.setattr(contender, "train", spy)
+    monkeypatch.setattr(contender, "play", spy)
     assert gan_bench(*TINY_MLP, *QUICK, "--compare", "deterministic=true,false").code == 0
     assert seen[-8:] == [True, True, False, False] * 2  # a turn, and the wait for data
 

@@ -36,26 +36,26 @@ def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_tr
     keys = (
         "-m",
         *TINY_POINTS,
-        "steps=40",
-        "log_every=20",
-        "checkpoint_every=4",
+        "steps=80",
+        "log_every=40",
+        "checkpoint_every=8",
         "keep_checkpoints=20",
         "sample_every=0",
     )
-    keys = (*keys, "loss=minimax,hinge", "seed=0,1,2,3,4,5")
+    keys = (*keys, "loss=minimax,hinge", "seed=0,1,2")
     assert gan_train(*keys, "name=whole").code == 0
     moments = random.Random(7)
     for _ in range(3):
         process = spawn(*keys, "name=parts", *launcher)
         before = len(list(Path("outputs/sweeps/parts").glob(f"*/{STEPS}")))
-        wanted = before + moments.randint(5, 35)  # a run has eleven checkpoints
+        wanted = before + moments.randint(2, 10)  # a run has eleven checkpoints
         while len(list(Path("outputs/sweeps/parts").glob(f"*/{STEPS}"))) < wanted:
             assert process.poll() is None, process.communicate()
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
         was_finished = finished("parts")
-    assert len(was_finished) < 12
+    assert len(was_finished) < 6
     process = spawn(*keys, "name=parts", *launcher)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err

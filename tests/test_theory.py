@@ -17,7 +17,7 @@ QUIET = ("log_every=0", "sample_every=0", "checkpoint_every=0")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_at_equilibrium_the_discriminator_is_one_half_and_the_moments_are_right(gan_train, seed):
     """Theorem 1 of Goodfellow et al. (2014), with trained networks."""
     assert gan_train("experiment=gaussian", f"seed={seed}", "hydra.run.dir=run", *QUIET).code == 0
@@ -36,10 +36,9 @@ def test_at_equilibrium_the_discriminator_is_one_half_and_the_moments_are_right(
 @pytest.mark.slow
 def test_the_ring_preset_finds_the_modes(gan_train):
     found = []
-    for seed in range(5):
-        folder = f"run{seed}"
-        assert gan_train("experiment=ring", "steps=3000", f"seed={seed}", f"hydra.run.dir={folder}", *QUIET).code == 0
-        sampler = gan_cli.load(folder)
+    assert gan_train("experiment=ring", "steps=3000", "ensemble=4", "hydra.run.dir=run", *QUIET).code == 0
+    for seed in range(4):
+        sampler = gan_cli.load(f"run/seed-{seed}")
         ring = Library().build("dataset", sampler.config.dataset)
         distance = np.linalg.norm(sampler.sample(2500, seed=1).numpy()[:, None] - ring.centres, axis=2)
         found.append(len(set(distance.argmin(axis=1)[distance.min(axis=1) < 3 * ring.sigma])))

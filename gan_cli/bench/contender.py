@@ -18,7 +18,7 @@ from gan_cli.bench.peaks import Peaks, synchronize
 from gan_cli.build import Setup, build
 from gan_cli.capture import Eager, own_stream, recorder
 from gan_cli.library import Library
-from gan_cli.train import train
+from gan_cli.run import play
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 
@@ -27,21 +27,8 @@ def advance(
     setup: Setup, steps: range, recorder: Eager | None = None, minibatches: Any = None, prior: Any = None
 ) -> None:
     """Algorithm 1 for these steps, with nobody watching."""
-    config = setup.config
     with own_stream(setup.device):
-        train(
-            setup.players,
-            minibatches or setup.minibatches,
-            prior or setup.sampler.prior,
-            setup.ema,
-            (),
-            batch_size=config.batch_size,
-            steps=steps,
-            updates=config.updates,
-            seed=config.seed,
-            device=setup.device,
-            recorder=recorder,
-        )
+        play(setup, steps, (), recorder, minibatches, prior)
     synchronize(setup.device)
 
 
