@@ -13,7 +13,7 @@ from conftest import TINY_DCGAN, TINY_MLP, Result
 from torch.nn import functional as F
 
 from gan_cli import cli
-from gan_cli.bench import peaks
+from gan_cli.bench import contender, peaks
 from gan_cli.bench.command import main, variants
 from gan_cli.bench.peer import Peer, PeerCommand
 from gan_cli.bench.work import Tally, period, work
@@ -66,8 +66,10 @@ def script(tmp_path):
 
 
 def setup_of(*keys: str):
-    (variant,) = variants(Command.parse(["device=cpu", *keys]), [], Library())
-    return build(variant.config, Library())
+    command = Command.parse(["device=cpu", *keys])
+    library = Library(*command.config_dirs)
+    (variant,) = variants(command, [], library)
+    return build(variant.config, library)
 
 
 def step_flops(g: list[int], d: list[int], k: int = 1) -> int:
@@ -96,6 +98,27 @@ PLAIN = ("architecture.discriminator.activation=leaky_relu",)
 )
 def test_flops_of_a_step_are_those_of_the_closed_form(keys, flops):
     assert work(setup_of(*keys)).flops == flops
+
+
+@pytest.mark.parametrize(
+    ("game", "mflop"),
+    [
+        (("examples_dcgan",), 2484),
+        (("examples_dcgan_32",), 410.4),
+        (("pytorch_gan",), 18.92),
+        (("pytorch_gan", "reuse_fakes=true"), 15.92),
+        (("pytorch_gan_dcgan",), 930.2),
+        (("pytorch_gan_dcgan", "reuse_fakes=true"), 700.9),
+    ],
+    ids=str,
+)
+def test_the_games_of_peers_take_the_arithmetic_that_their_presets_say(game, mflop):
+    name, *keys = game
+    size = 28 if name == "pytorch_gan" else 64 if name == "examples_dcgan" else 32
+    shipped = ("dataset=digits", f"dataset.size={size}", "dataset.limit=16")
+    peers = Path(contender.__file__).with_name("peers")
+    setup = setup_of("--config-dir", str(peers), f"experiment={name}", *shipped, "batch_size=4", *keys)
+    assert work(setup).flops / 4 == pytest.approx(mflop * 1e6, rel=1e-3)
 
 
 def test_a_penalty_counts_with_its_double_backward_pass_as_often_as_it_is_due():
@@ -144,8 +167,6 @@ def test_every_combination_of_compared_values_has_a_row_and_a_ratio(gan_bench):
 
 
 def test_each_variant_runs_under_its_own_switches_of_torch(gan_bench, monkeypatch):
-    from gan_cli.bench import contender
-
     seen = []
     play = contender.play
 
