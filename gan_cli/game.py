@@ -58,7 +58,7 @@ class Game:
         autocast: dtype the networks compute in, or None for that of their weights. Losses and penalties are computed
             in float32 whatever it is.
         reuse: G's next move is judged on the samples that D has just seen, beside the same data, rather than on new
-            ones: a pass of G less, and the same gradient in expectation.
+            ones: a pass of G less.
     """
 
     def __init__(

@@ -10,9 +10,9 @@ from gan_cli.options.games import MLPOptions
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")  # they treat every weight alone
 SLOPES = ("r1", "r2", "gradient_penalty", "dragan")
 ALONE = {
-    "precision": (("bf16", "fp16", "auto"), "small games gain nothing by it"),
-    "capture": ((True,), "its moves are not recorded"),
-    "reuse_fakes": ((True,), "each of its moves is a computation of its own"),
+    "precision": (("bf16", "fp16", "auto"), "small games gain nothing by it", "fp32"),
+    "capture": ((True,), "its moves are not recorded", "auto"),
+    "reuse_fakes": ((True,), "each of its moves is a computation of its own", "false"),
 }
 
 
@@ -41,9 +41,9 @@ def ensemble_problems(choices: Mapping[str, Any], root: Mapping[str, Any]) -> li
             f"optimizer={optimizer.name}: is not known to treat every weight alone, as ensemble={size} needs: "
             f"use one of {', '.join(OPTIMIZERS)}, or --multirun seed=0,1,2"
         )
-    for key, (values, reason) in ALONE.items():
+    for key, (values, reason, instead) in ALONE.items():
         if (value := root.get(key)) in values:
-            problems.append(f"{key}={str(value).lower()}: ensemble={size} cannot: {reason}: leave {key} out")
+            problems.append(f"{key}={str(value).lower()}: ensemble={size} cannot: {reason}: use {key}={instead}")
     if isinstance(devices := root.get("devices"), int) and devices > 1:
         problems.append(f"devices={devices}: ensemble={size} trains in one process: leave one of them out")
     if "wandb" in choices.get("logger", ()):
