@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from gan_cli import figures, screen
 from gan_cli.build import Setup, build
-from gan_cli.capture import Eager, own_stream, recorder
+from gan_cli.capture import own_stream, recorder
 from gan_cli.config import Config
 from gan_cli.distributed import alone, world
 from gan_cli.environment import environment
@@ -28,11 +28,11 @@ from gan_cli.observers.log import Log
 from gan_cli.observers.loggers import Loggers
 from gan_cli.observers.progress import Progress, summary
 from gan_cli.observers.samples import SampleGrids
+from gan_cli.play import play
 from gan_cli.resume import Resumption
 from gan_cli.run_folder import RunFolder
 from gan_cli.search.pruning import Pruner
 from gan_cli.state import require_finite, restore, state_of
-from gan_cli.train import Observer, train
 
 log = logging.getLogger(__name__)
 
@@ -244,31 +244,6 @@ class Run:
             }
         facts["environment"] = self.environment
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
-
-
-def play(
-    setup: Setup,
-    steps: range,
-    observers: Iterable[Observer] = (),
-    recorder: Eager | None = None,
-    minibatches: Any = None,
-    prior: Any = None,
-) -> None:
-    """Trains for these steps; each observer is called by this process alone."""
-    config = setup.config
-    train(
-        setup.players,
-        minibatches or setup.minibatches,
-        prior or setup.sampler.prior,
-        setup.ema,
-        [alone(observer) for observer in observers],
-        batch_size=config.batch_size,
-        steps=steps,
-        updates=config.updates,
-        seed=config.seed,
-        device=setup.device,
-        recorder=recorder,
-    )
 
 
 def follow(config: Config, library: Library, resumption: Resumption | None = None) -> None:

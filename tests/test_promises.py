@@ -14,7 +14,8 @@ GAMES = {
     "dcgan": (*TINY_DCGAN, "dataset.flip=true", "architecture.discriminator.norm=spectral"),
     "points": (*TINY_POINTS, "updates=simultaneous", "loss=minimax"),
     "penalties": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2,dragan]", "updates=extragradient"),
-    "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "reuse_fakes=true"),
+    "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "loss=hinge"),
+    "reused": (*TINY_DCGAN, "reuse_fakes=true", "discriminator.steps=2"),
 }
 
 

@@ -18,7 +18,7 @@ from gan_cli.bench.peaks import Peaks, synchronize
 from gan_cli.build import Setup, build
 from gan_cli.capture import Eager, own_stream, recorder
 from gan_cli.library import Library
-from gan_cli.run import play
+from gan_cli.play import play
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 
