@@ -14,6 +14,11 @@ import pytest
 import torch
 
 from gan_cli import cli
+from gan_cli.build import Setup, build
+from gan_cli.command import Command
+from gan_cli.composing import check
+from gan_cli.config import Config, validate
+from gan_cli.library import Library
 from gan_cli.sampling.keys import SAMPLING
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
@@ -156,6 +161,22 @@ def spawn():
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def config_of(*keys: str) -> Config:
+    """The config that a command composes to."""
+    return _composed(keys)[0]
+
+
+def setup_of(*keys: str) -> Setup:
+    """What a command builds and would train."""
+    return build(*_composed(keys))
+
+
+def _composed(keys: tuple[str, ...]) -> tuple[Config, Library]:
+    command = Command.parse(keys)
+    library = Library(*command.config_dirs)
+    return check(command, library, validate), library
 
 
 def run_folder(parent: Path = Path("outputs")) -> Path:

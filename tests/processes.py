@@ -7,13 +7,9 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from conftest import setup_of
 
 from gan_cli import distributed
-from gan_cli.build import build
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import validate
-from gan_cli.library import Library
 from gan_cli.train import train
 
 
@@ -23,8 +19,7 @@ def trained(keys: list[str], world: int) -> dict[str, torch.Tensor]:
     torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]  # pictures and what is widened
     early = "early" in keys and world > 1
     keys = [key for key in keys if key != "early"]
-    config = check(Command.parse(keys), Library(), validate)
-    setup = build(config, Library())
+    setup = setup_of(*keys)
     if early:  # as on a GPU, in buckets of a layer or two
         distributed.BUCKET = 500
         for player in setup.players:
@@ -41,10 +36,10 @@ def trained(keys: list[str], world: int) -> dict[str, torch.Tensor]:
         setup.sampler.prior,
         setup.ema,
         (distributed.alone(observe),),
-        batch_size=config.batch_size,
-        steps=range(1, config.steps + 1),
-        updates=config.updates,
-        seed=config.seed,
+        batch_size=setup.config.batch_size,
+        steps=range(1, setup.config.steps + 1),
+        updates=setup.config.updates,
+        seed=setup.config.seed,
         device=setup.device,
     )
     for player in setup.players:

@@ -9,17 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, Result
+from conftest import TINY_DCGAN, TINY_MLP, Result, setup_of
 from torch.nn import functional as F
 
 from gan_cli import cli
 from gan_cli.bench import contender, peaks
-from gan_cli.bench.command import main, variants
+from gan_cli.bench.command import main
 from gan_cli.bench.peer import Peer, PeerCommand
 from gan_cli.bench.work import Tally, period, work
-from gan_cli.build import build
-from gan_cli.command import Command
-from gan_cli.library import Library
 
 QUICK = ("--repeats", "2", "--seconds", "0.01")
 PEER = """
@@ -63,13 +60,6 @@ def script(tmp_path):
         return path
 
     return call
-
-
-def setup_of(*keys: str):
-    command = Command.parse(["device=cpu", *keys])
-    library = Library(*command.config_dirs)
-    (variant,) = variants(command, [], library)
-    return build(variant.config, library)
 
 
 def step_flops(g: list[int], d: list[int], k: int = 1) -> int:

@@ -6,15 +6,12 @@ import logging
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, tensors
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, tensors
 from tape import Tape
 
 from gan_cli import capture
 from gan_cli.build import build
 from gan_cli.capture import Eager, Recorder
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.scaler import Scaler
@@ -64,10 +61,9 @@ STEPS = 16
 
 def played(keys, recorder=None, steps=STEPS, prepare=lambda setup: None):
     """Every statistic of every step, and the state at the end."""
-    config = check(Command.parse([*keys, "ema_half_life=40"]), Library(), validate)
-    setup = build(config, Library())
+    setup = setup_of(*keys, "ema_half_life=40")
     prepare(setup)
-    rmsprop = config.optimizer.name == "rmsprop"  # has another formula for rates that lie in memory
+    rmsprop = setup.config.optimizer.name == "rmsprop"  # has another formula for rates that lie in memory
     for player in setup.players:
         for group in player.optimizer.param_groups:
             if recorder or rmsprop:  # as on a GPU; in double, the rate is what it is to the host
@@ -81,10 +77,10 @@ def played(keys, recorder=None, steps=STEPS, prepare=lambda setup: None):
         setup.sampler.prior,
         setup.ema,
         (lambda step, statistics: seen.extend(statistics),),
-        batch_size=config.batch_size,
+        batch_size=setup.config.batch_size,
         steps=range(1, steps + 1),
-        updates=config.updates,
-        seed=config.seed,
+        updates=setup.config.updates,
+        seed=setup.config.seed,
         device=setup.device,
         recorder=recorder,
     )
@@ -203,10 +199,9 @@ def test_capture_is_for_cuda(gan_train):
 
 
 def test_what_speaks_against_recording_is_said(monkeypatch):
-    config = check(Command.parse(["dataset.limit=64", "compile=true"]), Library(), validate)
-    setup = build(config, Library())
+    setup = setup_of("dataset.limit=64", "compile=true")
     assert capture.against(setup) == "compile=true takes its place; capture=true does both"
-    setup = build(config.model_copy(update={"compile": False}), Library())
+    setup = build(setup.config.model_copy(update={"compile": False}), Library())
     assert capture.against(setup) is None
     assert type(capture.recorder(setup)) is Eager
     monkeypatch.setattr(type(setup.game.loss), "__module__", "mine")

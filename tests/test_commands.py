@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import TINY_DCGAN, TINY_POINTS, run_folder, state_in
+from conftest import TINY_DCGAN, TINY_POINTS, config_of, run_folder, state_in
 from PIL import Image
 
 import gan_cli
@@ -198,14 +198,10 @@ def test_a_dry_run_shows_everything_and_writes_nothing(gan_train):
     ):
         assert text in result.out
     total = sum(int(n.replace(",", "")) for n in re.findall(r"total\s*│\s*│\s*│\s*([\d,]+)", result.out))
-    library = Library()
     from gan_cli.build import networks
-    from gan_cli.command import Command
-    from gan_cli.composing import check
-    from gan_cli.config import validate
 
-    config = check(Command.parse(["dataset=cifar10", "conditional=true"]), library, validate)
-    made = networks(config, library, (3, 32, 32), 10, torch.device("cpu"))
+    config = config_of("dataset=cifar10", "conditional=true")
+    made = networks(config, Library(), (3, 32, 32), 10, torch.device("cpu"))
     assert total == sum(p.numel() for network in made for p in network.parameters())
     assert list(Path().iterdir()) == []
     assert gan_train("dry_run=true", "dataset=image_folder", "dataset.path=nowhere").code == 2

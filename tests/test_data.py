@@ -14,22 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, run_folder, state_in
+from conftest import TINY_DCGAN, TINY_MLP, config_of, run_folder, state_in
 from PIL import Image
 
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import validate
 from gan_cli.data.images import resized
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.library import Library
 
 
+def dataset_of(*overrides: str):
+    return Library().build("dataset", config_of("architecture=mlp", *overrides).dataset)
+
+
 def load(*overrides: str) -> Samples:
-    library = Library()
-    mlp = "architecture=mlp"
-    return library.build("dataset", check(Command.parse([mlp, *overrides]), library, validate).dataset).load()
+    return dataset_of(*overrides).load()
 
 
 def pictures(n: int, *shape: int, seed: int = 0) -> np.ndarray:
@@ -340,13 +339,9 @@ def test_densities_have_the_moments_and_modes_they_say():
 
 
 def test_the_densities_of_mixtures_integrate_to_one():
-    library = Library()
     for choice in ("ring", "grid", "gaussian", "mixture"):
         options = ["dataset.weights=[1,3]"] if choice == "mixture" else []
-        config = check(
-            Command.parse(["architecture=mlp", f"dataset={choice}", "dataset.sigma=0.3", *options]), library, validate
-        )
-        dataset = library.build("dataset", config.dataset)
+        dataset = dataset_of(f"dataset={choice}", "dataset.sigma=0.3", *options)
         ticks = np.linspace(-7, 7, 701)
         x = np.stack(np.meshgrid(ticks, ticks), axis=2).reshape(-1, 2) if dataset.shape == (2,) else ticks[:, None]
         step = ticks[1] - ticks[0]

@@ -6,19 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_POINTS, state_in
+from conftest import TINY_POINTS, config_of, state_in
 from torch import nn
 
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import validate
 from gan_cli.library import Library
 
 
 def players(*overrides: str, shape=(1, 32, 32), classes=0):
-    library = Library()
-    config = check(Command.parse(list(overrides)), library, validate)
-    architecture = library.build("architecture", config.architecture)
+    architecture = Library().build("architecture", config_of(*overrides).architecture)
     torch.manual_seed(0)
     return architecture.generator(10, shape, classes), architecture.discriminator(shape, classes)
 

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, state_in, tensors
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, state_in, tensors
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_cli import precision
-from gan_cli.build import build
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import validate
 from gan_cli.game import Moment
-from gan_cli.library import Library
 
 
 class Multiplications(TorchDispatchMode):
@@ -33,10 +28,6 @@ class Multiplications(TorchDispatchMode):
         return kernel(*args, **(kwargs or {}))
 
 
-def made(*keys):
-    return build(check(Command.parse([*keys]), Library(), validate), Library())
-
-
 def one_gradient(setup, player):
     x, labels = setup.minibatches.draw(player.name, 0, 8)
     z = setup.sampler.prior.sample(8)
@@ -45,7 +36,7 @@ def one_gradient(setup, player):
 
 @pytest.mark.parametrize("keys", [TINY_DCGAN, TINY_MLP], ids=["dcgan", "mlp"])
 def test_bf16_multiplies_in_bf16_forwards_and_backwards_and_nothing_else_is(keys):
-    setup = made(*keys, "precision=bf16")
+    setup = setup_of(*keys, "precision=bf16")
     for player in setup.players:
         with Multiplications() as products:
             statistics = one_gradient(setup, player)
@@ -56,7 +47,7 @@ def test_bf16_multiplies_in_bf16_forwards_and_backwards_and_nothing_else_is(keys
 
 
 def test_penalties_multiply_in_fp32_whatever_the_networks_do():
-    setup = made(*TINY_DCGAN, "precision=bf16", "penalty=r1")
+    setup = setup_of(*TINY_DCGAN, "precision=bf16", "penalty=r1")
     seen = []
     penalty = setup.game.penalties["r1"]
 
@@ -79,7 +70,7 @@ def test_penalties_multiply_in_fp32_whatever_the_networks_do():
     "loss", ["minimax", "non_saturating", "maximum_likelihood", "least_squares", "hinge", "wasserstein", "relativistic"]
 )
 def test_logits_of_ten_thousand_stay_finite_in_bf16(loss):
-    setup = made(*TINY_POINTS, "precision=bf16", f"loss={loss}")
+    setup = setup_of(*TINY_POINTS, "precision=bf16", f"loss={loss}")
     for sign in (1e4, -1e4):
         torch.nn.init.constant_(setup.game.discriminator.out.bias, sign)
         for player in setup.players:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, state_in, tensors
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, setup_of, state_in, tensors
 
 GAMES = {
     "mlp": (*TINY_MLP, "discriminator.steps=2"),
@@ -137,26 +137,20 @@ def test_deterministic_runs_resume_exactly_on_cuda(gan_train, game):
 
 
 def test_an_observer_may_draw_what_it_likes():
-    from gan_cli.build import build
-    from gan_cli.command import Command
-    from gan_cli.composing import check
-    from gan_cli.config import validate
-    from gan_cli.library import Library
     from gan_cli.train import train
 
     def trained(observer) -> list[bytes]:
-        config = check(Command.parse([*TINY_MLP, "dataset.flip=true"]), Library(), validate)
-        setup = build(config, Library())
+        setup = setup_of(*TINY_MLP, "dataset.flip=true")
         train(
             setup.players,
             setup.minibatches,
             setup.sampler.prior,
             setup.ema,
             (observer,),
-            batch_size=config.batch_size,
+            batch_size=setup.config.batch_size,
             steps=range(1, 6),
-            updates=config.updates,
-            seed=config.seed,
+            updates=setup.config.updates,
+            seed=setup.config.seed,
             device=setup.device,
         )
         return [p.detach().numpy().tobytes() for player in setup.players for p in player.network.parameters()]

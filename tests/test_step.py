@@ -6,23 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of
 
 from gan_cli import capture
 from gan_cli.bench.contender import advance
-from gan_cli.build import build
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import validate
 from gan_cli.errors import UserError
-from gan_cli.library import Library
 from gan_cli.random import seed_move
 
 STEPS = 20
-
-
-def setup_of(*arguments, reuse="true"):
-    return build(check(Command.parse([*arguments, f"reuse_fakes={reuse}"]), Library(), validate), Library())
 
 
 def written_out(setup, simultaneous: bool, k: int) -> None:
@@ -69,8 +60,8 @@ def written_out(setup, simultaneous: bool, k: int) -> None:
     ids=["batch norm", "labels, k=3", "relativistic, dropout, at once"],
 )
 def test_it_is_the_step_that_scripts_write_out(updates, k, game, reuse):
-    game = (*game, f"updates={updates}", f"discriminator.steps={k}")
-    ours, plain = setup_of(*game, reuse=reuse), setup_of(*game, reuse=reuse)
+    game = (*game, f"updates={updates}", f"discriminator.steps={k}", f"reuse_fakes={reuse}")
+    ours, plain = setup_of(*game), setup_of(*game)
     advance(ours, range(1, STEPS + 1))
     written_out(plain, updates == "simultaneous", k)
     for name in ("generator", "discriminator"):
@@ -82,7 +73,7 @@ def test_it_is_the_step_that_scripts_write_out(updates, k, game, reuse):
 def test_a_pass_of_the_generator_is_saved():
     passes = []
     for reuse in ("true", "false"):
-        setup = setup_of(*TINY_DCGAN, reuse=reuse)
+        setup = setup_of(*TINY_DCGAN, f"reuse_fakes={reuse}")
         calls = []
         setup.game.generator.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         advance(setup, range(1, 4))
@@ -91,7 +82,7 @@ def test_a_pass_of_the_generator_is_saved():
 
 
 def test_moves_that_share_samples_are_not_recorded():
-    setup = replace(setup_of(*TINY_MLP), device=torch.device("cuda"))
+    setup = replace(setup_of(*TINY_MLP, "reuse_fakes=true"), device=torch.device("cuda"))
     assert type(capture.recorder(setup)) is capture.Eager
     insists = replace(setup, config=setup.config.model_copy(update={"capture": True}))
     with pytest.raises(UserError, match="goes on with what D's has computed: use capture=auto"):
