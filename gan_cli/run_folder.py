@@ -69,7 +69,7 @@ class RunFolder:
         """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and with them a torn one.
 
         Checkpoints and samples of later steps, left when an older checkpoint is resumed, are moved to ``abandoned/``.
-        Files that a kill left half written go too.
+        What a kill left, half written or drawn after the last checkpoint, goes too.
         """
         for place in (self.path, self.samples, self.checkpoints):
             for torn in place.glob(".*.*"):
@@ -92,7 +92,11 @@ class RunFolder:
         if later and best.exists() and load(best)["step"] > step:
             later.append(best)
         pictures = [p for p in self.samples.glob("step-*.png") if int(p.stem.removeprefix("step-")) > step]
-        for path in [*later, *pictures] if later else []:
+        if not later:
+            for path in pictures:
+                path.unlink()
+            return
+        for path in [*later, *pictures]:
             place = self.path / "abandoned" / path.parent.name
             place.mkdir(parents=True, exist_ok=True)
             path.replace(place / path.name)

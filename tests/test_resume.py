@@ -107,7 +107,7 @@ def test_killed_at_random_moments_is_the_undisturbed_run(spawn, gan_train, case)
         while process.poll() is None and last >= max(p.name for p in Path("parts/checkpoints").glob("step-*.pt")):
             time.sleep(0.002)
         time.sleep(random.uniform(0, 0.15))
-        if kills == 3 or process.poll() is not None:
+        if kills == 2 or process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -157,6 +157,16 @@ def test_an_older_checkpoint_can_be_resumed_and_nothing_is_lost(gan_train):
     assert Path("run/abandoned/checkpoints/step-000000004.pt").exists()
     assert state_in(Path("run"))["config"]["generator"]["lr"] == 1e-3
     assert [record["step"] for record in metrics_in(Path("run"))] == [3, 4, 5, 6]
+
+
+def test_pictures_after_the_last_checkpoint_are_drawn_again_or_go(gan_train):
+    keys = (*TINY_MLP, "steps=6", "checkpoint_every=4", "sample_every=1", "hydra.run.dir=run")
+    assert gan_train(*keys).code == 0
+    Path("run/checkpoints/step-000000006.pt").unlink()  # as if killed at the end
+    assert gan_train("resume=run", "sample_every=0").code == 0
+    steps = sorted(int(path.stem[5:]) for path in Path("run/samples").glob("step-*.png"))
+    assert steps == [1, 2, 3, 4, 6]
+    assert not Path("run/abandoned").exists()
 
 
 def test_a_torn_checkpoint_is_named_and_the_one_before_it_used(gan_train):
