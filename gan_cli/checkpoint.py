@@ -83,12 +83,7 @@ def run_folder(where: str, key: str) -> Path:
         UserError: if there is none.
     """
     if where == "latest":
-        found = [
-            *Path("outputs").glob("*/*/checkpoints/step-*.pt"),
-            *Path("outputs").glob("sweeps/*/*/checkpoints/step-*.pt"),
-            *Path("outputs").glob("*/*/seed-*/checkpoints/step-*.pt"),  # members of ensembles
-            *Path("outputs").glob("sweeps/*/*/seed-*/checkpoints/step-*.pt"),
-        ]
+        found = [p for p in Path("outputs").rglob("checkpoints/step-*.pt") if p.parent.parent.name != "abandoned"]
         if not found:
             raise UserError(
                 f"{key}=latest: there is no run with checkpoints under {Path('outputs').resolve()}: "
@@ -110,7 +105,10 @@ def find(where: str, key: str) -> tuple[Path, Path, dict[str, Any]]:
     """
     folder, path = run_folder(where, key), Path(where).expanduser()
     if where != "latest" and path.is_file():
-        return folder, path, load(path)
+        try:
+            return folder, path, load(path)
+        except UserError as error:
+            raise UserError(f"{key}={error}: give a run folder, or a file of its checkpoints/") from error
     return folder, *newest(folder, key)
 
 

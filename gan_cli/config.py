@@ -229,6 +229,8 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
         problems.append(f"watch={root['watch']}: nothing is measured: add metrics=[…], such as metrics=[frechet]")
     if root.get("patience") and not root.get("watch"):
         problems.append(f"patience={root['patience']}: of which metric? add watch=…, such as watch=frechet")
+    if root.get("patience") and root.get("evaluate_every") == 0:
+        problems.append(f"patience={root['patience']}: is measured at the end alone: set evaluate_every to 1 or more")
     if root.get("figure") and root.get("log_every") == 0:
         problems.append(f"figure={root['figure']}: is drawn from what is logged: set log_every to 1 or more")
     if isinstance(loss := choices.get("loss"), WassersteinOptions) and not loss.clip and not choices.get("penalty"):

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from gan_cli.build import label_count, networks, pick_device
 from gan_cli.config import Config
 from gan_cli.library import Library
+from gan_cli.metrics.evaluation import chosen
+from gan_cli.metrics.evidence import Judge, Outline
 from gan_cli.precision import choose, set_precision
 
 
@@ -31,9 +33,20 @@ def dry_run(config: Config, library: Library) -> None:
     dataset = library.build("dataset", config.dataset)
     shape, classes = tuple(dataset.shape), label_count(config, getattr(dataset, "classes", 0))
     prior = library.build("prior", config.prior)
-    for group in ("loss", "optimizer", "schedule"):
+    for group in ("optimizer", "schedule"):
         library.build(group, getattr(config, group))
+    loss = library.build("loss", config.loss)
     generator, discriminator = networks(config, library, shape, classes, torch.device("cpu"))
+    if config.metrics:
+        evidence = Outline(
+            shape,
+            getattr(dataset, "classes", 0),
+            planned=config.evaluate_count,
+            source=library.build("extractor", config.extractor),
+            dataset=dataset,
+            judge=Judge(discriminator, loss, config.pack, config.conditional, device),
+        )
+        chosen(config, library, evidence)
     labels = torch.arange(2) % classes if classes else None
     with torch.no_grad():
         rows = {"generator": _layers(generator, prior.sample(2), labels)}

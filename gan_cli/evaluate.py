@@ -7,6 +7,7 @@ import json
 import logging
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from rich.console import Console
@@ -33,18 +34,21 @@ def run(config: Evaluation, library: Library) -> None:
         UserError: if the data, the checkpoint or a metric that was asked for cannot be had.
     """
     logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
+    if config.out:
+        _writable(Path(config.out).expanduser())
     choices = config.metrics or {name: library.choice("metrics", name) for name in library.options("metrics")}
     evidence, facts, default = (_of_checkpoint if config.checkpoint else _of_folders)(config, library)
     options = {name: choice.keywords() for name, choice in choices.items()}
     path = _path(config, default, options)
-    evidence.folder = path.parent
+    _writable(path)
+    evidence.picture = lambda name: path.with_name(f"{path.stem}-{name}.png")
     metrics = {name: library.build("metrics", choice) for name, choice in choices.items()}
     values, left_out = judged(evidence, metrics, chosen=bool(config.metrics))
     facts |= provenance(evidence, config.extractor.name)
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    _write({"metrics": values, "left_out": left_out, **facts}, path)
     _print(values, left_out, facts)
+    _write({"metrics": values, "left_out": left_out, **facts}, path)
 
 
 def _path(config: Evaluation, default: Path, options: dict[str, Any]) -> Path:
@@ -138,13 +142,27 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
     return evidence, facts, Path(f"{Path(str(config.samples)).expanduser()}-evaluation.json")
 
 
+def _writable(path: Path) -> None:
+    """Refuses a place where nothing can be written, before anything is measured; makes nothing."""
+    nearest = path.absolute() if path.is_dir() else next(place for place in path.absolute().parents if place.exists())
+    try:
+        with TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"out={path}: cannot be written ({error.strerror}): choose another file")
+
+
 def _write(content: dict[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as aside:
             aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     except OSError as error:
-        raise UserError(f"out={path}: cannot be written ({error.strerror}): choose another file") from error
+        raise _unwritable(path, error) from error
     log.info("written: %s", path)
 
 

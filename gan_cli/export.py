@@ -25,7 +25,8 @@ def safetensors(found: Trained, path: Path) -> None:
 def torch_program(found: Trained, path: Path) -> None:
     """A graph that ``torch.export.load(path).module()(z)`` runs without this package."""
     program = _program(found, "torch")
-    with replacing(path) as aside:
+    with replacing(path) as aside, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No complete tensor found")  # of a buffer that shares another's memory
         torch.export.save(program, aside)
 
 

@@ -42,6 +42,7 @@ MISTAKES = [
     (["morph=true", "ema=false"], ["ema=false: has no effect on morph=true: leave it out"]),
     (["export=onnx", "format=png"], ["format=png: has no effect on export=onnx: leave it out"]),
     (["out=a.jpg"], ["out=a.jpg: must end in .png, or be a folder: out=a.png"]),
+    (["out=a.npz"], ["out=a.npz: must end in .png, or be a folder: out=a.png, or format=npz"]),
     (["out=a.png", "format=png"], ["out=a.png: format=png writes a file for each picture: give a folder"]),
     (
         ["out=taken/a.png"],

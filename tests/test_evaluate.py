@@ -61,6 +61,12 @@ def test_every_metric_that_fits_is_measured_and_written_with_its_provenance(trai
     assert json.loads(Path("again.json").read_text())["metrics"]["frechet"] == written["metrics"]["frechet"]
     assert gan_eval(f"checkpoint={folder}", "count=600", "metrics=frechet", "seed=1").code == 0
     assert json.loads(file.read_text()) == written  # another question has another file
+    for step in (0, 2):  # and other pictures
+        path = f"checkpoint={folder}/checkpoints/step-{step:09d}.pt"
+        assert gan_eval(path, "count=50", "metrics=memorisation").code == 0
+    stems = {path.name.removesuffix("-memorisation.png") for path in folder.glob("evaluation-*-memorisation.png")}
+    assert len(stems) == 2
+    assert stems < {path.stem for path in folder.glob("evaluation-*.json")}
 
 
 def test_points_of_a_known_density_are_measured_without_an_extractor(trained, gan_eval):
@@ -111,7 +117,7 @@ def test_two_folders_of_pictures_are_compared(gan_eval):
         (("checkpoint=a", "real=b"), "real=b: is compared without a checkpoint"),
         (("real=a", "samples=b"), "real=a: does not exist"),
         (("checkpoint=RUN", "metrics=frehet"), "metrics=frehet: no such option (did you mean 'frechet'?)"),
-        (("checkpoint=RUN", "metrics=divergence"), "metrics=divergence: needs a known density"),
+        (("checkpoint=RUN", "metrics=divergence"), "metrics=divergence: needs points of a known density"),
         (
             ("checkpoint=RUN", "metrics=frechet", "count=50"),
             "covariance of 128 features needs 129 real and as many",
@@ -125,7 +131,8 @@ def test_two_folders_of_pictures_are_compared(gan_eval):
         (("checkpoint=RUN", "steps=100"), "steps=100: is a key of gan-train, not of gan-eval"),
         (("real=a", "samples=b", "split=test"), "split=test: is for a checkpoint"),
         (("checkpoint=RUN", "count=1"), "count=1: must be at least 2"),
-        (("checkpoint=RUN", "metrics=modes", "count=200", "out=/dev/null/x"), "out=/dev/null/x: cannot be written"),
+        (("checkpoint=RUN", "metrics=frechet", "count=50", "out=/dev/null/x"), "out=/dev/null/x: cannot be written"),
+        (("checkpoint=RUN/metrics.jsonl",), "give a run folder, or a file of its checkpoints/"),
     ],
 )
 def test_a_mistaken_command_is_told_in_one_line(trained, gan_eval, keys, words):
@@ -216,15 +223,25 @@ def test_a_sweeper_is_given_the_best_value(gan_train, monkeypatch):
         ),
         (("metrics=discriminator", "watch=modes"), "metrics=[discriminator] has no such value to watch"),
         (("metrics=frechet", "patience=3"), "patience=3: of which metric? add watch=…"),
-        (("metrics=divergence",), "metrics=divergence: needs a known density"),
+        (("metrics=divergence",), "metrics=divergence: needs points of a known density"),
+        (("metrics=frechet", "watch=frechet", "patience=3", "evaluate_every=0"), "patience=3: is measured at the end"),
         (("metrics=frechet", "extractor=inceptoin"), "extractor=inceptoin: no such option (did you mean 'inception'?)"),
     ],
 )
 def test_a_metric_that_cannot_be_had_is_refused_before_training(gan_train, keys, words):
-    result = gan_train(*TINY_MLP, *PIXELS, *keys)
-    assert result.code == 2
-    assert any(words in line for line in result.errors), result.err
-    assert not Path("outputs").exists()
+    for shown in ((), ("dry_run=true",)):
+        result = gan_train(*TINY_MLP, *PIXELS, *keys, *shown)
+        assert result.code == 2
+        assert any(words in line for line in result.errors), result.err
+        assert not Path("outputs").exists()
+
+
+def test_a_classifier_is_not_trained_for_a_mistake(gan_train):
+    assert gan_train(*TINY_MLP, "metrics=modes", "watch=fid").code == 2
+    assert not Path("data").exists()
+    every = "metrics=[frechet,kernel,modes,parzen,discriminator,two_sample,memorisation]"
+    assert gan_train(*TINY_MLP, every, "watch=jsd_bound", "dry_run=true").code == 0
+    assert not Path("data").exists()
 
 
 def test_a_checkpoint_from_before_metrics_still_loads(trained, gan_eval, tmp_path):

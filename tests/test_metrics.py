@@ -69,7 +69,8 @@ def test_frechet_distance_agrees_with_scipy_and_torch_fidelity():
 def test_too_few_samples_for_a_covariance_are_refused():
     few, enough = (points(gaussian(9, 8, 0), gaussian(n, 8, 1)) for n in (8, 9))
     reason = "the covariance of 8 features needs 9 real and as many generated samples, and there are 8"
-    assert metric("frechet").refusal(few) == reason
+    help = ": give more, or use metrics=kernel"
+    assert metric("frechet").refusal(few) == reason + help
     assert metric("frechet").refusal(enough) is None
     assert "needs 4 real" in metric("precision_recall").refusal(points(gaussian(9, 8, 0), gaussian(3, 8, 1)))
 
@@ -225,7 +226,7 @@ def test_planted_copies_are_found(tmp_path):
         source=Pixels(),
         dataset=known,
         fake=Samples(fresh),
-        folder=tmp_path,
+        picture=lambda name: tmp_path / f"{name}.png",
     )
     found = metric("memorisation", pairs=5)(evidence)
     assert found["copied"] == pytest.approx(0.3, abs=0.03)
@@ -310,7 +311,12 @@ def test_the_modes_of_stacked_digits_are_counted_channel_by_channel(tmp_path):
 def test_pictures_without_labels_are_refused_by_the_classifier(tmp_path):
     bare = Samples(labelled(50, 0).values)
     evidence = Evidence(training=bare, real=bare, source=Classifier(str(tmp_path), 0, 1), fake=bare)
-    assert "extractor=inception" in metric("frechet").refusal(evidence)
+    assert "extractor=inception or extractor=pixels" in metric("frechet").refusal(evidence)
+    assert metric("modes").refusal(evidence) == "needs labelled pictures"
+    assert metric("inception_score").refusal(evidence).endswith("kinds apart: use extractor=inception")
+    some = labelled(50, 0)
+    evidence = Evidence(training=some, real=some, source=Pixels(), fake=some)
+    assert metric("modes").refusal(evidence).endswith("kinds apart: use extractor=classifier or inception")
 
 
 def test_inception_is_the_published_network_and_missing_weights_say_what_to_do(tmp_path):

@@ -148,6 +148,10 @@ def test_latest_is_the_run_that_was_trained_last(gan_train):
     assert state_in(first)["step"] == 6
     assert (first / ".hydra" / "overrides.yaml").read_text() == "".join(f"- {k}\n" for k in (*TINY_MLP, "steps=3"))
     assert (first / ".hydra" / "resume-2" / "overrides.yaml").exists()
+    assert gan_train(*TINY_MLP, "steps=4", "checkpoint_every=2", "hydra.run.dir=outputs/named").code == 0
+    assert gan_train("resume=outputs/named/checkpoints/step-000000002.pt", "steps=3").code == 0
+    assert gan_train("resume=latest", "steps=7").code == 0
+    assert state_in(Path("outputs/named"))["step"] == 7
 
 
 def test_an_older_checkpoint_can_be_resumed_and_nothing_is_lost(gan_train):

@@ -55,7 +55,9 @@ class ImageFolder(ImageDataset):
             if file[0].lower().endswith(endings) and not any(part[0] in "._" for part in PurePosixPath(file[0]).parts)
         )
         if not pictures:
-            raise UserError(f"dataset.path={self.path}: holds no pictures (of {len(found)} files): {_endings(endings)}")
+            raise UserError(
+                f"dataset.path={self.path}: holds no pictures among its {len(found)} files: {_endings(endings)}"
+            )
         if self.split != "all":
             pictures = [f for i, f in enumerate(pictures) if (i % 10 == 9) == (self.split == "test")]
             if not pictures:
@@ -88,7 +90,9 @@ class ImageFolder(ImageDataset):
             if archive is not None:
                 archive.close()
         if not len(cached.values):
-            raise UserError(f"dataset.path={self.path}: none of its {len(names)} pictures can be read, e.g. {names[0]}")
+            raise UserError(
+                f"dataset.path={self.path}: none of its {len(names)} pictures can be read, e.g. {names[0]}: give others"
+            )
         if cached.unreadable:
             shown = ", ".join(names[index] for index in cached.unreadable[:5])
             more = f" and {len(cached.unreadable) - 5} more" if len(cached.unreadable) > 5 else ""

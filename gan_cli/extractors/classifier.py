@@ -59,7 +59,6 @@ class Classifier(Extractor):
 
     def __init__(self, root: str, seed: int, epochs: int) -> None:
         self.root, self.seed, self.epochs = root, seed, epochs
-        self._refusal: str | None = None
         self._network: nn.Sequential | None = None
         self._channels = 0
         self.accuracy: float | None = None
@@ -67,10 +66,7 @@ class Classifier(Extractor):
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
         """Reads the weights for these samples, or learns them (about half a minute for MNIST on one core)."""
         self.device = device
-        if training.values.ndim != 4 or self._network is not None:
-            return
-        if training.classes < 2:
-            self._refusal = "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
+        if training.values.ndim != 4 or training.classes < 2 or self._network is not None:
             return
         self._channels = training.shape[0]
         made = network(training.shape[0], training.classes, training.shape[-1])
@@ -135,7 +131,9 @@ class Classifier(Extractor):
             ) from error
 
     def refusal(self, samples: Samples) -> str | None:
-        return self._refusal
+        if samples.classes > 1:
+            return None
+        return "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; of stacks, (N, C · 128)."""

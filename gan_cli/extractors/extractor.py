@@ -20,11 +20,11 @@ class Extractor:
     device = torch.device("cpu")
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
-        """Called before anything else with the data of the run; ``held_out`` loads what was not trained on."""
+        """Called once with the data of the run; ``held_out`` loads what was not trained on."""
         self.device = device
 
     def refusal(self, samples: Samples) -> str | None:
-        """Why it cannot be used with these pictures, with what would help; None if it can."""
+        """Why it cannot be used with these pictures, with what would help; None if it can. Needs no preparation."""
         return None
 
     def features(self, values: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ class Modes(Metric):
     def refusal(self, evidence: Evidence) -> str | None:
         if not evidence.is_image:
             return None if hasattr(evidence.dataset, "quality") else "needs a mixture, whose modes are known"
-        return needs_classes(evidence) or (None if evidence.training.classes > 1 else "needs labelled pictures")
+        return needs_classes(evidence) if evidence.training.classes > 1 else "needs labelled pictures"
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         if not evidence.is_image:
@@ -93,6 +93,9 @@ def kl(counts: np.ndarray, shares: np.ndarray) -> float:
 
 
 def needs_classes(evidence: Evidence) -> str | None:
-    if not hasattr(evidence.extractor, "probabilities"):
-        return "needs an extractor with classes: extractor=classifier"
-    return evidence.extractor.refusal(evidence.real)
+    """For metrics that ask of which kind a picture is."""
+    extractor = evidence.extractor
+    if hasattr(extractor, "probabilities") and not extractor.refusal(evidence.real):
+        return None
+    labelled = "classifier or " if evidence.real.classes > 1 else ""
+    return f"needs an extractor that tells kinds apart: use extractor={labelled}inception"

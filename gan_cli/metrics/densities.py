@@ -29,7 +29,7 @@ class Divergence(Metric):
 
     def refusal(self, evidence: Evidence) -> str | None:
         known = not evidence.is_image and hasattr(evidence.dataset, "load")
-        return None if known else "needs a known density"
+        return None if known else "needs points of a known density, such as dataset=ring: leave it out"
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         fake, dataset = evidence.drawn.values, evidence.dataset

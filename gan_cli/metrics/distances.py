@@ -24,7 +24,7 @@ class Frechet(Metric):
             return reason
         features = evidence.real_features.shape[1]
         reason = needs_samples(evidence, features + 1)
-        return reason and f"the covariance of {features} features {reason}"
+        return reason and f"the covariance of {features} features {reason}, or use metrics=kernel"
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         real, fake = evidence.pair

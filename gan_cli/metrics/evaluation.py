@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,41 @@ import torch
 from torch import Tensor
 
 from gan_cli import screen
+from gan_cli.config import Config
 from gan_cli.data.samples import Samples
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
-from gan_cli.metrics.evidence import Evidence
+from gan_cli.library import Library
+from gan_cli.metrics.evidence import Evidence, Unseen
 from gan_cli.pictures import as_bytes
 from gan_cli.sampler import Sampler
+
+
+def chosen(config: Config, library: Library, evidence: Evidence) -> tuple[dict[str, Any], bool]:
+    """The metrics of a run, and whether more is better of the value that it watches.
+
+    Raises:
+        UserError: if the watched value is none of theirs, or one cannot be had; mistakes that an outline does not show
+            are left for the data to show.
+    """
+    metrics = {name: library.build("metrics", choice) for name, choice in config.metrics.items()}
+    better = {key: way for metric in metrics.values() for key, way in watchable(metric, evidence).items()}
+    if config.watch is not None and config.watch not in better:
+        raise UserError(
+            f"watch={config.watch}: metrics=[{','.join(metrics)}] has no such value to watch: "
+            f"choose one of: {', '.join(better)}"
+        )
+    for name, metric in metrics.items():
+        with suppress(Unseen):
+            if reason := metric.refusal(evidence) if hasattr(metric, "refusal") else None:
+                raise UserError(f"metrics={name}: {reason}")
+    return metrics, config.watch is not None and better[config.watch] == "high"
+
+
+def watchable(metric: Any, evidence: Evidence) -> dict[str, str]:
+    """Values of a metric that can be watched, and which way is better."""
+    better = getattr(metric, "better", {})
+    return better(evidence) if callable(better) else better
 
 
 def judged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +35,7 @@ class Evidence:
         judge: the trained discriminator with its loss, or None.
         fake: generated samples of the same kind, or None before there are any.
         planned: how many there will be.
-        folder: where a metric may leave pictures, or None.
+        picture: where a metric may leave a picture of this name, or None.
     """
 
     training: Samples
@@ -44,7 +45,7 @@ class Evidence:
     judge: Judge | None = None
     fake: Samples | None = None
     planned: int = 0
-    folder: Path | None = None
+    picture: Callable[[str], Path] | None = None
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     _of_fake: tuple[Samples, np.ndarray] | None = None
@@ -112,6 +113,31 @@ class Evidence:
     def generator(self, purpose: str) -> np.random.Generator:
         """Random choices of a metric: the same for the same seed."""
         return np.random.default_rng(key(self.seed, "metric", purpose))
+
+
+class Unseen(Exception):
+    """Something was asked of an outline that only the data can tell."""
+
+
+class Outline(Evidence):
+    """Evidence of which only the kind is known: as many samples as there will be, of their shape and classes."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int, *, planned: int, **known: Any) -> None:
+        blank = np.zeros(1, np.uint8 if len(shape) == 3 else np.float32)
+        labels = np.arange(planned) % classes if classes > 1 else None
+        samples = Samples(np.broadcast_to(blank, (planned, *shape)), labels)
+        super().__init__(samples, samples, planned=planned, **known)
+
+    @property
+    def extractor(self) -> Any:
+        return self.source
+
+    @property
+    def held_out(self) -> Samples | None:
+        return self.training if hasattr(self.dataset, "held_out") else None
+
+    def features(self, samples: Samples) -> np.ndarray:
+        raise Unseen
 
 
 @dataclass(frozen=True)

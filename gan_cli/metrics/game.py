@@ -53,7 +53,8 @@ class Discriminator(Metric):
 @dataclass(frozen=True, kw_only=True)
 class TwoSample(Metric):
     """Classifier two-sample test (Lopez-Paz & Oquab 2017): a fresh discriminator learns real from generated on one
-    half; its accuracy on the other half is ½ where the two cannot be told apart.
+    half; its accuracy on the other half is ½ where the two cannot be told apart, and less where the same samples are in
+    both: it has learnt them as the other kind.
 
     ``two_sample_error`` is the standard error of that accuracy under ½. A small convolutional network for pictures, a
     perceptron for points.

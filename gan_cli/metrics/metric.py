@@ -39,7 +39,7 @@ def needs_samples(evidence: Evidence, least: int) -> str | None:
     """For metrics that mean nothing for fewer than ``least`` samples of each kind."""
     if evidence.count >= least:
         return None
-    return f"needs {least} real and as many generated samples, and there are {evidence.count}"
+    return f"needs {least} real and as many generated samples, and there are {evidence.count}: give more"
 
 
 def needs_pictures(evidence: Evidence) -> str | None:

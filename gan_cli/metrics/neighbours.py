@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class Memorisation(Metric):
 
     Distances are root mean squares over pixels in [−1, 1], or over coordinates. ``copied`` is the share of samples
     nearer to a training sample than all but 1 % of the unseen real ones; about .01 where nothing is memorised. The
-    nearest ``pairs`` are drawn to ``memorisation.png``: generated above, nearest training sample below.
+    nearest ``pairs`` are drawn to a picture, ``memorisation``: generated above, nearest training sample below.
     """
 
     samples: int
@@ -110,24 +111,22 @@ class Memorisation(Metric):
         assert evidence.held_out is not None
         distance, nearest = closest(flat(evidence.drawn.values[: self.samples]), training)
         unseen, _ = closest(flat(evidence.held_out.values[: self.samples]), training)
-        if evidence.is_image and evidence.folder is not None:
-            self._draw(evidence, distance, nearest)
+        if evidence.is_image and evidence.picture is not None:
+            self._draw(evidence, distance, nearest, evidence.picture("memorisation"))
         return {
             "nearest_training": float(np.median(distance)),
             "nearest_training_of_held_out": float(np.median(unseen)),
             "copied": float((distance < np.quantile(unseen, 0.01)).mean()),
         }
 
-    def _draw(self, evidence: Evidence, distance: np.ndarray, nearest: np.ndarray) -> None:
+    def _draw(self, evidence: Evidence, distance: np.ndarray, nearest: np.ndarray, path: Path) -> None:
         import torch
 
         from gan_cli.data.samples import as_input
         from gan_cli.pictures import grid, save_png
 
-        assert evidence.folder is not None
         order = np.argsort(distance)[: self.pairs]
         rows = [as_input(evidence.drawn.values[order]), as_input(evidence.training.values[nearest[order]])]
-        path = evidence.folder / "memorisation.png"
         save_png(grid(torch.cat(rows), columns=len(order)), path)
         log.info("samples nearest to the training data, above what they are near to: %s", path)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from gan_cli.build import Setup
 from gan_cli.config import Config
-from gan_cli.errors import Diverged, EarlyStop, UserError
+from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.game import Statistics
 from gan_cli.library import Library
-from gan_cli.metrics.evaluation import draw, judged, some
+from gan_cli.metrics.evaluation import chosen, draw, judged, some
 from gan_cli.metrics.evidence import Evidence, Judge
 from gan_cli.search.pruning import Pruner
 
@@ -51,7 +51,6 @@ class Evaluations:
         self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
         self.pruner = pruner
         self.config = config = setup.config
-        self.metrics: dict[str, Any] = {n: library.build("metrics", choice) for n, choice in config.metrics.items()}
         self.evidence = Evidence(
             training=setup.samples,
             real=some(setup.samples, config.evaluate_count, config.seed),
@@ -59,20 +58,12 @@ class Evaluations:
             dataset=setup.dataset,
             judge=Judge(setup.game.discriminator, setup.game.loss, config.pack, config.conditional, setup.device),
             planned=config.evaluate_count,
-            folder=folder,
+            picture=lambda name: folder / f"{name}.png",
             seed=config.seed,
             device=setup.device,
         )
-        for name, metric in self.metrics.items():  # refused now, not after an hour of training
-            if reason := metric.refusal(self.evidence) if hasattr(metric, "refusal") else None:
-                raise UserError(f"metrics={name}: {reason}")
-        better = {key: way for metric in self.metrics.values() for key, way in watchable(metric, self.evidence).items()}
-        if config.watch is not None and config.watch not in better:
-            raise UserError(
-                f"watch={config.watch}: metrics=[{','.join(self.metrics)}] has no such value to watch: "
-                f"choose one of: {', '.join(better)}"
-            )
-        self.sign = -1 if config.watch is not None and better[config.watch] == "low" else 1
+        self.metrics, more_is_better = chosen(config, library, self.evidence)  # refused now, not after an hour
+        self.sign = 1 if more_is_better else -1
         self.best: float | None = None
         self.best_step = self.without_better = 0
 
@@ -117,11 +108,11 @@ class Evaluations:
             return
         self.without_better += 1
         if self.config.patience and self.without_better >= self.config.patience and step < self.config.steps:
+            long = f"{self.without_better} evaluation{'s' if self.without_better > 1 else ''}"
             raise EarlyStop(
-                f"{self.config.watch} has not been better than {self.best:.4g} of step {self.best_step} "
-                f"for {self.without_better} evaluations"
+                f"{self.config.watch} has not been better than {self.best:.4g} of step {self.best_step} for {long}"
                 if self.best is not None
-                else f"{self.config.watch} has not been finite for {self.without_better} evaluations"
+                else f"{self.config.watch} has not been finite for {long}"
             )
 
     def _prune(self, step: int, watch: str) -> None:
@@ -148,9 +139,3 @@ class Evaluations:
 def due(config: Config, step: int) -> bool:
     """Whether samples are judged at a step."""
     return (config.evaluate_every > 0 and step % config.evaluate_every == 0) or step == config.steps
-
-
-def watchable(metric: Any, evidence: Evidence) -> dict[str, str]:
-    """Values of a metric that can be watched, and which way is better."""
-    better = getattr(metric, "better", {})
-    return better(evidence) if callable(better) else better

@@ -158,7 +158,10 @@ def _out(config: Sampling) -> list[str]:
     if not ending and (found == ".png" or Path(config.out).exists()):
         return [f"out={config.out}: format=png writes a file for each picture: give a folder"]
     if ending and found and found != ending:
-        return [f"out={config.out}: must end in {ending}, or be a folder: out={Path(config.out).with_suffix(ending)}"]
+        other = [kind for kind in MODES[config.mode].formats if ENDINGS[kind] == found]
+        instead = f", or format={other[0]}" if other else ""
+        fix = f"out={Path(config.out).with_suffix(ending)}{instead}"
+        return [f"out={config.out}: must end in {ending}, or be a folder: {fix}"]
     return []
 
 
