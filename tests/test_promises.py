@@ -113,6 +113,26 @@ def test_a_full_disk_stops_the_run_and_keeps_the_last_good_checkpoint(gan_train,
     assert json.loads(Path("run/status.json").read_text())["status"] == "failed"
 
 
+SCHEDULES = {
+    "constant": (("warmup=4",), [1, 2, 3, 4, 4, 4, 4, 4]),
+    "linear": (("start=4", "duration=4", "final=0.25"), [4, 4, 4, 4, 3.25, 2.5, 1.75, 1]),
+    "cosine": (("start=2", "duration=4"), [4, 4, 2 + 2**0.5, 2, 2 - 2**0.5, 0, 0, 0]),
+    "exponential": (("half_life=2", "final=0.25"), [2 * 2**0.5, 2, 2**0.5, 1, 1, 1, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_fall_as_the_schedule_says(gan_train, name):
+    options, rates = SCHEDULES[name]
+    keys = [f"schedule.{option}" for option in options]
+    game = (*TINY_POINTS, "optimizer=sgd", "optimizer.lr=4e-3", "steps=8", "log_every=1")
+    result = gan_train(*game, f"schedule={name}", *keys, "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    assert [record["lr/generator"] for record in metrics_in(Path("run"))] == pytest.approx(
+        [1e-3 * rate for rate in rates]
+    )
+
+
 @pytest.mark.filterwarnings("default")  # the compiler warns about itself
 def test_compiled_networks_keep_their_names_and_numbers(gan_train):
     for name, compiled in (("eager", "false"), ("compiled", "true")):
