@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gan_cli.build import label_count, networks, pick_device
 from gan_cli.config import Config
 from gan_cli.library import Library
-from gan_cli.metrics.evaluation import chosen
+from gan_cli.metrics.evaluation import metrics_of
 from gan_cli.metrics.evidence import Judge, Outline
 from gan_cli.precision import choose, set_precision
 
@@ -46,7 +46,7 @@ def dry_run(config: Config, library: Library) -> None:
             dataset=dataset,
             judge=Judge(discriminator, loss, config.pack, config.conditional, device),
         )
-        chosen(config, library, evidence)
+        metrics_of(config, library, evidence)
     labels = torch.arange(2) % classes if classes else None
     with torch.no_grad():
         rows = {"generator": _layers(generator, prior.sample(2), labels)}

@@ -1,4 +1,4 @@
-"""The one way into the training loop with what a config has built: for runs, their followers and gan-bench."""
+"""The one way into the training loop with a built config: for runs, followers, gan-bench and the check of a GPU."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from conftest import setup_of
 
 from gan_cli import distributed
-from gan_cli.train import train
+from gan_cli.play import play
 
 
 def trained(keys: list[str], world: int) -> dict[str, torch.Tensor]:
@@ -30,18 +30,7 @@ def trained(keys: list[str], world: int) -> dict[str, torch.Tensor]:
         for move, values in enumerate(statistics):
             found.update({f"step {step} move {move} {name}": value.clone() for name, value in values.items()})
 
-    train(
-        setup.players,
-        setup.minibatches,
-        setup.sampler.prior,
-        setup.ema,
-        (distributed.alone(observe),),
-        batch_size=setup.config.batch_size,
-        steps=range(1, setup.config.steps + 1),
-        updates=setup.config.updates,
-        seed=setup.config.seed,
-        device=setup.device,
-    )
+    play(setup, range(1, setup.config.steps + 1), [observe])
     for player in setup.players:
         found.update({f"{player.name} {name}": value for name, value in player.network.state_dict().items()})
     found.update({f"ema {name}": value for name, value in setup.sampler.network.state_dict().items()})

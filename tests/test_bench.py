@@ -87,7 +87,7 @@ PLAIN = ("architecture.discriminator.activation=leaky_relu",)
     ],
 )
 def test_flops_of_a_step_are_those_of_the_closed_form(keys, flops):
-    assert work(setup_of(*keys)).flops == flops
+    assert work(setup_of("device=cpu", *keys)).flops == flops
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_the_games_of_peers_take_the_arithmetic_that_their_presets_say(game, mfl
     size = 28 if name == "pytorch_gan" else 64 if name == "examples_dcgan" else 32
     shipped = ("dataset=digits", f"dataset.size={size}", "dataset.limit=16")
     peers = Path(contender.__file__).with_name("peers")
-    setup = setup_of("--config-dir", str(peers), f"experiment={name}", *shipped, "batch_size=4", *keys)
+    setup = setup_of("--config-dir", str(peers), "device=cpu", f"experiment={name}", *shipped, "batch_size=4", *keys)
     assert work(setup).flops / 4 == pytest.approx(mflop * 1e6, rel=1e-3)
 
 
 def test_a_penalty_counts_with_its_double_backward_pass_as_often_as_it_is_due():
     # forward, slope, and the slope's own gradients: along the way it came, and along the way forward
     slope = 6 * MLP_D[0] + 3 * MLP_D[1]
-    setup = setup_of(*TINY_MLP, *PLAIN, "penalty=r1", "penalty.r1.interval=6", "discriminator.steps=2")
+    setup = setup_of("device=cpu", *TINY_MLP, *PLAIN, "penalty=r1", "penalty.r1.interval=6", "discriminator.steps=2")
     assert period(setup) == 3
     assert work(setup).flops == pytest.approx(step_flops(MLP_G, MLP_D, k=2) + slope / 3)
 

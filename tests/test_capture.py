@@ -14,9 +14,9 @@ from gan_cli.build import build
 from gan_cli.capture import Eager, Recorder
 from gan_cli.errors import UserError
 from gan_cli.library import Library
+from gan_cli.play import play
 from gan_cli.scaler import Scaler
 from gan_cli.state import state_of
-from gan_cli.train import train
 
 GAMES = {  # and how many kinds of moves there are
     "mlp, rate falls": (2, *TINY_MLP, "schedule=cosine", "schedule.duration=8", "schedule.warmup=2"),
@@ -71,19 +71,7 @@ def played(keys, recorder=None, steps=STEPS, prepare=lambda setup: None):
             if rmsprop:
                 group["capturable"] = True
     seen = []
-    train(
-        setup.players,
-        setup.minibatches,
-        setup.sampler.prior,
-        setup.ema,
-        (lambda step, statistics: seen.extend(statistics),),
-        batch_size=setup.config.batch_size,
-        steps=range(1, steps + 1),
-        updates=setup.config.updates,
-        seed=setup.config.seed,
-        device=setup.device,
-        recorder=recorder,
-    )
+    play(setup, range(1, steps + 1), [lambda step, statistics: seen.extend(statistics)], recorder)
     return seen, tensors(state_of(setup, steps))
 
 

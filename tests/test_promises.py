@@ -157,22 +157,11 @@ def test_deterministic_runs_resume_exactly_on_cuda(gan_train, game):
 
 
 def test_an_observer_may_draw_what_it_likes():
-    from gan_cli.train import train
+    from gan_cli.play import play
 
     def trained(observer) -> list[bytes]:
         setup = setup_of(*TINY_MLP, "dataset.flip=true")
-        train(
-            setup.players,
-            setup.minibatches,
-            setup.sampler.prior,
-            setup.ema,
-            (observer,),
-            batch_size=setup.config.batch_size,
-            steps=range(1, 6),
-            updates=setup.config.updates,
-            seed=setup.config.seed,
-            device=setup.device,
-        )
+        play(setup, range(1, 6), [observer])
         return [p.detach().numpy().tobytes() for player in setup.players for p in player.network.parameters()]
 
     assert trained(lambda step, statistics: None) == trained(lambda step, statistics: torch.rand(step))

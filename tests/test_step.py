@@ -92,4 +92,5 @@ def test_moves_that_share_samples_are_not_recorded():
 def test_an_ensemble_says_that_it_does_not(gan_train):
     result = gan_train(*TINY_POINTS, "ensemble=2", "reuse_fakes=true", "steps=1")
     assert result.code == 2
+    assert result.errors[0].startswith("gan-train: error: reuse_fakes=true: ensemble=2 cannot")
     assert result.errors[0].endswith("use reuse_fakes=false")

@@ -66,7 +66,7 @@ class Classifier(Extractor):
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
         """Reads the weights for these samples, or learns them (about half a minute for MNIST on one core)."""
         self.device = device
-        if training.values.ndim != 4 or training.classes < 2 or self._network is not None:
+        if training.values.ndim != 4 or self._network is not None or self.refusal(training):
             return
         self._channels = training.shape[0]
         made = network(training.shape[0], training.classes, training.shape[-1])

@@ -13,9 +13,9 @@ from gan_cli.command import Command
 from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.library import Library
+from gan_cli.play import play
 from gan_cli.precision import set_precision
 from gan_cli.state import state_of
-from gan_cli.train import train
 
 MLP = ("architecture=mlp", "architecture.generator.hidden=[64]", "architecture.discriminator.hidden=[64]")
 
@@ -30,21 +30,9 @@ class Bench:
         self.step = 0
 
     def run(self, steps: int, *observers: Callable[..., None]) -> None:
-        config, setup = self.setup.config, self.setup
-        set_precision(setup.precision, setup.device, config.deterministic)  # others may have changed it
-        train(
-            setup.players,
-            setup.minibatches,
-            setup.sampler.prior,
-            setup.ema,
-            observers,
-            batch_size=config.batch_size,
-            steps=range(self.step + 1, self.step + steps + 1),
-            updates=config.updates,
-            seed=config.seed,
-            device=setup.device,
-            recorder=self.recorder,
-        )
+        setup = self.setup
+        set_precision(setup.precision, setup.device, setup.config.deterministic)  # others may have changed it
+        play(setup, range(self.step + 1, self.step + steps + 1), observers, self.recorder)
         self.step += steps
 
     def bits(self) -> dict[str, bytes]:

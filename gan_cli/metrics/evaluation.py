@@ -21,7 +21,7 @@ from gan_cli.pictures import as_bytes
 from gan_cli.sampler import Sampler
 
 
-def chosen(config: Config, library: Library, evidence: Evidence) -> tuple[dict[str, Any], bool]:
+def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[dict[str, Any], bool]:
     """The metrics of a run, and whether more is better of the value that it watches.
 
     Raises:
@@ -37,7 +37,7 @@ def chosen(config: Config, library: Library, evidence: Evidence) -> tuple[dict[s
         )
     for name, metric in metrics.items():
         with suppress(Unseen):
-            if reason := metric.refusal(evidence) if hasattr(metric, "refusal") else None:
+            if reason := refusal(metric, evidence):
                 raise UserError(f"metrics={name}: {reason}")
     return metrics, config.watch is not None and better[config.watch] == "high"
 
@@ -46,6 +46,11 @@ def watchable(metric: Any, evidence: Evidence) -> dict[str, str]:
     """Values of a metric that can be watched, and which way is better."""
     better = getattr(metric, "better", {})
     return better(evidence) if callable(better) else better
+
+
+def refusal(metric: Any, evidence: Evidence) -> str | None:
+    """Why these samples cannot be judged by a metric; None if they can, or if it does not say."""
+    return metric.refusal(evidence) if hasattr(metric, "refusal") else None
 
 
 def judged(
@@ -63,7 +68,7 @@ def judged(
     left_out: dict[str, str] = {}
     with screen.progress("metrics", len(metrics)) as advance:
         for name, metric in metrics.items():
-            reason = metric.refusal(evidence) if hasattr(metric, "refusal") else None
+            reason = refusal(metric, evidence)
             if reason and chosen:
                 raise UserError(f"metrics={name}: {reason}")
             if reason:

@@ -14,7 +14,7 @@ from gan_cli.config import Config
 from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.game import Statistics
 from gan_cli.library import Library
-from gan_cli.metrics.evaluation import chosen, draw, judged, some
+from gan_cli.metrics.evaluation import draw, judged, metrics_of, some
 from gan_cli.metrics.evidence import Evidence, Judge
 from gan_cli.search.pruning import Pruner
 
@@ -62,7 +62,7 @@ class Evaluations:
             seed=config.seed,
             device=setup.device,
         )
-        self.metrics, more_is_better = chosen(config, library, self.evidence)  # refused now, not after an hour
+        self.metrics, more_is_better = metrics_of(config, library, self.evidence)  # refused now, not after an hour
         self.sign = 1 if more_is_better else -1
         self.best: float | None = None
         self.best_step = self.without_better = 0
