@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_cli import launch, sweep
+from gan_cli import place, sweep
 from gan_cli.command import Command, parse_overrides, quoted
 from gan_cli.composing import check, one_line
 from gan_cli.config import Root, validate
@@ -33,11 +33,11 @@ log = logging.getLogger("gan_cli")
 
 def main() -> None:
     """``gan-train``."""
-    if (place := launch.given()) is None:
+    if (here := place.given()) is None:
         sys.exit(_exit_code(lambda: _train(sys.argv[1:])))
     from gan_cli.worker import lead_or_follow
 
-    sys.exit(lead_or_follow(place, lambda: _exit_code(lambda: _train(sys.argv[1:]))))
+    sys.exit(lead_or_follow(here, lambda: _exit_code(lambda: _train(sys.argv[1:]))))
 
 
 def evaluate() -> None:
@@ -121,8 +121,8 @@ def _train(argv: list[str]) -> None:
     library = Library(*command.config_dirs)
     plan = Plan()
     if command.trains:
-        if place := launch.given():
-            launch.adopt(command, place)
+        if here := place.given():
+            place.adopt(command, here)
         if foreign := _of_other_commands(command.overrides):
             raise UserError(*foreign)
         resumes = any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides)

@@ -14,7 +14,6 @@ from pydantic import AfterValidator, Field
 
 from gan_cli.command import Command
 from gan_cli.composing import compose
-from gan_cli.ensemble.check import ensemble_problems
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
@@ -28,6 +27,7 @@ from gan_cli.options.datasets import (
     PointOptions,
     SwissRollOptions,
 )
+from gan_cli.options.ensemble import ensemble_problems
 from gan_cli.options.games import AdamOptions, DCGANOptions, WassersteinOptions
 from gan_cli.typed import typed
 

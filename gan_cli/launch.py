@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,68 +15,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
-from gan_cli.replacing import replacing
+from gan_cli.place import GRACE, LOST, given
+from gan_cli.status import status_of, write_status
 
 if TYPE_CHECKING:
-    from gan_cli.command import Command
     from gan_cli.config import Config
     from gan_cli.library import Library
     from gan_cli.resume import Resumption
     from gan_cli.search.pruning import Pruner
-
-GRACE = 5.0  # seconds in which a process may still say what happened when another has ended
-LOST = 75  # exit code of a process that lost another one: not to blame
-
-
-@dataclass(frozen=True)
-class Place:
-    """Process ``rank`` of ``world``, number ``local`` on its machine."""
-
-    rank: int
-    world: int
-    local: int
-
-
-def given() -> Place | None:
-    """The place that torchrun or srun has given this process; None if it was started by itself."""
-    env = os.environ
-    if "SLURM_STEP_NUM_TASKS" in env and "RANK" not in env and int(env["SLURM_STEP_NUM_TASKS"]) > 1:
-        env["RANK"], env["WORLD_SIZE"] = env["SLURM_PROCID"], env["SLURM_STEP_NUM_TASKS"]
-        env["LOCAL_RANK"] = env["SLURM_LOCALID"]
-        env.setdefault("MASTER_ADDR", first_host(env["SLURM_STEP_NODELIST"]))
-        env.setdefault("MASTER_PORT", str(20000 + (int(env["SLURM_JOB_ID"]) + int(env["SLURM_STEP_ID"])) % 20000))
-    if not {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"} <= env.keys():
-        return None
-    return Place(int(env["RANK"]), int(env["WORLD_SIZE"]), int(env["LOCAL_RANK"])) if env["WORLD_SIZE"] != "1" else None
-
-
-def first_host(nodes: str) -> str:
-    """Of a list as Slurm writes it: ``gpu[07-09,12],cpu1`` → ``gpu07``."""
-    found = re.match(r"([^\[,]+)(?:\[(\d+))?", nodes)
-    return "".join(part or "" for part in found.groups()) if found else nodes
-
-
-def adopt(command: Command, place: Place) -> None:
-    """Has a command train with the processes that there are.
-
-    Raises:
-        UserError: if it asks for anything else.
-    """
-    if command.multirun:
-        raise UserError(
-            f"--multirun: {place.world} processes were started, for one run: "
-            f"use gan-train --multirun devices={place.world} …"
-        )
-    for text in command.overrides:
-        key, _, value = text.lstrip("+").partition("=")
-        if key == "devices" and value != str(place.world):
-            raise UserError(f"{text}: but {place.world} processes were started: leave the key out")
-    command.overrides.append(f"devices={place.world}")
 
 
 def run(
@@ -90,11 +39,15 @@ def run(
     wait: float = 0.0,
     pruner: Pruner | None = None,
 ) -> float | None:
-    """Trains a run in as many processes as its config says; see ``gan_cli.run.run``.
+    """Trains a run, or many seeds of it, in as many processes as its config says; see ``gan_cli.run.run``.
 
     Raises:
         ProcessFailed: if one of them ended without having finished.
     """
+    if config.ensemble:
+        from gan_cli.ensemble.run import run_ensemble
+
+        return run_ensemble(config, library, path, resumption, live=live, wait=wait)
     if config.devices == 1:
         from gan_cli.run import run as train
 
@@ -228,8 +181,5 @@ def _ending(code: int | None, said: Path) -> str:
 
 def _note(path: Path, reason: str) -> None:
     """Says in ``status.json`` what the first process could not, or did not know."""
-    file = path / "status.json"
-    if file.exists():
-        status = {**json.loads(file.read_text()), "status": "failed", "reason": reason, "updated": time.time()}
-        with replacing(file) as aside:
-            aside.write_text(json.dumps(status, indent=2) + "\n")
+    if status := status_of(path):
+        write_status(path, **{**status, "status": "failed", "reason": reason})

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_cli import checkpoint
+from gan_cli import checkpoint, ensemble_folder
 from gan_cli.command import Command, Override, parse_overrides
 from gan_cli.composing import compose
 from gan_cli.config import Config, completed, from_saved
-from gan_cli.ensemble import folder as ensemble
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
@@ -47,10 +46,10 @@ def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
         UserError: if there is nothing to continue.
     """
     whole = checkpoint.run_folder(resume, "resume")
-    if resume == "latest" and ensemble.seeds_in(whole.parent):
+    if resume == "latest" and ensemble_folder.seeds_in(whole.parent):
         whole = whole.parent
-    if ensemble.seeds_in(whole):
-        return whole, whole, ensemble.state_of(whole, "resume")
+    if ensemble_folder.seeds_in(whole):
+        return whole, whole, ensemble_folder.state_of(whole, "resume")
     folder, path, state = checkpoint.find(resume, "resume")
     if path.parent.name != "checkpoints":
         raise UserError(f"resume={resume}: a checkpoint is continued inside its run folder, …/checkpoints/{path.name}")

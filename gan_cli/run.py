@@ -56,17 +56,13 @@ def run(
         pruner: may end the run after an evaluation, if others of its search are better.
 
     Returns:
-        The best value of the watched metric, if one is watched (of an ensemble, the mean): what a sweeper optimises.
+        The best value of the watched metric, if one is watched: what a sweeper optimises.
 
     Raises:
         UserError: if the config or the data is wrong, or the folder cannot be written.
         Diverged: if a value is no longer finite and the config says stop.
         Interrupted: after SIGINT or SIGTERM, with everything saved.
     """
-    if config.ensemble:
-        from gan_cli.ensemble.run import run_ensemble
-
-        return run_ensemble(config, library, path, resumption, live=live, wait=wait)
     folder = RunFolder(path)
     folder.open(wait)
     try:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from gan_cli.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.errors import UserError
 from gan_cli.replacing import replacing
+from gan_cli.status import write_status
 
 try:
     import fcntl
@@ -102,11 +103,9 @@ class RunFolder:
             path.replace(place / path.name)
 
     def write_status(self, status: str, reason: str | None = None, **totals: Any) -> None:
-        """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far."""
-        facts = {"status": status, "reason": reason, **totals, "pid": os.getpid(), "updated": time.time()}
+        """As ``gan_cli.status`` does, wherever there is room."""
         try:
-            with replacing(self.path / "status.json") as aside:
-                aside.write_text(json.dumps(facts, indent=2) + "\n")
+            write_status(self.path, status, reason, **totals)
         except OSError:
             if status != "failed":  # a full disk must not hide the fault that is being reported
                 raise

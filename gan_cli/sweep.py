@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 import shlex
@@ -16,6 +15,7 @@ from gan_cli.command import Command, Override, parse_overrides
 from gan_cli.composing import compose, wrong_options
 from gan_cli.errors import UserError
 from gan_cli.mistakes import shown
+from gan_cli.status import result, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config import Config
@@ -158,13 +158,12 @@ def run_one(config: Config, library: Library, path: Path, search: Mapping[str, A
 
 def continuation(config: Config, library: Library, path: Path) -> Resumption | None:
     """The newest checkpoint in the folder, to be continued with this config; None if there is none."""
-    from gan_cli import checkpoint
+    from gan_cli import checkpoint, ensemble_folder
     from gan_cli.config import from_saved
-    from gan_cli.ensemble import folder as ensemble
     from gan_cli.resume import Resumption, differences
 
-    if config.ensemble and ensemble.has_begun(path):
-        file, state = path, ensemble.state_of(path, "hydra.sweep.dir")
+    if config.ensemble and ensemble_folder.has_begun(path):
+        file, state = path, ensemble_folder.state_of(path, "hydra.sweep.dir")
     elif checkpoint.checkpoints_in(path):
         file, state = checkpoint.newest(path, "hydra.sweep.dir")
     else:
@@ -182,36 +181,6 @@ def continuation(config: Config, library: Library, path: Path) -> Resumption | N
 def _more(config: Config, resumption: Resumption) -> bool:
     """Whether a finished run is now to be trained further; one that stopped early is not."""
     return config.steps > resumption.state["config"]["steps"]
-
-
-def status_of(path: Path) -> dict[str, Any]:
-    """What ``status.json`` of a run folder says; empty if there is none."""
-    try:
-        return json.loads((path / "status.json").read_text())
-    except (OSError, ValueError):
-        return {}
-
-
-def result(status: dict[str, Any]) -> str:
-    """How a run ended, in a few words."""
-
-    def spread(key: str, unit: float = 1.0) -> str:
-        """Of an ensemble."""
-        return f" ± {unit * status['spread'][key]:.2g}" if key in status.get("spread", {}) else ""
-
-    words = []
-    if best := status.get("best"):
-        value = "not finite" if best["value"] is None else f"{best['value']:.5g}"
-        words.append(
-            f"best {best['metric']} {value}{spread('best')}" + (f" at step {best['step']}" if "step" in best else "")
-        )
-    if "modes" in status:
-        words.append(f"modes {status['modes']:.3g}{spread('modes')}/{status['of_modes']}")
-        words.append(f"high quality {100 * status['high_quality']:.1f}{spread('high_quality', 100)} %")
-    if status.get("reason"):
-        words.append(str(status["reason"]))
-    how = str(status.get("status", "not begun"))
-    return f"{how}: {'; '.join(words)}" if words else how
 
 
 def note(path: Path, error: Exception) -> None:

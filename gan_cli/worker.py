@@ -19,7 +19,7 @@ import torch.distributed as dist
 
 from gan_cli import distributed
 from gan_cli.errors import Diverged, Interrupted, UserError
-from gan_cli.launch import GRACE, LOST, Place
+from gan_cli.place import GRACE, LOST, Place
 
 TASK, ENDED, LEFT = "gan_cli/task", "gan_cli/ended", "gan_cli/left"  # keys in the store of processes begun by others
 _led = False

@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in
 
-from gan_cli import launch
+from gan_cli import place
 
 SAME_GAME = {
     "mlp": TINY_MLP,
@@ -231,7 +231,7 @@ def test_slurm_s_variables_give_the_place_of_a_process(monkeypatch):
     step = {"SLURM_STEP_NUM_TASKS": "6", "SLURM_PROCID": "4", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "5"}
     environ = {**step, "SLURM_STEP_ID": "2", "SLURM_STEP_NODELIST": "gpu[07-09,12],cpu1"}
     monkeypatch.setattr(os, "environ", environ)
-    assert launch.given() == launch.Place(rank=4, world=6, local=1)
+    assert place.given() == place.Place(rank=4, world=6, local=1)
     assert (environ["MASTER_ADDR"], environ["MASTER_PORT"]) == ("gpu07", "20007")
     monkeypatch.setattr(os, "environ", {**step, "SLURM_STEP_NUM_TASKS": "1"})  # no srun, or one process of it
-    assert launch.given() is None
+    assert place.given() is None

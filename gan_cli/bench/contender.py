@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from gan_cli.bench.command import Variant
 from gan_cli.bench.peaks import Peaks, synchronize
+from gan_cli.bench.variants import Variant
+from gan_cli.bench.work import period, work
 from gan_cli.build import Setup, build
 from gan_cli.capture import Eager, own_stream, recorder
 from gan_cli.library import Library
@@ -43,8 +44,6 @@ class Contender:
     """
 
     def __init__(self, variant: Variant, library: Library) -> None:
-        from gan_cli.bench.work import period, work
-
         self.name, self.config = variant.name, variant.config
         memory = Memory()
         self.setup = build(variant.config, library)

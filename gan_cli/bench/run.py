@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from gan_cli import __version__, screen
-from gan_cli.bench.command import Variant
 from gan_cli.bench.contender import Contender
 from gan_cli.bench.peer import Peer, PeerCommand
 from gan_cli.bench.table import show
+from gan_cli.bench.variants import Variant
 from gan_cli.build import pick_device
 from gan_cli.errors import UserError
 from gan_cli.library import Library

@@ -12,8 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli.bench.contender import advance
 from gan_cli.build import Setup
+from gan_cli.capture import own_stream
+from gan_cli.play import play
 
 
 @dataclass
@@ -78,8 +79,8 @@ def work(setup: Setup) -> Work:
     total = Work()
     for kind, times in kinds.items():
         step = next(step for step in steps if due(step) == kind)
-        with Tally() as tally:
-            advance(setup, range(step, step + 1))
+        with own_stream(setup.device), Tally() as tally:
+            play(setup, range(step, step + 1))
         total.flops += tally.flops * times / len(steps)
         total.bytes += tally.bytes * times / len(steps)
     return total

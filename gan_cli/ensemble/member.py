@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from gan_cli.run import Run
-from gan_cli.sweep import status_of
+from gan_cli.status import status_of
 
 
 class Member(Run):

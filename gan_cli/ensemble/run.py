@@ -17,9 +17,9 @@ from gan_cli import screen
 from gan_cli.build import Setup
 from gan_cli.checkpoint import name_of
 from gan_cli.config import Config
-from gan_cli.ensemble.folder import EnsembleFolder, alone, is_over, member_folder, write_config
 from gan_cli.ensemble.member import Member
 from gan_cli.ensemble.train import Ensemble
+from gan_cli.ensemble_folder import EnsembleFolder, alone, is_over, member_folder, write_config
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.game import Statistics
 from gan_cli.library import Library

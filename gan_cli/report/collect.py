@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from gan_cli.ensemble.folder import seeds_in
+from gan_cli.ensemble_folder import seeds_in
 from gan_cli.errors import UserError
-from gan_cli.sweep import status_of
+from gan_cli.status import status_of
 
 try:
     import fcntl

@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from gan_cli.errors import UserError
 from gan_cli.search.space import Dimension
-from gan_cli.search.sweeper import Trial
+from gan_cli.search.trials import Trial
+from gan_cli.status import status_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -92,8 +93,6 @@ class StudyTrials:
         return self.study.trials[-1]
 
     def tell(self, trial: Trial, folder: Path) -> None:
-        from gan_cli.sweep import status_of
-
         status = status_of(folder)
         best = status.get("best") or {}
         sign = -1 if best.get("better") == "high" else 1

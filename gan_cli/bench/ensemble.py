@@ -1,6 +1,6 @@
 """How much faster many seeds are together than one after another.
 
-    python -m gan_cli.ensemble.bench experiment=ring ensemble=32
+    python -m gan_cli.bench.ensemble experiment=ring ensemble=32
 
 Both kinds of training take turns, a few steps each, so that what else the machine does falls on both; with one thread
 the processor's time is taken, which others do not add to. Printed are milliseconds for each seed and step, together
@@ -22,8 +22,8 @@ from gan_cli.build import build
 from gan_cli.command import Command
 from gan_cli.composing import check
 from gan_cli.config import Config, validate
-from gan_cli.ensemble.folder import alone as by_itself
 from gan_cli.ensemble.train import Ensemble
+from gan_cli.ensemble_folder import alone as by_itself
 from gan_cli.library import Library
 
 

@@ -10,7 +10,7 @@ from gan_cli.checkpoint import checkpoints_in, load, name_of, step_of
 from gan_cli.config import Config
 from gan_cli.errors import UserError
 from gan_cli.run_folder import RunFolder
-from gan_cli.sweep import status_of
+from gan_cli.status import status_of
 
 log = logging.getLogger(__name__)
 
