@@ -128,6 +128,8 @@ def _train(argv: list[str]) -> None:
         resumes = any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides)
         prepared = _resumed if resumes else _swept if command.multirun else _single
         config, plan = prepared(command, library)
+        if idle := _idle(command.overrides, config):
+            raise UserError(*idle)
         for logger in config.logger.values():
             library.build("logger", logger)  # refused here if its package is missing
         if config.dry_run:
@@ -158,6 +160,18 @@ def _of_other_commands(overrides: Sequence[str]) -> list[str]:
             value = value.strip("'\"")
             lines.append(f"{key}={value}: is a key of {' and '.join(tools)}, not of gan-train")
     return lines
+
+
+def _idle(overrides: Sequence[str], config: Config) -> list[str]:
+    """One line for each key that has something measured more often or better, when nothing is measured."""
+    keys = {text.lstrip("+").partition("=")[0]: text for text in overrides}
+    if config.metrics or "metrics" in keys:
+        return []
+    return [
+        f"{keys[key]}: nothing is measured: add metrics=[…], such as metrics=[frechet]"
+        for key in ("evaluate_every", "evaluate_count")
+        if key in keys
+    ]
 
 
 def _single(command: Command, library: Library) -> tuple[Config, Plan]:

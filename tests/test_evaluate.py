@@ -217,6 +217,7 @@ def test_a_sweeper_is_given_the_best_value(gan_train, monkeypatch):
     ("keys", "words"),
     [
         (("watch=frechet",), "watch=frechet: nothing is measured: add metrics=[…]"),
+        ((), "evaluate_count=80: nothing is measured: add metrics=[…]"),
         (
             ("metrics=frechet", "watch=fid"),
             "watch=fid: metrics=[frechet] has no such value to watch: choose one of: frechet",

@@ -274,6 +274,21 @@ def test_a_full_disk_leaves_the_old_file_whole_and_no_part_of_a_new_one(gan_samp
     assert [path.read_text() for path in Path("here").iterdir()] == ["the old one"]
 
 
+def test_interrupted_says_how_many_pictures_are_there(gan_sample, trained, monkeypatch):
+    folder, save = trained(*TINY_MLP), Image.Image.save
+
+    def until_ctrl_c(self, path, *rest):
+        if "seed-0000002" in str(path):
+            raise KeyboardInterrupt
+        save(self, path, *rest)
+
+    monkeypatch.setattr(Image.Image, "save", until_ctrl_c)
+    result = gan_sample(f"checkpoint={folder}", "seeds=0-2", "format=png", "out=here")
+    assert result.code == 130
+    assert result.err.endswith("gan-sample: 2 of 3 pictures are in here\ngan-sample: interrupted\n")
+    assert len(list(Path("here").iterdir())) == 2
+
+
 def test_help_is_the_file_of_keys(gan_sample):
     result = gan_sample("--help")
     assert result.code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, repeat
@@ -83,9 +83,8 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
     what = f"{len(wanted)} {'picture' if is_image else 'point'}{'s' * (len(wanted) > 1)}"
     if config.kind == "png":
         first = next(parts)  # if it fails, nothing is made
-        with _output(config, found.weights.folder, found.weights.step) as path, ThreadPoolExecutor() as pool:
-            for part, pictures in chain([first], parts):
-                list(pool.map(_save, part, as_bytes(pictures), repeat(path)))
+        with _output(config, found.weights.folder, found.weights.step) as path:
+            _write_each(chain([first], parts), wanted, path)
     elif config.kind == "npz":
         values = torch.cat([as_bytes(part) if is_image else part for _, part in parts])
         with _output(config, found.weights.folder, found.weights.step) as path:
@@ -99,9 +98,25 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
     return what, path
 
 
+def _write_each(parts: Iterable[tuple[Sequence[Shot], Tensor]], wanted: Sequence[Shot], folder: Path) -> None:
+    """A file for each picture; if that is interrupted, says how many are there."""
+    try:
+        with ThreadPoolExecutor() as pool:
+            for part, pictures in parts:
+                list(pool.map(_save, part, as_bytes(pictures), repeat(folder)))
+    except KeyboardInterrupt:
+        there = sum(_file(shot, folder).exists() for shot in wanted)
+        print(f"gan-sample: {there} of {len(wanted)} pictures are in {folder}", file=sys.stderr)
+        raise
+
+
 def _save(shot: Shot, pixels: Tensor, folder: Path) -> None:
+    save_png(files.image_of(pixels), _file(shot, folder))
+
+
+def _file(shot: Shot, folder: Path) -> Path:
     label = "" if shot.label is None else f"-label-{shot.label}"
-    save_png(files.image_of(pixels), folder / f"seed-{shot.seed:07d}{label}.png")
+    return folder / f"seed-{shot.seed:07d}{label}.png"
 
 
 def _arrays(values: Tensor, wanted: list[Shot], is_image: bool) -> dict[str, np.ndarray]:
