@@ -49,9 +49,9 @@ def test_divergences_of_gaussians_by_quadrature():
     assert deviation == pytest.approx(2, rel=1e-2)
 
 
-def two_modes(gan_train, loss: str) -> dict:
-    quiet = ("sample_every=0", "checkpoint_every=0")
-    assert gan_train("experiment=lecture_kl_vs_js", f"loss={loss}", *quiet, "hydra.run.dir=run").code == 0
+def two_modes(gan_train, loss: str, *keys: str) -> dict:
+    quiet = ("sample_every=0", "checkpoint_every=0", "hydra.run.dir=run")
+    assert gan_train("experiment=lecture_kl_vs_js", f"loss={loss}", *keys, *quiet).code == 0
     return json.loads(Path("run/figure.json").read_text())
 
 
@@ -66,7 +66,8 @@ def test_maximum_likelihood_spreads_over_both_modes(gan_train):
 
 @pytest.mark.slow
 def test_the_minimax_game_takes_one_mode(gan_train):
-    found = two_modes(gan_train, "minimax")
+    soon = ("steps=1500", "batch_size=256", "optimizer.lr=6e-3", "generator.lr=6e-3")  # likelihood may fall into one so
+    found = two_modes(gan_train, "minimax", *soon)
     assert found["mean"] == pytest.approx(found["best_by_jsd"]["mean"], abs=0.05)
     assert found["deviation"] == pytest.approx(found["best_by_jsd"]["deviation"], rel=0.1)
     assert max(found["share_of_each_mode"]) > 0.99

@@ -17,10 +17,9 @@ QUIET = ("log_every=0", "sample_every=0", "checkpoint_every=0")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_at_equilibrium_the_discriminator_is_one_half_and_the_moments_are_right(gan_train, seed):
+def test_at_equilibrium_the_discriminator_is_one_half_and_the_moments_are_right(gan_train):
     """Theorem 1 of Goodfellow et al. (2014), with trained networks."""
-    assert gan_train("experiment=gaussian", f"seed={seed}", "hydra.run.dir=run", *QUIET).code == 0
+    assert gan_train("experiment=gaussian", "hydra.run.dir=run", *QUIET).code == 0
     sampler = gan_cli.load("run")
     mean, sigma = sampler.config.dataset.mean, sampler.config.dataset.sigma
     x = sampler.sample(50_000, seed=1)
@@ -36,8 +35,8 @@ def test_at_equilibrium_the_discriminator_is_one_half_and_the_moments_are_right(
 @pytest.mark.slow
 def test_the_ring_preset_finds_the_modes(gan_train):
     found = []
-    assert gan_train("experiment=ring", "steps=3000", "ensemble=4", "hydra.run.dir=run", *QUIET).code == 0
-    for seed in range(4):
+    assert gan_train("experiment=ring", "steps=1500", "ensemble=2", "hydra.run.dir=run", *QUIET).code == 0
+    for seed in range(2):
         sampler = gan_cli.load(f"run/seed-{seed}")
         ring = Library().build("dataset", sampler.config.dataset)
         distance = np.linalg.norm(sampler.sample(2500, seed=1).numpy()[:, None] - ring.centres, axis=2)
