@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
 
 from gan_cli import cli
 from gan_cli.build import Setup, build
@@ -87,7 +88,8 @@ def _clean(tmp_path, monkeypatch):
         handler.close()
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():  # setting it imports the compiler
+        torch.use_deterministic_algorithms(False)
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
@@ -96,6 +98,7 @@ def _clean(tmp_path, monkeypatch):
 @pytest.fixture
 def gan_train(capfd, monkeypatch):
     """Runs a command in this process, in the current folder."""
+    monkeypatch.setattr(Hydra, "get_mode", lambda *_, **__: None)  # else it composes again, to look for hydra.mode
 
     def call(*arguments: str) -> Result:
         capfd.readouterr()

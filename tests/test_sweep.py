@@ -42,7 +42,7 @@ def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_tr
         "keep_checkpoints=20",
         "sample_every=0",
     )
-    keys = (*keys, "loss=minimax,hinge", "seed=0,1,2")
+    keys = (*keys, "loss=minimax,hinge", "seed=0,1")
     assert gan_train(*keys, "name=whole").code == 0
     moments = random.Random(7)
     for _ in range(2):
@@ -55,7 +55,7 @@ def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_tr
         process.send_signal(signal.SIGKILL)
         process.wait()
         was_finished = finished("parts")
-    assert len(was_finished) < 6
+    assert len(was_finished) < 4
     process = spawn(*keys, "name=parts", *launcher)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
