@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli import place, sweep
-from gan_cli.command import Command, parse_overrides, quoted
+from gan_cli.command import Command, key_of, parse_overrides, quoted
 from gan_cli.composing import check, one_line
 from gan_cli.config import Root, validate
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError, config_errors
@@ -164,7 +164,7 @@ def _of_other_commands(overrides: Sequence[str]) -> list[str]:
 
 def _idle(overrides: Sequence[str], config: Config) -> list[str]:
     """One line for each key that has something measured more often or better, when nothing is measured."""
-    keys = {text.lstrip("+").partition("=")[0]: text for text in overrides}
+    keys = {key_of(text): text for text in overrides}
     if config.metrics or "metrics" in keys:
         return []
     return [
@@ -248,6 +248,6 @@ def _claimed_folder(command: Command, name: str | None) -> Path | None:
 
 def _forced(text: str, library: Library) -> str:
     """An override as Hydra accepts it whatever the default options are: the checkpoint's may have other keys."""
-    key = text.lstrip("+").partition("=")[0]
+    key = key_of(text)
     plain_override = key.startswith("hydra") or key.replace(".", "/") in library.groups()
     return text if plain_override else f"++{text.lstrip('+')}"

@@ -92,6 +92,11 @@ class Command:
         return next((flag for flag in self.flags if flag.startswith("--info")), None)
 
 
+def key_of(text: str) -> str:
+    """The key of an override as typed: ``++dataset.size=8`` → ``dataset.size``."""
+    return text.lstrip("+").partition("=")[0]
+
+
 def _path_quoted(text: str) -> str:
     """Paths may hold a ``~``, spaces and whatever else has a meaning to Hydra: quoted here, so that users need not."""
     key, _, value = text.partition("=")

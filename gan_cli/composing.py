@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from gan_cli.command import Command, Override, parse_overrides
+from gan_cli.command import Command, Override, key_of, parse_overrides
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
 from gan_cli.options import SCHEMAS, SEVERAL
@@ -125,7 +125,7 @@ def plain(cfg: Any, texts: Sequence[str]) -> dict[str, Any]:
         return node
 
     values = without_missing(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
-    typed = [text.lstrip("+").partition("=")[0] for text in texts]
+    typed = [key_of(text) for text in texts]
     for group in set(SEVERAL) & values.keys():
         values[group] = {
             name: node

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gan_cli.checkpoint import checkpoints_in, load, name_of, step_of
+from gan_cli.command import key_of
 from gan_cli.config import Config
 from gan_cli.errors import UserError
 from gan_cli.run_folder import RunFolder
@@ -100,5 +101,5 @@ def write_config(folder: Path, member: Path, seed: int) -> None:
     alone = {"seed": seed, "ensemble": 0, "compile": False}
     OmegaConf.save(OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone), own / "config.yaml")
     typed = [str(text) for text in OmegaConf.load(parent / "overrides.yaml")]
-    kept = [text for text in typed if text.lstrip("+").partition("=")[0] not in alone]
+    kept = [text for text in typed if key_of(text) not in alone]
     OmegaConf.save(OmegaConf.create([*kept, f"seed={seed}"]), own / "overrides.yaml")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli.command import Command, Override, parse_overrides
+from gan_cli.command import Command, Override, key_of, parse_overrides
 from gan_cli.composing import compose, wrong_options
 from gan_cli.errors import UserError
 from gan_cli.mistakes import shown
@@ -93,7 +93,7 @@ def prepare_search(
     from gan_cli.search.space import parse
 
     typed = [text for text in command.overrides if not re.match(r"\+*hydra[./]", text)]
-    keys = {text.lstrip("+").partition("=")[0] for text in typed}
+    keys = {key_of(text) for text in typed}
     parse(typed, params)
     space = [f"{key}={value}" for key, value in params.items() if key not in keys]
     config, unusable = prepare(replace(command, overrides=[*space, *typed]), library, validate)
@@ -103,7 +103,7 @@ def prepare_search(
 
 
 def _is(text: str, override: Override) -> bool:
-    return text.lstrip("+").partition("=")[0].replace("/", ".") == override.key
+    return key_of(text).replace("/", ".") == override.key
 
 
 def _one_value_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from gan_cli.command import Command, quoted
+from gan_cli.command import Command, key_of, quoted
 from gan_cli.composing import check
 from gan_cli.config import Root, known_device
 from gan_cli.errors import UserError
@@ -94,7 +94,7 @@ class Tool:
             raise UserError(f"{unusable[0]}: is for gan-train; gan-{self.name} takes key=value and --config-dir")
         library = Library(*command.config_dirs)
         command.overrides = [self._quoted(text) for text in command.overrides]
-        given = [text.lstrip("+").partition("=")[0] for text in command.overrides]
+        given = [key_of(text) for text in command.overrides]
         foreign = [self._not_ours(key, text) for key, text in zip(given, command.overrides, strict=True)]
         if lines := [line for line in foreign if line]:
             raise UserError(*lines)

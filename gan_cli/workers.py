@@ -6,7 +6,6 @@ set, Slurm the cores that were asked for.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -21,6 +20,7 @@ from typing import Any
 from gan_cli import screen
 from gan_cli.errors import Interrupted
 from gan_cli.observers.interrupts import launchers_signal
+from gan_cli.status import status_of
 
 PATIENCE = 60.0  # seconds for the runs to finish their step and save
 _stopping = False
@@ -143,12 +143,5 @@ def stopped_together(folder: Path) -> Iterator[None]:
 
 def _training(folder: Path) -> set[int]:
     """The processes that say they are training below a folder."""
-    found = set()
-    for file in folder.glob("*/status.json"):
-        try:
-            status = json.loads(file.read_text())
-        except (OSError, ValueError):
-            continue
-        if status.get("status") == "running":
-            found.add(int(status["pid"]))
-    return found
+    statuses = (status_of(file.parent) for file in folder.glob("*/status.json"))
+    return {int(status["pid"]) for status in statuses if status.get("status") == "running"}

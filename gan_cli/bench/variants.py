@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from gan_cli.command import Command, parse_overrides
+from gan_cli.command import Command, key_of, parse_overrides
 from gan_cli.composing import check
 from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
@@ -39,7 +39,7 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
         for axis in axes
         if len(axis.values) == 1
     ]
-    typed = {text.lstrip("+").partition("=")[0].replace("/", "."): text for text in command.overrides}
+    typed = {key_of(text).replace("/", "."): text for text in command.overrides}
     problems += [f"{typed[axis.key]}: is compared too: leave one out" for axis in axes if axis.key in typed]
     if problems:
         raise UserError(*problems)
@@ -71,5 +71,5 @@ def _idle(config: Config, command: Command) -> list[str]:
     return several + [
         f"{text.replace(QUOTE, '')}: has no effect on the speed of a step: leave it out"
         for text in command.overrides
-        if (key := text.lstrip("+").partition("=")[0]) in idle or key.startswith("hydra") or key == "sweep"
+        if (key := key_of(text)) in idle or key.startswith("hydra") or key == "sweep"
     ]
