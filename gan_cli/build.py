@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,18 +113,18 @@ def label_count(config: Config, classes: int) -> int:
     return classes if config.conditional else 0
 
 
-def build(config: Config, library: Library, before: str | None = None, like: Setup | None = None) -> Setup:
+def build(config: Config, library: Library, state: Mapping[str, Any] | None = None, like: Setup | None = None) -> Setup:
     """Loads the data and builds the game on the device.
 
     Args:
-        before: the precision that a run with precision=auto has computed in so far.
+        state: of the checkpoint that is continued: it says what precision=auto and the classes have been so far.
         like: of another seed; its data are shared.
 
     Raises:
         UserError: if the data cannot be had or the parts do not fit together.
     """
     device = pick_device(config.device, distributed.local())
-    precision = choose(config, device, before)
+    precision = choose(config, device, state.get("precision") if state else None)
     set_precision(precision, device, config.deterministic)
     if device.type == "cpu":
         cpu.tune()
@@ -133,6 +134,8 @@ def build(config: Config, library: Library, before: str | None = None, like: Set
             samples = like.samples if like else dataset.load()
     except ValueError as error:
         raise error if isinstance(error, UserError) else UserError(f"dataset={config.dataset.name}: {error}") from error
+    if state:
+        samples = samples.as_in(state["data"])
     classes = label_count(config, samples.classes)
     prior = library.build("prior", config.prior)
     loss = library.build("loss", config.loss)

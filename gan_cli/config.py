@@ -162,7 +162,8 @@ def completed(saved: Mapping[str, Any], library: Library) -> dict[str, Any]:
 def _completed(group: str, node: Any, library: Library) -> Any:
     if not isinstance(node, Mapping) or node.get("name") not in library.options(group):
         return node  # validation says what is wrong with it
-    return _filled(node, {key: value for key, value in library.values(group, node["name"]).items() if key != "class"})
+    defaults = {key: value for key, value in library.values(group, node["name"]).items() if key != "class"}
+    return _filled(node, {**defaults, **library.schema(group, node["name"]).before})
 
 
 def _filled(node: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

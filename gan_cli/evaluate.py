@@ -70,7 +70,7 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
     folder, path, state = checkpoint.find(str(config.checkpoint), "checkpoint")
     trained, device = from_saved(state["config"], library), pick_device(config.device)
     dataset = library.build("dataset", _placed(trained.dataset, config.dataset))
-    training = dataset.load()
+    training = dataset.load().as_in(state["data"])
     if training.fingerprint() != state["data"]["fingerprint"]:
         raise UserError(
             f"dataset={trained.dataset.name}: not the samples the checkpoint was trained on: "
@@ -125,10 +125,11 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
     sets = []
     for key in ("real", "samples"):
         options = {"path": getattr(config, key), "size": config.size, "channels": config.channels, "split": "all"}
+        options["allow_missing"] = config.allow_missing
         try:
             sets.append(library.build_by_name("dataset", "image_folder", **options).load())
         except UserError as error:
-            raise UserError(*(line.replace("dataset.path", key) for line in error.problems)) from error
+            raise UserError(*(_of_folder(line, key) for line in error.problems)) from error
     evidence = Evidence(
         training=sets[0],
         real=some(sets[0], config.count, config.seed),
@@ -140,6 +141,11 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
     facts = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
     facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
     return evidence, facts, Path(f"{Path(str(config.samples)).expanduser()}-evaluation.json")
+
+
+def _of_folder(line: str, key: str) -> str:
+    """What is wrong with a folder, in the keys of ``gan-eval``."""
+    return line.replace("dataset.path", key).replace("dataset.allow_missing", "allow_missing")
 
 
 def _writable(path: Path) -> None:

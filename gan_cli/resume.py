@@ -20,6 +20,7 @@ FREE = (
     "dataset.root",
     "dataset.path",
     "dataset.flip",
+    "dataset.allow_missing",
     "optimizer.",
 )  # where the data lies; that it is the same is checked apart
 

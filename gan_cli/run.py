@@ -88,7 +88,7 @@ class Run:
         like: Setup | None = None,
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
-        self.setup = setup = build(config, library, resumption.state.get("precision") if resumption else None, like)
+        self.setup = setup = build(config, library, resumption.state if resumption else None, like)
         self.recorder = recorder(setup)
         self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
@@ -248,7 +248,7 @@ def follow(config: Config, library: Library, resumption: Resumption | None = Non
     Raises:
         UserError: if the config or the data is wrong.
     """
-    setup = build(config, library, resumption.state.get("precision") if resumption else None)
+    setup = build(config, library, resumption.state if resumption else None)
     start = restore(setup, resumption.state) if resumption else 0
 
     def share(step: int, statistics: Sequence[Statistics]) -> None:

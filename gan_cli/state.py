@@ -16,7 +16,12 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
     return {
         "version": __version__,
         "config": setup.config.saved(),
-        "data": {"fingerprint": setup.samples.fingerprint(), "shape": list(setup.samples.shape)},
+        "data": {
+            "fingerprint": setup.samples.fingerprint(),
+            "shape": list(setup.samples.shape),
+            "classes": setup.samples.classes,
+            "names": list(setup.samples.names),
+        },
         "classes": setup.sampler.classes,
         "step": step,
         "precision": setup.precision,

@@ -36,6 +36,7 @@ class EvaluationRoot(Options):
     samples: Text | None
     size: Annotated[Count, Field(ge=4, le=1024)]
     channels: Literal[1, 3]
+    allow_missing: bool
     count: Several
     split: Literal["train", "test"]
     seed: Whole
@@ -116,9 +117,9 @@ class Tool:
 def _evaluation_contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
     folders = [key for key in ("real", "samples") if values.get(key)]
     if values.get("checkpoint"):
-        idle = [key for key in ("size", "channels") if key in given]
+        idle = [key for key in ("size", "channels", "allow_missing") if key in given]
         return [f"{key}={values[key]}: is compared without a checkpoint: leave one out" for key in folders] + [
-            f"{key}={values[key]}: is for two folders of pictures: leave it out" for key in idle
+            f"{key}={shown(values[key])}: is for two folders of pictures: leave it out" for key in idle
         ]
     if folders:
         idle = [key for key in ("split", "ema") if key in given]

@@ -62,7 +62,7 @@ class Mixture(Density):
         generator, means = self.generator, self.centres
         labels = generator.choice(len(means), size=self.points, p=self.shares)
         noise = generator.standard_normal((self.points, means.shape[1]))
-        return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels)
+        return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels, classes=self.classes)
 
     def mode_counts(self, points: np.ndarray) -> np.ndarray:
         """How many points (n, d) of high quality lie at each mode: (modes,)."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import logging
 import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from gan_cli.data import first_listing
 from gan_cli.data.cache import cached_pictures
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.listing import File, Listing, listed, printable, readable
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
@@ -23,10 +28,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(ImageDataset):
-    """Pictures below ``path``, in the order of their names; folders at the first level are the classes."""
+    """Pictures below ``path``, in the order of their names; folders at the first level are the classes.
+
+    Args:
+        allow_missing: go on with what is there even if more than half of the pictures cannot be used.
+        rules: 1 reads a folder as runs did before there were rules.
+    """
 
     path: str
     root: str
+    allow_missing: bool
+    rules: int
 
     @cached_property
     def source(self) -> Path:
@@ -37,73 +49,131 @@ class ImageFolder(ImageDataset):
         raise UserError(f"dataset.path={self.path}: {what}: give a folder or .zip of pictures")
 
     @cached_property
-    def files(self) -> list[tuple[str, int, int]]:
-        """Name, size in bytes and time stamp of each picture file of the split."""
-        if self.source.is_dir():
-            found = [
-                (path.relative_to(self.source).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
-                for path in self.source.rglob("*")
-                if path.is_file()
-            ]
-        else:
-            with zipfile.ZipFile(self.source) as archive:
-                found = [(entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist()]
-        endings = tuple(Image.registered_extensions())
-        pictures = sorted(
-            file
-            for file in found
-            if file[0].lower().endswith(endings) and not any(part[0] in "._" for part in PurePosixPath(file[0]).parts)
+    def listing(self) -> Listing:
+        """All that the source holds, whatever split or limit is asked for.
+
+        Raises:
+            UserError: if there are no pictures, or most of them cannot be used.
+        """
+        root = Path(self.root).expanduser()
+        first = self.rules == 1
+        listing = (
+            first_listing.listed(self.source) if first else listed(self.source, (root / "cache", root / "classifiers"))
         )
-        if not pictures:
+        if not listing.pictures:
+            told = listing.told() or "it is empty"
+            raise UserError(f"dataset.path={self.path}: holds no pictures ({told}): {_endings()}")
+        self._require_most(listing)
+        return listing
+
+    def _require_most(self, listing: Listing, unreadable: Sequence[str] = ()) -> None:
+        if listing.lacks_most(len(unreadable)) and not self.allow_missing:
             raise UserError(
-                f"dataset.path={self.path}: holds no pictures among its {len(found)} files: {_endings(endings)}"
+                f"dataset.path={self.path}: most of its pictures cannot be used ({listing.told(unreadable)}): "
+                "mend that, or go on with the rest: dataset.allow_missing=true"
             )
-        if self.split != "all":
-            pictures = [f for i, f in enumerate(pictures) if (i % 10 == 9) == (self.split == "test")]
+
+    @cached_property
+    def chosen(self) -> list[File]:
+        """The pictures of the split, at most ``limit`` of them."""
+        return self._limited(self._of_split(self.split))
+
+    def _of_split(self, split: str) -> list[File]:
+        pictures = self.listing.pictures
+        if split != "all":
+            pictures = [f for i, f in enumerate(pictures) if (i % 10 == 9) == (split == "test")]
             if not pictures:
-                raise UserError(f"dataset.split={self.split}: holds no picture: use dataset.split=all")
-        return pictures[: self.limit or None]
+                raise UserError(f"dataset.split={split}: holds no picture: use dataset.split=all")
+        return pictures
+
+    def _limited(self, files: list[File]) -> list[File]:
+        if not self.limit:
+            return files
+        return files[: self.limit] if self.rules == 1 else spread(files, self.listing.labels, self.limit)
 
     @cached_property
     def class_names(self) -> list[str]:
-        """First-level folders, if every picture lies in one and there are at least two."""
-        parents = {PurePosixPath(name).parts[0] if "/" in name else "" for name, _, _ in self.files}
-        return sorted(parents) if len(parents) > 1 and "" not in parents else []
+        """The folder of each label; none if the folders are no classes."""
+        names = first_listing.class_names(self.chosen) if self.rules == 1 else self.listing.class_names
+        return [printable(name) for name in names]
 
     @property
-    def classes(self) -> int:  # type: ignore[override]
+    def classes(self) -> int:
         return len(self.class_names)
 
+    @cached_property
+    def _labels(self) -> Mapping[str, int]:
+        """The label of each picture by its name."""
+        if self.rules != 1:
+            return self.listing.labels
+        number = {name: i for i, name in enumerate(first_listing.class_names(self.chosen))}
+        folders = {file.name: PurePosixPath(file.name).parts[0] for file in self.listing.pictures}
+        return {name: number[folder] for name, folder in folders.items() if folder in number}
+
     def load(self) -> Samples:
-        names = [name for name, _, _ in self.files]
-        identity: list[Any] = [str(self.source.resolve()), self.files, self.size, self.channels]
+        return self._samples(self.chosen)
+
+    def held_out(self) -> Samples | None:
+        return self._samples(self._of_split("test")) if self.split == "train" else None
+
+    def unused(self) -> Samples | None:
+        used = set(self.chosen)
+        rest = [file for file in self._of_split(self.split) if file not in used]
+        return self._samples(rest) if rest else None
+
+    def _samples(self, files: Sequence[File]) -> Samples:
+        """Some of the pictures, decoded, with the labels they have in the whole source."""
+        if self.class_names:
+            files = [file for file in files if file.name in self._labels]
+        identity: list[Any] = [str(self.source.resolve()), files, self.size, self.channels]
         archive = None if self.source.is_dir() else zipfile.ZipFile(self.source)
 
         def picture(index: int) -> Image.Image:
             if archive is None:
-                return Image.open(self.source / names[index])
-            return Image.open(io.BytesIO(archive.read(names[index])))
+                return Image.open(self.source / files[index].name)
+            return Image.open(io.BytesIO(archive.read(self.listing.entries[files[index].name])))
 
         try:
-            cached = cached_pictures(Path(self.root), identity, len(names), picture, self.size, self.channels)
+            cached = cached_pictures(Path(self.root), identity, len(files), picture, self.size, self.channels)
         finally:
             if archive is not None:
                 archive.close()
+        unreadable = [files[index].name for index in cached.unreadable]
         if not len(cached.values):
             raise UserError(
-                f"dataset.path={self.path}: none of its {len(names)} pictures can be read, e.g. {names[0]}: give others"
+                f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "
+                f"e.g. {printable(files[0].name)}: give others"
             )
-        if cached.unreadable:
-            shown = ", ".join(names[index] for index in cached.unreadable[:5])
-            more = f" and {len(cached.unreadable) - 5} more" if len(cached.unreadable) > 5 else ""
-            log.warning("%d of %d pictures cannot be read: %s%s", len(cached.unreadable), len(names), shown, more)
+        self._require_most(self.listing, unreadable)
+        if told := self.listing.told(unreadable):
+            log.log(logging.WARNING if unreadable or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
         labels = None
         if self.class_names:
-            number = {name: i for i, name in enumerate(self.class_names)}
-            every = np.array([number[PurePosixPath(name).parts[0]] for name in names], np.int64)
+            every = np.array([self._labels[file.name] for file in files], np.int64)
             labels = np.delete(every, cached.unreadable)
-        return Samples(cached.values, labels)
+        return Samples(cached.values, labels, tuple(self.class_names))
 
 
-def _endings(known: tuple[str, ...]) -> str:
+def spread(files: Sequence[File], labels: Mapping[str, int], limit: int) -> list[File]:
+    """``limit`` of the files, in their order: the same for every seed, and nearly the same with a file more.
+
+    Each class has its share of them, and at least one while there is room. Within a class they are drawn by the hash of
+    their names.
+    """
+    count = Counter(labels.get(file.name) for file in files)
+    rank: Counter[int | None] = Counter()
+    places = []
+    for drawn, index in sorted((_hash(file.name), index) for index, file in enumerate(files)):
+        label = labels.get(files[index].name)
+        places.append((rank[label] / count[label], drawn, index))
+        rank[label] += 1
+    return [files[index] for index in sorted(index for _, _, index in sorted(places)[:limit])]
+
+
+def _hash(name: str) -> bytes:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _endings() -> str:
+    known = readable()
     return f"files such as {', '.join(e for e in ('.png', '.jpg', '.webp', '.bmp', '.tif') if e in known)} are read"

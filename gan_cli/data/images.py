@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -17,7 +18,6 @@ from gan_cli.data.samples import Samples
 class ImageDataset:
     """Options that all datasets of pictures share."""
 
-    classes: ClassVar[int] = 10
     test_split: ClassVar[str] = "test"
 
     size: int
@@ -25,6 +25,11 @@ class ImageDataset:
     limit: int
     flip: bool
     split: str
+
+    @property
+    def classes(self) -> int:
+        """How many the whole source has, whatever part of it is asked for."""
+        return 10
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -44,19 +49,19 @@ class ImageDataset:
         if not self.limit:
             return None
         every = replace(self, limit=0).load()
-        if len(every) <= self.limit:
-            return None
-        return Samples(every.values[self.limit :], None if every.labels is None else every.labels[self.limit :])
+        return every.take(slice(self.limit, None)) if len(every) > self.limit else None
 
-    def pack(self, pictures: np.ndarray, labels: np.ndarray | None) -> Samples:
-        """Pictures already in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), in the asked size and channels."""
+    def pack(self, pictures: np.ndarray, labels: np.ndarray | None, names: Sequence[str] = ()) -> Samples:
+        """Pictures already in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), in the asked size and channels.
+
+        ``limit`` takes their head: the well-known datasets are published in random order.
+        """
         if self.limit:
             pictures, labels = pictures[: self.limit], None if labels is None else labels[: self.limit]
-        if labels is not None and (np.asarray(labels) < 0).any():  # STL-10 marks "no label" by -1
-            labels = None
-        return Samples(
-            resized(pictures, self.size, self.channels), None if labels is None else np.asarray(labels, np.int64)
-        )
+        packed = resized(pictures, self.size, self.channels)
+        if labels is None or not self.classes:
+            return Samples(packed)
+        return Samples(packed, np.asarray(labels, np.int64), tuple(names), self.classes)
 
 
 def resized(pictures: np.ndarray, size: int, channels: int) -> np.ndarray:

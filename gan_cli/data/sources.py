@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -70,10 +70,14 @@ class WebDataset(ImageDataset):
 
     def load(self) -> Samples:
         with self.opened() as dataset:
-            return self.pack(np.asarray(dataset.data), np.asarray(self.targets(dataset)))
+            return self.pack(np.asarray(dataset.data), np.asarray(self.targets(dataset)), self.names(dataset))
 
     def targets(self, dataset: Any) -> Any:
         return dataset.targets
+
+    def names(self, dataset: Any) -> Sequence[str]:
+        """What the classes are called, by label; nothing where they are digits."""
+        return ()
 
 
 class MNIST(WebDataset):
@@ -88,10 +92,11 @@ class MNIST(WebDataset):
 
 
 class FashionMNIST(MNIST):
-    pass
+    def names(self, dataset: Any) -> Sequence[str]:
+        return dataset.classes
 
 
-class KMNIST(MNIST):
+class KMNIST(FashionMNIST):
     pass
 
 
@@ -111,6 +116,9 @@ class CIFAR10(WebDataset):
     def open(self, datasets: Any, root: Path) -> Any:
         return datasets.CIFAR10(str(root), train=self.split == "train", download=True)
 
+    def names(self, dataset: Any) -> Sequence[str]:
+        return dataset.classes
+
 
 class SVHN(WebDataset):
     files = "train_32x32.mat, test_32x32.mat or extra_32x32.mat"
@@ -125,6 +133,13 @@ class SVHN(WebDataset):
 class STL10(SVHN):
     files = "stl10_binary.tar.gz or its unpacked folder stl10_binary"
 
+    @property
+    def classes(self) -> int:
+        return 0 if "unlabeled" in self.split else 10
+
+    def names(self, dataset: Any) -> Sequence[str]:
+        return dataset.classes
+
     def open(self, datasets: Any, root: Path) -> Any:
         return datasets.STL10(str(root), split=self.split, download=True)
 
@@ -132,7 +147,9 @@ class STL10(SVHN):
 class PictureFiles(WebDataset):
     """A torchvision dataset that decodes a file at a time: done once, then read from a cache."""
 
-    classes = 0
+    @property
+    def classes(self) -> int:
+        return 0
 
     def load(self) -> Samples:
         with self.opened() as dataset:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
 
 import numpy as np
 
@@ -24,12 +23,14 @@ class Stacked(ImageDataset):
         limit: of the pictures that are stacked.
     """
 
-    classes: ClassVar[int] = 1000
-
     root: str
     source: str
     stacks: int
     seed: int
+
+    @property
+    def classes(self) -> int:
+        return 1000
 
     def glyphs(self) -> Samples:
         """The pictures that are stacked: (N, 1, size, size) with labels 0 to 9."""
@@ -46,7 +47,7 @@ class Stacked(ImageDataset):
         values = np.empty((self.stacks, self.size, self.size, 3), np.uint8)  # channels last, as they are drawn
         for channel in range(3):
             values[..., channel] = glyphs.values[rows[:, channel], 0]
-        return Samples(values.transpose(0, 3, 1, 2), glyphs.labels[rows] @ np.array([100, 10, 1]))
+        return Samples(values.transpose(0, 3, 1, 2), glyphs.labels[rows] @ np.array([100, 10, 1]), classes=self.classes)
 
     def held_out(self) -> Samples | None:
         return replace(self, split="test", limit=0).load() if self.split == "train" else None

@@ -85,7 +85,7 @@ def some(samples: Samples, count: int, seed: int) -> Samples:
     if len(samples) <= count:
         return samples
     rows = np.sort(np.random.default_rng(seed).choice(len(samples), count, replace=False))
-    return Samples(samples.values[rows], None if samples.labels is None else samples.labels[rows])
+    return samples.take(rows)
 
 
 def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samples:

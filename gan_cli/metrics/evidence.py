@@ -125,7 +125,7 @@ class Outline(Evidence):
     def __init__(self, shape: tuple[int, ...], classes: int, *, planned: int, **known: Any) -> None:
         blank = np.zeros(1, np.uint8 if len(shape) == 3 else np.float32)
         labels = np.arange(planned) % classes if classes > 1 else None
-        samples = Samples(np.broadcast_to(blank, (planned, *shape)), labels)
+        samples = Samples(np.broadcast_to(blank, (planned, *shape)), labels, classes=classes)
         super().__init__(samples, samples, planned=planned, **known)
 
     @property

@@ -76,14 +76,23 @@ def _columns(count: int) -> int:
 
 
 def _some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | None) -> Tensor:
-    """Training samples to compare with; of a conditional run, one of the wanted class in each place if there is one."""
+    """Training samples to compare with; of a conditional run, of the wanted class in each place.
+
+    The place of a class that has no samples stays empty.
+    """
     order = torch.randperm(minibatches.count, generator=stream(seed, "real"))
     chosen = order[torch.arange(count) % minibatches.count]
+    empty = torch.zeros(count, dtype=torch.bool)
     if labels is not None and minibatches.labels is not None:
         of_class = minibatches.labels.cpu()[order]
         for label in labels.unique():
             places, members = (labels == label).nonzero()[:, 0], order[of_class == label]
             if len(members):
                 chosen[places] = members[torch.arange(len(places)) % len(members)]
+            else:
+                empty[places] = True
     values = minibatches.values[chosen.to(minibatches.values.device)].cpu()
-    return values.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2) if minibatches.is_image else values
+    if not minibatches.is_image:
+        return values[~empty]
+    values[empty] = 0
+    return values.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -29,9 +29,15 @@ class Options(BaseModel):
 
 
 class Choice(Options):
-    """The keys of one option of a group, such as ``loss=minimax``; ``name`` is the option's own."""
+    """The keys of one option of a group, such as ``loss=minimax``; ``name`` is the option's own.
+
+    Attributes:
+        before: what a key was before it existed, where a saved config without it does not mean its YAML's value.
+    """
 
     name: str
+
+    before: ClassVar[dict[str, Any]] = {}
 
     def keywords(self) -> dict[str, Any]:
         """The options as keyword arguments of the class they configure."""

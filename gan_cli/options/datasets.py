@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -53,6 +53,10 @@ class FolderOptions(ImageOptions):
     root: Text
     path: Text
     split: Literal["all", "train", "test"]  # type: ignore[assignment]
+    allow_missing: bool
+    rules: Literal[1, 2]
+
+    before: ClassVar[dict[str, Any]] = {"rules": 1}
 
 
 class PointOptions(Choice):
