@@ -199,5 +199,5 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
         minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
     if not config.conditional:
         minibatches.labels = None
-    sampler = Sampler(ema.network if ema else generator, prior, config, classes, device)
+    sampler = Sampler(ema.network if ema else generator, prior, config, classes, device, samples.names)
     return Setup(config, device, precision, dataset, samples, minibatches, game, players, ema, sampler)

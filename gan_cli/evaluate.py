@@ -84,7 +84,7 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
         discriminator.load_state_dict(state["networks"]["discriminator"])
     except RuntimeError as error:
         raise UserError(f"checkpoint={path}: its weights do not fit: {str(error).splitlines()[0]}") from error
-    sampler = Sampler(generator, library.build("prior", trained.prior), trained, classes, device)
+    sampler = Sampler(generator, library.build("prior", trained.prior), trained, classes, device, training.names)
     evidence = Evidence(
         training=training,
         real=training,

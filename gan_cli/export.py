@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr
@@ -23,15 +24,21 @@ def safetensors(found: Trained, path: Path) -> None:
 
 
 def torch_program(found: Trained, path: Path) -> None:
-    """A graph that ``torch.export.load(path).module()(z)`` runs without this package."""
-    program = _program(found, "torch")
+    """A graph that ``torch.export.load(path).module()(z)`` runs without this package.
+
+    The names of the classes, where they have names, are the JSON of its extra file ``classes.json``.
+    """
+    program, about = _program(found, "torch"), {"classes.json": json.dumps(found.sampler.names)}
     with replacing(path) as aside, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No complete tensor found")  # of a buffer that shares another's memory
-        torch.export.save(program, aside)
+        torch.export.save(program, aside, extra_files=about if found.sampler.names else None)
 
 
 def onnx(found: Trained, path: Path) -> None:
-    """A graph with inputs z (batch, latent) float32, labels (batch,) int64, and output samples (batch, …) float32."""
+    """A graph with inputs z (batch, latent) float32, labels (batch,) int64, and output samples (batch, …) float32.
+
+    The names of the classes, where they have names, are the JSON of its metadata ``classes``.
+    """
     inputs = ["z", "labels"] if found.sampler.classes else ["z"]
     program = torch.onnx.export(
         _program(found, "onnx"),
@@ -42,6 +49,8 @@ def onnx(found: Trained, path: Path) -> None:
         verbose=False,
     )
     assert program
+    if found.sampler.names:
+        program.model.metadata_props["classes"] = json.dumps(found.sampler.names)
     with replacing(path) as aside:
         program.save(aside)
 

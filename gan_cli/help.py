@@ -17,7 +17,7 @@ gan-train: train generative adversarial networks
   gan-train                                   a DCGAN on the digits that ship with it
   gan-train steps=10000 batch_size=128        any key can be set
   gan-train loss=minimax dataset=mnist        any group can be chosen
-  gan-train dataset=image_folder dataset.path=~/pictures
+  gan-train dataset=image_folder dataset.path=~/pictures    a folder or zip; its folders are the classes: --help dataset
   gan-train dataset=ring architecture=mlp     points in the plane instead of pictures
   gan-train discriminator.steps=5 discriminator.lr=4e-4
   gan-train resume=latest steps=20000         go on where a run stopped

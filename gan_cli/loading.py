@@ -56,4 +56,5 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     except RuntimeError as error:
         raise UserError(f"{key}={where}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
     prior = library.build("prior", config.prior)
-    return Trained(Sampler(generator.eval().requires_grad_(False), prior, config, found.classes, place), found)
+    generator.eval().requires_grad_(False)
+    return Trained(Sampler(generator, prior, config, found.classes, place, found.names), found)

@@ -145,6 +145,8 @@ class Run:
         """Trains to the end, and says how it went in ``status.json`` whatever happens."""
         self.begin()
         log.info("%s", describe(self.setup))
+        if told := self.setup.samples.told():
+            log.info("classes: %s", told)
         reason = None
         try:
             self._train()
@@ -238,6 +240,8 @@ class Run:
                 "value": self.evaluations.best,
                 "step": self.evaluations.best_step,
             }
+        if self.setup.samples.names:
+            facts["classes"] = list(self.setup.samples.names)
         facts["environment"] = self.environment
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 

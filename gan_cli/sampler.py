@@ -23,10 +23,20 @@ class Sampler:
         prior: ``.sample(n, device, generator)`` → latents (n, size).
         config: the run's typed config.
         classes: number of labels of a conditional generator, else 0.
+        names: of those classes, by label, where they have names.
     """
 
-    def __init__(self, network: nn.Module, prior: Any, config: Config, classes: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        prior: Any,
+        config: Config,
+        classes: int,
+        device: torch.device,
+        names: Sequence[str] = (),
+    ) -> None:
         self.network, self.prior, self.config, self.classes, self.device = network, prior, config, classes, device
+        self.names = tuple(names) if classes else ()
 
     def latents(self, n: int, seed: int) -> Tensor:
         """The ``n`` latents of a seed, float32 (n, size); the same on every device."""

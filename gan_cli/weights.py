@@ -19,7 +19,10 @@ FILE = "generator.safetensors"
 
 @dataclass(frozen=True)
 class Weights:
-    """``folder`` is the run folder, or the one of the exported file; ``ema``: whether these are the moving average."""
+    """``folder`` is the run folder, or the one of the exported file; ``ema``: whether these are the moving average.
+
+    ``names`` are those of the ``classes``, by label, where they have names.
+    """
 
     folder: Path
     step: int
@@ -28,6 +31,7 @@ class Weights:
     classes: int
     ema: bool
     tensors: dict[str, Tensor]
+    names: tuple[str, ...] = ()
 
 
 def find(where: str, key: str, ema: bool) -> Weights:
@@ -54,6 +58,7 @@ def find(where: str, key: str, ema: bool) -> Weights:
         state["classes"],
         averaged,
         state["ema"] if averaged else state["networks"]["generator"],
+        tuple(state["data"].get("names", ())) if state["classes"] else (),
     )
 
 
@@ -66,6 +71,7 @@ def write(weights: Weights, path: Path) -> None:
         "step": weights.step,
         "shape": weights.shape,
         "classes": weights.classes,
+        "names": weights.names,
         "ema": weights.ema,
         "config": weights.config,
     }
@@ -94,7 +100,14 @@ def read(path: Path, key: str, ema: bool) -> Weights:
             raise UserError(f"{key}={path}: {about.name} is from another version of gan-sample: export it again")
         shape = tuple(facts["shape"])
         found = Weights(
-            path.parent, facts["step"], dict(facts["config"]), shape, facts["classes"], facts["ema"], load_file(path)
+            path.parent,
+            facts["step"],
+            dict(facts["config"]),
+            shape,
+            facts["classes"],
+            facts["ema"],
+            load_file(path),
+            tuple(facts.get("names", ())),
         )
     except UserError:
         raise

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+SHOWN = 20  # classes in a line of the log
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -73,6 +75,14 @@ class Samples:
             return self
         names = tuple(data.get("names", self.names[:classes]))
         return replace(self, classes=classes, names=names if len(names) == classes else ())
+
+    def told(self) -> str:
+        """The names of the classes with their labels, and how many samples each has; empty without names."""
+        if self.labels is None or not self.names:
+            return ""
+        counts = np.bincount(self.labels, minlength=self.classes)
+        words = [f"{label} {name} ({counts[label]:,})" for label, name in enumerate(self.names[:SHOWN])]
+        return ", ".join(words) + (f" and {self.classes - SHOWN} more" if self.classes > SHOWN else "")
 
     def fingerprint(self) -> str:
         """Tells one set of samples from another: a hash of their number, shape and up to 4,096 of them."""

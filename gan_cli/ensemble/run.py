@@ -104,6 +104,8 @@ class EnsembleRun:
             self._take_in()
             self.status("running")
             log.info("%d seeds at once, each: %s", len(self.seeds), describe(self.ensemble.setup))
+            if told := self.ensemble.setup.samples.told():
+                log.info("classes: %s", told)
             if not self.config.compile and self.config.steps >= LONG:
                 log.info("compile=true takes a minute or two at the start and trains up to twice as fast")
             self._train()

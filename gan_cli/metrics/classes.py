@@ -75,11 +75,12 @@ class Modes(Metric):
             seen, classes = seen @ 10 ** np.arange(seen.shape[1])[::-1], 10 ** seen.shape[1]
             shares = np.ones(classes)
         counts = np.bincount(seen, minlength=classes)
+        keys = [f"class_share/{name}" for name in evidence.training.names or range(classes)]
         return {
             "modes": int((counts > 0).sum()),
             "of_modes": classes,
             "mode_kl": kl(counts, shares),
-            **{f"class_share/{i}": float(share) for i, share in enumerate(counts / counts.sum()) if classes <= 20},
+            **(dict(zip(keys, (counts / counts.sum()).tolist(), strict=True)) if classes <= 20 else {}),
         }
 
 

@@ -14,6 +14,7 @@ from gan_cli.game import Statistics
 from gan_cli.pictures import grid, plot, save_png
 from gan_cli.random import stream
 from gan_cli.sampler import Sampler
+from gan_cli.titles import titled, titles
 
 POINTS_PER_PICTURE = 25
 
@@ -43,6 +44,7 @@ class SampleGrids:
         self.labels = torch.arange(count) % sampler.classes if sampler.classes else None
         self.latents = sampler.latents(count, seed)
         self.columns = min(count, sampler.classes if 1 < sampler.classes <= 20 else _columns(count))
+        self.titles = [] if self.labels is None else titles(self.labels.tolist(), self.columns, sampler.names)
         self.real = _some_real(minibatches, count, seed, self.labels)
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
@@ -62,7 +64,10 @@ class SampleGrids:
             listener(samples)
 
     def _write(self, samples: Tensor, name: str) -> None:
-        image = grid(samples, self.columns) if self.is_image else plot(samples.numpy(), self.real.numpy())
+        if self.is_image:
+            image = titled(grid(samples, self.columns), self.titles)
+        else:
+            image = plot(samples.numpy(), self.real.numpy())
         try:
             save_png(image, self.folder / name)
         except OSError as error:

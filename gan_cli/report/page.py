@@ -64,7 +64,7 @@ def _facts(run: Run, keys: Sequence[str], points: int, steps: int, side: int) ->
     return {
         "name": run.name,
         "folder": str(run.folder),
-        **{key: status.get(key) for key in ("status", "reason", "step", "seconds", "environment")},
+        **{key: status.get(key) for key in ("status", "reason", "step", "seconds", "classes", "environment")},
         "settings": {key: run.config.get(key) for key in keys},
         "commands": run.commands,
         "results": run.results,

@@ -12,8 +12,10 @@ from gan_cli import screen
 from gan_cli.errors import UserError
 from gan_cli.loading import Trained
 from gan_cli.priors import Uniform
+from gan_cli.sampler import Sampler
 from gan_cli.sampling.grammar import numbers, terms
 from gan_cli.sampling.keys import PICTURES, Sampling
+from gan_cli.sampling.labels import labels_of
 
 SHEET = 10_000  # pictures on one sheet or in one animation
 AT_ONCE = 1024  # samples in memory before they are written
@@ -29,25 +31,33 @@ class Shot:
 
 def misfits(config: Sampling, found: Trained) -> list[str]:
     """One line for each key that asks for what this generator cannot draw."""
-    problems, classes = [], found.sampler.classes
-    labels = numbers(config.label) if config.label else []
-    if labels and not classes:
+    problems, sampler = [], found.sampler
+    shared = config.mode in ("interpolation", "arithmetic")
+    labels = []
+    if config.label and not sampler.classes:
         problems.append(f"label={config.label}: this generator is not conditional: leave it out")
-    elif labels and max(labels) >= classes:
-        problems.append(f"label={config.label}: {max(labels)} is out of range: the labels are 0 to {classes - 1}")
-    elif classes and not labels and config.mode in ("interpolation", "arithmetic"):
-        problems.append(f"label: is missing: the pictures of {config.mode}=… share one, such as label=0")
+    elif config.label:
+        try:
+            labels = asked(config, sampler)
+        except ValueError as error:
+            problems.append(f"label={config.label}: {error}")
+    elif sampler.classes and shared:
+        first = sampler.names[0] if sampler.names else 0
+        problems.append(f"label: is missing: the pictures of {config.mode}=… share one, such as label={first}")
+    if len(labels) > 1 and shared:
+        one = sampler.names[labels[0]] if sampler.names else labels[0]
+        problems.append(f"label={config.label}: the pictures of {config.mode}=… share one label, such as label={one}")
     if config.interpolation == "spherical" and isinstance(found.sampler.prior, Uniform):
         problems.append("interpolation=spherical: leaves the cube of prior=uniform: use interpolation=linear")
     if not _makes_pictures(found):
-        asked = {"interpolation": config.interpolation, "arithmetic": config.arithmetic, "columns": config.columns}
-        asked["format"] = config.format if config.format == "png" else None
+        foreign = {"interpolation": config.interpolation, "arithmetic": config.arithmetic, "columns": config.columns}
+        foreign["format"] = config.format if config.format == "png" else None
         problems += [
             f"{key}={value}: is for pictures, and this generator makes points: leave it out"
-            for key, value in asked.items()
+            for key, value in foreign.items()
             if value is not None
         ]
-    elif config.kind not in ("png", "npz") and (count := _count(config, classes)) > SHEET:
+    elif config.kind not in ("png", "npz") and (count := _count(config, len(labels))) > SHEET:
         problems.append(
             f"format={config.kind}: would hold {count:,} pictures, at most {SHEET:,} fit: "
             + ("use format=png or npz" if config.mode == PICTURES else "name fewer seeds")
@@ -59,21 +69,31 @@ def _makes_pictures(found: Trained) -> bool:
     return len(found.weights.shape) == 3
 
 
-def _count(config: Sampling, classes: int) -> int:
+def asked(config: Sampling, sampler: Sampler) -> list[int]:
+    """The labels that are typed, none if none are.
+
+    Raises:
+        ValueError: if this generator has no such labels.
+    """
+    return labels_of(config.label, sampler.names, sampler.classes) if config.label else []
+
+
+def _count(config: Sampling, labels: int) -> int:
     seeds = len(numbers(config.seeds_text))
     if config.mode == "interpolation":
         return seeds * config.frames
     if config.arithmetic:
         return len(terms(config.arithmetic)) + 1
-    return seeds * (len(numbers(config.label)) if config.label else 1)
+    return seeds * max(1, labels)
 
 
-def shots(config: Sampling, classes: int) -> list[Shot]:
+def shots(config: Sampling, sampler: Sampler) -> list[Shot]:
     """Each seed with each label asked for; without any, each seed with the label that is its own."""
     seeds = numbers(config.seeds_text)
-    if not classes:
+    if not sampler.classes:
         return [Shot(seed, None) for seed in seeds]
-    return [Shot(s, label) for s in seeds for label in (numbers(config.label) if config.label else [s % classes])]
+    labels = asked(config, sampler)
+    return [Shot(seed, label) for seed in seeds for label in (labels or [seed % sampler.classes])]
 
 
 def drawn(found: Trained, wanted: Sequence[Shot], truncation: float | None) -> Iterator[tuple[Sequence[Shot], Tensor]]:

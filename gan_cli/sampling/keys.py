@@ -26,7 +26,14 @@ def _readable(reader: Callable[[str], Any]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be labels, by number or name, such as 3, 0-9 or cat,dog")
+    return text
+
+
 Numbers = Annotated[Text, _readable(numbers)]
+Labels = Annotated[Text, AfterValidator(_named)]
 Sum = Annotated[Text, _readable(terms)]
 
 
@@ -38,7 +45,7 @@ class Sampling(Options):
     device: Device
     seeds: Numbers
     n: Count | None
-    label: Numbers | None
+    label: Labels | None
     truncation: Annotated[float, Field(ge=0, le=1)] | None
     format: Literal["grid", "png", "npz", "strip", "gif", "mp4"] | None
     columns: Count | None
@@ -136,11 +143,8 @@ def _numbers(config: Sampling, typed: Collection[str]) -> list[str]:
     key, text = ("n", shown(config.n)) if config.n else ("seeds", config.seeds)
     if config.mode == "interpolation" and len(numbers(config.seeds_text)) < 2:
         problems.append(f"{key}={text}: an interpolation needs two seeds or more, such as seeds=0,1")
-    if config.label and config.mode in ("interpolation", "arithmetic") and len(numbers(config.label)) > 1:
-        problems.append(f"label={config.label}: the pictures of {config.mode}=… share one label, such as label=3")
-    for key, text in (("seeds", config.seeds_text), ("label", config.label or "0")):
-        if config.mode == PICTURES and len(set(numbers(text))) < len(numbers(text)):
-            problems.append(f"{key}={text}: names a number twice: name each once")
+    if config.mode == PICTURES and len(set(numbers(config.seeds_text))) < len(numbers(config.seeds_text)):
+        problems.append(f"seeds={config.seeds_text}: names a number twice: name each once")
     return problems
 
 
@@ -180,7 +184,9 @@ def name_of(config: Sampling) -> str:
     if not config.ema and not config.export:
         words += ["without-ema"]
     name = re.sub(r"[^\w.,+-]", "", "-".join(words))
-    return name if len(name) <= 120 else f"{name[:100]}-{blake2b(name.encode(), digest_size=6).hexdigest()}"
+    if len(name.encode()) <= 120:
+        return name
+    return f"{name.encode()[:100].decode(errors='ignore')}-{blake2b(name.encode(), digest_size=6).hexdigest()}"
 
 
 SAMPLING = Tool(

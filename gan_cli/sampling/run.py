@@ -20,10 +20,12 @@ from gan_cli.library import Library
 from gan_cli.loading import Trained, trained
 from gan_cli.pictures import as_bytes, grid, plot, save_png
 from gan_cli.sampling import files
-from gan_cli.sampling.draw import Shot, drawn, misfits, samples, shots
+from gan_cli.sampling.draw import Shot, asked, drawn, misfits, samples, shots
 from gan_cli.sampling.grammar import numbers, terms
 from gan_cli.sampling.keys import ENDINGS, Sampling, name_of
+from gan_cli.sampling.labels import file_words
 from gan_cli.sampling.ways import legs, loop, summed
+from gan_cli.titles import titled, titles
 
 REAL = 2000  # points of the data under those of the generator
 
@@ -77,58 +79,66 @@ def _path(config: Sampling, folder: Path, step: str) -> Path:
 
 def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
     """Every seed a sample of its own, in any of three formats."""
-    wanted = shots(config, found.sampler.classes)
+    wanted = shots(config, found.sampler)
+    words = file_words(found.sampler.names, found.sampler.classes)
     is_image = len(found.weights.shape) == 3
     parts = drawn(found, wanted, config.truncation)
     what = f"{len(wanted)} {'picture' if is_image else 'point'}{'s' * (len(wanted) > 1)}"
     if config.kind == "png":
         first = next(parts)  # if it fails, nothing is made
         with _output(config, found.weights.folder, found.weights.step) as path:
-            _write_each(chain([first], parts), wanted, path)
+            _write_each(chain([first], parts), wanted, path, words)
     elif config.kind == "npz":
         values = torch.cat([as_bytes(part) if is_image else part for _, part in parts])
         with _output(config, found.weights.folder, found.weights.step) as path:
-            files.write_npz(path, _arrays(values, wanted, is_image))
+            files.write_npz(path, _arrays(values, wanted, is_image, found.sampler.names))
     else:
         values = torch.cat([part for _, part in parts])
-        columns = config.columns or _columns(config, found.sampler.classes, len(wanted))
-        sheet = grid(values, columns) if is_image else plot(values.numpy(), _real(found, library))
+        columns = config.columns or _columns(config, found, len(wanted))
+        if is_image:
+            above = titles([shot.label or 0 for shot in wanted], columns, found.sampler.names)
+            sheet = titled(grid(values, columns), above)
+        else:
+            sheet = plot(values.numpy(), _real(found, library))
         with _output(config, found.weights.folder, found.weights.step) as path:
             save_png(sheet, path)
     return what, path
 
 
-def _write_each(parts: Iterable[tuple[Sequence[Shot], Tensor]], wanted: Sequence[Shot], folder: Path) -> None:
+def _write_each(
+    parts: Iterable[tuple[Sequence[Shot], Tensor]], wanted: Sequence[Shot], folder: Path, words: Sequence[str]
+) -> None:
     """A file for each picture; if that is interrupted, says how many are there."""
     try:
         with ThreadPoolExecutor() as pool:
             for part, pictures in parts:
-                list(pool.map(_save, part, as_bytes(pictures), repeat(folder)))
+                list(pool.map(_save, part, as_bytes(pictures), repeat(folder), repeat(words)))
     except KeyboardInterrupt:
-        there = sum(_file(shot, folder).exists() for shot in wanted)
+        there = sum(_file(shot, folder, words).exists() for shot in wanted)
         print(f"gan-sample: {there} of {len(wanted)} pictures are in {folder}", file=sys.stderr)
         raise
 
 
-def _save(shot: Shot, pixels: Tensor, folder: Path) -> None:
-    save_png(files.image_of(pixels), _file(shot, folder))
+def _save(shot: Shot, pixels: Tensor, folder: Path, words: Sequence[str]) -> None:
+    save_png(files.image_of(pixels), _file(shot, folder, words))
 
 
-def _file(shot: Shot, folder: Path) -> Path:
-    label = "" if shot.label is None else f"-label-{shot.label}"
+def _file(shot: Shot, folder: Path, words: Sequence[str]) -> Path:
+    label = "" if shot.label is None else f"-label-{words[shot.label]}"
     return folder / f"seed-{shot.seed:07d}{label}.png"
 
 
-def _arrays(values: Tensor, wanted: list[Shot], is_image: bool) -> dict[str, np.ndarray]:
+def _arrays(values: Tensor, wanted: list[Shot], is_image: bool, names: Sequence[str]) -> dict[str, np.ndarray]:
     arrays = {"images" if is_image else "points": values.numpy(), "seeds": np.array([shot.seed for shot in wanted])}
     if wanted[0].label is not None:
         arrays["labels"] = np.array([shot.label for shot in wanted])
+        arrays |= {"names": np.array(names)} if names else {}
     return arrays
 
 
-def _columns(config: Sampling, classes: int, count: int) -> int:
+def _columns(config: Sampling, found: Trained, count: int) -> int:
     """One column for each label where that can be read, else about as many columns as rows."""
-    labels = len(numbers(config.label)) if config.label else classes
+    labels = len(asked(config, found.sampler)) or found.sampler.classes
     return min(count, labels) if 1 < labels <= 20 else math.isqrt(count - 1) + 1
 
 
@@ -171,7 +181,7 @@ def _strip(config: Sampling, found: Trained, latents: Tensor, columns: int) -> P
 
 
 def _samples(config: Sampling, found: Trained, latents: Tensor) -> Tensor:
-    labels = torch.full((len(latents),), numbers(config.label)[0]) if config.label else None
+    labels = torch.full((len(latents),), asked(config, found.sampler)[0]) if config.label else None
     return samples(found, latents, range(len(latents)), labels, config.truncation)
 
 
