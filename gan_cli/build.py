@@ -11,6 +11,7 @@ from torch import nn
 
 from gan_cli import cpu, distributed
 from gan_cli.config import Config
+from gan_cli.data.identity import trained_on
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.ema import EMA
@@ -117,7 +118,7 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
     """Loads the data and builds the game on the device.
 
     Args:
-        state: of the checkpoint that is continued: it says what precision=auto and the classes have been so far.
+        state: of the checkpoint that is continued: the precision it has computed in, and what its data were.
         like: of another seed; its data are shared.
 
     Raises:
@@ -131,11 +132,12 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
     dataset = like.dataset if like else library.build("dataset", config.dataset)
     try:
         with distributed.first_of_machine():
-            samples = like.samples if like else dataset.load()
+            if like:
+                samples = like.samples
+            else:
+                samples = trained_on(dataset, config.dataset.name, state["data"]) if state else dataset.load()
     except ValueError as error:
         raise error if isinstance(error, UserError) else UserError(f"dataset={config.dataset.name}: {error}") from error
-    if state:
-        samples = samples.as_in(state["data"])
     classes = label_count(config, samples.classes)
     prior = library.build("prior", config.prior)
     loss = library.build("loss", config.loss)

@@ -16,6 +16,7 @@ from rich.table import Table
 from gan_cli import __version__, checkpoint, screen
 from gan_cli.build import networks, pick_device
 from gan_cli.config import from_saved
+from gan_cli.data.identity import trained_on
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, provenance, some
@@ -70,12 +71,7 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
     folder, path, state = checkpoint.find(str(config.checkpoint), "checkpoint")
     trained, device = from_saved(state["config"], library), pick_device(config.device)
     dataset = library.build("dataset", _placed(trained.dataset, config.dataset))
-    training = dataset.load().as_in(state["data"])
-    if training.fingerprint() != state["data"]["fingerprint"]:
-        raise UserError(
-            f"dataset={trained.dataset.name}: not the samples the checkpoint was trained on: "
-            "point dataset.root or dataset.path at them"
-        )
+    training = trained_on(dataset, trained.dataset.name, state["data"])
     shape, classes = training.shape, state["classes"]
     generator, discriminator = networks(trained, library, shape, classes, device)
     averaged = config.ema and bool(state["ema"])

@@ -8,6 +8,7 @@ import torch
 
 from gan_cli import __version__
 from gan_cli.build import Setup
+from gan_cli.data.identity import identity_of, require_same
 from gan_cli.errors import Diverged, UserError
 
 
@@ -16,12 +17,7 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
     return {
         "version": __version__,
         "config": setup.config.saved(),
-        "data": {
-            "fingerprint": setup.samples.fingerprint(),
-            "shape": list(setup.samples.shape),
-            "classes": setup.samples.classes,
-            "names": list(setup.samples.names),
-        },
+        "data": identity_of(setup.samples),
         "classes": setup.sampler.classes,
         "step": step,
         "precision": setup.precision,
@@ -37,11 +33,7 @@ def restore(setup: Setup, state: dict[str, Any]) -> int:
     Raises:
         UserError: if the data or the weights are not those of the checkpoint.
     """
-    if state["data"]["fingerprint"] != setup.samples.fingerprint():
-        raise UserError(
-            f"dataset={setup.config.dataset.name}: its pictures are not those the checkpoint was trained on: "
-            "point dataset.root or dataset.path at them"
-        )
+    require_same(setup.samples, setup.config.dataset.name, state["data"])
     try:
         for player in setup.players:
             player.network.load_state_dict(state["networks"][player.name])

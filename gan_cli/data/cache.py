@@ -4,89 +4,115 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import logging
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from gan_cli import screen
-from gan_cli.data.images import decoded
+from gan_cli.data.decoding import Decoding, PictureSource, extents_of
+from gan_cli.data.formats import Unranged, decoder
+from gan_cli.data.pack import Contents, Pack, Unreadable
 from gan_cli.errors import UserError
-from gan_cli.replacing import replacing
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CachedPictures:
-    """``values``: uint8 (N, C, H, W), read from the disk as needed; ``unreadable``: positions that were left out."""
+    """``values``: uint8 (N, C, H, W), read from the disk as needed; what was left out; a hash; what decoded them."""
 
     values: np.ndarray
-    unreadable: list[int]
+    unreadable: list[Unreadable]
+    digest: str
+    decoder: str | None
 
 
-def cached_pictures(
-    root: Path,
-    identity: Sequence[Any],
-    count: int,
-    picture: Callable[[int], Image.Image],
-    size: int,
-    channels: int,
-) -> CachedPictures:
-    """Decodes ``picture(0) … picture(count − 1)``, or reads what an earlier run decoded from the same ``identity``.
+def cached_pictures(root: Path, source: PictureSource, size: int, channels: int) -> CachedPictures:
+    """The pictures of a source, decoded now, or read from what an earlier run decoded from the same files.
+
+    What cannot be kept under ``root`` is decoded into memory, with a warning.
 
     Raises:
-        UserError: if the cache cannot be written.
+        UserError: if there is not enough memory for that.
     """
-    tag = hashlib.blake2b(json.dumps([1, *identity]).encode(), digest_size=8).hexdigest()
-    folder = root.expanduser() / "cache"
-    pixels, about = folder / f"{tag}.u8", folder / f"{tag}.json"
-    if not about.is_file():
+    pack = _pack(root, source, size, channels, decoder())
+    found = pack.read()
+    if found and any(_opens(source, entry.index) for entry in found[1].unreadable if entry.passing):
+        log.info("pictures that could not be read before can be read now: all are decoded again")
+        found = None
+    if found is None:
+        found = _decode(source, size, channels, pack)
+    values, contents = found
+    for note in contents.notes:
+        log.warning("%s", note)
+    return CachedPictures(values, contents.unreadable, contents.digest, decoder() if source.rules > 1 else None)
+
+
+def decoded_by_others(root: Path, source: PictureSource, size: int, channels: int) -> Iterator[CachedPictures]:
+    """The same pictures as other versions of the decoder left them in the cache."""
+    own = _pack(root, source, size, channels, decoder())
+    tag, dash, _ = own.about.stem.partition("-")
+    for about in sorted(own.about.parent.glob(f"{tag}-*.json")) if dash else []:
+        other = about.stem.removeprefix(f"{tag}-")
+        if about != own.about and (found := _pack(root, source, size, channels, other).read()):
+            yield CachedPictures(found[0], found[1].unreadable, found[1].digest, other)
+
+
+def _pack(root: Path, source: PictureSource, size: int, channels: int, decoded_by: str) -> Pack:
+    stands_for = [source.rules, *source.identity, size, channels, *(source.range or ())]
+    name = hashlib.blake2b(json.dumps(stands_for).encode(), digest_size=8).hexdigest()
+    if source.rules > 1:
+        name = f"{name}-{decoded_by}"
+    return Pack(root.expanduser() / "cache", name, len(source.items), (size, size, channels))
+
+
+def _decode(source: PictureSource, size: int, channels: int, pack: Pack) -> tuple[np.ndarray, Contents]:
+    """Decodes all pictures, into the pack, or into memory where it cannot be written."""
+    told = dict.fromkeys(("I;16", "I", "F"), source.range) if source.range else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the decoder; what it cannot read is named
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _decode(pixels, about, count, picture, size, channels)
-        except OSError as error:
-            raise UserError(f"dataset.root={root}: cannot keep decoded pictures there: {error.strerror}") from error
-    facts = json.loads(about.read_text())
-    shape = (facts["kept"], size, size, channels)
-    if not facts["kept"]:
-        return CachedPictures(np.empty((0, channels, size, size), np.uint8), facts["unreadable"])
-    if pixels.stat().st_size != int(np.prod(shape)):
-        raise UserError(f"dataset.root={root}: {pixels} is damaged: delete it and {about.name}")
-    values = np.memmap(pixels, np.uint8, mode="c", shape=shape)
-    return CachedPictures(values.transpose(0, 3, 1, 2), facts["unreadable"])
+            work = Decoding(source, size, channels, told, {})
+            return _kept(pack, work) or _held(work)
+        except Unranged:
+            work = Decoding(source, size, channels, {}, extents_of(source))
+            return _kept(pack, work) or _held(work)
 
 
-def _decode(
-    pixels: Path, about: Path, count: int, picture: Callable[[int], Image.Image], size: int, channels: int
-) -> None:
-    def decode(index: int) -> bytes | None:
-        try:
-            with picture(index) as image:
-                return decoded(image, size, channels).tobytes()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what PIL raises for damaged files
-            return None
+def _kept(pack: Pack, work: Decoding) -> tuple[np.ndarray, Contents] | None:
+    try:
+        values = pack.mapped(pack.write(work.rows()))
+        contents = work.contents(values)
+        pack.describe(contents)
+    except OSError as error:
+        log.warning(
+            "decoded pictures cannot be kept in %s (%s): they are decoded into memory, again in each run",
+            *(pack.pixels.parent, error.strerror),
+        )
+        return None
+    return values, contents
 
-    unreadable = []
-    with (
-        replacing(pixels) as aside,
-        aside.open("wb") as file,
-        ThreadPoolExecutor() as pool,
-        screen.progress("decoding pictures", count) as tick,
-    ):
-        indices = iter(range(count))
-        while chunk := list(islice(indices, 512)):  # bounds how far decoding runs ahead of writing
-            for index, row in zip(chunk, pool.map(decode, chunk), strict=True):
-                if row is None:
-                    unreadable.append(index)
-                else:
-                    file.write(row)
-                tick()
-        file.flush()
-        os.fsync(file.fileno())
-    with replacing(about) as aside:
-        aside.write_text(json.dumps({"kept": count - len(unreadable), "unreadable": unreadable}))
+
+def _held(work: Decoding) -> tuple[np.ndarray, Contents]:
+    shape = (work.size, work.size, work.channels)
+    try:
+        values = np.frombuffer(bytearray().join(row.data for row in work.rows()), np.uint8).reshape(-1, *shape)
+    except MemoryError as error:
+        needed = len(work.source.items) * work.size**2 * work.channels / 2**20
+        raise UserError(
+            f"dataset.size={work.size}: {needed:,.0f} MiB of pictures do not fit into memory: "
+            "set dataset.root to where they can be kept"
+        ) from error
+    values = values.transpose(0, 3, 1, 2)
+    return values, work.contents(values)
+
+
+def _opens(source: PictureSource, index: int) -> bool:
+    try:
+        with source.open(source.items[index]):
+            return True
+    except Exception:
+        return False

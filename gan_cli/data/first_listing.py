@@ -6,12 +6,12 @@ their names as text, and only those were numbered of which the run saw a picture
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
+from gan_cli.data import archive
 from gan_cli.data.listing import RUNS, File, Listing, is_run
 
 
@@ -28,8 +28,8 @@ def listed(source: Path) -> Listing:
             if path.is_file() and not any(run in path.parents for run in runs)
         ]
     else:
-        with zipfile.ZipFile(source) as archive:
-            listing.entries = {member.filename: member for member in archive.infolist()}
+        with archive.opened(source) as packed:
+            listing.entries = {member.filename: member for member in packed.infolist()}
         found = [File(name, member.file_size, member.CRC) for name, member in listing.entries.items()]
     endings = tuple(Image.registered_extensions())
     listing.pictures = sorted(

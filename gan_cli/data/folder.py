@@ -6,18 +6,18 @@ import io
 import logging
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from gan_cli.data import first_listing
-from gan_cli.data.cache import cached_pictures
+from gan_cli.data import archive, first_listing
+from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
+from gan_cli.data.decoding import PictureSource
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.listing import File, Listing, listed, printable, readable
 from gan_cli.data.samples import Samples
@@ -32,13 +32,15 @@ class ImageFolder(ImageDataset):
 
     Args:
         allow_missing: go on with what is there even if more than half of the pictures cannot be used.
+        range: black and white of pictures deeper than 8 bits; None: by their modes.
         rules: 1 reads a folder as runs did before there were rules.
     """
 
     path: str
     root: str
-    allow_missing: bool
-    rules: int
+    allow_missing: bool = False
+    range: Sequence[float] | None = None
+    rules: int = 2
 
     @cached_property
     def source(self) -> Path:
@@ -46,6 +48,8 @@ class ImageFolder(ImageDataset):
         if source.is_dir() or zipfile.is_zipfile(source):
             return source
         what = "is neither a folder nor a zip file" if source.exists() else "does not exist"
+        if source.is_file() and archive.is_torn(source):
+            what = "is neither a folder nor a whole zip file (its end is missing)"
         raise UserError(f"dataset.path={self.path}: {what}: give a folder or .zip of pictures")
 
     @cached_property
@@ -63,6 +67,7 @@ class ImageFolder(ImageDataset):
         if not listing.pictures:
             told = listing.told() or "it is empty"
             raise UserError(f"dataset.path={self.path}: holds no pictures ({told}): {_endings()}")
+        archive.require_readable(self.path, (listing.entries[f.name] for f in listing.pictures if listing.entries))
         self._require_most(listing)
         return listing
 
@@ -125,33 +130,53 @@ class ImageFolder(ImageDataset):
         """Some of the pictures, decoded, with the labels they have in the whole source."""
         if self.class_names:
             files = [file for file in files if file.name in self._labels]
-        identity: list[Any] = [str(self.source.resolve()), files, self.size, self.channels]
-        archive = None if self.source.is_dir() else zipfile.ZipFile(self.source)
-
-        def picture(index: int) -> Image.Image:
-            if archive is None:
-                return Image.open(self.source / files[index].name)
-            return Image.open(io.BytesIO(archive.read(self.listing.entries[files[index].name])))
-
+        packed = None if self.source.is_dir() else archive.opened(self.source)
         try:
-            cached = cached_pictures(Path(self.root), identity, len(files), picture, self.size, self.channels)
+            cached = cached_pictures(Path(self.root), self._pictures(files, packed), self.size, self.channels)
         finally:
-            if archive is not None:
-                archive.close()
-        unreadable = [files[index].name for index in cached.unreadable]
+            if packed is not None:
+                packed.close()
+        return self._labelled(files, cached)
+
+    def decoded_by_others(self) -> Iterator[Samples]:
+        files = [file for file in self.chosen if not self.class_names or file.name in self._labels]
+        for cached in decoded_by_others(Path(self.root), self._pictures(files), self.size, self.channels):
+            yield self._labelled(files, cached)
+
+    def _pictures(self, files: Sequence[File], packed: zipfile.ZipFile | None = None) -> PictureSource:
+        whole = self.listing.pictures
+
+        def picture(file: File) -> Image.Image:
+            if packed is None:
+                return Image.open(self.source / file.name)
+            return Image.open(io.BytesIO(packed.read(self.listing.entries[file.name])))
+
+        return PictureSource(
+            [str(self.source.resolve()), *([files] if self.rules == 1 else [whole, [file.name for file in files]])],
+            files,
+            whole,
+            picture,
+            (self.range[0], self.range[1]) if self.range else None,
+            self.rules,
+        )
+
+    def _labelled(self, files: Sequence[File], cached: CachedPictures) -> Samples:
+        left_out = [entry.index for entry in cached.unreadable]
         if not len(cached.values):
             raise UserError(
                 f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "
-                f"e.g. {printable(files[0].name)}: give others"
+                f"e.g. {printable(files[0].name)} ({cached.unreadable[0].why}): give others"
             )
+        unreadable = [files[index].name for index in left_out]
         self._require_most(self.listing, unreadable)
         if told := self.listing.told(unreadable):
+            if unreadable:
+                told += f"; {printable(unreadable[0])}: {cached.unreadable[0].why}"
             log.log(logging.WARNING if unreadable or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
         labels = None
         if self.class_names:
-            every = np.array([self._labels[file.name] for file in files], np.int64)
-            labels = np.delete(every, cached.unreadable)
-        return Samples(cached.values, labels, tuple(self.class_names))
+            labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), left_out)
+        return Samples(cached.values, labels, tuple(self.class_names), digest=cached.digest, decoder=cached.decoder)
 
 
 def spread(files: Sequence[File], labels: Mapping[str, int], limit: int) -> list[File]:

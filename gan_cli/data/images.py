@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch.nn.functional import interpolate
 
 from gan_cli.data.samples import Samples
@@ -38,6 +37,10 @@ class ImageDataset:
     def load(self) -> Samples:
         """All pictures, packed."""
         raise AssertionError("a dataset defines load()")
+
+    def decoded_by_others(self) -> Iterator[Samples]:
+        """The same pictures as other versions of what decodes them left them in the cache, if it decodes files."""
+        yield from ()
 
     def held_out(self) -> Samples | None:
         """Pictures of the test split; None if what was trained on may hold them too."""
@@ -90,23 +93,3 @@ def _resized_batch(batch: np.ndarray, size: int, channels: int) -> np.ndarray:
     x = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float()
     x = interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
     return x.round_().clamp_(0, 255).byte().permute(0, 2, 3, 1).numpy()
-
-
-def decoded(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """One opened picture of any mode: upright, over white where it is transparent; uint8 (size, size, channels).
-
-    Raises:
-        OSError: if the file is damaged.
-    """
-    if image.format == "JPEG":
-        image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # lets the decoder skip detail
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        deep = np.asarray(image, np.float64)
-        image = Image.fromarray((deep / (257.0 if deep.max() > 255 else 1.0)).round().clip(0, 255).astype(np.uint8))
-    elif "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB" if channels == 3 else "L")
-    image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    return np.asarray(image).reshape(size, size, channels)

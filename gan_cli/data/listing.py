@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from gan_cli.data import archive
+
 HEIF = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
 CAMERA = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"})
 OTHERS = frozenset({".avif", ".exr", ".hdr", ".jp2", ".jxl", ".jxr", ".svg", ".xcf"})
@@ -191,8 +193,8 @@ def listed(source: Path, kept: Sequence[Path] = ()) -> Listing:
     if source.is_dir():
         listing = _Walk(source, kept).listing
     else:
-        with zipfile.ZipFile(source) as archive:
-            listing = _in_zip(archive.infolist())
+        with archive.opened(source) as packed:
+            listing = _in_zip(packed.infolist())
     listing.pictures.sort()
     for names in (*listing.missing.values(), *listing.passed.values()):
         names.sort()

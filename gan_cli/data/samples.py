@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 SHOWN = 20  # classes in a line of the log
+BLOCK = 2**24  # bytes that are hashed at a time
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Samples:
         names: of the classes, by label, where they have names.
         classes: how many the source has of which these are samples. Without it, as many as there are names, or else as
             the labels show. Of a part of a source it is what the whole source has.
+        digest: ``digest_of(values)``, where it is known already.
+        decoder: what has decoded them, with its version, if they come from files.
 
     Raises:
         ValueError: if the arrays have another type or shape, or are empty, or a label is of no class.
@@ -34,6 +37,8 @@ class Samples:
     labels: np.ndarray | None = None
     names: tuple[str, ...] = ()
     classes: int = 0
+    digest: str | None = None
+    decoder: str | None = None
 
     def __post_init__(self) -> None:
         wanted = {4: np.uint8, 2: np.float32}.get(self.values.ndim)
@@ -62,7 +67,8 @@ class Samples:
 
     def take(self, rows: np.ndarray | slice) -> Samples:
         """Some of them, of the same classes."""
-        return replace(self, values=self.values[rows], labels=None if self.labels is None else self.labels[rows])
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, values=self.values[rows], labels=labels, digest=None)
 
     def as_in(self, data: Mapping[str, Any]) -> Samples:
         """The same with the classes that a checkpoint says there are (``classes``, ``names``).
@@ -85,15 +91,34 @@ class Samples:
         return ", ".join(words) + (f" and {self.classes - SHOWN} more" if self.classes > SHOWN else "")
 
     def fingerprint(self) -> str:
-        """Tells one set of samples from another: a hash of their number, shape and up to 4,096 of them."""
-        return self._digest
+        """Tells one set of samples from another: a hash of all values in their order, and one of their labels."""
+        return self._fingerprint
 
     @cached_property
-    def _digest(self) -> str:  # every checkpoint asks for it
+    def _fingerprint(self) -> str:  # every checkpoint asks for it
+        labels = "none" if self.labels is None else digest_of(self.labels)
+        return f"2-{self.digest or digest_of(self.values)}-{labels}"
+
+    def matches(self, fingerprint: str) -> bool:
+        """Whether a checkpoint with this fingerprint was trained on these samples, by the rule that wrote it."""
+        return fingerprint == (self.fingerprint() if "-" in fingerprint else self._first_fingerprint())
+
+    def _first_fingerprint(self) -> str:
+        """What checkpoints held before: a hash of the shape and of some 4,096 to 8,192 samples, without labels."""
         some = self.values[:: max(1, len(self.values) // 4096)]
         digest = hashlib.blake2b(repr(self.values.shape).encode(), digest_size=8)
         digest.update(np.ascontiguousarray(some).tobytes())
         return digest.hexdigest()
+
+
+def digest_of(values: np.ndarray) -> str:
+    """A hash of the type, the shape and every value of an array; pictures (N, C, H, W) are read channels last."""
+    rows = values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
+    digest = hashlib.blake2b(f"{rows.dtype.str} {rows.shape}".encode(), digest_size=16)
+    block = max(1, BLOCK // max(1, rows[:1].nbytes))
+    for start in range(0, len(rows), block):
+        digest.update(np.ascontiguousarray(rows[start : start + block]).data.cast("B"))
+    return digest.hexdigest()
 
 
 def as_input(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 from urllib.error import URLError
 
 import numpy as np
 
-from gan_cli.data.cache import cached_pictures
+from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
+from gan_cli.data.decoding import PictureSource
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 class Digits(ImageDataset):
@@ -40,27 +45,31 @@ class WebDataset(ImageDataset):
         """The torchvision dataset."""
         raise AssertionError("a web dataset defines open()")
 
-    @contextmanager
-    def opened(self) -> Iterator[Any]:
-        """The torchvision dataset, or one line on what is missing and where to put it."""
+    def opened(self) -> Any:
+        """The torchvision dataset.
+
+        Raises:
+            UserError: in one line, what is missing or damaged, where, and what to do.
+        """
         from torchvision import datasets  # seconds to import: only here
 
         root = Path(self.root).expanduser()
         name = type(self).__name__
         try:
             root.mkdir(parents=True, exist_ok=True)
-            yield self.open(datasets, root)
+            return self.open(datasets, root)
         except ModuleNotFoundError as error:
             raise UserError(
                 f"dataset={name.lower()}: needs the package {error.name}: pip install {error.name}"
             ) from error
-        except (URLError, RuntimeError, OSError, EOFError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
+        except Exception as error:  # what reads half a download raises anything
             reason = str(error).splitlines()[0].strip("<>: ") if str(error) else type(error).__name__
+            place = root.absolute() / self.folder
+            there = self.folder and any(place.glob("*")) and not isinstance(error, URLError)
+            torn = f", after deleting {place} if what is there is half a download" if there else ""
             raise UserError(
                 f"dataset.root={self.root}: no usable {name} there and no download ({reason}): put {self.files} into "
-                f"{root.absolute() / self.folder}, or set dataset.root to where they are"
+                f"{place}{torn}, or set dataset.root to where they are"
             ) from error
 
     @property
@@ -69,8 +78,8 @@ class WebDataset(ImageDataset):
         return ""
 
     def load(self) -> Samples:
-        with self.opened() as dataset:
-            return self.pack(np.asarray(dataset.data), np.asarray(self.targets(dataset)), self.names(dataset))
+        dataset = self.opened()
+        return self.pack(np.asarray(dataset.data), np.asarray(self.targets(dataset)), self.names(dataset))
 
     def targets(self, dataset: Any) -> Any:
         return dataset.targets
@@ -152,18 +161,55 @@ class PictureFiles(WebDataset):
         return 0
 
     def load(self) -> Samples:
-        with self.opened() as dataset:
+        with self._pictures() as pictures:
+            return self._samples(cached_pictures(Path(self.root), pictures, self.size, self.channels))
+
+    def decoded_by_others(self) -> Iterator[Samples]:
+        with self._pictures() as pictures:
+            for cached in decoded_by_others(Path(self.root), pictures, self.size, self.channels):
+                yield self._samples(cached)
+
+    @contextmanager
+    def _pictures(self) -> Iterator[PictureSource]:
+        dataset = self.opened()
+        try:
             count = min(self.limit or len(dataset), len(dataset))
-            identity = [type(self).__name__, self.split, *self.marks(), count, self.size, self.channels]
+            identity = [type(self).__name__, self.split, *self.marks(dataset), count]
+            yield PictureSource(identity, range(count), range(len(dataset)), lambda index: dataset[index][0])
+        finally:
+            self.close(dataset)
 
-            def picture(index: int) -> Any:
-                return dataset[index][0]
+    def _samples(self, cached: CachedPictures) -> Samples:
+        left_out = cached.unreadable
+        if not len(cached.values):
+            raise UserError(
+                f"dataset.root={self.root}: none of the {len(left_out)} pictures of {type(self).__name__} there can be "
+                f"read ({left_out[0].why}): put {self.files} into {Path(self.root).absolute() / self.folder}"
+            )
+        if left_out:
+            log.warning(
+                "%d of %d pictures of %s cannot be read, the first is number %d (%s)",
+                *(len(left_out), len(left_out) + len(cached.values), type(self).__name__),
+                *(left_out[0].index, left_out[0].why),
+            )
+        return Samples(cached.values, digest=cached.digest, decoder=cached.decoder)
 
-            return Samples(cached_pictures(Path(self.root), identity, count, picture, self.size, self.channels).values)
+    def close(self, dataset: Any) -> None:
+        """Leaves the files that the torchvision dataset holds open."""
 
-    def marks(self) -> list[Any]:
-        """What else tells this selection of pictures from another."""
-        return []
+    def marks(self, dataset: Any) -> list[Any]:
+        """What else tells this selection of pictures from another: sizes and time stamps of its files."""
+        raise AssertionError("a dataset of picture files defines marks()")
+
+
+def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Name, size and time of the last change of those files that are there."""
+    found = []
+    for path in files:
+        with suppress(OSError):
+            facts = path.stat()
+            found.append((path.name, facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns)))
+    return found
 
 
 class CelebA(PictureFiles):
@@ -176,6 +222,10 @@ class CelebA(PictureFiles):
     def open(self, datasets: Any, root: Path) -> Any:
         return datasets.CelebA(str(root), split=self.split, download=True)
 
+    def marks(self, dataset: Any) -> list[Any]:
+        place = Path(dataset.root, dataset.base_folder, "img_align_celeba")
+        return stamps(place / name for name in dataset.filename)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LSUN(PictureFiles):
@@ -186,12 +236,17 @@ class LSUN(PictureFiles):
 
     def open(self, datasets: Any, root: Path) -> Any:
         which = "test" if self.split == "test" else [f"{self.category}_{self.split}"]
-        here = Path.cwd()
-        os.chdir(root)  # torchvision leaves an index of the keys in the current folder
-        try:
-            return datasets.LSUN(".", classes=which)
-        finally:
-            os.chdir(here)
+        place, here = root.absolute(), Path.cwd()
+        with TemporaryDirectory() as empty:  # where torchvision looks for a pickle of the keys, and leaves one
+            os.chdir(empty)
+            try:
+                return datasets.LSUN(str(place), classes=which)
+            finally:
+                os.chdir(here)
 
-    def marks(self) -> list[Any]:
-        return [self.category]
+    def marks(self, dataset: Any) -> list[Any]:
+        return [self.category, *stamps(Path(part.root, "data.mdb") for part in dataset.dbs)]
+
+    def close(self, dataset: Any) -> None:
+        for part in dataset.dbs:
+            part.env.close()  # a process may open it once at a time

@@ -15,13 +15,13 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 from gan_cli import screen
 from gan_cli.data.samples import Samples, as_input
-from gan_cli.errors import UserError
 from gan_cli.extractors.extractor import Extractor
 from gan_cli.random import key
 from gan_cli.replacing import replacing
 
 log = logging.getLogger(__name__)
 BATCH, FEATURES, SIDE = 128, 128, 32
+RECIPE = 1  # another for every change of the network or of how it learns: weights of the old one are not to be read
 
 
 class Shrink(nn.Module):
@@ -48,7 +48,7 @@ def network(channels: int, outputs: int, side: int) -> nn.Sequential:
 
 
 class Classifier(Extractor):
-    """Learns the labels once for each dataset and seed, and keeps the weights under ``root``.
+    """Learns the labels once for each dataset and seed, and keeps the weights under ``root`` where that can be written.
 
     Pictures of more channels than it has learnt are seen channel by channel: stacked digits, whose dataset gives it
     single ones (``dataset.glyphs()``) to learn.
@@ -77,7 +77,7 @@ class Classifier(Extractor):
             self._learn(made, training)
             self._save(made, path)
         except Exception:  # torn: learnt again
-            log.warning("%s cannot be read and is learnt again", path)
+            log.warning("%s is damaged: the classifier is learnt again", path)
             self._learn(made, training)
             self._save(made, path)
         self._network = made.to(device).eval().requires_grad_(False)
@@ -93,7 +93,7 @@ class Classifier(Extractor):
                 )
 
     def _path(self, training: Samples) -> Path:
-        name = f"{training.fingerprint()}-seed{self.seed}-epochs{self.epochs}.pt"
+        name = f"{training.fingerprint()}-recipe{RECIPE}-seed{self.seed}-epochs{self.epochs}.pt"
         return Path(self.root).expanduser() / "classifiers" / name
 
     def _learn(self, made: nn.Sequential, training: Samples) -> None:
@@ -126,9 +126,8 @@ class Classifier(Extractor):
             with replacing(path) as aside:
                 torch.save(made.state_dict(), aside)
         except (OSError, RuntimeError) as error:
-            raise UserError(
-                f"extractor.root={self.root}: cannot keep the classifier there: choose another folder"
-            ) from error
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            log.warning("the classifier cannot be kept in %s (%s): it is learnt again next time", path.parent, reason)
 
     def refusal(self, samples: Samples) -> str | None:
         if samples.classes > 1:
