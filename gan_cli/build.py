@@ -16,8 +16,9 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.ema import EMA
 from gan_cli.errors import UserError
-from gan_cli.game import Game, View
+from gan_cli.game import Game, view_of
 from gan_cli.library import Library
+from gan_cli.losses.loss import said
 from gan_cli.networks.sync_norm import synchronise
 from gan_cli.player import Player
 from gan_cli.precision import AUTOCAST, choose, set_precision
@@ -153,19 +154,14 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
     if config.compile:
         generator.compile()  # unlike torch.compile(generator), keeps the names of the weights
         discriminator.compile()
-    if getattr(loss, "generator_sees_features", False) and not hasattr(discriminator, "features"):
+    if said(loss, "generator_sees_features") and not hasattr(discriminator, "features"):
         raise UserError(f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match")
     game = Game(
         generator,
         discriminator,
         loss,
         {name: library.build("penalty", choice) for name, choice in config.penalty.items()},
-        View(
-            sigma=config.instance_noise.sigma,
-            noise_images=config.instance_noise.images,
-            augment=config.augment,
-            pack=config.pack,
-        ),
+        view_of(config),
         AUTOCAST.get(precision),
         reuse=config.reuse_fakes,
     )

@@ -13,7 +13,8 @@ from gan_cli.build import label_count, networks, pick_device
 from gan_cli.config import Config
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import metrics_of
-from gan_cli.metrics.evidence import Judge, Outline
+from gan_cli.metrics.evidence import Outline
+from gan_cli.metrics.judge import Judge
 from gan_cli.precision import choose, set_precision
 
 
@@ -44,7 +45,7 @@ def dry_run(config: Config, library: Library) -> None:
             planned=config.evaluate_count,
             source=library.build("extractor", config.extractor),
             dataset=dataset,
-            judge=Judge(discriminator, loss, config.pack, config.conditional, device),
+            judge=Judge.of(config, discriminator, loss, torch.device("cpu")),
         )
         metrics_of(config, library, evidence)
     labels = torch.arange(2) % classes if classes else None

@@ -20,7 +20,8 @@ from gan_cli.data.identity import trained_on
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, provenance, some
-from gan_cli.metrics.evidence import Evidence, Judge
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.judge import Judge
 from gan_cli.replacing import replacing
 from gan_cli.sampler import Sampler
 from gan_cli.tools import DataPlace, Evaluation
@@ -46,6 +47,10 @@ def run(config: Evaluation, library: Library) -> None:
     metrics = {name: library.build("metrics", choice) for name, choice in choices.items()}
     values, left_out = judged(evidence, metrics, chosen=bool(config.metrics))
     facts |= provenance(evidence, config.extractor.name)
+    if evidence.judge is not None and "D_accuracy/generated" in values:
+        facts["discriminator"] = evidence.judge.described(evidence.training.shape)
+        if facts["ema"]:
+            facts["discriminator"]["opponent"] = "G's moving average, which D has not met: ema=false has the one it met"
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     _print(values, left_out, facts)
@@ -81,12 +86,13 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
     except RuntimeError as error:
         raise UserError(f"checkpoint={path}: its weights do not fit: {str(error).splitlines()[0]}") from error
     sampler = Sampler(generator, library.build("prior", trained.prior), trained, classes, device, training.names)
+    images = state["step"] * trained.batch_size * trained.discriminator.steps
     evidence = Evidence(
         training=training,
         real=training,
         source=library.build("extractor", config.extractor),
         dataset=dataset,
-        judge=Judge(discriminator, library.build("loss", trained.loss), trained.pack, trained.conditional, device),
+        judge=Judge.of(trained, discriminator, library.build("loss", trained.loss), device, images),
         seed=config.seed,
         device=device,
     )
@@ -130,7 +136,7 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
         training=sets[0],
         real=some(sets[0], config.count, config.seed),
         source=library.build("extractor", config.extractor),
-        fake=some(sets[1], config.count, config.seed),
+        fake=some(sets[1], config.count, config.seed + 1),
         seed=config.seed,
         device=pick_device(config.device),
     )
@@ -170,9 +176,11 @@ def _write(content: dict[str, Any], path: Path) -> None:
 
 def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dict[str, Any]) -> None:
     console = Console()
-    table = Table("metric", "value", box=None)
+    asked = facts.get("discriminator", {}).get("asked", "")
+    table = Table("metric", "value", "", box=None)
     for name, value in values.items():
-        table.add_row(name, "not finite" if value is None else f"{value:.6g}")
+        note = asked if name.startswith("D_") or name == "jsd_bound" else ""
+        table.add_row(name, "not finite" if value is None else f"{value:.6g}", note)
     console.print(table)
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 from gan_cli.augment import AUGMENTATIONS, noised, packed
+from gan_cli.config import Config
+from gan_cli.losses.loss import said
 
 Statistics = dict[str, Tensor]  # scalars on the training device, detached
 Strengths = Mapping[str, "float | Tensor"]  # what counts in a move and how much: σ of the noise, weights of penalties
@@ -45,6 +50,12 @@ class View:
         for name in self.augment:
             x = AUGMENTATIONS[name](x)
         return packed(x, self.pack)
+
+
+def view_of(config: Config) -> View:
+    """What D sees of samples in a run."""
+    noise = config.instance_noise
+    return View(sigma=noise.sigma, noise_images=noise.images, augment=config.augment, pack=config.pack)
 
 
 class Game:
@@ -99,11 +110,7 @@ class Game:
             real_logits, fake_logits = self.discriminator(real, labels), self.discriminator(fake, labels)
         real_logits, fake_logits = widened(real_logits), widened(fake_logits)
         cost = self.loss.discriminator(real_logits, fake_logits)
-        statistics = {
-            "loss/discriminator": cost.detach(),
-            "D/real": real_logits.detach().sigmoid().mean(),
-            "D/fake": fake_logits.detach().sigmoid().mean(),
-        }
+        statistics = {"loss/discriminator": cost.detach(), **self._scores(real_logits.detach(), fake_logits.detach())}
         for name, penalty in self.penalties.items():
             if (key := f"penalty/{name}") in strengths:
                 value = penalty(lambda y: self.discriminator(y, labels), real.detach(), widened(fake))
@@ -115,8 +122,7 @@ class Game:
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
         """J(G) on m latents z. D is asked about the real samples only if the loss says it wants that."""
-        sees_real = getattr(self.loss, "generator_sees_real", False)
-        sees_features = getattr(self.loss, "generator_sees_features", False)
+        sees_real, sees_features = said(self.loss, "generator_sees_real"), said(self.loss, "generator_sees_features")
         judge: Any = self.discriminator.features if sees_features else self.discriminator
         kept, self._kept = self._kept, None
         with self._networks(x):
@@ -126,6 +132,12 @@ class Game:
         cost = self.loss.generator(widened(fake), real)
         return cost, {"loss/generator": cost.detach()}
 
+    def _scores(self, real_logits: Tensor, fake_logits: Tensor) -> Statistics:
+        """What D says on the average: probabilities, or the scores of a critic."""
+        if said(self.loss, "probability"):
+            return {"D/real": real_logits.sigmoid().mean(), "D/fake": fake_logits.sigmoid().mean()}
+        return {"critic/real": real_logits.mean(), "critic/fake": fake_logits.mean()}
+
     def _networks(self, x: Tensor) -> Any:
         return torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None)
 
@@ -133,3 +145,26 @@ class Game:
 def widened(x: Tensor) -> Tensor:
     """float16 and bfloat16 to float32; everything else as it is."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+@contextmanager
+def as_played(network: nn.Module) -> Iterator[None]:
+    """In this context a network computes as in its moves, with the statistics of each minibatch, but without dropout.
+
+    What it remembers of minibatches, such as the running statistics of batch norm, is then as before, to the bit.
+    """
+    modes = {module: module.training for module in network.modules()}
+    buffers = list(network.buffers())
+    before = [buffer.clone() for buffer in buffers]
+    network.train()
+    for module in modes:
+        if isinstance(module, _DropoutNd | _SpectralNorm):  # the latter would go on with its power iteration
+            module.eval()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in zip(buffers, before, strict=True):
+                buffer.copy_(value)
+        for module, mode in modes.items():
+            module.training = mode

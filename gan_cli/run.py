@@ -19,6 +19,7 @@ from gan_cli.environment import environment
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.game import Statistics
 from gan_cli.library import Library
+from gan_cli.losses.loss import said
 from gan_cli.metrics.evaluation import decoded
 from gan_cli.observers.checkpoints import Checkpoints
 from gan_cli.observers.evaluations import Evaluations, due
@@ -96,7 +97,7 @@ class Run:
         self.quality: dict[str, float] = {}  # of the newest samples of a mixture
         self.figure = figures.build(config.figure, setup) if config.figure else None
         self.progress = Progress(self.start, config.steps, live=live)
-        self.hints = Hints(config.loss.name, getattr(setup.game.loss, "probability", True))
+        self.hints = Hints(config.loss.name)
         self.record = Log(
             folder.metrics,
             setup.players,
@@ -104,7 +105,7 @@ class Run:
             steps=config.steps,
             images_per_step=setup.images_per_step,
             dataset_size=len(setup.samples),
-            bounds_jsd=getattr(setup.game.loss, "bounds_jsd", False),
+            bounds_jsd=said(setup.game.loss, "bounds_jsd"),
             stop_on_divergence=config.on_divergence == "stop",
             listeners=(self.last.update, self.progress.record, self.hints.record),
             measure=self.figure.measure if self.figure else None,

@@ -13,11 +13,14 @@ from gan_cli.data.samples import Samples
 from gan_cli.extractors.classifier import Classifier
 from gan_cli.extractors.inception import Inception
 from gan_cli.extractors.pixels import Pixels
+from gan_cli.game import View
 from gan_cli.library import Library
 from gan_cli.metrics.classes import inception_score, kl
 from gan_cli.metrics.densities import cell_counts, jsd
 from gan_cli.metrics.distances import frechet_distance, mmd2, moments
-from gan_cli.metrics.evidence import Evidence, Judge
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.judge import Judge
+from gan_cli.metrics.lattice import Lattice
 from gan_cli.metrics.neighbours import closest, radii
 from gan_cli.metrics.parzen import log_likelihoods
 
@@ -132,7 +135,7 @@ def test_distances_come_in_blocks_and_know_near_duplicates():
     distance, nearest = closest(x[7:8], np.delete(x, 7, axis=0))
     assert nearest[0] == 1399
     assert distance[0] == pytest.approx(1e-4, rel=0.2)
-    assert radii(x, 1)[7] == pytest.approx(2e-8, rel=0.4)
+    assert radii(x, 1, Lattice(x))[7] == pytest.approx(2e-8, rel=0.4)
 
 
 def test_sliced_wasserstein_distance_of_a_shift():
@@ -243,7 +246,7 @@ class Threshold(torch.nn.Module):
 def test_the_discriminators_accuracy_and_its_bound():
     loss = LIBRARY.build_by_name("loss", "non_saturating")
     real, fake = np.array([[1.0], [1.0], [1.0], [-1.0]]), np.array([[-1.0], [1.0]])
-    judge = Judge(Threshold(), loss, 1, False, torch.device("cpu"))
+    judge = Judge(Threshold(), loss, View(), 2, False, torch.device("cpu"))
     known = SimpleNamespace(held_out=lambda: Samples(np.array([[1.0], [-1.0]], np.float32)))
     found = metric("discriminator")(points(real, fake, judge=judge, dataset=known))
     assert found["D_accuracy/training"] == 0.75
@@ -316,7 +319,10 @@ def test_pictures_without_labels_are_refused_by_the_classifier(tmp_path):
     assert metric("inception_score").refusal(evidence).endswith("kinds apart: use extractor=inception")
     some = labelled(50, 0)
     evidence = Evidence(training=some, real=some, source=Pixels(), fake=some)
-    assert metric("modes").refusal(evidence).endswith("kinds apart: use extractor=classifier or inception")
+    assert metric("inception_score").refusal(evidence).endswith("kinds apart: use extractor=classifier or inception")
+    for source in (Pixels(), Inception("nowhere")):  # whose kinds are not the dataset's
+        evidence = Evidence(training=some, real=some, source=source, fake=some)
+        assert metric("modes").refusal(evidence).endswith("the labels of this dataset: use extractor=classifier")
 
 
 def test_inception_is_the_published_network_and_missing_weights_say_what_to_do(tmp_path):

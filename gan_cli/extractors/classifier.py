@@ -83,14 +83,27 @@ class Classifier(Extractor):
         self._network = made.to(device).eval().requires_grad_(False)
         unseen = held_out()
         if unseen is not None and unseen.labels is not None:
-            guessed = self.probabilities(unseen.values).argmax(axis=1)
-            self.accuracy = float((guessed == unseen.labels).mean())
-            if self.accuracy < 0.9:
+            self.accuracy = self._accuracy(unseen.values, unseen.labels, training)
+            if self.accuracy is not None and self.accuracy < 0.9:
                 log.warning(
                     "the classifier is right on %.0f %% of held-out pictures: its features say little; "
                     "more extractor.epochs may help",
                     100 * self.accuracy,
                 )
+
+    def _accuracy(self, values: np.ndarray, labels: np.ndarray, training: Samples) -> float | None:
+        """The share of held-out pictures that it is right about; those of classes it has never met do not count."""
+        assert training.labels is not None
+        met = np.isin(labels, training.labels)
+        if not met.all():
+            log.warning(
+                "%d of %d held-out pictures are of classes without a training picture: the classifier is not asked",
+                len(met) - met.sum(),
+                len(met),
+            )
+        if not met.any():
+            return None
+        return float((self.probabilities(values[met]).argmax(axis=1) == labels[met]).mean())
 
     def _path(self, training: Samples) -> Path:
         name = f"{training.fingerprint()}-recipe{RECIPE}-seed{self.seed}-epochs{self.epochs}.pt"

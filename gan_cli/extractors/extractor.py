@@ -14,10 +14,12 @@ from gan_cli.data.samples import Samples
 class Extractor:
     """Pictures to features.
 
-    An extractor of one's own needs ``features``; with ``probabilities`` it serves the metrics that look at classes.
+    An extractor of one's own needs ``features``; with ``probabilities`` it serves the metrics that look at classes, and
+    says by ``of_labels = False`` that these are others than the dataset's.
     """
 
     device = torch.device("cpu")
+    of_labels = True  # probabilities() are those of the dataset's own labels, in their order
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
         """Called once with the data of the run; ``held_out`` loads what was not trained on."""

@@ -26,6 +26,8 @@ class Inception(Extractor):
         weights: the file; downloaded there if it is missing.
     """
 
+    of_labels = False
+
     def __init__(self, weights: str) -> None:
         self.weights = Path(weights).expanduser()
         self._network: Any = None

@@ -22,8 +22,8 @@ class Figure:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
 
-    def measure(self) -> dict[str, float]:
-        """More numbers for each line of ``metrics.jsonl``; must leave the networks as they are."""
+    def measure(self, images: int) -> dict[str, float]:
+        """More numbers for a line of ``metrics.jsonl``, after so many images; must leave the networks as they are."""
         return {}
 
     def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 
 from gan_cli import losses
 from gan_cli.figures import Figure
+from gan_cli.game import as_played
 
 if TYPE_CHECKING:
     from gan_cli.build import Setup
@@ -26,25 +27,24 @@ class Saturation(Figure):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.losses = {name: losses.build(name) for name in GAMES}
-        self.latents = setup.sampler.latents(256, seed=0).to(setup.device)
-        classes = setup.sampler.classes
-        self.labels = (torch.arange(256) % classes).to(setup.device) if classes else None
+        size, classes = setup.config.batch_size, setup.sampler.classes
+        self.latents = setup.sampler.latents(size, seed=0).to(setup.device)
+        self.labels = (torch.arange(size) % classes).to(setup.device) if classes else None
 
-    def measure(self) -> dict[str, float]:
+    def measure(self, images: int) -> dict[str, float]:
         """Gradient norms of the three games, and the mean D(G(z)) they were taken at."""
         generator, discriminator = self.setup.game.generator, self.setup.game.discriminator
         parameters = list(generator.parameters())
-        generator.eval(), discriminator.eval()  # so that no batch statistics move
         for parameter in parameters:
             parameter.requires_grad_(True)
         view = self.setup.game.view
-        fake = view(generator(self.latents, self.labels), view.noise(0) or None)
-        logits = discriminator(fake, self.labels)
-        measured = {"saturation/D": logits.detach().sigmoid().mean().item()}
-        for name, loss in self.losses.items():
-            gradients = torch.autograd.grad(loss.generator(logits), parameters, retain_graph=True)
-            measured[f"saturation/{name}"] = torch.nn.utils.get_total_norm(gradients).item()
-        generator.train(), discriminator.train()
+        with as_played(generator), as_played(discriminator):
+            fake = view(generator(self.latents, self.labels), view.noise(images) or None)
+            logits = discriminator(fake, self.labels)
+            measured = {"saturation/D": logits.detach().sigmoid().mean().item()}
+            for name, loss in self.losses.items():
+                gradients = torch.autograd.grad(loss.generator(logits), parameters, retain_graph=True)
+                measured[f"saturation/{name}"] = torch.nn.utils.get_total_norm(gradients).item()
         return measured
 
     def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:

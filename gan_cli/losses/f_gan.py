@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -32,13 +32,16 @@ class FGAN(Loss):
     """D maximises E_p T(x) − E_q f*(T(x)), a lower bound of D_f(p‖q) that is tight at T = f′(p/q).
 
     ``generator_step``: ``paper`` minimises that bound, −E_q f*(T); ``alternative`` maximises E_q T (section 3.2), the
-    counterpart of the non-saturating game.
+    counterpart of the non-saturating game. With ``gan`` and ``jensen_shannon``, T is log D and log 2D of a D = σ(v)
+    that is a probability; with the others, v is a critic's score.
     """
-
-    probability: ClassVar[bool] = False
 
     divergence: Literal["kl", "reverse_kl", "pearson", "squared_hellinger", "jensen_shannon", "gan", "total_variation"]
     generator_step: Literal["paper", "alternative"]
+
+    @property
+    def probability(self) -> bool:  # type: ignore[override]
+        return self.divergence in ("gan", "jensen_shannon")
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """−(E_p T − E_q f*(T))."""

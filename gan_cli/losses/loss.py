@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,11 @@ class Loss:
 
     def constrain(self, parameters: Iterable[Tensor]) -> None:
         """Called with D's parameters after each of its moves."""
+
+
+def said(loss: Any, attribute: str) -> bool:
+    """What a loss says of itself; one of your own that does not say is as ``Loss``."""
+    return getattr(loss, attribute, getattr(Loss, attribute))
 
 
 def exp_or_tangent(x: Tensor) -> Tensor:

@@ -48,7 +48,8 @@ class Modes(Metric):
 
     Points of a mixture: PacGAN's count of modes and high-quality share (Lin et al. 2018, section 4.1), and KL of the
     histogram of nearest modes of the high-quality points. Pictures: modes are the classes the extractor sees; of
-    stacks, those of their channels together, which should be equally frequent (Metz et al. 2017).
+    stacks, those of their channels together, which should be equally frequent (Metz et al. 2017). A class without a
+    picture among the training data is no mode. ``class_share/…`` are given of up to 20 classes.
     ``mode_kl`` is KL(samples ‖ data) in nats; few samples alone make it about (modes − 1) / (2 · samples).
     """
 
@@ -59,7 +60,11 @@ class Modes(Metric):
     def refusal(self, evidence: Evidence) -> str | None:
         if not evidence.is_image:
             return None if hasattr(evidence.dataset, "quality") else "needs a mixture, whose modes are known"
-        return needs_classes(evidence) if evidence.training.classes > 1 else "needs labelled pictures"
+        if evidence.training.classes < 2:
+            return "needs labelled pictures"
+        if not hasattr(evidence.source, "probabilities") or not getattr(evidence.source, "of_labels", True):
+            return "needs an extractor that has learnt the labels of this dataset: use extractor=classifier"
+        return needs_classes(evidence)
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         if not evidence.is_image:
@@ -77,8 +82,8 @@ class Modes(Metric):
         counts = np.bincount(seen, minlength=classes)
         keys = [f"class_share/{name}" for name in evidence.training.names or range(classes)]
         return {
-            "modes": int((counts > 0).sum()),
-            "of_modes": classes,
+            "modes": int(((counts > 0) & (shares > 0)).sum()),
+            "of_modes": int((shares > 0).sum()),
             "mode_kl": kl(counts, shares),
             **(dict(zip(keys, (counts / counts.sum()).tolist(), strict=True)) if classes <= 20 else {}),
         }

@@ -84,8 +84,7 @@ def some(samples: Samples, count: int, seed: int) -> Samples:
     """At most ``count`` of them, chosen by the seed."""
     if len(samples) <= count:
         return samples
-    rows = np.sort(np.random.default_rng(seed).choice(len(samples), count, replace=False))
-    return samples.take(rows)
+    return samples.take(np.sort(np.random.default_rng(seed).choice(len(samples), count, replace=False)))
 
 
 def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samples:
@@ -128,6 +127,6 @@ def provenance(evidence: Evidence, extractor: str) -> dict[str, Any]:
     }
     if "held_out" in vars(evidence) and evidence.held_out is not None:  # not loaded for this
         facts["held_out_samples"] = len(evidence.held_out)
-    if evidence.is_image:
+    if evidence.is_image and "extractor" in vars(evidence):  # not prepared for this
         facts["extractor"] = {"name": extractor, **evidence.extractor.provenance()}
     return facts

@@ -6,20 +6,20 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from gan_cli.augment import packed
-from gan_cli.data.samples import Samples, as_input
+from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.extractors.pixels import Pixels
+from gan_cli.metrics.judge import Judge
 from gan_cli.random import key
 
 log = logging.getLogger(__name__)
-BATCH = 256
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Evidence:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     _of_fake: tuple[Samples, np.ndarray] | None = None
+    _of_real: dict[bytes, np.ndarray] = field(default_factory=dict)  # features of pictures, by their digests
 
     @cached_property
     def extractor(self) -> Any:
@@ -83,7 +84,12 @@ class Evidence:
     @property
     def count(self) -> int:
         """Samples of each kind that metrics of equal numbers compare."""
-        return min(len(self.real), self.planned if self.fake is None else len(self.fake))
+        return min(len(self.real), self.generated)
+
+    @property
+    def generated(self) -> int:
+        """Generated samples there are, or will be."""
+        return self.planned if self.fake is None else len(self.fake)
 
     @property
     def drawn(self) -> Samples:
@@ -96,9 +102,22 @@ class Evidence:
         """Features of real and of generated samples, float32 (N, F) and (M, F)."""
         return self.real_features, self.features(self.drawn)
 
+    @property
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """What distances between single samples are distances of: their features, float32 (N, F) and (M, F).
+
+        With extractor=pixels, the pictures' own bytes (N, C, H, W): whole numbers, of which no tie is lost.
+        """
+        if self.is_image and isinstance(self.source, Pixels):
+            return self.real.values, self.drawn.values
+        return self.pair
+
     @cached_property
     def real_features(self) -> np.ndarray:
-        return self.features(self.real)
+        found = self.features(self.real)
+        if self.is_image:
+            self._of_real = dict(zip(digests(self.real.values), found, strict=True))
+        return found
 
     def features(self, samples: Samples) -> np.ndarray:
         """float32 (N, F)."""
@@ -106,13 +125,45 @@ class Evidence:
             return samples.values
         if samples is self.fake:
             if self._of_fake is None or self._of_fake[0] is not samples:
-                self._of_fake = samples, self.extractor.features(samples.values)
+                self._of_fake = samples, self._looked_at(samples.values)
             return self._of_fake[1]
-        return self.extractor.features(samples.values)
+        return self._looked_at(samples.values)
+
+    def _looked_at(self, values: np.ndarray) -> np.ndarray:
+        """Features of pictures. Equal pictures have equal ones, among the real ones too: each is looked at once.
+
+        (A network rounds differently in batches of another size, so that looking twice may give two answers.)
+        """
+        names = digests(values)
+        new = {name: row for row, name in reversed([*enumerate(names)]) if name not in self._of_real}
+        rows = np.sort(np.fromiter(new.values(), np.int64, len(new)))
+        if len(rows) == len(values):
+            return self.extractor.features(values)
+        known = self._of_real
+        if len(rows):
+            found = self.extractor.features(values[rows])
+            known = known | {names[row]: feature for row, feature in zip(rows, found, strict=True)}
+        return np.stack([known[name] for name in names])
+
+    def some(self, values: np.ndarray, count: int, purpose: str) -> np.ndarray:
+        """At most ``count`` of them, drawn without replacement; their order stays. All are taken as they are."""
+        return values if len(values) <= count else values[self._rows(len(values), count, purpose)]
+
+    def some_samples(self, samples: Samples, count: int, purpose: str) -> Samples:
+        """The same of samples with their labels."""
+        return samples if len(samples) <= count else samples.take(self._rows(len(samples), count, purpose))
+
+    def _rows(self, size: int, count: int, purpose: str) -> np.ndarray:
+        return np.sort(self.generator(purpose).choice(size, count, replace=False))
 
     def generator(self, purpose: str) -> np.random.Generator:
         """Random choices of a metric: the same for the same seed."""
         return np.random.default_rng(key(self.seed, "metric", purpose))
+
+
+def digests(pictures: np.ndarray) -> list[bytes]:
+    """Of each picture, uint8 (N, C, H, W): equal ones have equal digests."""
+    return [blake2b(picture.tobytes(), digest_size=16).digest() for picture in pictures]
 
 
 class Unseen(Exception):
@@ -138,34 +189,3 @@ class Outline(Evidence):
 
     def features(self, samples: Samples) -> np.ndarray:
         raise Unseen
-
-
-@dataclass(frozen=True)
-class Judge:
-    """The discriminator as it stands, and the loss it was trained with."""
-
-    discriminator: Any
-    loss: Any
-    pack: int
-    conditional: bool
-    device: torch.device
-
-    @torch.no_grad()
-    def logits(self, samples: Samples) -> Tensor:
-        """D's logits in evaluation mode (no dropout, running statistics), float32 on the CPU, one for each pack."""
-        was_training = self.discriminator.training
-        self.discriminator.eval()
-        size = BATCH * self.pack
-        count = len(samples) // self.pack * self.pack
-        parts = []
-        try:
-            for start in range(0, count, size):
-                part = slice(start, min(start + size, count))
-                x = as_input(samples.values[part], self.device)
-                labels = None
-                if self.conditional and samples.labels is not None:
-                    labels = torch.from_numpy(samples.labels[part]).to(self.device)
-                parts.append(self.discriminator(packed(x, self.pack), labels).float().cpu())
-        finally:
-            self.discriminator.train(was_training)
-        return torch.cat(parts)

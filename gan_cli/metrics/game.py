@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -12,42 +13,77 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.extractors.classifier import network
-from gan_cli.metrics.evidence import BATCH, Evidence
+from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric, needs_samples
 from gan_cli.random import key
 
+log = logging.getLogger(__name__)
+BATCH = 256
+
 
 class Discriminator(Metric):
-    """The trained D: how often it is right (D > ½ on real, D < ½ on generated), and what it bounds.
+    """The trained D, asked as in training (see ``Judge``): how often it is right (D > ½ on real, D < ½ on generated),
+    and what it bounds.
 
     ``D_accuracy/training`` far above ``D_accuracy/held_out``: D has learnt its training set by heart.
     ``jsd_bound`` = log 2 − J(D) on samples D has not been trained on: a lower bound of the Jensen–Shannon divergence in
-    nats, for the games whose value bounds it (Goodfellow et al. 2014, theorem 1).
+    nats, for the games whose value bounds it (Goodfellow et al. 2014, theorem 1). It is the divergence of what D is
+    shown: of single samples, of packs, or of whole minibatches where D's answer depends on them, which are easier to
+    tell apart.
     """
 
     def better(self, evidence: Evidence) -> Better:
         judge = evidence.judge
-        return {"jsd_bound": "low"} if judge and judge.loss.bounds_jsd and evidence.held_out else {}
+        return {"jsd_bound": "low"} if judge and judge.bounds_jsd and evidence.held_out else {}
 
     def refusal(self, evidence: Evidence) -> str | None:
-        if evidence.judge is None:
+        judge = evidence.judge
+        if judge is None:
             return "needs the discriminator of a checkpoint"
-        return None if evidence.judge.loss.probability else "needs a D that is a probability, not a critic"
+        if not judge.probability:
+            return "needs a D that is a probability, not a critic"
+        least, count = judge.least(evidence.training.shape), min(len(evidence.training), evidence.generated)
+        if count >= least:
+            return None
+        return f"D is asked about {least} samples at a time, as in training, and there are {count}: give more"
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
-        judge = evidence.judge
+        judge, fake = evidence.judge, evidence.drawn
         assert judge is not None
-        fake = judge.logits(evidence.drawn)
+        training = evidence.some_samples(evidence.training, max(len(evidence.real), len(fake)), "discriminator")
+        of_fake = judge.logits(fake)
         values = {
-            "D_accuracy/training": float((judge.logits(evidence.real) > 0).float().mean()),
-            "D_accuracy/generated": float((fake < 0).float().mean()),
+            "D_accuracy/training": float((judge.logits(training) > 0).float().mean()),
+            "D_accuracy/generated": float((of_fake < 0).float().mean()),
         }
-        if evidence.held_out is not None:
-            real = judge.logits(evidence.held_out)
-            values["D_accuracy/held_out"] = float((real > 0).float().mean())
-            if judge.loss.bounds_jsd:
-                values["jsd_bound"] = math.log(2) - float(judge.loss.discriminator(real, fake))
+        held_out = known(evidence)
+        if held_out is not None:
+            of_real = judge.logits(held_out)
+            values["D_accuracy/held_out"] = float((of_real > 0).float().mean())
+            if judge.bounds_jsd:
+                values["jsd_bound"] = math.log(2) - float(judge.loss.discriminator(of_real, of_fake))
         return values
+
+
+def known(evidence: Evidence) -> Samples | None:
+    """The held-out samples that D can be asked about; says how many are left out, and why."""
+    judge, found = evidence.judge, evidence.held_out
+    assert judge is not None
+    if found is None:
+        return None
+    if judge.conditional and (found.labels is None or evidence.training.labels is None):
+        log.warning("D_accuracy/held_out is left out: D wants labels, and the held-out samples have none")
+        return None
+    rows = np.arange(len(found))
+    if judge.conditional:
+        rows = np.flatnonzero(np.isin(found.labels, evidence.training.labels))  # type: ignore[arg-type]
+    if len(rows) < len(found):
+        left = len(found) - len(rows)
+        log.warning("%d of %d held-out samples are of classes that D has never met: it is not asked", left, len(found))
+    if len(rows) < (least := judge.least(found.shape)):
+        log.warning("D_accuracy/held_out is left out: %d samples, and D is asked about %d at a time", len(rows), least)
+        return None
+    return found if len(rows) == len(found) else found.take(rows)
 
 
 @dataclass(frozen=True, kw_only=True)

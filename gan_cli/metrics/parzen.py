@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.lattice import tiles, widened
 from gan_cli.metrics.metric import Better, Metric, needs_held_out
-from gan_cli.metrics.neighbours import squared_distances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +36,10 @@ class Parzen(Metric):
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         validation, test = self._unseen(evidence)
-        centres = unit(evidence.drawn.values)
-        chosen = log_likelihoods(unit(validation), centres, self.bandwidths)
+        centres = evidence.drawn.values
+        chosen = log_likelihoods(validation, centres, self.bandwidths)
         best = self.bandwidths[int(chosen.mean(axis=1).argmax())]
-        (scores,) = log_likelihoods(unit(test), centres, [best])
+        (scores,) = log_likelihoods(test, centres, [best])
         return {
             "parzen": float(scores.mean()),
             "parzen_error": float(scores.std(ddof=1) / math.sqrt(len(scores))),
@@ -47,27 +47,32 @@ class Parzen(Metric):
         }
 
     def _unseen(self, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-        """Samples to choose σ on and samples to test; the former from the test split's end if no others are left."""
+        """Samples to choose σ on and samples to test; the former from the test split too if no others are left."""
         assert evidence.held_out is not None
         unseen, unused = evidence.held_out.values, evidence.unused
         if unused is not None and len(unused) >= self.validation:
-            return unused.values[: self.validation], unseen[: self.test]
+            return (
+                evidence.some(unused.values, self.validation, "parzen validation"),
+                evidence.some(unseen, self.test, "parzen"),
+            )
+        order = evidence.generator("parzen").permutation(len(unseen))
         cut = max((len(unseen) + 1) // 2, len(unseen) - self.validation)
-        return unseen[cut:], unseen[: min(cut, self.test)]
-
-
-def unit(values: np.ndarray) -> np.ndarray:
-    """Pixels in [0, 1], flat, (N, d); points as they are."""
-    return values if values.ndim == 2 else values.reshape(len(values), -1).astype(np.float32) / 255
+        return unseen[np.sort(order[cut:])], unseen[np.sort(order[: min(cut, self.test)])]
 
 
 def log_likelihoods(x: np.ndarray, centres: np.ndarray, bandwidths: list[float]) -> np.ndarray:
-    """log of the mean of N(x; centre, σ² I), in nats, for every σ and every x: float64 (bandwidths, N)."""
-    found = np.empty((len(bandwidths), len(x)))
-    for rows, block in squared_distances(x, centres):
-        nearest = block.min(axis=1)
-        for i, sigma in enumerate(bandwidths):
-            inner = np.exp((nearest[:, None] - block) / (2 * sigma**2)).mean(axis=1)
-            found[i, rows] = np.log(inner) - nearest / (2 * sigma**2)
-        found[:, rows] -= x.shape[1] * np.log(np.array(bandwidths) * math.sqrt(2 * math.pi))[:, None]
-    return found
+    """log of the mean of N(x; centre, σ² I), in nats, for every σ and every x: float64 (bandwidths, N).
+
+    Pictures, uint8 (N, C, H, W), count in [0, 1]; points, float32 (N, d), as they are.
+    """
+    scale, mean = (255.0, 0.0) if x.dtype == np.uint8 else (1.0, centres.mean(axis=0, dtype=np.float64))
+    nearest, found = np.full(len(x), np.inf), np.zeros((len(bandwidths), len(x)))
+    for rows, _, tile in tiles(x, centres, lambda values: (widened(values) - mean) / scale):  # fewer digits are lost
+        closer = np.minimum(nearest[rows], tile.min(axis=1).clip(0))
+        for i, sigma in enumerate(bandwidths):  # Σ exp(−d²/2σ²), relative to its largest term so far
+            found[i, rows] *= np.exp((closer - nearest[rows]) / (2 * sigma**2))
+            found[i, rows] += np.exp((closer[:, None] - tile) / (2 * sigma**2)).sum(axis=1)
+        nearest[rows] = closer
+    variances = np.array(bandwidths)[:, None] ** 2
+    dimensions = math.prod(x.shape[1:])
+    return np.log(found / len(centres)) - nearest / (2 * variances) - dimensions * np.log(2 * math.pi * variances) / 2

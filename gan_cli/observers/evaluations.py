@@ -15,7 +15,8 @@ from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.game import Statistics
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, metrics_of, some
-from gan_cli.metrics.evidence import Evidence, Judge
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.judge import Judge
 from gan_cli.search.pruning import Pruner
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Evaluations:
             real=some(setup.samples, config.evaluate_count, config.seed),
             source=library.build("extractor", config.extractor),
             dataset=setup.dataset,
-            judge=Judge(setup.game.discriminator, setup.game.loss, config.pack, config.conditional, setup.device),
+            judge=Judge.of(config, setup.game.discriminator, setup.game.loss, setup.device),
             planned=config.evaluate_count,
             picture=lambda name: folder / f"{name}.png",
             seed=config.seed,
@@ -88,6 +89,8 @@ class Evaluations:
                 raise
             log.warning("step %d  not measured: %s", step, error)
             return
+        if self.evidence.judge is not None:
+            self.evidence.judge.images = step * self.setup.images_per_step
         values, _ = judged(self.evidence, self.metrics, chosen=True)
         record = {"step": step, "images": step * self.setup.images_per_step}
         with self.path.open("a", encoding="utf-8") as file:

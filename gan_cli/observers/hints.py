@@ -16,8 +16,8 @@ CERTAIN = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mis
 class Hints:
     """Says each thing once."""
 
-    def __init__(self, loss: str, probability: bool = True) -> None:
-        self.loss, self.probability = loss, probability
+    def __init__(self, loss: str) -> None:
+        self.loss = loss
         self._said: set[str] = set()
 
     def _say(self, state: str, hint: str) -> None:
@@ -27,8 +27,8 @@ class Hints:
 
     def record(self, record: dict[str, Any]) -> None:
         """As a listener of the log."""
-        real, fake = record.get("D/real"), record.get("D/fake")
-        if not self.probability or real is None or fake is None or real < CERTAIN or fake > 1 - CERTAIN:
+        real, fake = record.get("D/real"), record.get("D/fake")  # a critic has none
+        if real is None or fake is None or real < CERTAIN or fake > 1 - CERTAIN:
             return
         if self.loss == "minimax":  # dJ(G)/dlogit = -½ D(G(z)); of the non-saturating game, -½ (1 - D(G(z)))
             self._say(

@@ -27,7 +27,7 @@ class Log:
     Args:
         listeners: called with each record: the live line, hints.
         bounds_jsd: whether log 2 − J(D) bounds the Jensen–Shannon divergence in this game.
-        measure: takes more numbers for each line.
+        measure: takes more numbers for each line, after so many images.
         stop_on_divergence: raise Diverged at a value that is not finite, rather than write null.
     """
 
@@ -43,7 +43,7 @@ class Log:
         bounds_jsd: bool,
         stop_on_divergence: bool,
         listeners: Sequence[Callable[[Record], None]] = (),
-        measure: Callable[[], dict[str, float]] | None = None,
+        measure: Callable[[int], dict[str, float]] | None = None,
     ) -> None:
         self.path, self.players, self.every, self.steps = path, players, every, steps
         self.images_per_step, self.dataset_size = images_per_step, dataset_size
@@ -91,7 +91,7 @@ class Log:
         if self.bounds_jsd:
             record["jsd_lower_bound"] = math.log(2) - means["loss/discriminator"]
         if self.measure is not None:
-            record.update(self.measure())
+            record.update(self.measure(step * self.images_per_step))
         record = {key: value if math.isfinite(value) else None for key, value in record.items()}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")

@@ -10,6 +10,14 @@ from typing import Any
 from gan_cli import screen
 
 log = logging.getLogger(__name__)
+NAMES = {
+    "loss/discriminator": "J(D)",
+    "loss/generator": "J(G)",
+    "D/real": "D(x)",
+    "D/fake": "D(G(z))",
+    "critic/real": "critic(x)",
+    "critic/fake": "critic(G(z))",
+}
 
 
 class Progress:
@@ -50,8 +58,7 @@ class Progress:
 def summary(record: dict[str, Any]) -> str:
     """``341 img/s  J(D) 0.61  J(G) 0.52  D(x) 0.58  D(G(z)) 0.41``"""
     parts = [f"{record['images_per_second']:.0f} img/s"]
-    names = {"loss/discriminator": "J(D)", "loss/generator": "J(G)", "D/real": "D(x)", "D/fake": "D(G(z))"}
-    for key, name in names.items():
+    for key, name in NAMES.items():
         if key in record:
             parts.append(f"{name} {'not finite' if record[key] is None else format(record[key], '.3f')}")
     return "  ".join(parts)

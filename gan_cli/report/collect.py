@@ -26,7 +26,10 @@ IGNORED = (  # keys of a config that are not about the training
     *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every", "logger"),
 )
 MISSING = "missing"
-LAST = ("loss/discriminator", "loss/generator", "D/real", "D/fake", "images_per_second")
+LAST = (  # statistics of which the last value is a result
+    *("loss/discriminator", "loss/generator", "D/real", "D/fake", "critic/real", "critic/fake"),
+    "images_per_second",
+)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,8 @@ def _real(found: Trained, library: Library) -> np.ndarray:
     except ValueError as error:
         print(f"gan-sample: drawn without the data: {error}", file=sys.stderr)
         return np.empty((0, *found.weights.shape), np.float32)
-    return values[:: -(-len(values) // REAL)]
+    rows = np.random.default_rng(0).permutation(len(values))[:REAL]  # a set may be sorted, or go round in a period
+    return values[np.sort(rows)]
 
 
 def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:

@@ -1,7 +1,11 @@
 // curves: some plots side by side, with one range of steps for all of them
 
 const names = [...new Set(runs.flatMap(run => Object.keys(run.curves)))];
-const pairs = {"losses of D and G": ["loss/discriminator", "loss/generator"], "D(x) and D(G(z))": ["D/real", "D/fake"]};
+const pairs = {
+  "losses of D and G": ["loss/discriminator", "loss/generator"],
+  "D(x) and D(G(z))": ["D/real", "D/fake"],
+  "critic(x) and critic(G(z))": ["critic/real", "critic/fake"],
+};
 const graphs = {};
 for (const [title, pair] of Object.entries(pairs)) if (pair.every(name => names.includes(name))) graphs[title] = pair;
 for (const name of names) graphs[name.replace("metric/", "")] = [name];

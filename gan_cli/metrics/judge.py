@@ -1,0 +1,119 @@
+"""The trained discriminator, asked about samples in the way it met them in training."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_cli.config import Config
+from gan_cli.data.samples import Samples, as_input
+from gan_cli.game import View, as_played, view_of
+from gan_cli.losses.loss import said
+from gan_cli.random import key, seed_all
+
+log = logging.getLogger(__name__)
+AT_ONCE = 256  # samples or packs, where it makes no difference which
+
+
+@dataclass
+class Judge:
+    """The discriminator as it stands, and the loss it was trained with.
+
+    It is asked as it was in training: through the same view (packs, noise of the present strength, augmentation) and,
+    where its answer to a sample depends on the rest of the minibatch (batch norm, minibatch deviation), in minibatches
+    of the training's size and of one kind, with their own statistics. Only dropout is off.
+
+    Attributes:
+        minibatch: samples of one kind that D met together in training.
+        conditional: whether it is given labels.
+        images: real ones it has seen; the strength of the noise follows from them.
+    """
+
+    discriminator: nn.Module
+    loss: Any
+    view: View
+    minibatch: int
+    conditional: bool
+    device: torch.device
+    images: int = 0
+    seed: int = 0
+
+    @classmethod
+    def of(cls, config: Config, discriminator: nn.Module, loss: Any, device: torch.device, images: int = 0) -> Judge:
+        """That of a run; batch norm that is not synchronised has seen one process's share of a minibatch."""
+        size = config.batch_size if config.sync_batchnorm else config.batch_size // config.devices
+        return cls(discriminator, loss, view_of(config), size, config.conditional, device, images)
+
+    @property
+    def probability(self) -> bool:
+        """Whether σ(logit) is the probability that a sample is real."""
+        return said(self.loss, "probability")
+
+    @property
+    def bounds_jsd(self) -> bool:
+        return said(self.loss, "bounds_jsd")
+
+    @torch.no_grad()
+    def sees_others(self, shape: tuple[int, ...]) -> bool:
+        """Whether D's answer to a sample of this shape depends on the others in its minibatch; found by asking."""
+        size = max(4, self.minibatch // self.view.pack)
+        generator = torch.Generator().manual_seed(0)
+        x = torch.rand((size, self.view.pack * shape[0], *shape[1:]), generator=generator).mul_(2).sub_(1)
+        others = torch.cat([x[: size // 2], 0.5 * x[size // 2 :] - 0.3])
+        labels = torch.zeros(size, dtype=torch.int64, device=self.device) if self.conditional else None
+        with as_played(self.discriminator):
+            one, other = (self.discriminator(batch.to(self.device), labels)[: size // 2] for batch in (x, others))
+        return not torch.allclose(one, other, rtol=1e-4, atol=1e-6)
+
+    def least(self, shape: tuple[int, ...]) -> int:
+        """Samples of a kind that it takes to ask D."""
+        return self.minibatch if self.sees_others(shape) else self.view.pack
+
+    @torch.no_grad()
+    def logits(self, samples: Samples) -> Tensor:
+        """D's logits, float32 on the CPU: one for each sample, or pack of samples, in random order.
+
+        A minibatch that the last samples do not fill is filled with others, whose answers were counted before.
+        """
+        view, together = self.view, self.sees_others(samples.shape)
+        size = self.minibatch if together else AT_ONCE * view.pack
+        order = np.random.default_rng(key(self.seed, "judge")).permutation(len(samples))  # a folder is sorted by class
+        count = len(order) // view.pack * view.pack
+        if count < len(order):
+            log.info("%d of %d samples make no whole pack: D is not asked about them", len(order) - count, len(order))
+        rows = np.concatenate([order[:count], order[: -count % size]]) if together else order[:count]
+        parts = []
+        on_gpu = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=on_gpu), as_played(self.discriminator):
+            seed_all(self.seed, "judge", device=self.device)
+            for start in range(0, len(rows), size):
+                part = rows[start : start + size]
+                x = view(as_input(samples.values[part], self.device), view.noise(self.images) or None)
+                labels = None
+                if self.conditional and samples.labels is not None:
+                    labels = torch.from_numpy(samples.labels[part]).to(self.device)
+                parts.append(self.discriminator(x, labels).float().cpu())
+        return torch.cat(parts)[: count // view.pack]
+
+    def described(self, shape: tuple[int, ...]) -> dict[str, str]:
+        """How D was asked, and what its bound is a bound for: for whoever reads the figures."""
+        view = self.view
+        kind = "samples" if view.pack == 1 else f"packs of {view.pack}"
+        if self.sees_others(shape):
+            words = [f"in minibatches of {self.minibatch} of one kind, with their own statistics"]
+            bounded = f"minibatches of {self.minibatch}"
+        else:
+            words, bounded = ["one by one" if view.pack == 1 else f"in {kind}"], kind
+        if sigma := view.noise(self.images):
+            words.append(f"noise of {sigma:.3g}")
+        if view.augment:
+            words.append(f"augmented by {' and '.join(view.augment)}")
+        if any(isinstance(module, nn.modules.dropout._DropoutNd) for module in self.discriminator.modules()):
+            words.append("without dropout")
+        found = {"asked": ", ".join(words)}
+        return {**found, "jsd_bound": f"of {bounded}"} if self.bounds_jsd else found

@@ -1,0 +1,81 @@
+"""Squared distances between all points of two sets, a tile of their matrix at a time.
+
+Whether one point is within reach of another is often decided by a tie: the same picture lies in both sets, or twice in
+one, and a matrix product rounds a pair of points one way in one block and another way in the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+SIDE = 1024  # rows and columns of a tile
+NUMBERS = 2**21  # float64 coordinates of each set held at a time, 16 MiB
+EXACT = 2.0**50  # squared lengths below it: a squared distance is then a whole number below 2⁵²
+
+Points = Callable[[np.ndarray], np.ndarray]
+
+
+class Lattice:
+    """Moves points to a lattice on which float64 adds the squares of coordinates without rounding.
+
+    So a pair of points is equally far apart in whatever tile it is met, and equal points are at distance 0; all that is
+    compared has to be on one lattice. Its spacing is about 2⁻²⁵ of the length of the longest point, measured from the
+    mean: about what float32 knows of it. Bytes are whole numbers already, and stay as they are.
+
+    Args:
+        sets: all points that are to be compared: uint8 (N, …) or float32 (N, F).
+    """
+
+    def __init__(self, *sets: np.ndarray) -> None:
+        self.spacing, self.centre = 1.0, np.zeros(1)
+        if all(values.dtype == np.uint8 for values in sets):
+            return
+        mean = sum(values.sum(axis=0, dtype=np.float64) for values in sets) / sum(len(values) for values in sets)
+        longest = max(
+            float(((block - mean) ** 2).sum(axis=1).max()) for values in sets for _, block in blocks(values, widened)
+        )
+        if longest:
+            self.spacing = 2.0 ** -math.floor(math.log2(EXACT / longest) / 2)
+        self.centre = np.rint(mean / self.spacing)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Whole numbers of spacings from the centre, float64 (n, F)."""
+        return np.rint(widened(values) / self.spacing) - self.centre
+
+    def tiles(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Rows, columns and |x_i − y_j|² there, in the units of x and y; of bytes, of single grey levels."""
+        for rows, columns, tile in tiles(x, y, self):
+            tile *= self.spacing**2
+            yield rows, columns, tile
+
+
+def widened(values: np.ndarray) -> np.ndarray:
+    """float64 (n, F), flat."""
+    return values.reshape(len(values), -1).astype(np.float64)
+
+
+def blocks(values: np.ndarray, points: Points) -> Iterator[tuple[slice, np.ndarray]]:
+    """Some rows at a time, as points, so that no set is ever held in float64 as a whole."""
+    size = max(16, min(SIDE, NUMBERS // max(1, math.prod(values.shape[1:]))))
+    for start in range(0, len(values), size):
+        rows = slice(start, min(start + size, len(values)))
+        yield rows, points(values[rows])
+
+
+def tiles(x: np.ndarray, y: np.ndarray, points: Points) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Tiles of the matrix |x_i − y_j|², float64, with the rows and columns they stand for.
+
+    Args:
+        points: some values of either set → float64 (n, F).
+    """
+    for rows, a in blocks(x, points):
+        lengths = np.einsum("ij,ij->i", a, a)[:, None]
+        for columns, b in blocks(y, points):
+            tile = a @ b.T
+            tile *= -2
+            tile += lengths
+            tile += np.einsum("ij,ij->i", b, b)
+            yield rows, columns, tile
