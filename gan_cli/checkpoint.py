@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gan_cli.errors import UserError
+from gan_cli.names import CHECKPOINT, MEMBER, number_in, numbered
+from gan_cli.paths import expanded, named
 
 log = logging.getLogger(__name__)
 FORMAT = 1
@@ -18,18 +19,18 @@ BEST = "best.pt"  # by the watched metric
 
 
 def name_of(step: int) -> str:
-    return f"step-{step:09d}.pt"
+    return CHECKPOINT.format(step)
 
 
 def step_of(path: Path) -> int:
     """The step in a checkpoint's name, −1 if it is not one of ours."""
-    match = re.fullmatch(r"step-(\d{9})\.pt", path.name)
-    return int(match[1]) if match else -1
+    number = number_in(path.name, CHECKPOINT)
+    return -1 if number is None else number
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
     """The checkpoints of a run folder, newest first."""
-    return sorted((p for p in (folder / "checkpoints").glob("step-*.pt") if step_of(p) >= 0), reverse=True)
+    return [*numbered(folder / "checkpoints", CHECKPOINT).values()][::-1]
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -83,17 +84,18 @@ def run_folder(where: str, key: str) -> Path:
         UserError: if there is none.
     """
     if where == "latest":
-        found = [p for p in Path("outputs").rglob("checkpoints/step-*.pt") if p.parent.parent.name != "abandoned"]
+        places = (place for place in Path("outputs").rglob("checkpoints") if place.parent.name != "abandoned")
+        found = [path for place in places for path in numbered(place, CHECKPOINT).values()]
         if not found:
             raise UserError(
                 f"{key}=latest: there is no run with checkpoints under {Path('outputs').resolve()}: "
                 f"give its folder, {key}=PATH"
             )
         return max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent
-    path = Path(where).expanduser()
+    path = expanded(where, f"{key}=")
     if not path.exists():
         raise UserError(f"{key}={where}: no such file or folder: give a run folder, a checkpoint, or latest")
-    folder = path if path.is_dir() else path.parent
+    folder = named(path if path.is_dir() else path.parent)
     return folder.parent if folder.name == "checkpoints" else folder
 
 
@@ -103,7 +105,7 @@ def find(where: str, key: str) -> tuple[Path, Path, dict[str, Any]]:
     Raises:
         UserError: if there is nothing there that can be read.
     """
-    folder, path = run_folder(where, key), Path(where).expanduser()
+    folder, path = run_folder(where, key), expanded(where, f"{key}=")
     if where != "latest" and path.is_file():
         try:
             return folder, path, load(path)
@@ -124,8 +126,9 @@ def newest(folder: Path, key: str) -> tuple[Path, dict[str, Any]]:
             return path, load(path)
         except UserError as error:
             log.warning("%s; trying the one before it", error)
-    if members := sorted(folder.glob("seed-*/checkpoints")):
-        raise UserError(f"{key}={folder}: is an ensemble: give one of its members, such as {key}={members[0].parent}")
+    members = [member for member in numbered(folder, MEMBER).values() if (member / "checkpoints").is_dir()]
+    if members:
+        raise UserError(f"{key}={folder}: is an ensemble: give one of its members, such as {key}={members[0]}")
     what = "none of its checkpoints can be read" if found else "has no checkpoints"
     raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
 

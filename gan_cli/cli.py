@@ -10,16 +10,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli import place, sweep
+from gan_cli import place, streams, sweep
 from gan_cli.command import Command, key_of, parse_overrides, quoted
 from gan_cli.composing import check, one_line
 from gan_cli.config import Root, validate
-from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError, config_errors
+from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors
 from gan_cli.hydra_job import Plan, discard, hand_over
 from gan_cli.launchers import check_search, sweeping
 from gan_cli.library import Library
+from gan_cli.names import MEMBER, RESUMPTION, numbered
+from gan_cli.observers.interrupts import unwind_at_the_end
 from gan_cli.options import SCHEMAS
 from gan_cli.sampling.keys import SAMPLING
 from gan_cli.tools import EVALUATION
@@ -34,34 +36,42 @@ log = logging.getLogger("gan_cli")
 def main() -> None:
     """``gan-train``."""
     if (here := place.given()) is None:
-        sys.exit(_exit_code(lambda: _train(sys.argv[1:])))
+        _enter(lambda: _train(sys.argv[1:]))
     from gan_cli.worker import lead_or_follow
 
+    streams.secure()
     sys.exit(lead_or_follow(here, lambda: _exit_code(lambda: _train(sys.argv[1:]))))
 
 
 def evaluate() -> None:
     """``gan-eval``."""
-    sys.exit(_exit_code(lambda: EVALUATION.main(sys.argv[1:]), "gan-eval"))
+    _enter(lambda: EVALUATION.main(sys.argv[1:]), "gan-eval")
 
 
 def sample() -> None:
     """``gan-sample``."""
-    sys.exit(_exit_code(lambda: SAMPLING.main(sys.argv[1:]), "gan-sample"))
+    _enter(lambda: SAMPLING.main(sys.argv[1:]), "gan-sample")
 
 
 def report() -> None:
     """``gan-report``."""
     from gan_cli.report.command import main as write_report
 
-    sys.exit(_exit_code(lambda: write_report(sys.argv[1:]), "gan-report"))
+    _enter(lambda: write_report(sys.argv[1:]), "gan-report")
 
 
 def bench() -> None:
     """``gan-bench``."""
     from gan_cli.bench.command import main as measure
 
-    sys.exit(_exit_code(lambda: measure(sys.argv[1:]), "gan-bench"))
+    _enter(lambda: measure(sys.argv[1:]), "gan-bench")
+
+
+def _enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
+    """The door of every command: whatever its streams are, and whichever signal ends it, it ends with its true code."""
+    streams.secure()
+    unwind_at_the_end()
+    sys.exit(_exit_code(action, program))
 
 
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
@@ -79,8 +89,12 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     wants_trace = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
     try:
-        action()
-        sys.stdout.flush()
+        try:
+            action()
+        except SystemExit as error:
+            if error.code:
+                raise
+        streams.finish()
     except UserError as error:
         return failed(error, 2, *error.problems)
     except Diverged as error:
@@ -89,12 +103,9 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
         return error.exit_code
     except ProcessFailed as error:
         return failed(error, 1, str(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
-    except BrokenPipeError:  # `gan-train --cfg job | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return error.exit_code if isinstance(error, Ended) else 128 + signal.SIGINT
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
@@ -188,7 +199,7 @@ def _resumed(command: Command, library: Library) -> tuple[Config, Plan]:
     command.overrides = [_forced(text, library) for text in command.overrides]
     extra = [
         f"hydra.run.dir={quoted(str(resumption.folder))}",
-        f"hydra.output_subdir=.hydra/resume-{resumption.number}",
+        f"hydra.output_subdir=.hydra/{RESUMPTION.format(resumption.number)}",
     ]
     return resumption.config, Plan(extra, resumption)
 
@@ -227,7 +238,7 @@ def _claimed_folder(command: Command, name: str | None) -> Path | None:
         return None
     try:
         if typed:
-            if (wanted / "checkpoints").exists() or any(wanted.glob("seed-*/checkpoints")):
+            if any((folder / "checkpoints").exists() for folder in (wanted, *numbered(wanted, MEMBER).values())):
                 raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
             wanted.mkdir(parents=True, exist_ok=True)
             return wanted

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import suggestion
 from gan_cli.options import SEVERAL
+from gan_cli.paths import expanded
 
 PATHS = ("resume", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", "hydra.run.dir")
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
@@ -102,7 +102,8 @@ def _path_quoted(text: str) -> str:
     key, _, value = text.partition("=")
     if key not in PATHS or not value or value == "null" or value[0] in "'\"" or "${" in value:
         return text
-    return f"{key}={quoted(str(Path(value).expanduser()))}"
+    slash = "/" if value.endswith("/") and value.strip("/") else ""  # which says that it is to be a folder
+    return f"{key}={quoted(str(expanded(value, f'{key}=')) + slash)}"
 
 
 def quoted(text: str) -> str:

@@ -44,7 +44,7 @@ def route_products() -> None:
 def vendor() -> str:
     """As the processor says it, "" where Linux does not tell."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id")), "")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from gan_cli import screen
 from gan_cli.build import label_count, networks, pick_device
 from gan_cli.config import Config
 from gan_cli.library import Library
@@ -26,7 +26,7 @@ def dry_run(config: Config, library: Library) -> None:
     """
     from omegaconf import OmegaConf
 
-    console = PipedConsole()
+    console = screen.console(stderr=False)
     console.print(OmegaConf.to_yaml(OmegaConf.create(config.saved())), highlight=False, markup=False)
     device = pick_device(config.device)
     precision = choose(config, device)
@@ -77,13 +77,6 @@ def dry_run(config: Config, library: Library) -> None:
         f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"
     )
     console.print(f"device: {device}, {precision}; nothing was written")
-
-
-class PipedConsole(Console):
-    """`… | head` is no fault."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
 
 
 def _layers(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[dict[str, Any]]:

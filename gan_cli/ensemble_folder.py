@@ -10,6 +10,7 @@ from gan_cli.checkpoint import checkpoints_in, load, name_of, step_of
 from gan_cli.command import key_of
 from gan_cli.config import Config
 from gan_cli.errors import UserError
+from gan_cli.names import MEMBER
 from gan_cli.run_folder import RunFolder
 from gan_cli.status import status_of
 
@@ -33,7 +34,7 @@ def alone(config: Config, seed: int) -> Config:
 
 
 def member_folder(folder: Path, seed: int) -> Path:
-    return folder / f"seed-{seed}"
+    return folder / MEMBER.format(seed)
 
 
 def is_over(folder: Path) -> bool:

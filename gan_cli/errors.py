@@ -26,6 +26,14 @@ class Interrupted(Exception):
         self.exit_code = 128 + signal_number
 
 
+class Ended(KeyboardInterrupt):
+    """A signal arrived where there is no step to finish: the command unwinds and ends (exit code 128 + signal)."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"signal {signal_number}")
+        self.exit_code = 128 + signal_number
+
+
 class ProcessFailed(RuntimeError):
     """One of the processes that train a run together ended before its time (exit code 1)."""
 

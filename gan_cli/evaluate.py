@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from gan_cli import __version__, checkpoint, screen
@@ -22,6 +21,7 @@ from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, provenance, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.judge import Judge
+from gan_cli.paths import expanded, named, says_folder
 from gan_cli.replacing import replacing
 from gan_cli.sampler import Sampler
 from gan_cli.tools import DataPlace, Evaluation
@@ -37,7 +37,7 @@ def run(config: Evaluation, library: Library) -> None:
     """
     logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
     if config.out:
-        _writable(Path(config.out).expanduser())
+        _writable(expanded(config.out, "out="))
     choices = config.metrics or {name: library.choice("metrics", name) for name in library.options("metrics")}
     evidence, facts, default = (_of_checkpoint if config.checkpoint else _of_folders)(config, library)
     options = {name: choice.keywords() for name, choice in choices.items()}
@@ -53,14 +53,15 @@ def run(config: Evaluation, library: Library) -> None:
             facts["discriminator"]["opponent"] = "G's moving average, which D has not met: ema=false has the one it met"
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    _write({"metrics": values, "left_out": left_out, **facts}, path)  # before anything is shown
     _print(values, left_out, facts)
-    _write({"metrics": values, "left_out": left_out, **facts}, path)
+    log.info("written: %s", path)
 
 
 def _path(config: Evaluation, default: Path, options: dict[str, Any]) -> Path:
     """Where the JSON goes: another file for another question."""
-    out = Path(config.out).expanduser() if config.out else default.parent
-    if config.out and not out.is_dir() and not config.out.endswith("/"):
+    out = expanded(config.out, "out=") if config.out else default.parent
+    if config.out and not says_folder(config.out):
         return out
     asked = [
         options,
@@ -142,7 +143,8 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
     )
     facts = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
     facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
-    return evidence, facts, Path(f"{Path(str(config.samples)).expanduser()}-evaluation.json")
+    folder = named(expanded(str(config.samples), "samples="))
+    return evidence, facts, folder.with_name(f"{folder.name.lstrip('.') or 'pictures'}-evaluation.json")
 
 
 def _of_folder(line: str, key: str) -> str:
@@ -168,14 +170,13 @@ def _write(content: dict[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as aside:
-            aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+            aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise _unwritable(path, error) from error
-    log.info("written: %s", path)
 
 
 def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dict[str, Any]) -> None:
-    console = Console()
+    console = screen.console(stderr=False)
     asked = facts.get("discriminator", {}).get("asked", "")
     table = Table("metric", "value", "", box=None)
     for name, value in values.items():

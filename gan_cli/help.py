@@ -62,7 +62,7 @@ def _about(library: Library, group: str) -> str:
         raise UserError(f"--help {group}: no such group{suggestion(group, library.groups())}")
     parts = []
     for name in library.options(group):
-        lines = library.file(group, name).read_text().splitlines()
+        lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
         opening = list(takewhile(lambda line: line.startswith("#"), lines))
         words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
         parts.append("\n".join([f"{group}={name}", *(f"    {line}" for line in words)]))

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
+from gan_cli.names import CHECKPOINT, numbered
+from gan_cli.observers.interrupts import ending_signals
 from gan_cli.place import GRACE, LOST, given
 from gan_cli.status import status_of, write_status
 
@@ -79,7 +81,7 @@ def _logging() -> Any:
 def _start(task: dict[str, Any], world: int) -> float | None:
     with tempfile.TemporaryDirectory(prefix="gan-train-") as temporary:
         folder = Path(temporary)
-        (folder / "task.json").write_text(json.dumps(task))
+        (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
         processes: list[subprocess.Popen[bytes]] = []
         try:
             with _forwarding(processes) as received:
@@ -112,7 +114,7 @@ def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM go on to the first process, which finishes its step with the others and saves."""
+    """Signals that end go on to the first process, which finishes its step with the others and saves."""
     received: list[int] = []
 
     def forward(number: int, frame: Any) -> None:
@@ -120,7 +122,7 @@ def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[i
         for process in processes[:1]:
             process.send_signal(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    numbers = ending_signals() if threading.current_thread() is threading.main_thread() else []
     before = {number: signal.signal(number, forward) for number in numbers}
     try:
         yield received
@@ -154,7 +156,7 @@ def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int],
     guilty = [rank for rank, code in enumerate(codes) if code not in (None, 0, LOST)]
     rank = 0 if codes[0] == 0 or not guilty else guilty[0]
     file = folder / f"report-{rank}.json"
-    report: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if "value" in report:
         return report["value"]
     if "problems" in report:
@@ -166,7 +168,7 @@ def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int],
     how = report.get("fault") or _ending(codes[rank], folder / f"said-{rank}")
     reason = f"process {rank} (of 0 to {len(codes) - 1}) {how}"
     _note(path, reason)
-    saved = any((path / "checkpoints").glob("step-*.pt"))
+    saved = numbered(path / "checkpoints", CHECKPOINT)
     hint = f"; continue: gan-train resume={path}" if saved else ""
     raise ProcessFailed(reason + hint) from (RuntimeError(report["trace"]) if "trace" in report else None)
 
@@ -175,7 +177,7 @@ def _ending(code: int | None, said: Path) -> str:
     """How a process without a report ended."""
     if code is not None and code < 0:
         return f"was killed by {signal.Signals(-code).name}"
-    lines = said.read_text(errors="replace").strip().splitlines()
+    lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return f"ended with exit code {code}" + (f": {lines[-1]}" if lines else "")
 
 

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from gan_cli.errors import UserError
 from gan_cli.mistakes import explain, keys_of, suggestion
 from gan_cli.options import SCHEMAS, Choice
+from gan_cli.paths import expanded
 
 
 def shipped_conf() -> Path:
@@ -31,7 +32,7 @@ class Library:
     """Looks up options by group and name: first the shipped ones, then those of ``own`` folders."""
 
     def __init__(self, *own: Path | str) -> None:
-        self.own = tuple(Path(folder).expanduser().resolve() for folder in own)
+        self.own = tuple(expanded(folder, "--config-dir ").resolve() for folder in own)
         for folder in self.own:
             if not folder.is_dir():
                 raise UserError(f"--config-dir {folder}: no such folder")

@@ -14,6 +14,7 @@ from gan_cli.config import Config, completed, from_saved
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
+from gan_cli.names import RESUMPTION, numbered
 
 FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
 FREE = (
@@ -37,7 +38,7 @@ class Resumption:
     @property
     def number(self) -> int:
         """1 for the first resumption of this folder, then 2, …"""
-        return 1 + len(list((self.folder / ".hydra").glob("resume-*")))
+        return 1 + max(numbered(self.folder / ".hydra", RESUMPTION), default=0)
 
 
 def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:

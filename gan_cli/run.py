@@ -21,6 +21,7 @@ from gan_cli.game import Statistics
 from gan_cli.library import Library
 from gan_cli.losses.loss import said
 from gan_cli.metrics.evaluation import decoded
+from gan_cli.names import GRID
 from gan_cli.observers.checkpoints import Checkpoints
 from gan_cli.observers.evaluations import Evaluations, due
 from gan_cli.observers.hints import Hints
@@ -30,6 +31,7 @@ from gan_cli.observers.loggers import Loggers
 from gan_cli.observers.progress import Progress, summary
 from gan_cli.observers.samples import SampleGrids
 from gan_cli.play import play
+from gan_cli.records import records_in
 from gan_cli.resume import Resumption
 from gan_cli.run_folder import RunFolder
 from gan_cli.search.pruning import Pruner
@@ -62,7 +64,7 @@ def run(
     Raises:
         UserError: if the config or the data is wrong, or the folder cannot be written.
         Diverged: if a value is no longer finite and the config says stop.
-        Interrupted: after SIGINT or SIGTERM, with everything saved.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP, with everything saved.
     """
     folder = RunFolder(path)
     folder.open(wait)
@@ -159,6 +161,9 @@ class Run:
             self.status("interrupted", "by a signal")
             log.warning("interrupted at step %d, saved; continue: gan-train resume=%s", self.at, self.folder.path)
             raise
+        except KeyboardInterrupt:  # between two steps there is nothing to save that is not in the last checkpoint
+            self.status("interrupted", "by a signal")
+            raise
         except Diverged as error:
             self.status("diverged", str(error))
             raise
@@ -170,7 +175,7 @@ class Run:
         self.status("finished", reason)
         if self.last:
             log.info("finished %d steps: %s", self.at, summary(self.last))
-        log.info("last samples: %s", self.folder.samples / f"step-{self.at:09d}.png")
+        log.info("last samples: %s", self.folder.samples / GRID.format(self.at))
         return self.evaluations.best if self.evaluations else None
 
     def begin(self) -> None:
@@ -214,9 +219,9 @@ class Run:
             log.info("modes %d of %d, high quality %.2f %%", found["modes"], found["of_modes"], share)
 
     def _draw(self, figure: Any) -> None:
-        lines = [json.loads(line) for line in self.folder.metrics.read_text().splitlines()]
-        numbers = figure.draw([record for record in lines if "seconds" in record], self.folder.path / "figure.png")
-        (self.folder.path / "figure.json").write_text(json.dumps(numbers, indent=2) + "\n")
+        records, _ = records_in(self.folder.metrics)
+        numbers = figure.draw([record for record in records if "seconds" in record], self.folder.path / "figure.png")
+        (self.folder.path / "figure.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
         log.info("figure: %s", self.folder.path / "figure.png")
 
     def state(self, step: int) -> dict[str, Any]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 from gan_cli.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.errors import UserError
+from gan_cli.names import ASIDE, GRID, MEMBER, numbered
+from gan_cli.records import record_of
 from gan_cli.replacing import replacing
-from gan_cli.status import write_status
+from gan_cli.status import FILE, write_status
 
 try:
     import fcntl
 except ImportError:  # Windows has no advisory locks on folders
     fcntl = None  # type: ignore[assignment]
+
+
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -67,32 +73,32 @@ class RunFolder:
             self._lock = None
 
     def rewind(self, step: int) -> None:
-        """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and with them a torn one.
+        """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and those that cannot be read.
 
         Checkpoints and samples of later steps, left when an older checkpoint is resumed, are moved to ``abandoned/``.
         What a kill left, half written or drawn after the last checkpoint, goes too.
         """
         for place in (self.path, self.samples, self.checkpoints):
-            for torn in place.glob(".*.*"):
-                if torn.is_file():
+            for torn in place.iterdir() if place.is_dir() else ():
+                if ASIDE.fullmatch(torn.name) and torn.is_file():
                     torn.unlink()
         if self.metrics.exists():
-            kept = []
-            for line in self.metrics.read_text().splitlines():
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError:
-                    break
-                if record["step"] > step:
-                    break
-                kept.append(line + "\n")
+            kept, unread, lost = [], 0, 0
+            for line in self.metrics.read_bytes().splitlines():
+                if (record := record_of(line)) is None:
+                    unread += 1
+                elif record["step"] <= step:
+                    kept.append(line + b"\n")
+                    lost, unread = lost + unread, 0  # what a kill tore is the end
+            if lost:
+                log.warning("%s: %d of its lines before step %d cannot be read and are gone", self.metrics, lost, step)
             with replacing(self.metrics) as aside:
-                aside.write_text("".join(kept))
+                aside.write_bytes(b"".join(kept))
         later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
         best = self.checkpoints / BEST
-        if later and best.exists() and load(best)["step"] > step:
+        if later and best.is_file() and _beyond(best, step):
             later.append(best)
-        pictures = [p for p in self.samples.glob("step-*.png") if int(p.stem.removeprefix("step-")) > step]
+        pictures = [path for number, path in numbered(self.samples, GRID).items() if number > step]
         if not later:
             for path in pictures:
                 path.unlink()
@@ -111,14 +117,34 @@ class RunFolder:
                 raise
 
     def discard(self) -> None:
-        """Removes a folder in which nothing was trained, and parents under ``outputs`` that are left empty."""
+        """Removes a folder in which nothing was trained, and parents under ``outputs`` that are left empty.
+
+        What else lies in it was there before, and stays.
+        """
         self.close()
-        if any(self.path.rglob("step-*.pt")) or self.metrics.exists():
+        places = [self.path, *numbered(self.path, MEMBER).values()]
+        if self.metrics.exists() or any(checkpoints_in(place) for place in places):
             return
-        shutil.rmtree(self.path, ignore_errors=True)
+        for place in reversed(places):
+            shutil.rmtree(place / ".hydra", ignore_errors=True)
+            for name in (FILE, "train.log", "samples/real.png"):
+                with suppress(OSError):
+                    (place / name).unlink()
+            for name in ("samples", "checkpoints", ""):
+                with suppress(OSError):  # not empty
+                    (place / name).rmdir()
         for parent in self.path.parents[:2]:
             try:
                 if parent.resolve().is_relative_to(Path("outputs").resolve()):
                     parent.rmdir()
             except OSError:
                 return
+
+
+def _beyond(best: Path, step: int) -> bool:
+    """Whether this checkpoint is of a later step, or cannot be read and is of no use."""
+    try:
+        return load(best)["step"] > step
+    except UserError as error:
+        log.warning("%s; it is moved away", error)
+        return True

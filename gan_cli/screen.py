@@ -1,4 +1,4 @@
-"""What the user sees: rich on a terminal, plain lines in a pipe, in CI and inside a sweep. Always on stderr."""
+"""What the user sees: rich on a terminal, plain lines in a pipe, in CI and inside a sweep."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PLAIN = "[%(asctime)s] %(message)s"
+NARROW = 20  # columns: a terminal that says it has fewer does not know, and would be shown nothing
 
 
 @cache
-def console() -> Console:
-    """The one console that all output shares."""
+def console(*, stderr: bool = True) -> Console:
+    """The one console that all output shares; the other one is standard output, for what a command was asked."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    made = Console(stderr=stderr)
+    if made.width < NARROW:
+        made.width = 80
+    return made
 
 
 def interactive() -> bool:

@@ -14,18 +14,19 @@ FILE = "status.json"
 
 
 def status_of(path: Path) -> dict[str, Any]:
-    """What ``status.json`` of a run folder says; empty if there is none."""
+    """What ``status.json`` of a run folder says; empty if there is none that can be read."""
     try:
-        return json.loads((path / FILE).read_text())
+        found = json.loads((path / FILE).read_bytes())
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_status(path: Path, status: str, reason: str | None, **facts: Any) -> None:
     """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far."""
     told = {"status": status, "reason": reason, **facts, "pid": os.getpid(), "updated": time.time()}
     with replacing(path / FILE) as aside:
-        aside.write_text(json.dumps(told, indent=2) + "\n")
+        aside.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 def result(status: dict[str, Any]) -> str:

@@ -86,7 +86,7 @@ class Tool:
         command = Command.parse(argv)
         command.config_name = self.name
         if command.has("--help", "-h") or not argv:
-            return print((shipped_conf() / f"{self.name}.yaml").read_text().rstrip())
+            return print((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8").rstrip())
         if command.has("--version"):
             from gan_cli import __version__
 

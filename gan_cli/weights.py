@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gan_cli import checkpoint
 from gan_cli.errors import UserError
+from gan_cli.paths import expanded
 from gan_cli.replacing import replacing
 
 FORMAT = 1
@@ -43,7 +44,7 @@ def find(where: str, key: str, ema: bool) -> Weights:
     Raises:
         UserError: if there are none that can be read.
     """
-    path = Path(where).expanduser()
+    path = expanded(where, f"{key}=")
     if path.is_dir() and (path / FILE).is_file():
         path = path / FILE
     if path.suffix == ".safetensors" and path.is_file():
@@ -76,7 +77,7 @@ def write(weights: Weights, path: Path) -> None:
         "config": weights.config,
     }
     with replacing(path.with_suffix(".json")) as aside:
-        aside.write_text(json.dumps(facts, indent=2) + "\n")
+        aside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     with replacing(path) as aside:
         aside.write_bytes(save({name: tensor.contiguous() for name, tensor in weights.tensors.items()}))
 
@@ -95,7 +96,7 @@ def read(path: Path, key: str, ema: bool) -> Weights:
         raise UserError(f"{key}={path}: needs the package safetensors: pip install 'gan-cli[export]'") from error
     about = path.with_suffix(".json")
     try:
-        facts = json.loads(about.read_text())
+        facts = json.loads(about.read_text(encoding="utf-8"))
         if facts["format"] != FORMAT:
             raise UserError(f"{key}={path}: {about.name} is from another version of gan-sample: export it again")
         shape = tuple(facts["shape"])

@@ -17,8 +17,9 @@ from typing import Any
 
 import torch.distributed as dist
 
-from gan_cli import distributed
+from gan_cli import distributed, streams
 from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.observers.interrupts import ending_signals
 from gan_cli.place import GRACE, LOST, Place
 
 TASK, ENDED, LEFT = "gan_cli/task", "gan_cli/ended", "gan_cli/left"  # keys in the store of processes begun by others
@@ -27,14 +28,15 @@ _led = False
 
 def main() -> None:
     """A process that ``gan_cli.launch`` has started; leaves ``report-RANK.json`` for it to read."""
+    streams.secure()
     folder, rank, world = os.environ["GAN_TRAIN_TASK"].rsplit(":", 2)
     place = Place(int(rank), int(world), int(rank))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    task = json.loads(Path(folder, "task.json").read_text())
+    task = json.loads(Path(folder, "task.json").read_text(encoding="utf-8"))
     if place.rank == 0:
         logging.config.dictConfig(task["logging"])
     report, code = _reported(lambda: train(task, place, dist.FileStore(f"{folder}/store", place.world)))
-    Path(folder, f"report-{rank}.json").write_text(json.dumps(report))
+    Path(folder, f"report-{rank}.json").write_text(json.dumps(report), encoding="utf-8")
     if code == 0 and place.rank:
         threading.Event().wait()  # the first process is still at work with what we sent, and ends us when it is done
     sys.stdout.flush()
@@ -90,7 +92,7 @@ def train(task: dict[str, Any], place: Place, store: Any) -> float | None:
         resumption = Resumption(folder, path, checkpoint.load(path), config)
     if place.rank:
         logging.disable()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             signal.signal(number, signal.SIG_IGN)  # the first process decides after which step
     device = pick_device(config.device, place.local)
     with distributed.joined(store, place.rank, place.world, place.local, device):

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gan_cli import screen
+from gan_cli import screen, streams
 from gan_cli.errors import Interrupted
-from gan_cli.observers.interrupts import launchers_signal
+from gan_cli.observers.interrupts import HANG_UP, ending_signals, launchers_signal
 from gan_cli.status import status_of
 
 PATIENCE = 60.0  # seconds for the runs to finish their step and save
@@ -55,7 +55,10 @@ def guard() -> None:
 
 
 def _begin_worker(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    streams.secure()
+    for number in ending_signals():
+        if number != signal.SIGTERM:  # that is what the parent says
+            signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()
 
 
@@ -119,7 +122,8 @@ def stopped_together(folder: Path) -> Iterator[None]:
         if not children:  # the run is in this process, between two handlers
             raise Interrupted(number)
         for name in numbers:
-            signal.signal(name, lambda again, frame: os._exit(128 + again))
+            at_once: Any = signal.SIG_IGN if name == HANG_UP else lambda again, frame: os._exit(128 + again)
+            signal.signal(name, at_once)
         told: set[int] = set()
         until = time.monotonic() + PATIENCE
         while (busy := _training(folder) & children) and time.monotonic() < until:
@@ -132,7 +136,7 @@ def stopped_together(folder: Path) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = ending_signals()
     before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
         yield

@@ -13,6 +13,7 @@ from gan_cli.bench.variants import variants
 from gan_cli.command import Command
 from gan_cli.errors import UserError
 from gan_cli.library import Library
+from gan_cli.paths import expanded
 
 EXAMPLES = """\
 takes every key, group and preset of gan-train, and times the step that gan-train would take
@@ -97,7 +98,7 @@ def _positive(text: str) -> float:
 
 
 def _writable(text: str) -> Path:
-    path = Path(text).expanduser()
+    path = expanded(text, "--out ")
     if path.is_dir():
         raise UserError(f"--out {path}: is a folder: give a file in it, such as {path / 'bench.json'}")
     folder = next(folder for folder in path.absolute().parents if folder.exists())

@@ -153,7 +153,7 @@ class Memory:
             torch.cuda.reset_peak_memory_stats()
         try:
             ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would be used again, unseen
-            Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts from here
         except (AttributeError, OSError):
             pass
         self._before = _resident("VmRSS")
@@ -170,7 +170,7 @@ class Memory:
 def _resident(key: str) -> int | None:
     """A line of Linux's account of this process, in bytes."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), None)

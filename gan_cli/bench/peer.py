@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gan_cli.errors import UserError
+from gan_cli.paths import expanded
 
 # [epoch/epochs][batch/batches], as pytorch/examples and PyTorch-GAN print them
 BATCH = re.compile(rb"\[(Epoch )?\d+/\d+\] ?\[(Batch )?\d+/\d+\]")
@@ -47,7 +48,7 @@ class PeerCommand:
             words = shlex.split(text)
         except ValueError as error:
             raise UserError(f"--peer {text}: cannot be read ({error}): quote the whole: --peer 'main.py …'") from error
-        script = Path(words[0] if words else "").expanduser()
+        script = expanded(words[0] if words else "", "--peer ")
         if not script.is_file():
             raise UserError(f"--peer {text}: no such script: --peer 'PATH/main.py --batchSize 64 …'")
         size = SIZE.search(" ".join(words[1:]))

@@ -21,7 +21,7 @@ def speed(devices: int, steps: int, keys: list[str], folder: Path) -> float:
     """Images per second of a run, without its first fifth."""
     asked = [f"devices={devices}", f"steps={steps}", f"log_every={max(1, steps // 10)}", f"hydra.run.dir={folder}"]
     subprocess.run([sys.executable, "-m", "gan_cli", *QUIET, *keys, *asked], check=True, capture_output=True)
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return median(line["images_per_second"] for line in lines[2:])
 
 

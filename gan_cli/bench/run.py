@@ -59,9 +59,9 @@ def run(
     for row in rows:
         row["ratio"] = of_ratio(rates[row["name"]], rates[rows[0]["name"]])
     result = {**machine(contenders[0].setup.device), "repeats": repeats, "seconds": seconds, "rows": rows}
-    show(result)
-    if out:
+    if out:  # before anything is shown
         _write(result, out)
+    show(result)
 
 
 def of_rates(rates: Sequence[float]) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 def _cpu() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -127,6 +127,6 @@ def _write(result: dict[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as aside:
-            aside.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
+            aside.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {path}: cannot be written ({error.strerror}): give another file") from error

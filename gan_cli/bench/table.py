@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from gan_cli.dry_run import PipedConsole
+from gan_cli import screen
 
 LINES = (
     ("images/s", lambda row: f"{row['images_per_second']['median']:,.4g}"),
@@ -41,7 +41,7 @@ def show(result: dict[str, Any]) -> None:
         if len(rows) == 1 and title in ("ratio", "in turns side by side"):
             continue
         table.add_row(title, *(_cell(cell, row) for row in rows))
-    console = PipedConsole()
+    console = screen.console(stderr=False)
     console.print(table)
     versions = result["versions"]
     told = (

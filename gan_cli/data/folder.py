@@ -22,6 +22,7 @@ from gan_cli.data.images import ImageDataset
 from gan_cli.data.listing import File, Listing, listed, printable, readable
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.paths import expanded
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class ImageFolder(ImageDataset):
 
     @cached_property
     def source(self) -> Path:
-        source = Path(self.path).expanduser()
+        source = expanded(self.path, "dataset.path=")
         if source.is_dir() or zipfile.is_zipfile(source):
             return source
         what = "is neither a folder nor a zip file" if source.exists() else "does not exist"

@@ -20,6 +20,7 @@ from gan_cli.data.decoding import PictureSource
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.paths import expanded
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class WebDataset(ImageDataset):
         """
         from torchvision import datasets  # seconds to import: only here
 
-        root = Path(self.root).expanduser()
+        root = expanded(self.root, "dataset.root=")
         name = type(self).__name__
         try:
             root.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,8 @@ class Member(Run):
         self.quality.update({key: before[key] for key in ("modes", "of_modes", "high_quality") if key in before})
         if self.evaluations and before.get("best"):
             self.evaluations.best, self.evaluations.best_step = before["best"]["value"], before["best"]["step"]
-        self.lines = logging.FileHandler(self.folder.path / "train.log", delay=True)
+        log = self.folder.path / "train.log"
+        self.lines = logging.FileHandler(log, delay=True, encoding="utf-8", errors="backslashreplace")
         self.lines.setFormatter(logging.Formatter("[%(asctime)s] %(message)s"))
 
     def state(self, step: int) -> dict[str, Any]:

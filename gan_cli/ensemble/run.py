@@ -116,6 +116,9 @@ class EnsembleRun:
             self._all_status("interrupted", "by a signal")
             log.warning("interrupted at step %d, saved; continue: gan-train resume=%s", self.at, self.folder.path)
             raise
+        except KeyboardInterrupt:
+            self._all_status("interrupted", "by a signal")
+            raise
         except BaseException as error:
             self._all_status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
             raise

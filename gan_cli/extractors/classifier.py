@@ -16,6 +16,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 from gan_cli import screen
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.extractors.extractor import Extractor
+from gan_cli.paths import expanded
 from gan_cli.random import key
 from gan_cli.replacing import replacing
 
@@ -107,7 +108,7 @@ class Classifier(Extractor):
 
     def _path(self, training: Samples) -> Path:
         name = f"{training.fingerprint()}-recipe{RECIPE}-seed{self.seed}-epochs{self.epochs}.pt"
-        return Path(self.root).expanduser() / "classifiers" / name
+        return expanded(self.root, "extractor.root=") / "classifiers" / name
 
     def _learn(self, made: nn.Sequential, training: Samples) -> None:
         """AdamW with a one-cycle learning rate, on the CPU, so that every machine starts from the same weights."""

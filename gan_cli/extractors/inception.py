@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from gan_cli import screen
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.extractors.extractor import Extractor
+from gan_cli.paths import expanded
 
 BATCH = 32
 RESIZE = "TensorFlow 1 bilinear to 299 × 299, of bytes"
@@ -29,7 +29,7 @@ class Inception(Extractor):
     of_labels = False
 
     def __init__(self, weights: str) -> None:
-        self.weights = Path(weights).expanduser()
+        self.weights = expanded(weights, "extractor.weights=")
         self._network: Any = None
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None, machine: Machine | None = None) -> i
             spread, share = 100 * r["spread"], 100 * r["share_of_peak"]
             print(f"{head} {r['images_per_second']:10,.0f} {spread:5.1f} {r['kernels']:8.0f} {share:7.1f}")
     everything = {"device": name, "torch": torch.__version__, "checks": checked, "peaks": peaks, "timings": timed}
-    options.out.write_text(json.dumps(everything, indent=2) + "\n")
+    options.out.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
     return int(any(result != "ok" for result in checked.values()))
 
 

@@ -33,18 +33,18 @@ class WandB:
         place.mkdir(exist_ok=True)
         older, id_file = list(place.glob("offline-run-*")), place / "run-id"
         if not id_file.exists():
-            id_file.write_text(secrets.token_hex(4))
+            id_file.write_text(secrets.token_hex(4), encoding="utf-8")
         quiet = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True)
         try:
             self.run = wandb.init(
                 project=self.project,
                 entity=self.entity,
                 mode=self.mode,  # type: ignore[arg-type]
-                id=id_file.read_text(),
+                id=id_file.read_text(encoding="utf-8"),
                 resume="allow",
                 dir=folder.resolve(),  # its service has a current folder of its own
-                name=folder.name,
-                group=folder.parent.name,
+                name=folder.resolve().name,
+                group=folder.resolve().parent.name,
                 config=config,
                 settings=quiet,
             )

@@ -1,4 +1,7 @@
-"""Signals: the first lets the step finish and be saved, the second leaves at once."""
+"""Signals: the first lets the step finish and be saved, the second leaves at once.
+
+A SIGHUP is never a second one: of a terminal that is closed, the kernel and the shell each send one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,34 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-from gan_cli.errors import Interrupted
+from gan_cli.errors import Ended, Interrupted
+
+
+HANG_UP: int | None = getattr(
+    signal, "SIGHUP", None
+)  # the terminal was closed or the connection lost; Windows has none
+
+
+def ending_signals() -> list[int]:
+    """SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under ``nohup``."""
+    heard = HANG_UP is not None and signal.getsignal(HANG_UP) != signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([HANG_UP] if HANG_UP is not None and heard else [])]
+
+
+def unwind_at_the_end() -> None:
+    """Where no training listens, SIGTERM and SIGHUP end a command as Ctrl-C does: what is half written is removed.
+
+    A second signal ends it at once.
+    """
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        for other in listened:
+            signal.signal(other, signal.SIG_IGN if other == HANG_UP else signal.SIG_DFL)
+        raise Ended(number)
+
+    listened = [number for number in ending_signals() if signal.getsignal(number) == signal.SIG_DFL]
+    for number in listened:
+        signal.signal(number, unwind)
 
 
 def launchers_signal() -> list[int]:
@@ -21,7 +51,7 @@ def launchers_signal() -> list[int]:
 class Interrupts:
     """A context manager around the training and its last observer.
 
-    SIGINT and SIGTERM; and the signal by which Slurm says that the time is up, where a launcher waits for it.
+    Those that end a program; and the one by which Slurm says that the time is up, where a launcher waits for it.
     """
 
     def __init__(self, steps: int) -> None:
@@ -31,17 +61,20 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, *launchers_signal()):
+            for number in (*ending_signals(), *launchers_signal()):
                 if signal.getsignal(number) != signal.SIG_IGN or multiprocessing.parent_process() is None:
                     self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            again = self.received is not None and number == HANG_UP  # while the run is saved
+            signal.signal(number, signal.SIG_IGN if again else handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
+            if number == HANG_UP:
+                return
             os._exit(128 + number)
         self.received = number
 

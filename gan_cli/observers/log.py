@@ -124,7 +124,7 @@ class Log:
     def flush(self) -> None:
         """Forces the lines onto the disk, so that no checkpoint is ever ahead of them."""
         if self.path.exists():
-            with self.path.open("a") as file:
+            with self.path.open("ab") as file:
                 os.fsync(file.fileno())
 
     def state(self) -> dict[str, Any]:

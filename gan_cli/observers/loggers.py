@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,6 +12,8 @@ from gan_cli.config import Config
 from gan_cli.errors import Diverged, Interrupted
 from gan_cli.game import Statistics
 from gan_cli.loggers.logger import Logger
+from gan_cli.names import GRID, numbered
+from gan_cli.records import record_of
 from gan_cli.run_folder import RunFolder
 
 
@@ -62,11 +63,8 @@ class Loggers:
 
     def tell(self) -> None:
         """Passes on what is new, in the order of steps: some loggers cannot go back."""
-        pictures = sorted(
-            (step, path)
-            for path in self.folder.samples.glob("step-*.png")
-            if self._newest < (step := int(path.stem.removeprefix("step-"))) <= self.at()
-        )
+        grids, now = numbered(self.folder.samples, GRID), self.at()
+        pictures = [(step, path) for step, path in grids.items() if self._newest < step <= now]
         for record in self._records():
             while pictures and pictures[0][0] < record["step"]:
                 self._picture(*pictures.pop(0))
@@ -82,7 +80,7 @@ class Loggers:
             file.seek(self._read)
             lines = file.read()
         self._read += len(lines)
-        return [json.loads(line) for line in lines.splitlines()]
+        return [record for line in lines.splitlines() if (record := record_of(line)) is not None]
 
     def _picture(self, step: int, path: Path) -> None:
         self._newest = step

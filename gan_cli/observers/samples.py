@@ -11,6 +11,7 @@ from torch import Tensor
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
 from gan_cli.game import Statistics
+from gan_cli.names import GRID
 from gan_cli.pictures import grid, plot, save_png
 from gan_cli.random import stream
 from gan_cli.sampler import Sampler
@@ -59,7 +60,7 @@ class SampleGrids:
 
     def write(self, step: int) -> None:
         samples = self.sampler.decode(self.latents, self.labels)
-        self._write(samples, f"step-{step:09d}.png")
+        self._write(samples, GRID.format(step))
         for listener in self.listeners:
             listener(samples)
 

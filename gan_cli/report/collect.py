@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from gan_cli.composing import one_line
 from gan_cli.ensemble_folder import seeds_in
 from gan_cli.errors import UserError
-from gan_cli.status import status_of
+from gan_cli.names import GRID, RESUMPTION, numbered
+from gan_cli.paths import expanded
+from gan_cli.records import records_in
+from gan_cli.status import result, status_of
 
 try:
     import fcntl
@@ -81,19 +86,17 @@ class Run:
     @cached_property
     def _resumptions(self) -> list[tuple[Path, list[str]]]:
         """The folder of each, and what was typed beside ``resume``."""
-        folders = sorted((self.folder / ".hydra").glob("resume-*"), key=lambda path: int(path.name[7:]))
+        places = numbered(self.folder / ".hydra", RESUMPTION).values()
+        folders = [place for place in places if (place / "config.yaml").is_file()]  # a kill may leave it empty
         words = [[text.lstrip("+") for text in _texts(folder)] for folder in folders]
         return [(f, [w for w in typed if not w.startswith("resume=")]) for f, typed in zip(folders, words, strict=True)]
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl`` up to the first that is torn."""
-        file, found = self.folder / "metrics.jsonl", []
-        for line in file.read_text().splitlines() if file.is_file() else ():
-            try:
-                found.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
+        """The lines of ``metrics.jsonl`` that can be read; says how many cannot."""
+        found, lost = records_in(self.folder / "metrics.jsonl")
+        if lost:
+            note(f"{self.folder}: {lost} line{'s' * (lost > 1)} of metrics.jsonl cannot be read: left out")
         return found
 
     @cached_property
@@ -112,8 +115,19 @@ class Run:
     @cached_property
     def grids(self) -> dict[int, Path]:
         """Sample grids by step."""
-        files = sorted((self.folder / "samples").glob("step-*.png"))
-        return {int(file.stem.removeprefix("step-")): file for file in files}
+        return numbered(self.folder / "samples", GRID)
+
+    def readable(self) -> bool:
+        """Whether what the folder holds can be reported; says why if it cannot."""
+        try:
+            return bool(result(self.status) and self.commands) and None not in (self.config, self.results, self.grids)
+        except Exception as error:  # whatever became of its files: one run must not take the others with it
+            note(f"{self.folder}: cannot be read ({type(error).__name__}: {one_line(error)}): left out")
+            return False
+
+
+def note(line: str) -> None:
+    print(f"gan-report: {line}", file=sys.stderr)
 
 
 def held(folder: Path) -> bool:
@@ -153,20 +167,30 @@ def collect(paths: Sequence[str]) -> list[Run]:
     runs: dict[Path, Run] = {}
     several = len(paths) > 1
     for text in paths:
-        root, found = Path(text).expanduser(), 0
+        root, found = expanded(text, ""), 0
         if not root.exists():
             raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
         for file in sorted(root.rglob("status.json")):
             folder = file.parent
+            if file.is_file() and not status_of(folder):
+                note(f"{file}: cannot be read: the run is left out")
             if "status" not in status_of(folder) or seeds_in(folder):
                 continue  # not ours, or an ensemble, whose members are the runs
-            name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
-            name = f"{root.resolve().name}/{name}" if several and folder != root else name
-            runs.setdefault(folder.resolve(), Run(folder, name))
-            found += 1
+            run = runs.get(folder.resolve()) or Run(folder, _name(folder, root, several=several))
+            if run.readable():
+                runs[folder.resolve()] = run
+                found += 1
         if not found:
             raise UserError(f"{text}: holds no run: give a run folder, or one with runs below it, such as outputs")
     return list(runs.values())
+
+
+def _name(folder: Path, root: Path, *, several: bool) -> str:
+    """Where a run lies below what was asked for, which is named if it is one of several."""
+    if folder == root:
+        return folder.resolve().name
+    name = folder.relative_to(root).as_posix()
+    return f"{root.resolve().name}/{name}" if several else name
 
 
 def differing(runs: Sequence[Run]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gan_cli.errors import UserError
+from gan_cli.paths import expanded
 
 EXAMPLES = """\
 examples:
@@ -43,7 +44,8 @@ def main(argv: Sequence[str]) -> None:
     from gan_cli.report.collect import collect
 
     runs = collect(options.paths)
-    path = Path(options.out).expanduser() if options.out else Path(options.paths[0]).expanduser() / "report.html"
+    first = expanded(options.paths[0], "")
+    path = expanded(options.out, "--out ") if options.out else first / "report.html"
     if options.format != "html":
         from gan_cli.report.tables import FORMATS
 

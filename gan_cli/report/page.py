@@ -15,7 +15,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from gan_cli import __version__
-from gan_cli.report.collect import Run, differing
+from gan_cli.report.collect import Run, differing, note
 from gan_cli.report.tables import low_is_better, result_keys
 
 SCRIPTS = ("data.js", "board.js", "curves.js", "samples.js", "search.js", "runs.js")  # in this order
@@ -69,8 +69,16 @@ def _facts(run: Run, keys: Sequence[str], points: int, steps: int, side: int) ->
         "commands": run.commands,
         "results": run.results,
         "curves": curves(run.records, points),
-        "grids": {step: picture(run.grids[step], side) for step in chosen(sorted(run.grids), steps)},
+        "grids": _grids(run, steps, side),
     }
+
+
+def _grids(run: Run, steps: int, side: int) -> dict[int, str]:
+    """The pictures of some sample grids by step; says which of them cannot be read."""
+    found = {step: picture(run.grids[step], side) for step in chosen(sorted(run.grids), steps)}
+    for step in [step for step, small in found.items() if not small]:
+        note(f"{run.grids[step]}: cannot be read: left out")
+    return {step: small for step, small in found.items() if small}
 
 
 def curves(records: Sequence[dict[str, Any]], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
@@ -98,21 +106,24 @@ def _rounded(value: float | None) -> float | None:
 def _affordable(runs: Sequence[Run], side: int) -> int:
     """Sample grids of each run that the page has room for, judged by the last of the first run that has one."""
     last = next((run.grids[max(run.grids)] for run in runs if run.grids), None)
-    size = len(picture(last, side)) if last else 1
+    size = max(1, len(picture(last, side))) if last else 1
     return min(STEPS[1], max(STEPS[0], PICTURES // (size * len(runs))))
 
 
 def _real(runs: Sequence[Run], side: int) -> str | None:
     """Training samples, if all runs show the same."""
     files = [file for run in runs if (file := run.folder / "samples" / "real.png").is_file()]
-    return picture(files[0], side) if len({file.read_bytes() for file in files}) == 1 else None
+    return (picture(files[0], side) or None) if len({file.read_bytes() for file in files}) == 1 else None
 
 
 def picture(path: Path, side: int) -> str:
-    """A picture as a data URL, small enough for a page of many."""
-    with Image.open(path) as image:
-        small = image.convert("RGB")
-        small.thumbnail((side, side))
-        file = io.BytesIO()
-        small.save(file, "WEBP", quality=70, method=2)
+    """A picture as a data URL, small enough for a page of many; nothing if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError):  # what PIL raises for damaged files
+        return ""
+    small.thumbnail((side, side))
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=70, method=2)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from gan_cli.errors import UserError
+from gan_cli.names import GRID, numbered
 from gan_cli.pictures import as_bytes
 from gan_cli.replacing import replacing
 
@@ -66,10 +68,19 @@ ANIMATIONS: dict[str, Callable[[Path, Sequence[Image.Image], int], None]] = {"gi
 
 
 def training_frames(folder: Path) -> list[Image.Image]:
-    """The sample grids in a run's ``samples`` folder by step, all of the size of the last."""
-    names = sorted(folder.glob("step-*.png"))
+    """The sample grids in a run's ``samples`` folder by step, all of the size of the last.
+
+    Raises:
+        UserError: if one of them cannot be read.
+    """
+    names = [*numbered(folder, GRID).values()]
     frames: list[Image.Image] = []
     for name in reversed(names):
-        with Image.open(name) as image:
+        try:
+            image = Image.open(name)
+            image.load()
+        except (OSError, ValueError, SyntaxError) as error:  # what PIL raises for damaged files
+            raise UserError(f"{name}: cannot be read: delete it, and the animation leaves it out") from error
+        with image:
             frames.append(image.resize(frames[0].size if frames else image.size, Image.Resampling.NEAREST))
     return frames[::-1]

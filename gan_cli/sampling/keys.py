@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from gan_cli.mistakes import shown
 from gan_cli.options.base import Count, Options, Text
+from gan_cli.paths import says_folder
 from gan_cli.sampling.grammar import numbers, terms
 from gan_cli.tools import Device, Tool
 
@@ -156,7 +157,7 @@ def _package(config: Sampling) -> list[str]:
 
 
 def _out(config: Sampling) -> list[str]:
-    if not config.out or Path(config.out).is_dir():
+    if not config.out or says_folder(config.out):
         return []
     ending, found = ENDINGS[config.kind], Path(config.out).suffix
     if not ending and (found == ".png" or Path(config.out).exists()):

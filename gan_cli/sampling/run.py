@@ -18,6 +18,7 @@ from gan_cli import checkpoint
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.loading import Trained, trained
+from gan_cli.paths import expanded, says_folder
 from gan_cli.pictures import as_bytes, grid, plot, save_png
 from gan_cli.sampling import files
 from gan_cli.sampling.draw import Shot, asked, drawn, misfits, samples, shots
@@ -67,8 +68,8 @@ def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
 def _path(config: Sampling, folder: Path, step: str) -> Path:
     ending, name = ENDINGS[config.kind], name_of(config)
     if config.out:
-        out = Path(config.out)
-        if not ending or (out.suffix == ending and not out.is_dir()):
+        out = expanded(config.out, "out=")
+        if not ending or (out.suffix == ending and not says_folder(config.out)):
             return out
         return out / f"{name if config.export or not step else f'{step}-{name}'}{ending}"
     generated = folder / "generated"

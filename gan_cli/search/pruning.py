@@ -5,12 +5,13 @@ Nothing is stored for it, so it works with any launcher and after any kill.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from gan_cli.records import records_in
 
 REDUCTION = 3  # of halving: the share of runs that go on
 
@@ -60,23 +61,13 @@ class Pruner:
             if file.parent.name == self.folder.name:
                 continue
             values, reached = [], False
-            for record in _records(file):
+            for record in records_in(file)[0]:
                 if f"metric/{metric}" in record and record["step"] <= step:
                     reached = reached or record["step"] == step
                     values.append(record[f"metric/{metric}"])
             if reached and (finite := [value for value in values if value is not None]):
                 found.append(sign * max(sign * value for value in finite))
         return found
-
-
-def _records(file: Path) -> list[dict[str, Any]]:
-    records = []
-    for line in file.read_text().splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:  # of a run that is being written
-            break
-    return records
 
 
 def pruner(options: Mapping[str, Any], folder: Path) -> Pruner | None:

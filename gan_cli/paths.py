@@ -1,0 +1,36 @@
+"""Paths as users type them. Torch-free."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gan_cli.errors import UserError
+
+
+def expanded(typed: str | Path, key: str) -> Path:
+    """The path with ``~`` replaced by the home folder.
+
+    Args:
+        key: what it was typed after, such as ``resume=``, for the error.
+
+    Raises:
+        UserError: if nobody's home is known by that name, as in a container without HOME.
+    """
+    try:
+        return Path(typed).expanduser()
+    except RuntimeError as error:
+        home = Path(typed).parts[0]
+        raise UserError(
+            f"{key}{typed}: there is no home folder {home} here: write the whole path, or ./{home} if it is called so"
+        ) from error
+
+
+def named(path: Path) -> Path:
+    """The path with a name of its own: ``.`` and ``..`` say none, and what is called after them would be hidden."""
+    return Path(os.path.abspath(path)) if path.name in ("", "..") else path  # noqa: PTH100  (links stay links)
+
+
+def says_folder(typed: str) -> bool:
+    """Whether a path is to be a folder: it is one, or ends in a slash."""
+    return typed.endswith(("/", os.sep)) or Path(os.path.expanduser(typed)).is_dir()  # noqa: PTH111  (never raises)
