@@ -14,7 +14,6 @@ from typing import Any
 
 from gan_cli.errors import Ended, Interrupted
 
-
 HANG_UP: int | None = getattr(
     signal, "SIGHUP", None
 )  # the terminal was closed or the connection lost; Windows has none
