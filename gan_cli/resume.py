@@ -15,6 +15,7 @@ from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
 from gan_cli.names import RESUMPTION, numbered
+from gan_cli.paths import named
 
 FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
 FREE = (
@@ -53,7 +54,7 @@ def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
     if ensemble_folder.seeds_in(whole):
         return whole, whole, ensemble_folder.state_of(whole, "resume")
     folder, path, state = checkpoint.find(resume, "resume")
-    if path.parent.name != "checkpoints":
+    if named(path.parent).name != "checkpoints":
         raise UserError(f"resume={resume}: a checkpoint is continued inside its run folder, …/checkpoints/{path.name}")
     return folder, path, state
 

@@ -322,3 +322,30 @@ def test_ctrl_c_says_a_word(trained, gan_eval, monkeypatch):
     monkeypatch.setattr("gan_cli.evaluate.run", stopped)
     result = gan_eval(f"checkpoint={trained(*TINY_POINTS)}")
     assert (result.code, result.err) == (130, "gan-eval: interrupted\n")
+
+
+@pytest.mark.parametrize("samples", [".", "../.fakes", "../.fakes/", "sub/.."])
+def test_a_result_is_no_hidden_file_whatever_its_folder_is_called(samples, gan_eval, monkeypatch):
+    for name in ("real", ".fakes", ".fakes/sub"):
+        Path(name).mkdir()
+    for number in range(8):
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
+        for name in ("real", ".fakes"):
+            Image.fromarray(pixels).save(f"{name}/{number}.png")
+    before = Path.cwd()
+    monkeypatch.chdir(".fakes")
+    words = ("size=8", "channels=1", "extractor=pixels", "metrics=sliced_wasserstein", "count=8")
+    result = gan_eval(f"real={before / 'real'}", f"samples={samples}", *words)
+    assert result.code == 0, result.err
+    (file,) = before.glob("*.json")
+    assert file.name.startswith("fakes-evaluation-")
+    assert json.loads(file.read_text())["metrics"]
+    assert not list(Path().glob("*evaluation*"))  # which would be a picture of it the next time
+
+
+def test_out_with_a_slash_is_a_folder(trained, gan_eval):
+    assert (
+        gan_eval(f"checkpoint={trained(*TINY_MLP)}", "metrics=sliced_wasserstein", "extractor=pixels", "out=new/").code
+        == 0
+    )
+    assert [file.suffix for file in Path("new").iterdir()] == [".json"]

@@ -164,3 +164,32 @@ def test_curves_are_thinned_out_and_keep_their_ends():
     steps, values = long["loss/generator"]
     assert len(steps) == len(values) <= 300
     assert (steps[0], steps[-1]) == (1, 1999)
+
+
+def test_what_became_of_one_run_does_not_take_the_others_with_it(gan_train, gan_report):
+    keys = ("steps=4", "log_every=1", "sample_every=2", "seed=0,1,2,3,4", "name=games")
+    assert gan_train("-m", *TINY_POINTS, *keys).code == 0
+    folders = [Path(f"outputs/sweeps/games/seed-{seed}") for seed in range(5)]
+    (folders[0] / "status.json").write_text('{"status": "fin')
+    (folders[1] / ".hydra/overrides.yaml").write_text("- [a: {b")
+    (folders[2] / "samples/step-000000004.png").write_bytes(b"torn")
+    lines = (folders[2] / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (folders[2] / "metrics.jsonl").write_bytes(lines[0] + b'\xff{"st\n' + b"".join(lines[2:]))
+    for name in ("step-000000004 (1).png", "step-000000004.sync-conflict.png", "step-x.png"):
+        (folders[3] / "samples" / name).write_bytes(b"a copy")
+    (folders[3] / ".hydra/resume-1 (1)").mkdir()
+    (folders[4] / "status.json").write_text(json.dumps({"status": "finished", "best": {"value": 1}}))
+    result = gan_report("outputs/sweeps/games", "--out", "page.html")
+    assert result.code == 0, result.err
+    runs = {run["name"]: run for run in content_of(Path("page.html").read_text())["runs"]}
+    assert runs.keys() == {"seed-2", "seed-3"}
+    assert list(runs["seed-2"]["grids"]) == ["2"]
+    assert list(runs["seed-3"]["grids"]) == ["2", "4"]
+    assert runs["seed-2"]["curves"]["loss/generator"][0] == [1, 3, 4]
+    told = [line for line in result.err.splitlines() if line.startswith("gan-report: outputs")]
+    assert len(told) == 5
+    for folder, words in zip(
+        folders, ("status.json: cannot", "cannot", "1 line of metrics.jsonl", "", "cannot"), strict=True
+    ):
+        assert sum(line.startswith(f"gan-report: {folder}") and words in line for line in told) == bool(words)
+    assert sum("step-000000004.png: cannot be read: left out" in line for line in told) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in
+from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in, tensors
 
 CASES = {
     "mlp-adam": (*TINY_MLP, "optimizer=adam"),
@@ -120,13 +120,12 @@ def test_killed_at_random_moments_is_the_undisturbed_run(spawn, gan_train, case)
 
 
 def test_first_signal_finishes_the_step_and_saves(spawn, gan_train):
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         process = spawn(*TINY_MLP, "steps=100000", "log_every=10", "checkpoint_every=0", f"hydra.run.dir=run{code}")
-        metrics = Path(f"run{code}/metrics.jsonl")
-        while not metrics.exists():
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
+        until_trained(process, Path(f"run{code}"))
         process.send_signal(number)
+        if number == signal.SIGHUP:  # the kernel and the shell send one each
+            process.send_signal(number)
         _, err = process.communicate(timeout=60)
         assert process.returncode == code
         assert "Traceback" not in err
@@ -137,6 +136,103 @@ def test_first_signal_finishes_the_step_and_saves(spawn, gan_train):
         steps = [record["step"] for record in metrics_in(Path(f"run{code}"))]
         assert steps == sorted(set(steps))
         assert steps[-1] == step + 15
+
+
+def until_trained(process, folder: Path) -> None:
+    while not (folder / "metrics.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(spawn):
+    """As under nohup."""
+    ignores = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    process = spawn(*TINY_MLP, "steps=100000", "log_every=10", "checkpoint_every=0", "hydra.run.dir=run", **ignores)
+    until_trained(process, Path("run"))
+    process.send_signal(signal.SIGHUP)
+    lines = len(metrics_in(Path("run")))
+    while len(metrics_in(Path("run"))) < lines + 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+
+
+COPIES = (  # what syncs and file managers leave
+    "checkpoints/step-000000009 (1).pt",
+    "checkpoints/step-000000009.sync-conflict-20260101-120000-ABC.pt",
+    "checkpoints/step-000000009.pt.tmp",
+    "checkpoints/step-9.pt",
+    "checkpoints/best (1).pt",
+    "samples/step-000000009 (1).png",
+    "samples/step-00000009.png",
+    "samples/step-000000009 copy.png",
+    "samples/.step.mine.png",
+    "status (1).json",
+    "metrics (1).jsonl",
+    ".sync.conflict.jsonl",
+    ".hydra/resume-1 (1)/overrides.yaml",
+    ".hydra/resume-x/overrides.yaml",
+    "checkpoints/step-000000009.pt/a folder",
+    "samples/step-000000009.png/a folder",
+)
+
+
+def test_copies_beside_the_files_of_a_run_are_nobodys(gan_train, gan_sample):
+    keys = ("steps=6", "checkpoint_every=2", "sample_every=2", "log_every=1")
+    for run in ("run", "whole"):
+        assert gan_train(*TINY_MLP, *keys, f"hydra.run.dir={run}").code == 0
+    for name in COPIES:
+        file = Path("run", name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a copy")
+    assert gan_sample("checkpoint=run", "n=4").code == 0
+    assert gan_sample("checkpoint=run", "morph=true").code == 0
+    result = gan_train("resume=run", "steps=8", "logger=tensorboard")
+    assert result.code == 0, result.err
+    assert gan_train("resume=whole", "steps=8").code == 0
+    result = gan_train("resume=run/checkpoints/step-000000006.pt", "steps=8")
+    assert result.code == 0, result.err
+    assert [Path("run", name).read_text() for name in COPIES] == ["a copy"] * len(COPIES)
+    assert sorted(file.name for file in Path("run/.hydra").glob("resume-?")) == ["resume-1", "resume-2", "resume-x"]
+    assert metrics_in(Path("run")) == metrics_in(Path("whole"))
+    last = "checkpoints/step-000000008.pt"
+    one, other = (tensors(torch.load(Path(run, last), weights_only=True)) for run in ("run", "whole"))
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_a_line_that_cannot_be_read_costs_no_other(gan_train):
+    assert gan_train(*TINY_MLP, "steps=4", "log_every=1", "hydra.run.dir=run").code == 0
+    lines = Path("run/metrics.jsonl").read_bytes().splitlines(keepends=True)
+    Path("run/metrics.jsonl").write_bytes(lines[0] + b"\xff\x00 torn\n[1]\n" + b"".join(lines[2:]) + b'{"step": 5, "lo')
+    result = gan_train("resume=run", "steps=6")
+    assert result.code == 0
+    assert [record["step"] for record in metrics_in(Path("run"))] == [1, 3, 4, 5, 6]
+    assert "metrics.jsonl: 2 of its lines before step 4 cannot be read and are gone" in result.err
+
+
+def test_a_command_that_is_wrong_leaves_what_lay_in_its_folder(gan_train):
+    Path("mine/samples").mkdir(parents=True)
+    for name in ("mine/thesis.tex", "mine/samples/cat.png"):
+        Path(name).write_text("a year")
+    result = gan_train("dataset=image_folder", "dataset.path=nowhere", "hydra.run.dir=mine", "steps=1")
+    assert result.code == 2
+    assert sorted(str(path) for path in Path("mine").rglob("*")) == [
+        "mine/samples",
+        "mine/samples/cat.png",
+        "mine/thesis.tex",
+    ]
+
+
+def test_a_folder_without_a_name_is_the_one_it_stands_for(gan_train, gan_sample, monkeypatch):
+    assert gan_train(*TINY_MLP, "steps=2", "hydra.run.dir=run").code == 0
+    monkeypatch.chdir("run/checkpoints")
+    assert gan_sample("checkpoint=.", "n=4", "out=new.folder/").code == 0
+    assert [file.suffix for file in Path("new.folder").iterdir()] == [".png"]
+    result = gan_train("resume=step-000000002.pt", "steps=3")
+    assert result.code == 0, result.err
+    assert Path("step-000000003.pt").is_file()
 
 
 def test_latest_is_the_run_that_was_trained_last(gan_train):

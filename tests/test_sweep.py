@@ -146,15 +146,16 @@ def test_runs_in_processes_of_their_own_are_told_of_like_the_others(spawn):
     assert err.count("finished already") == 1
 
 
-def test_ctrl_c_lets_runs_in_other_processes_save_before_they_end(spawn):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_ctrl_c_or_a_hang_up_lets_runs_in_other_processes_save_before_they_end(spawn, number, code):
     process = spawn(*SWEEP, "steps=100000", "checkpoint_every=0", "seed=0,1,2", "name=stopped", *JOBLIB)
     while len([s for s in statuses("stopped").values() if s["status"] == "running"]) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     found = statuses("stopped")
     assert [status["status"] for status in found.values()] == ["interrupted", "interrupted"]
     for name, status in found.items():

@@ -16,6 +16,7 @@ from gan_cli.data.decoding import Decoding, PictureSource, extents_of
 from gan_cli.data.formats import Unranged, decoder
 from gan_cli.data.pack import Contents, Pack, Unreadable
 from gan_cli.errors import UserError
+from gan_cli.paths import expanded
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def _pack(root: Path, source: PictureSource, size: int, channels: int, decoded_b
     name = hashlib.blake2b(json.dumps(stands_for).encode(), digest_size=8).hexdigest()
     if source.rules > 1:
         name = f"{name}-{decoded_by}"
-    return Pack(root.expanduser() / "cache", name, len(source.items), (size, size, channels))
+    return Pack(expanded(root, "dataset.root=") / "cache", name, len(source.items), (size, size, channels))
 
 
 def _decode(source: PictureSource, size: int, channels: int, pack: Pack) -> tuple[np.ndarray, Contents]:

@@ -60,7 +60,7 @@ class ImageFolder(ImageDataset):
         Raises:
             UserError: if there are no pictures, or most of them cannot be used.
         """
-        root = Path(self.root).expanduser()
+        root = expanded(self.root, "dataset.root=")
         first = self.rules == 1
         listing = (
             first_listing.listed(self.source) if first else listed(self.source, (root / "cache", root / "classifiers"))
