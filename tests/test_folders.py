@@ -231,7 +231,7 @@ def test_heic_is_read_with_its_package_and_named_without(monkeypatch):
     assert "1 of 3 pictures need pip install 'gan-cli[heif]': b.heic" in found.told()
 
 
-def test_a_folder_that_cannot_be_opened_is_named_and_keeps_its_number(monkeypatch):
+def test_a_folder_that_cannot_be_opened_is_named_and_no_class(monkeypatch):
     classes(ant=5, bee=5, cow=5)
     real = os.scandir
 
@@ -242,7 +242,7 @@ def test_a_folder_that_cannot_be_opened_is_named_and_keeps_its_number(monkeypatc
 
     monkeypatch.setattr(os, "scandir", closed)
     dataset = dataset_of()
-    assert dataset.load().labels.tolist() == [0] * 5 + [2] * 5
+    assert dataset.load().labels.tolist() == [0] * 5 + [1] * 5
     assert dataset.listing.told() == "1 of 11 pictures cannot be opened: bee/*"
 
 

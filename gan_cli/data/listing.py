@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
@@ -26,6 +26,7 @@ STUBS = frozenset({"BUFR", "GRIB", "HDF5", "MPEG"})  # Pillow knows these files 
 RUN_MARKS, RUN_PARTS = {".hydra", "status.json"}, {"checkpoints", "metrics.jsonl"}
 OUTPUT = RUN_PARTS | {"abandoned", "generated", "samples", "tensorboard", "wandb", "figure.png"}
 
+ANY = "/*"  # what stands for the pictures of a folder that cannot be opened
 LOST = "are links to nothing"
 CLOSED = "cannot be opened"
 UNREADABLE = "cannot be read"
@@ -62,9 +63,9 @@ class Listing:
     passed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     entries: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
 
-    def sort(self, name: str, size: int, stamp: int) -> None:
+    def put(self, name: str, size: int, stamp: int) -> None:
         """Puts a file where it belongs."""
-        ending = PurePosixPath(name).suffix.lower()
+        ending = _ending(name)
         if ending in readable(heif=ending in HEIF):
             self.pictures.append(File(name, size, stamp))
         elif ending in HEIF:
@@ -78,8 +79,8 @@ class Listing:
     def class_names(self) -> list[str]:
         """The folders at the first level, if every picture lies in one and there are at least two.
 
-        Folders around them all, as many zips have one, are looked through. A folder whose pictures cannot be used is a
-        class too, so that numbers do not change when they can.
+        Folders around them all, as many zips have one, are looked through. A folder of pictures that cannot be used is
+        a class too, so that numbers do not change when they can.
         """
         return [] if self.beside else self._first_level
 
@@ -102,13 +103,14 @@ class Listing:
     @cached_property
     def _in_folders(self) -> list[str]:
         """Every picture, and those of the missing ones that lie in a folder."""
-        missing = [name for names in self.missing.values() for name in names if "/" in name]
+        missing = [name for names in self.missing.values() for name in names if "/" in name and name[-2:] != ANY]
         return [*(file.name for file in self.pictures), *missing]
 
     @cached_property
     def _depth(self) -> int:
         """How many folders lie around all pictures."""
-        return len(_parts(posixpath.commonpath([f"/{PurePosixPath(name).parent}" for name in self._in_folders])))
+        folders = {"/" + name.rpartition("/")[0] for name in self._in_folders}
+        return len(_parts(posixpath.commonpath(folders).strip("/")))
 
     def told(self, unreadable: Sequence[str] = ()) -> str:
         """What is left out and why, in one line; empty if nothing is.
@@ -144,7 +146,11 @@ def printable(name: str) -> str:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    return tuple(part for part in PurePosixPath(name).parts if part not in ("/", "."))
+    return tuple(name.split("/")) if name else ()
+
+
+def _ending(name: str) -> str:
+    return posixpath.splitext(name)[1].lower()
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
@@ -220,7 +226,7 @@ class _Walk:
             try:
                 key, entries = _key_of(path), sorted(os.scandir(path), key=lambda entry: entry.name)
             except OSError:
-                self.listing.missing[CLOSED].append(f"{prefix}*")
+                self.listing.missing[CLOSED].append(prefix + ANY[1:])
                 continue
             if key in self._folders:
                 continue  # one of those that are kept
@@ -257,8 +263,8 @@ class _Walk:
 
     def _sorted(self, name: str, facts: os.stat_result) -> None:
         if stat.S_ISREG(facts.st_mode):
-            self.listing.sort(name, facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns))
-        elif PurePosixPath(name).suffix.lower() in readable():
+            self.listing.put(name, facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns))
+        elif _ending(name) in readable():
             self.listing.missing[NO_FILE].append(name)
 
     def _link(self, name: str, path: Path) -> None:
@@ -266,7 +272,7 @@ class _Walk:
             facts = path.stat()
         except OSError:  # leads nowhere, in a circle, or where we may not look
             kinds = readable() | HEIF | CAMERA | OTHERS
-            ending = path.suffix.lower()
+            ending = _ending(name)
             lost = self.listing.missing[LOST] if not ending or ending in kinds else self.listing.passed[OTHER]
             lost.append(name)
             return
@@ -314,7 +320,7 @@ def _in_zip(members: Sequence[zipfile.ZipInfo]) -> Listing:
         elif stat.S_ISLNK(member.external_attr >> 16):
             listing.missing[PACKED_LINK].append(name)
         else:
-            listing.sort(name, member.file_size, member.CRC)
+            listing.put(name, member.file_size, member.CRC)
     return listing
 
 
@@ -325,4 +331,4 @@ def _name_of(member: zipfile.ZipInfo) -> str:
         with suppress(UnicodeError):
             name = name.encode("cp437").decode()
     name = name.replace("\\", "/")
-    return "/".join(part for part in _parts(name) if part != "..") + "/" * name.endswith("/")
+    return "/".join(part for part in name.split("/") if part not in ("", ".", "..")) + "/" * name.endswith("/")
