@@ -15,6 +15,7 @@ from rich.table import Table
 from gan_cli import __version__, checkpoint, screen
 from gan_cli.build import networks, pick_device
 from gan_cli.config import from_saved
+from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
 from gan_cli.errors import UserError
 from gan_cli.library import Library
@@ -125,14 +126,16 @@ def _placed(dataset: Any, place: DataPlace) -> Any:
 
 def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
     """Two folders or zips of pictures, brought to one size."""
-    sets = []
+    sets, listed = [], {}
     for key in ("real", "samples"):
         options = {"path": getattr(config, key), "size": config.size, "channels": config.channels, "split": "all"}
         options["allow_missing"] = config.allow_missing
         try:
-            sets.append(library.build_by_name("dataset", "image_folder", **options).load())
+            listed[key] = library.build_by_name("dataset", "image_folder", **options)
+            sets.append(listed[key].load())
         except UserError as error:
             raise UserError(*(_of_folder(line, key) for line in error.problems)) from error
+    _require_apart(config, listed["real"], listed["samples"])
     evidence = Evidence(
         training=sets[0],
         real=some(sets[0], config.count, config.seed),
@@ -145,6 +148,17 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
     facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
     folder = named(expanded(str(config.samples), "samples="))
     return evidence, facts, folder.with_name(f"{folder.name.lstrip('.') or 'pictures'}-evaluation.json")
+
+
+def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) -> None:
+    """Raises a UserError if one folder lies in the other and its pictures are pictures of both."""
+    for inner, one, outer, other in (("samples", samples, "real", real), ("real", real, "samples", samples)):
+        place, around = one.source.resolve(), other.source.resolve()
+        if around in place.parents and any((around / file.name).is_relative_to(place) for file in other.chosen):
+            raise UserError(
+                f"{inner}={getattr(config, inner)}: lies in {outer}={getattr(config, outer)}, which would hold its "
+                "pictures too: move one out"
+            )
 
 
 def _of_folder(line: str, key: str) -> str:

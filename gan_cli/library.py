@@ -173,4 +173,5 @@ def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
-    return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), {"model_config": config}), **fields)
+    own = {"model_config": config, "before": getattr(cls, "before", {})}
+    return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

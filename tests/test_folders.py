@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_MLP, config_of, state_in
+from conftest import TINY_MLP, Result, config_of, state_in
 from PIL import Image
 
+from gan_cli import cli
+from gan_cli.config import completed
 from gan_cli.data import Samples, listing
 from gan_cli.data.first_listing import listed as first_listed
 from gan_cli.data.listing import listed
 from gan_cli.data.sources import Digits
 from gan_cli.errors import UserError
 from gan_cli.library import Library
+from gan_cli.tools import EVALUATION
 
 FOLDER = ("dataset=image_folder", "dataset.channels=1", "dataset.size=8")
 TRAIN = (*FOLDER, *(key for key in TINY_MLP if "limit" not in key), "steps=2", "sample_every=0", "log_every=0")
@@ -287,6 +290,97 @@ def test_names_of_members_are_utf_8_where_a_zip_does_not_say_so():
     assert listing._name_of(info) == "Käse/1.png"
 
 
+def test_what_is_left_out_is_said_once_however_many_parts_are_read(caplog):
+    for i in range(30):
+        picture(f"p/{i:02d}.png", i)
+    Path("p/09.png").write_bytes(b"torn")  # of the test split
+    Path("p/gone.png").symlink_to("nothing")
+    dataset = dataset_of(split="train", limit=20)
+    with caplog.at_level("INFO"):
+        parts = dataset.load(), dataset.held_out(), dataset.unused()
+    assert [len(part) for part in parts] == [20, 2, 7]
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "p: 1 of 31 pictures are links to nothing: gone.png"
+    assert len(lines) == 2
+    assert lines[1].startswith("1 of 3 pictures to compare with cannot be read, such as 09.png")
+
+
+@pytest.mark.parametrize(("path", "what"), [("closed/p", "Permission denied"), ("a" * 300, "File name too long")])
+def test_a_path_that_cannot_be_looked_at_is_refused_in_one_line(gan_train, monkeypatch, path, what):
+    real = os.stat
+
+    def closed(path, **options):
+        if str(path).startswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", closed)
+    result = gan_train(*TRAIN, f"dataset.path={path}")
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert f"dataset.path={path}: cannot be opened ({what}): give a folder or .zip of pictures" in result.err
+
+
+def test_most_pictures_unreadable_ends_no_run_of_the_first_rules():
+    picture("p/0.png")
+    for i in range(4):
+        Path(f"p/torn {i}.png").write_bytes(b"torn")
+    assert len(dataset_of(rules=1).load()) == 1
+
+
+def test_an_unreadable_half_of_a_limit_is_refused():
+    for i in range(30):
+        picture(f"p/{i:02d}.png", i)
+    for file in dataset_of(limit=5).chosen[:3]:
+        Path("p", file.name).write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"3 of 30 pictures cannot be read"):
+        dataset_of(limit=5).load()
+
+
+@pytest.fixture
+def gan_eval(capfd):
+    """Runs ``gan-eval`` in this process, in the current folder."""
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+COMPARE = ("extractor=pixels", "size=8", "channels=1", "metrics=sliced_wasserstein")
+
+
+def test_a_folder_that_lacks_most_pictures_is_compared_only_if_allowed(gan_eval, caplog):
+    classes("real", cat=3)
+    classes("samples", cat=3)
+    for i in range(4):
+        Path(f"real/gone {i}.png").symlink_to("nothing")
+    result = gan_eval("real=real", "samples=samples", *COMPARE)
+    assert result.code == 2
+    (line,) = result.err.splitlines()
+    assert line.startswith("gan-eval: error: real=real: most of its pictures cannot be used (4 of 7 pictures are links")
+    assert line.endswith(": allow_missing=true")
+    result = gan_eval("real=real", "samples=samples", "allow_missing=true", *COMPARE)
+    assert result.code == 0, result.err
+    assert caplog.text.count("4 of 7 pictures are links to nothing") == 1
+
+
+def test_samples_are_no_real_pictures_where_one_folder_lies_in_the_other(gan_eval, caplog):
+    classes(".", cat=4, made=4)
+    result = gan_eval("real=.", "samples=made", *COMPARE)
+    assert result.code == 2
+    assert "samples=made: lies in real=., which would hold its pictures too: move one out" in result.err
+    Path("outputs/run/.hydra").mkdir(parents=True)
+    Path("outputs/run/status.json").touch()
+    Path("made").rename("outputs/run/generated")
+    caplog.set_level("INFO")
+    result = gan_eval("real=.", "samples=outputs/run/generated", *COMPARE)
+    assert result.code == 0, result.err
+    assert ".: left aside: 1 output of gan-train (outputs/run)" in caplog.text
+
+
 # --- output is never input -------------------------------------------------------------------------------------------
 def test_runs_and_results_in_a_folder_are_no_pictures_of_it(gan_train):
     classes(".", cat=4, dog=4)
@@ -352,6 +446,16 @@ def test_a_run_of_the_first_rules_keeps_its_pictures_its_numbers_and_its_limit(g
     assert later["data"]["names"] == ["1", "10", "2"]
     assert dataset_of(limit=12, rules=1).load().values[:, 0, 0, 0].tolist() == [20] * 5 + [220] * 5 + [120] * 2
     assert [file.name for file in first_listed(Path("p")).pictures if "_" in file.name] == []
+
+
+def test_an_option_of_ones_own_for_folders_goes_on_by_the_first_rules_too():
+    Path("mine/dataset").mkdir(parents=True)
+    text = "name: mine\nclass: gan_cli.data.folder.ImageFolder\npath: p\nroot: data\nsize: 8\nchannels: 1\nlimit: 0\n"
+    Path("mine/dataset/mine.yaml").write_text(f"{text}flip: false\nsplit: all\n")
+    library = Library("mine")
+    assert library.choice("dataset", "mine").keywords()["rules"] == 2
+    saved = {**config_of().saved(), "dataset": library.values("dataset", "mine")}
+    assert completed(saved, library)["dataset"]["rules"] == 1
 
 
 def test_a_conditional_run_that_counted_fewer_classes_than_its_source_has_goes_on_with_those(gan_train, monkeypatch):

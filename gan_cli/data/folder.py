@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -37,6 +38,8 @@ class ImageFolder(ImageDataset):
         rules: 1 reads a folder as runs did before there were rules.
     """
 
+    before: ClassVar[dict[str, Any]] = {"rules": 1}  # of an option of one's own for this class, in an old checkpoint
+
     path: str
     root: str
     allow_missing: bool = False
@@ -46,11 +49,14 @@ class ImageFolder(ImageDataset):
     @cached_property
     def source(self) -> Path:
         source = expanded(self.path, "dataset.path=")
-        if source.is_dir() or zipfile.is_zipfile(source):
-            return source
-        what = "is neither a folder nor a zip file" if source.exists() else "does not exist"
-        if source.is_file() and archive.is_torn(source):
-            what = "is neither a folder nor a whole zip file (its end is missing)"
+        try:
+            if source.is_dir() or zipfile.is_zipfile(source):
+                return source
+            what = "is neither a folder nor a zip file" if source.exists() else "does not exist"
+            if source.is_file() and archive.is_torn(source):
+                what = "is neither a folder nor a whole zip file (its end is missing)"
+        except (OSError, ValueError) as error:  # a folder around it is closed, or no file can have this name
+            what = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
         raise UserError(f"dataset.path={self.path}: {what}: give a folder or .zip of pictures")
 
     @cached_property
@@ -72,8 +78,11 @@ class ImageFolder(ImageDataset):
         self._require_most(listing)
         return listing
 
-    def _require_most(self, listing: Listing, unreadable: Sequence[str] = ()) -> None:
-        if listing.lacks_most(len(unreadable)) and not self.allow_missing:
+    def _require_most(self, listing: Listing, unreadable: Sequence[str] = (), of: int = 0) -> None:
+        """Raises if more than half of the source, or of ``of`` pictures that were decoded, cannot be used."""
+        if self.allow_missing or self.rules == 1:
+            return
+        if listing.lacks_most(len(unreadable)) or (of and 2 * len(unreadable) > of):
             raise UserError(
                 f"dataset.path={self.path}: most of its pictures cannot be used ({listing.told(unreadable)}): "
                 "mend that, or go on with the rest: dataset.allow_missing=true"
@@ -117,18 +126,44 @@ class ImageFolder(ImageDataset):
         return {name: number[folder] for name, folder in folders.items() if folder in number}
 
     def load(self) -> Samples:
-        return self._samples(self.chosen)
+        """The chosen pictures; one line says what is left out of the source.
+
+        Raises:
+            UserError: if there are none that can be read, or too few.
+        """
+        samples, unreadable = self._samples(self.chosen)
+        names = list(unreadable)
+        self._require_most(self.listing, names, len(self.chosen))
+        if told := self.listing.told(names):
+            if names:
+                told += f"; {printable(names[0])}: {unreadable[names[0]]}"
+            log.log(logging.WARNING if names or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
+        return samples
 
     def held_out(self) -> Samples | None:
-        return self._samples(self._of_split("test")) if self.split == "train" else None
+        return self._others(self._of_split("test")) if self.split == "train" else None
 
     def unused(self) -> Samples | None:
         used = set(self.chosen)
-        rest = [file for file in self._of_split(self.split) if file not in used]
-        return self._samples(rest) if rest else None
+        return self._others([file for file in self._of_split(self.split) if file not in used])
 
-    def _samples(self, files: Sequence[File]) -> Samples:
-        """Some of the pictures, decoded, with the labels they have in the whole source."""
+    def _others(self, files: Sequence[File]) -> Samples | None:
+        """Pictures that are not trained on, if there are any."""
+        if not files:
+            return None
+        try:
+            samples, unreadable = self._samples(files)
+        except UserError as error:
+            log.warning("nothing to compare with: %s", error)
+            return None
+        if unreadable:
+            name = next(iter(unreadable))
+            told = len(unreadable), len(files), printable(name), unreadable[name]
+            log.warning("%d of %d pictures to compare with cannot be read, such as %s: %s", *told)
+        return samples
+
+    def _samples(self, files: Sequence[File]) -> tuple[Samples, dict[str, str]]:
+        """Some of the pictures, decoded, with the labels they have in the whole source; why others cannot be read."""
         if self.class_names:
             files = [file for file in files if file.name in self._labels]
         packed = None if self.source.is_dir() else archive.opened(self.source)
@@ -137,7 +172,7 @@ class ImageFolder(ImageDataset):
         finally:
             if packed is not None:
                 packed.close()
-        return self._labelled(files, cached)
+        return self._labelled(files, cached), {files[entry.index].name: entry.why for entry in cached.unreadable}
 
     def decoded_by_others(self) -> Iterator[Samples]:
         files = [file for file in self.chosen if not self.class_names or file.name in self._labels]
@@ -168,12 +203,6 @@ class ImageFolder(ImageDataset):
                 f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "
                 f"e.g. {printable(files[0].name)} ({cached.unreadable[0].why}): give others"
             )
-        unreadable = [files[index].name for index in left_out]
-        self._require_most(self.listing, unreadable)
-        if told := self.listing.told(unreadable):
-            if unreadable:
-                told += f"; {printable(unreadable[0])}: {cached.unreadable[0].why}"
-            log.log(logging.WARNING if unreadable or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
         labels = None
         if self.class_names:
             labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), left_out)
