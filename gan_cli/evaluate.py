@@ -191,7 +191,7 @@ def _write(content: dict[str, Any], path: Path) -> None:
 
 def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dict[str, Any]) -> None:
     console = screen.console(stderr=False)
-    asked = facts.get("discriminator", {}).get("asked", "")
+    asked = facts.get("discriminator", {}).get("asked", "").partition(",")[0]
     table = Table("metric", "value", "", box=None)
     for name, value in values.items():
         note = asked if name.startswith("D_") or name == "jsd_bound" else ""

@@ -214,6 +214,7 @@ def discriminator_metric(judge: Judge, training: Samples, held_out: Samples, fak
 
 
 def test_too_few_samples_for_a_minibatch_are_refused_or_left_out_with_a_word(caplog):
+    caplog.set_level("INFO")
     loss = LIBRARY.build_by_name("loss", "non_saturating")
     judge = Judge(Companions(), loss, View(), 8, False, CPU)
     few, many = (Samples(np.ones((n, 1), np.float32)) for n in (7, 30))
@@ -231,6 +232,7 @@ class ByLabel(nn.Module):
 
 
 def test_held_out_samples_of_classes_never_met_do_not_count(caplog, tmp_path):
+    caplog.set_level("INFO")
     loss = LIBRARY.build_by_name("loss", "non_saturating")
     judge = Judge(ByLabel(), loss, View(), 4, True, CPU)
     training = Samples(np.zeros((8, 1), np.float32), np.array([0, 1, 0, 1, 0, 1, 0, 1]))

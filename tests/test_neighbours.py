@@ -258,3 +258,21 @@ def test_distances_take_little_more_memory_than_the_data(name):
     finally:
         tracemalloc.stop()
     assert peak < 2 * (real.nbytes + fake.nbytes) + 64 * 2**20
+
+
+def test_what_a_metric_does_not_look_at_is_said_once(caplog):
+    caplog.set_level("INFO")
+    generator = np.random.default_rng(0)
+    real, fake, unseen = (generator.standard_normal((n, 3)).astype(np.float32) for n in (300, 200, 80))
+    found = evidence(real, fake, dataset=SimpleNamespace(held_out=lambda: Samples(unseen)))
+    for _ in range(2):
+        metric("precision_recall")(found)
+        metric("memorisation", samples=100)(found)
+        metric("kernel")(found)
+        metric("parzen")(found)
+    assert caplog.messages == [
+        "neighbours: 200 of 300 samples, drawn at random",
+        "memorisation: 100 of 200 samples, drawn at random",
+        "kernel: subsets of 50, a quarter of the samples, not of 1,000",
+        "parzen: σ chosen on 40 samples, tested on 40: no more are held out",
+    ]

@@ -69,6 +69,8 @@ class Kernel(Metric):
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         real, fake = evidence.pair
         generator, size = evidence.generator("kernel"), min(self.subset_size, evidence.count // 4)
+        if size < self.subset_size:
+            evidence.say(f"kernel: subsets of {size:,}, a quarter of the samples, not of {self.subset_size:,}")
         values = [
             mmd2(
                 real[generator.choice(len(real), size, replace=False)],

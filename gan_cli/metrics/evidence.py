@@ -49,6 +49,7 @@ class Evidence:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     _of_fake: tuple[Samples, np.ndarray] | None = None
+    _told: set[str] = field(default_factory=set)
     _of_real: dict[bytes, np.ndarray] = field(default_factory=dict)  # features of pictures, by their digests
 
     @cached_property
@@ -145,6 +146,12 @@ class Evidence:
             known = known | {names[row]: feature for row, feature in zip(rows, found, strict=True)}
         return np.stack([known[name] for name in names])
 
+    def say(self, line: str) -> None:
+        """Logs what a reader of the figures should know; once, however often a run is measured."""
+        if line not in self._told:
+            self._told.add(line)
+            log.info("%s", line)
+
     def some(self, values: np.ndarray, count: int, purpose: str) -> np.ndarray:
         """At most ``count`` of them, drawn without replacement; their order stays. All are taken as they are."""
         return values if len(values) <= count else values[self._rows(len(values), count, purpose)]
@@ -154,6 +161,7 @@ class Evidence:
         return samples if len(samples) <= count else samples.take(self._rows(len(samples), count, purpose))
 
     def _rows(self, size: int, count: int, purpose: str) -> np.ndarray:
+        self.say(f"{purpose}: {count:,} of {size:,} samples, drawn at random")
         return np.sort(self.generator(purpose).choice(size, count, replace=False))
 
     def generator(self, purpose: str) -> np.random.Generator:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric, needs_samples
 from gan_cli.random import key
 
-log = logging.getLogger(__name__)
 BATCH = 256
 
 
@@ -72,16 +70,16 @@ def known(evidence: Evidence) -> Samples | None:
     if found is None:
         return None
     if judge.conditional and (found.labels is None or evidence.training.labels is None):
-        log.warning("D_accuracy/held_out is left out: D wants labels, and the held-out samples have none")
+        evidence.say("D_accuracy/held_out is left out: D wants labels, and the held-out samples have none")
         return None
     rows = np.arange(len(found))
     if judge.conditional:
         rows = np.flatnonzero(np.isin(found.labels, evidence.training.labels))  # type: ignore[arg-type]
     if len(rows) < len(found):
         left = len(found) - len(rows)
-        log.warning("%d of %d held-out samples are of classes that D has never met: it is not asked", left, len(found))
+        evidence.say(f"{left} of {len(found)} held-out samples are of classes that D has never met: it is not asked")
     if len(rows) < (least := judge.least(found.shape)):
-        log.warning("D_accuracy/held_out is left out: %d samples, and D is asked about %d at a time", len(rows), least)
+        evidence.say(f"D_accuracy/held_out is left out: {len(rows)} samples, and D is asked about {least} at a time")
         return None
     return found if len(rows) == len(found) else found.take(rows)
 

@@ -36,6 +36,9 @@ class Parzen(Metric):
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         validation, test = self._unseen(evidence)
+        if len(validation) < self.validation or len(test) < self.test:
+            seen = f"σ chosen on {len(validation):,} samples, tested on {len(test):,}"
+            evidence.say(f"parzen: {seen}: no more are held out")
         centres = evidence.drawn.values
         chosen = log_likelihoods(validation, centres, self.bandwidths)
         best = self.bandwidths[int(chosen.mean(axis=1).argmax())]
