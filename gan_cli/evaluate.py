@@ -129,7 +129,7 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
     sets, listed = [], {}
     for key in ("real", "samples"):
         options = {"path": getattr(config, key), "size": config.size, "channels": config.channels, "split": "all"}
-        options["allow_missing"] = config.allow_missing
+        options |= {"range": config.range, "allow_missing": config.allow_missing}
         try:
             listed[key] = library.build_by_name("dataset", "image_folder", **options)
             sets.append(listed[key].load())
@@ -144,7 +144,9 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
         seed=config.seed,
         device=pick_device(config.device),
     )
-    facts = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
+    facts: dict[str, Any] = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
+    if config.range:
+        facts["range"] = config.range
     facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
     folder = named(expanded(str(config.samples), "samples="))
     return evidence, facts, folder.with_name(f"{folder.name.lstrip('.') or 'pictures'}-evaluation.json")
@@ -163,7 +165,7 @@ def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) 
 
 def _of_folder(line: str, key: str) -> str:
     """What is wrong with a folder, in the keys of ``gan-eval``."""
-    return line.replace("dataset.path", key).replace("dataset.allow_missing", "allow_missing")
+    return line.replace("dataset.path", key).replace("dataset.", "")
 
 
 def _writable(path: Path) -> None:

@@ -16,7 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
 from gan_cli.mistakes import shown
 from gan_cli.options import SCHEMAS
-from gan_cli.options.base import Choice, Count, Options, Several, Text, Whole
+from gan_cli.options.base import BlackAndWhite, Choice, Count, Options, Several, Text, Whole
 from gan_cli.typed import typed
 
 QUOTES = "'\""
@@ -36,6 +36,7 @@ class EvaluationRoot(Options):
     samples: Text | None
     size: Annotated[Count, Field(ge=4, le=1024)]
     channels: Literal[1, 3]
+    range: BlackAndWhite | None
     allow_missing: bool
     count: Several
     split: Literal["train", "test"]
@@ -117,7 +118,7 @@ class Tool:
 def _evaluation_contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
     folders = [key for key in ("real", "samples") if values.get(key)]
     if values.get("checkpoint"):
-        idle = [key for key in ("size", "channels", "allow_missing") if key in given]
+        idle = [key for key in ("size", "channels", "range", "allow_missing") if key in given]
         return [f"{key}={values[key]}: is compared without a checkpoint: leave one out" for key in folders] + [
             f"{key}={shown(values[key])}: is for two folders of pictures: leave it out" for key in idle
         ]

@@ -24,6 +24,7 @@ from gan_cli.data.formats import decoded
 from gan_cli.data.samples import Samples
 from gan_cli.extractors.classifier import Classifier
 from gan_cli.library import Library
+from gan_cli.tools import EVALUATION
 
 SIDE = 8
 FOLDER = ("dataset=image_folder", f"dataset.size={SIDE}", "dataset.channels=1")
@@ -133,6 +134,19 @@ def test_a_range_that_is_given_is_taken():
     assert greys(load("deep")) == [0, 8, 16]
 
 
+def test_both_folders_of_an_evaluation_have_the_range_that_is_given(caplog):
+    for i in range(9):
+        flat(f"real/{i}.png", 500 * i, np.uint16)
+        flat(f"drawn/{i}.tif", 500 * i, np.float32)
+    keys = ("real=real", "samples=drawn", "size=8", "channels=1", "extractor=pixels", "metrics=[kernel]")
+    EVALUATION.main([*keys, "range=[0,4000]", "out=told.json"])
+    EVALUATION.main([*keys, "out=guessed.json"])
+    told, guessed = (json.loads(Path(name).read_text()) for name in ("told.json", "guessed.json"))
+    assert told["range"] == [0, 4000]
+    assert told["data"] != guessed["data"]
+    assert "0 is taken for black and 65535 for white" in caplog.text
+
+
 def test_a_range_upside_down_is_refused(gan_train, folder):
     result = gan_train(*TINY_FOLDER, f"dataset.path={folder}", "dataset.range=[1,0]")
     assert (result.code, len(result.errors)) == (2, 1)
@@ -145,7 +159,7 @@ def test_dark_sixteen_bits_and_further_frames_are_said(caplog):
     for ending in ("gif", "png", "tif", "webp"):
         frames[1].save(f"p/moving.{ending}", save_all=True, append_images=frames[2:])
     assert sorted(greys(load("p")))[1:] == pytest.approx([80] * 4, abs=1)
-    assert "hold 300 to 300 of 65535 and come out dark: dataset.range=[0,300]" in caplog.text
+    assert "hold 300 to 300 of 65535 and come out dark: the dataset's key range=[0,300]" in caplog.text
     assert "4 of 5 pictures have several frames: the first is used" in caplog.text
 
 
@@ -247,16 +261,22 @@ def test_a_bad_member_of_a_zip_is_named_among_the_unreadable_pictures(caplog, fo
     assert "1 of 8 pictures cannot be read: a/2.png" in caplog.text
 
 
-@pytest.mark.parametrize("dry", [False, True])
-@pytest.mark.parametrize("how", ["password", "Deflate64", "cut", "directory", "empty"])
+@pytest.mark.parametrize(
+    ("how", "dry"),
+    [
+        ("password", False),
+        ("password", True),
+        ("Deflate64", True),
+        ("cut", False),
+        ("directory", True),
+    ],
+)
 def test_a_zip_that_cannot_be_read_at_all_is_one_line(gan_train, folder, how, dry):
     path = packed(folder)
     if how == "cut":
         path.write_bytes(path.read_bytes()[:-40])
     elif how == "directory":
         path.write_bytes(path.read_bytes().replace(b"PK\1\2", b"PK\1\0"))
-    elif how == "empty":
-        path.write_bytes(b"")
     else:
         spoil(path, how)
     result = gan_train(*TINY_FOLDER, f"dataset.path={path}", *(["dry_run=true"] if dry else []))
@@ -429,7 +449,7 @@ def test_a_classifier_that_cannot_be_read_or_kept_is_learnt_and_used(caplog, fol
 
 
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
-@pytest.mark.parametrize("left", [0, 3, 20])
+@pytest.mark.parametrize("left", [0, 20])
 def test_half_a_download_is_one_line_that_says_what_to_delete(gan_train, name, left):
     raw = Path("data/MNIST/raw")
     raw.mkdir(parents=True)

@@ -105,7 +105,7 @@ def _held(work: Decoding) -> tuple[np.ndarray, Contents]:
         needed = len(work.source.items) * work.size**2 * work.channels / 2**20
         raise UserError(
             f"dataset.size={work.size}: {needed:,.0f} MiB of pictures do not fit into memory: "
-            "set dataset.root to where they can be kept"
+            "mend what keeps them from the disk, or ask for fewer or smaller ones"
         ) from error
     values = values.transpose(0, 3, 1, 2)
     return values, work.contents(values)

@@ -110,13 +110,13 @@ class Decoding:
             low, high = self.extents[mode]
             yield (
                 f"pictures of {WORDS[mode]} hold {low:g} to {high:g}: {black:g} is taken for black and {white:g} for "
-                "white, which is a guess: dataset.range=[black,white] says it"
+                "white, which is a guess; the dataset's key range=[black,white] says it"
             )
         low, high = self.met.get("I;16", (0, SIXTEEN[1]))
         if high < SIXTEEN[1] / 16 and "I;16" not in self.ranges:
             yield (
                 f"pictures of 16 bits hold {low:g} to {high:g} of 65535 and come out dark: "
-                f"dataset.range=[0,{high:g}] makes {high:g} white"
+                f"the dataset's key range=[0,{high:g}] makes {high:g} white"
             )
         if self.moving:
             yield f"{self.moving} of {len(self.source.items)} pictures have several frames: the first is used"

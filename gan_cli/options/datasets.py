@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from gan_cli.options.base import Choice, Count, Finite, NonNegative, Positive, Text, Whole
-
-
-def _rising(pair: list[float]) -> list[float]:
-    if pair[0] >= pair[1]:
-        raise ValueError("must be [black,white] with black below white, such as [0,4095]")
-    return pair
+from gan_cli.options.base import BlackAndWhite, Choice, Count, Finite, NonNegative, Positive, Text, Whole
 
 
 class ImageOptions(Choice):
@@ -60,7 +54,7 @@ class FolderOptions(ImageOptions):
     path: Text
     split: Literal["all", "train", "test"]  # type: ignore[assignment]
     allow_missing: bool
-    range: Annotated[list[Finite], Field(min_length=2, max_length=2), AfterValidator(_rising)] | None
+    range: BlackAndWhite | None
     rules: Literal[1, 2]
 
     before: ClassVar[dict[str, Any]] = {"rules": 1}
