@@ -19,7 +19,7 @@ from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
 from gan_cli.errors import UserError
 from gan_cli.library import Library
-from gan_cli.metrics.evaluation import draw, judged, provenance, some
+from gan_cli.metrics.evaluation import draw, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.judge import Judge
 from gan_cli.paths import expanded, named, says_folder
@@ -104,11 +104,13 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
         evidence.real = evidence.held_out
     evidence.real = some(evidence.real, config.count, config.seed)
     evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
+    seeds = seeds_of(config.count, config.seed)
     facts = {
         "checkpoint": str(path),
         "checkpoint_hash": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
         "step": state["step"],
         "ema": averaged,
+        "sample_seeds": f"{seeds[0]}-{seeds[-1]}",
         "dataset": trained.dataset.model_dump(),
         "split": config.split,
     }

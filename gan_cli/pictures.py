@@ -1,22 +1,58 @@
-"""Samples as PNG files: grids of pictures, plots of points."""
+"""Samples as PNG files: grids of pictures, plots of points. One colour for the data and one for samples, everywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from gan_cli.replacing import replacing
 
-INK, PAPER, GRAY = (200, 60, 40), (255, 255, 255), (150, 165, 190)
+Colour = tuple[int, int, int]
+DATA, SAMPLES, PAPER = (110, 130, 165), (200, 60, 40), (255, 255, 255)
+NAMES: dict[Colour, str] = {DATA: "data", SAMPLES: "samples"}
 
 
-def save_png(image: Image.Image, path: Path) -> None:
+def save_png(image: Image.Image, path: Path, **text: str) -> None:
+    """Writes a picture, with ``text`` by keyword in the file, such as the seeds it shows."""
+    info = PngInfo()
+    for key, value in text.items():
+        info.add_itxt(key, value)
     with replacing(path) as aside:
-        image.save(aside, "PNG")
+        image.save(aside, "PNG", pnginfo=info)
+
+
+def hexadecimal(colour: Colour) -> str:
+    """As matplotlib takes it."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def legend(image: Image.Image, *colours: Colour) -> None:
+    """Says at the top left what the colours stand for, each name in its own."""
+    draw, x = ImageDraw.Draw(image), 8
+    draw.fontmode = "1"  # no colours between the two
+    for colour in colours:
+        draw.rectangle((x, 7, x + 9, 16), fill=colour)
+        draw.text((x + 15, 4), NAMES[colour], fill=colour, font=ImageFont.load_default(14))
+        x += 30 + round(draw.textlength(NAMES[colour], ImageFont.load_default(14)))
+
+
+def pairs(samples: Tensor, data: Tensor) -> Image.Image:
+    """Samples (n, C, H, W) in a row above as many of the data, each row under its legend."""
+    rows = [grid(row, columns=len(row)).convert("RGB") for row in (samples, data)]
+    strip = 22
+    sheet = Image.new("RGB", (max(120, rows[0].width), 2 * (rows[0].height + strip)), PAPER)
+    for i, (row, colour) in enumerate(zip(rows, (SAMPLES, DATA), strict=True)):
+        part = Image.new("RGB", (sheet.width, row.height + strip), PAPER)
+        legend(part, colour)
+        part.paste(row, (0, strip))
+        sheet.paste(part, (0, i * part.height))
+    return sheet
 
 
 def as_bytes(pictures: Tensor) -> Tensor:
@@ -39,20 +75,26 @@ def grid(pictures: Tensor, columns: int) -> Image.Image:
 
 
 def plot(points: np.ndarray, real: np.ndarray, size: int = 512) -> Image.Image:
-    """Points (n, d) in red over the data in grey: a histogram if d is 1, else the first two coordinates.
+    """Samples (n, d) over the data (m, d): histograms if d is 1, else the first two coordinates; either may be empty.
 
-    The frame follows the data alone, so that all plots of a run can be compared; the points, if ``real`` is empty.
+    The frame follows the data alone, so that all plots of a run can be compared; the samples, if there are no data.
     """
     framed = real if len(real) else points
     low, high = np.quantile(framed, 0.001, axis=0), np.quantile(framed, 0.999, axis=0)
     margin = 0.15 * np.maximum(high - low, 1e-6)
     low, high = low - margin, high + margin
-    return (_histogram if points.shape[1] == 1 else _scatter)(points, real, low, high, size)
+    shown = [(values, colour) for values, colour in ((real, DATA), (points, SAMPLES)) if len(values)]
+    image = (_histogram if framed.shape[1] == 1 else _scatter)(shown, low, high, size)
+    legend(image, *(colour for _, colour in shown))
+    return image
 
 
-def _scatter(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
+Shown = Sequence[tuple[np.ndarray, Colour]]  # points (n, d) and the colour they are drawn in, the lowest first
+
+
+def _scatter(shown: Shown, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
     canvas = np.full((size, size, 3), PAPER, np.uint8)
-    for values, colour in ((real, GRAY), (points, INK)):
+    for values, colour in shown:
         place = (values[:, :2] - low[:2]) / (high[:2] - low[:2])
         place = place[np.isfinite(place).all(axis=1) & (place >= 0).all(axis=1) & (place < 1).all(axis=1)]
         x, y = (place * (size - 1)).astype(int).T
@@ -61,14 +103,18 @@ def _scatter(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.nda
     return Image.fromarray(canvas)
 
 
-def _histogram(points: np.ndarray, real: np.ndarray, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
+def _histogram(shown: Shown, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
+    """Bars of the data, and the level of the samples in each."""
     canvas = np.full((size, size, 3), PAPER, np.uint8)
     edges = np.linspace(low[0], high[0], 65)
-    heights = [np.histogram(v[np.isfinite(v)], edges)[0] / max(1, len(v)) for v in (real[:, 0], points[:, 0])]
-    top = max(1.5 * heights[0 if len(real) else 1].max(), 1e-9)
+    heights = [np.histogram(v[np.isfinite(v)], edges)[0] / len(v) for v in (values[:, 0] for values, _ in shown)]
+    top = max(1.5 * heights[0].max(), 1e-9)
     bars = np.linspace(0, size, 65).astype(int)
-    for i, (left, right) in enumerate(pairwise(bars)):
-        canvas[size - round(min(1.0, heights[0][i] / top) * (size - 1)) :, left:right] = GRAY
-        level = size - 1 - round(min(1.0, heights[1][i] / top) * (size - 2))
-        canvas[max(0, level - 1) : level + 2, left:right] = INK
+    for height, (_, colour) in zip(heights, shown, strict=True):
+        for share, (left, right) in zip(height, pairwise(bars), strict=True):
+            level = size - 1 - round(min(1.0, share / top) * (size - 2))
+            if colour == DATA:
+                canvas[level + 1 :, left:right] = colour
+            else:
+                canvas[max(0, level - 1) : level + 2, left:right] = colour
     return Image.fromarray(canvas)

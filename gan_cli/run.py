@@ -175,7 +175,8 @@ class Run:
         self.status("finished", reason)
         if self.last:
             log.info("finished %d steps: %s", self.at, summary(self.last))
-        log.info("last samples: %s", self.folder.samples / GRID.format(self.at))
+        last, seeds = self.folder.samples / GRID.format(self.at), self.grids.seeds_text
+        log.info("last samples: %s: seeds %s of gan-sample checkpoint=%s", last, seeds, self.folder.path)
         return self.evaluations.best if self.evaluations else None
 
     def begin(self) -> None:
@@ -248,6 +249,7 @@ class Run:
             }
         if self.setup.samples.names:
             facts["classes"] = list(self.setup.samples.names)
+        facts["sample_seeds"] = self.grids.seeds_text
         facts["environment"] = self.environment
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,9 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS
 from PIL import Image, ImageSequence
 
 import gan_cli
-from gan_cli.pictures import as_bytes, grid
+from gan_cli.metrics.evaluation import draw
+from gan_cli.pictures import DATA, PAPER, SAMPLES, as_bytes, grid, pairs
+from gan_cli.random import stream
 from gan_cli.sampling import keys
 from gan_cli.sampling.grammar import terms
 from gan_cli.sampling.ways import legs, loop, summed
@@ -66,6 +69,55 @@ def test_a_seed_is_the_same_file_whatever_else_is_drawn(gan_sample, trained, run
     assert len(list(Path("many").iterdir())) == 40
     assert [path.name[:12] for path in some] == ["seed-0000012", "seed-0000013", "seed-0000033"]
     assert all(path.read_bytes() == (Path("many") / path.name).read_bytes() for path in some)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [(*WIDE_DCGAN, "conditional=true", "sample_count=37"), (*TINY_MLP, "seed=3"), (*TINY_POINTS, "conditional=true")],
+    ids=["conditional-dcgan", "mlp-of-another-seed", "points"],
+)
+def test_a_seed_is_one_picture_in_a_grid_a_file_and_a_notebook(gan_sample, trained, run):
+    folder = trained(*run)
+    with Image.open(folder / "samples/step-000000002.png") as grid_of_training:
+        text, shown = grid_of_training.text, np.asarray(grid_of_training)
+    status = json.loads((folder / "status.json").read_text())
+    assert text == {"seeds": status["sample_seeds"]}
+    assert f"seeds {text['seeds']} of gan-sample" in (folder / "train.log").read_text()
+    assert gan_sample(f"checkpoint={folder}", f"seeds={text['seeds']}", "out=again.png").code == 0
+    with Image.open("again.png") as again:
+        assert again.text == text
+        assert np.array_equal(np.asarray(again), shown)
+    assert gan_sample(f"checkpoint={folder}", "seeds=5-8", "format=npz", "out=some.npz").code == 0
+    arrays, sampler = np.load("some.npz"), gan_cli.load(folder)
+    pictures = sampler.sample(4, seed=5)
+    apart = torch.cat([sampler.sample(1, seed=seed) for seed in (5, 6, 7, 8)])
+    assert torch.equal(pictures, apart)
+    assert np.array_equal(pictures if pictures.ndim == 2 else as_bytes(pictures), arrays[arrays.files[0]])
+    alone = sampler.prior.sample(1, "cpu", stream(6, "samples"))
+    assert torch.equal(sampler.latents_of([6]), alone)
+    assert torch.equal(sampler.latents(3, 5)[1:2], alone)
+    if sampler.classes:
+        assert arrays["labels"].tolist() == [seed % sampler.classes for seed in (5, 6, 7, 8)]
+
+
+def test_evaluations_judge_the_pictures_of_a_block_of_seeds_and_share_none(trained):
+    sampler = gan_cli.load(trained(*TINY_MLP, "conditional=true"))
+    second = draw(sampler, 12, seed=1)
+    assert np.abs(second.values.astype(int) - as_bytes(sampler.sample(12, seed=12)).numpy()).max() <= 1
+    assert second.labels.tolist() == [seed % 10 for seed in range(12, 24)]
+
+
+def test_seeds_on_the_way_of_an_interpolation_and_in_a_sum_are_their_own_pictures(gan_sample, trained):
+    folder = trained(*WIDE_DCGAN)
+    for command in ("n=40 out=all.png columns=40", "seeds=3,39 interpolation=linear frames=4 out=way.png"):
+        assert gan_sample(f"checkpoint={folder}", *command.split()).code == 0
+    assert gan_sample(f"checkpoint={folder}", "arithmetic=39-3+7", "out=sum.png").code == 0
+
+    def cell(name, place):
+        return pixels(Path(name))[8:72, 8 + 72 * place : 72 + 72 * place]
+
+    for name, place, seed in (("way.png", 0, 3), ("way.png", 3, 39), ("sum.png", 0, 39), ("sum.png", 1, 3)):
+        assert np.array_equal(cell(name, place), cell("all.png", seed))
 
 
 def test_files_grid_and_arrays_hold_the_same_pictures(gan_sample, trained):
@@ -261,7 +313,7 @@ def test_the_newest_run_and_a_telling_name_by_default(gan_sample, trained):
 def test_a_full_disk_leaves_the_old_file_whole_and_no_part_of_a_new_one(gan_sample, trained, monkeypatch):
     folder = trained(*TINY_MLP)
 
-    def full(self, path, *_):
+    def full(self, path, *_, **__):
         Path(path).write_bytes(b"half a pict")
         raise OSError(28, "No space left on device")
 
@@ -293,3 +345,31 @@ def test_help_is_the_file_of_keys(gan_sample):
     result = gan_sample("--help")
     assert result.code == 0
     assert all(f"\n{key}:" in result.out for key in keys.Sampling.model_fields)
+
+
+# --- one colour for the data, one for samples ------------------------------------------------------------------------
+@pytest.mark.parametrize("data", ["ring", "mixture"])
+def test_data_and_samples_have_the_same_colours_in_every_plot(gan_sample, trained, data):
+    folder = trained(*(key for key in TINY_POINTS if "dataset=" not in key), f"dataset={data}")
+    assert gan_sample(f"checkpoint={folder}", "n=50", "out=plot.png").code == 0
+
+    def colours(path):
+        return {tuple(colour) for colour in pixels(path).reshape(-1, 3)}
+
+    assert DATA != SAMPLES
+    assert colours(folder / "samples/real.png") == {PAPER, DATA}
+    for path in (folder / "samples/step-000000002.png", Path("plot.png")):
+        assert colours(path) == {PAPER, DATA, SAMPLES}
+    names = pixels(folder / "samples/step-000000002.png")[:20]  # the legend, above everything that is drawn
+    assert {DATA, SAMPLES} <= {tuple(colour) for colour in names[:, :160].reshape(-1, 3)}
+    assert np.array_equal(pixels(folder / "samples/real.png")[:20, :50], names[:, :50])
+
+
+def test_pairs_say_in_the_colours_of_plots_which_row_is_which():
+    sheet = np.asarray(pairs(torch.ones(3, 1, 8, 8), -torch.ones(3, 1, 8, 8)))
+    half = len(sheet) // 2
+    for part, colour, other, grey in ((sheet[:half], SAMPLES, DATA, 255), (sheet[half:], DATA, SAMPLES, 0)):
+        found = {tuple(colour) for colour in part[:20].reshape(-1, 3)}
+        assert colour in found
+        assert other not in found
+        assert (part[22 + 20 : 22 + 70, 20:70] == grey).all()

@@ -9,6 +9,7 @@ import numpy as np
 
 from gan_cli.errors import UserError
 from gan_cli.figures import Figure
+from gan_cli.pictures import DATA, SAMPLES, hexadecimal
 
 if TYPE_CHECKING:
     from gan_cli.build import Setup
@@ -43,12 +44,11 @@ class KLvsJS(Figure):
 
         canvas = Canvas(figsize=(7.5, 4.2), layout="constrained")
         axes = canvas.subplots()
-        axes.fill_between(x, p, color="0.85", label="data")
-        axes.hist(
-            samples, bins=np.linspace(x[0], x[-1], 161).tolist(), density=True, color="#c83c28", alpha=0.6, label=loss
-        )
+        axes.fill_between(x, p, color=hexadecimal(DATA), alpha=0.45, label="data")
+        bins = np.linspace(x[0], x[-1], 161).tolist()
+        axes.hist(samples, bins=bins, density=True, color=hexadecimal(SAMPLES), alpha=0.6, label="samples")
         axes.plot(x, normal(x, *by_kl), color="#3c9646", label="best Gaussian by KL(data‖model)")
-        axes.plot(x, normal(x, *by_js), color="#2860c8", label="best Gaussian by JSD")
+        axes.plot(x, normal(x, *by_js), color="0.15", label="best Gaussian by JSD")
         top = 1.1 * max(p.max(), normal(x, *by_js).max())
         axes.set(xlabel="x", ylabel="density", ylim=(0, top), title=f"a Gaussian generator trained by {loss}")
         axes.legend(frameon=False)

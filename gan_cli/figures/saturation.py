@@ -15,7 +15,7 @@ from gan_cli.game import as_played
 if TYPE_CHECKING:
     from gan_cli.build import Setup
 
-GAMES = {"minimax": "#c83c28", "non_saturating": "#2860c8", "maximum_likelihood": "#3c9646"}
+GAMES = {"minimax": "#7a3fa8", "non_saturating": "#2860c8", "maximum_likelihood": "#3c9646"}
 
 
 class Saturation(Figure):

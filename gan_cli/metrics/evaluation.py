@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from gan_cli import screen
@@ -88,7 +87,7 @@ def some(samples: Samples, count: int, seed: int) -> Samples:
 
 
 def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samples:
-    """``count`` samples as they would be stored; classes in turn.
+    """``count`` samples as they would be stored: the pictures of ``seeds_of(count, seed)``, classes in turn.
 
     Raises:
         Diverged: if they are not finite.
@@ -96,8 +95,13 @@ def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samp
     parts = decoded(sampler, count, seed, batch_size)
     if not all(part.isfinite().all() for part in parts):
         raise Diverged("the generator's samples are not finite")
-    labels = (torch.arange(count) % sampler.classes).numpy() if sampler.classes else None
-    return Samples(np.concatenate([part.numpy() for part in parts]), labels)
+    labels = sampler.labels_of(seeds_of(count, seed))
+    return Samples(np.concatenate([part.numpy() for part in parts]), None if labels is None else labels.numpy())
+
+
+def seeds_of(count: int, seed: int) -> range:
+    """Whose pictures evaluation ``seed`` judges: block ``seed`` of so many, so that two evaluations share none."""
+    return range(seed * count, (seed + 1) * count)
 
 
 def decoded(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> list[Tensor]:
@@ -105,8 +109,8 @@ def decoded(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> l
 
     Processes that train together all call this and share the work; the first has the result.
     """
-    labels = torch.arange(count) % sampler.classes if sampler.classes else None
-    latents = sampler.latents(count, seed)
+    seeds = seeds_of(count, seed)
+    latents, labels = sampler.latents_of(seeds), sampler.labels_of(seeds)
     as_in_first(sampler.network)
 
     def decode(batch: int) -> Tensor:

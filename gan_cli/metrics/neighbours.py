@@ -120,14 +120,12 @@ class Memorisation(Metric):
     def _draw(
         self, evidence: Evidence, drawn: np.ndarray, distance: np.ndarray, nearest: np.ndarray, path: Path
     ) -> None:
-        import torch
-
         from gan_cli.data.samples import as_input
-        from gan_cli.pictures import grid, save_png
+        from gan_cli.pictures import pairs, save_png
 
         order = np.argsort(distance)[: self.pairs]
-        rows = [as_input(drawn[order]), as_input(evidence.training.values[nearest[order]])]
-        save_png(grid(torch.cat(rows), columns=len(order)), path)
+        samples, data = drawn[order], evidence.training.values[nearest[order]]
+        save_png(pairs(as_input(samples), as_input(data)), path)
         log.info("samples nearest to the training data, above what they are near to: %s", path)
 
 

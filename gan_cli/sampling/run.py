@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from gan_cli import checkpoint
+from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.loading import Trained, trained
+from gan_cli.observers.samples import POINTS_PER_PICTURE, some_real
 from gan_cli.paths import expanded, says_folder
 from gan_cli.pictures import as_bytes, grid, plot, save_png
 from gan_cli.sampling import files
@@ -27,8 +29,6 @@ from gan_cli.sampling.keys import ENDINGS, Sampling, name_of
 from gan_cli.sampling.labels import file_words
 from gan_cli.sampling.ways import legs, loop, summed
 from gan_cli.titles import titled, titles
-
-REAL = 2000  # points of the data under those of the generator
 
 
 def run(config: Sampling, library: Library) -> None:
@@ -102,7 +102,7 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
         else:
             sheet = plot(values.numpy(), _real(found, library))
         with _output(config, found.weights.folder, found.weights.step) as path:
-            save_png(sheet, path)
+            save_png(sheet, path, seeds=config.seeds_text, **({"label": config.label} if config.label else {}))
     return what, path
 
 
@@ -144,14 +144,17 @@ def _columns(config: Sampling, found: Trained, count: int) -> int:
 
 
 def _real(found: Trained, library: Library) -> np.ndarray:
-    """Points of the data, or none if the data cannot be had here."""
+    """The points of the data that the run's own plots show, or none if the data cannot be had here."""
+    sampler = found.sampler
+    config = sampler.config
     try:
-        values = library.build("dataset", found.sampler.config.dataset).load().values
+        data = library.build("dataset", config.dataset).load()
     except ValueError as error:
         print(f"gan-sample: drawn without the data: {error}", file=sys.stderr)
         return np.empty((0, *found.weights.shape), np.float32)
-    rows = np.random.default_rng(0).permutation(len(values))[:REAL]  # a set may be sorted, or go round in a period
-    return values[np.sort(rows)]
+    batches = Minibatches(data, torch.device("cpu"), seed=config.seed)
+    count = config.sample_count * POINTS_PER_PICTURE
+    return some_real(batches, count, config.seed, sampler.labels_of(range(count))).numpy()
 
 
 def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
@@ -161,8 +164,10 @@ def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
     ends = found.sampler.latents_of(seeds)
     if config.kind == "strip":
         way = legs(ends, config.interpolation, config.frames).flatten(0, 1)
-        return f"the way between {len(seeds)} seeds", _strip(config, found, way, config.frames)
-    pictures = _samples(config, found, loop(ends, config.interpolation, config.frames))
+        places = [place for a, b in pairwise(seeds) for place in (a, *range(1, config.frames - 1), b)]
+        return f"the way between {len(seeds)} seeds", _strip(config, found, way, places, config.frames)
+    places = [place for seed in seeds for place in (seed, *range(1, config.frames - 1))]
+    pictures = _samples(config, found, loop(ends, config.interpolation, config.frames), places)
     with _output(config, found.weights.folder, found.weights.step) as path:
         files.ANIMATIONS[config.kind](path, files.frames_of(pictures), config.fps)
     return f"{len(pictures)} frames between {len(seeds)} seeds", path
@@ -171,20 +176,22 @@ def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
 def _arithmetic(config: Sampling, found: Trained) -> tuple[str, Path]:
     """A strip of the terms and, last, their sum."""
     assert config.arithmetic
-    latents = summed(found.sampler, terms(config.arithmetic))
-    return f"the {len(latents) - 1} terms and the result", _strip(config, found, latents, len(latents))
+    asked = terms(config.arithmetic)
+    latents, places = summed(found.sampler, asked), [*(term.seeds[0] for term in asked), 0]
+    return f"the {len(asked)} terms and the result", _strip(config, found, latents, places, len(latents))
 
 
-def _strip(config: Sampling, found: Trained, latents: Tensor, columns: int) -> Path:
-    pictures = _samples(config, found, latents)
+def _strip(config: Sampling, found: Trained, latents: Tensor, places: Sequence[int], columns: int) -> Path:
+    pictures = _samples(config, found, latents, places)
     with _output(config, found.weights.folder, found.weights.step) as path:
         save_png(grid(pictures, columns), path)
     return path
 
 
-def _samples(config: Sampling, found: Trained, latents: Tensor) -> Tensor:
+def _samples(config: Sampling, found: Trained, latents: Tensor, places: Sequence[int]) -> Tensor:
+    """Those of latents that are not all a seed's; one that is stands in its seed's place, to be the same picture."""
     labels = torch.full((len(latents),), asked(config, found.sampler)[0]) if config.label else None
-    return samples(found, latents, range(len(latents)), labels, config.truncation)
+    return samples(found, latents, places, labels, config.truncation)
 
 
 def _morph(config: Sampling, folder: Path) -> tuple[str, Path]:
