@@ -9,10 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from gan_cli import cpu, distributed
+from gan_cli import cpu, distributed, fitting
+from gan_cli.answers import optimizer_of
+from gan_cli.asking import asked, kind, method
+from gan_cli.compiler import require_compiler
 from gan_cli.config import Config
 from gan_cli.data.identity import trained_on
 from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.ema import EMA
 from gan_cli.errors import UserError
@@ -69,6 +73,7 @@ class Setup:
     players: tuple[Player, Player]
     ema: EMA | None
     sampler: Sampler
+    optimizer: Any  # the options that make one
 
     @property
     def images_per_step(self) -> int:
@@ -82,20 +87,28 @@ def networks(
     """G and D, initialised from the run's seed on the CPU, so that every device starts from the same weights.
 
     Raises:
-        UserError: if the architecture refuses the shape.
+        UserError: if the architecture refuses the shape, or makes no networks.
     """
-    architecture = library.build("architecture", config.architecture)
+    architecture, who = library.build("architecture", config.architecture), f"architecture={config.architecture.name}"
+    latent = getattr(config.prior, "size", None)
+    if not isinstance(latent, int):
+        raise UserError(f"prior={config.prior.name}: needs the option `size`, how many numbers a latent has")
     made = []
     for name in ("generator", "discriminator"):
         seed_all(config.seed, "init", name, device=torch.device("cpu"))
         seen = (config.pack * shape[0], *shape[1:])  # D takes a pack of samples for one of more channels
-        arguments = (config.prior.size, shape, classes) if name == "generator" else (seen, classes)  # type: ignore[attr-defined]
-        try:
-            network = getattr(architecture, name)(*arguments)
-        except ValueError as error:
-            raise UserError(f"architecture={config.architecture.name}: {error}") from error
+        arguments = (latent, shape, classes) if name == "generator" else (seen, classes)
+        wanted = "latent, shape, classes" if name == "generator" else "shape, classes"
+        build = method(architecture, who, name, wanted, *arguments)
+        with asked(f"{who}: {name}({wanted})"):
+            try:
+                network: Any = build(*arguments)
+            except ValueError as error:
+                raise UserError(f"{who}: {error}") from error
+        if not isinstance(network, nn.Module):
+            raise UserError(f"{who}: {name}() returned {kind(network)}: return a torch.nn.Module")
         layout = torch.channels_last if len(shape) == 3 else torch.contiguous_format
-        made.append(network.to(device, memory_format=layout).train())
+        made.append(network.to(device).to(memory_format=layout).train())
     return made[0], made[1]
 
 
@@ -130,15 +143,34 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
     set_precision(precision, device, config.deterministic)
     if device.type == "cpu":
         cpu.tune()
+    if config.compile:
+        require_compiler(device)
     dataset = like.dataset if like else library.build("dataset", config.dataset)
-    try:
-        with distributed.first_of_machine():
-            if like:
-                samples = like.samples
-            else:
-                samples = trained_on(dataset, config.dataset.name, state["data"]) if state else dataset.load()
-    except ValueError as error:
-        raise error if isinstance(error, UserError) else UserError(f"dataset={config.dataset.name}: {error}") from error
+    with distributed.first_of_machine():
+        if like:
+            samples = like.samples
+        else:
+            name = config.dataset.name
+            samples = trained_on(dataset, name, state["data"]) if state else load(dataset, name)
+    setup = assemble(config, library, device, precision, dataset, samples, like)
+    if not like:
+        fitting.check(setup)
+    if config.compile:
+        for network in (setup.game.generator, setup.game.discriminator):
+            network.compile()  # unlike torch.compile(network), keeps the names of the weights
+    return setup
+
+
+def assemble(
+    config: Config,
+    library: Library,
+    device: torch.device,
+    precision: str,
+    dataset: Any,
+    samples: Samples,
+    like: Setup | None = None,
+) -> Setup:
+    """The game around samples that are there; else as ``build``."""
     classes = label_count(config, samples.classes)
     prior = library.build("prior", config.prior)
     loss = library.build("loss", config.loss)
@@ -151,9 +183,6 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
     ema = None
     if config.ema_half_life:
         ema = EMA(generator, config.ema_half_life, config.batch_size * config.discriminator.steps)
-    if config.compile:
-        generator.compile()  # unlike torch.compile(generator), keeps the names of the weights
-        discriminator.compile()
     if said(loss, "generator_sees_features") and not hasattr(discriminator, "features"):
         raise UserError(f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match")
     game = Game(
@@ -168,7 +197,7 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
 
     def player(name: str, network: nn.Module, opponent: nn.Module, cost: Any, strengths: Any) -> Player:
         options = getattr(config, name)
-        made = optimizer.build(network.parameters(), options.lr)
+        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), options.lr)
         constrain = getattr(loss, "constrain", None) if name == "discriminator" else None
         return Player(
             name,
@@ -198,4 +227,4 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else generator, prior, config, classes, device, samples.names)
-    return Setup(config, device, precision, dataset, samples, minibatches, game, players, ema, sampler)
+    return Setup(config, device, precision, dataset, samples, minibatches, game, players, ema, sampler, optimizer)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from rich.table import Table
 from torch import Tensor, nn
 
 from gan_cli import screen
-from gan_cli.build import label_count, networks, pick_device
+from gan_cli.asking import is_own
+from gan_cli.augment import packed
+from gan_cli.build import assemble, pick_device
+from gan_cli.compiler import require_compiler
 from gan_cli.config import Config
+from gan_cli.data.reading import load
+from gan_cli.data.samples import Samples
+from gan_cli.extractors.asked import extractor_of
+from gan_cli.fitting import check
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import metrics_of
 from gan_cli.metrics.evidence import Outline
@@ -22,7 +30,8 @@ def dry_run(config: Config, library: Library) -> None:
     """Prints the resolved config, both networks layer by layer, and what memory and disk they will take.
 
     Raises:
-        UserError: for anything a real run would refuse before its first step, short of reading the data itself.
+        UserError: for anything a real run would refuse before its first step, short of reading shipped or stored data;
+            a dataset of one's own is asked for its samples.
     """
     from omegaconf import OmegaConf
 
@@ -31,28 +40,27 @@ def dry_run(config: Config, library: Library) -> None:
     device = pick_device(config.device)
     precision = choose(config, device)
     set_precision(precision, device, config.deterministic)
+    if config.compile and not config.ensemble:
+        require_compiler(device)
     dataset = library.build("dataset", config.dataset)
-    shape, classes = tuple(dataset.shape), label_count(config, getattr(dataset, "classes", 0))
-    prior = library.build("prior", config.prior)
-    for group in ("optimizer", "schedule"):
-        library.build(group, getattr(config, group))
-    loss = library.build("loss", config.loss)
-    generator, discriminator = networks(config, library, shape, classes, torch.device("cpu"))
+    samples = load(dataset, config.dataset.name) if is_own(dataset) else _blank(dataset)
+    setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
+    check(setup)
+    generator, discriminator, sampler = setup.game.generator, setup.game.discriminator, setup.sampler
     if config.metrics:
         evidence = Outline(
-            shape,
-            getattr(dataset, "classes", 0),
+            samples.shape,
+            samples.classes,
             planned=config.evaluate_count,
-            source=library.build("extractor", config.extractor),
+            source=extractor_of(library, config.extractor),
             dataset=dataset,
-            judge=Judge.of(config, discriminator, loss, torch.device("cpu")),
+            judge=Judge.of(config, discriminator, setup.game.loss, torch.device("cpu")),
         )
         metrics_of(config, library, evidence)
-    labels = torch.arange(2) % classes if classes else None
+    z, labels = sampler.latents_of(range(2 * config.pack)), sampler.labels_of(range(2 * config.pack))
     with torch.no_grad():
-        rows = {"generator": _layers(generator, prior.sample(2), labels)}
-        fake = generator(prior.sample(2), labels)
-        rows["discriminator"] = _layers(discriminator, fake, labels)
+        rows = {"generator": _layers(generator, z, labels)}
+        rows["discriminator"] = _layers(discriminator, packed(generator(z, labels), config.pack), labels)
     weights = 0
     for name, layers in rows.items():
         table = Table("layer", "kind", "output", "weights", title=name, title_justify="left")
@@ -79,6 +87,13 @@ def dry_run(config: Config, library: Library) -> None:
     console.print(f"device: {device}, {precision}; nothing was written")
 
 
+def _blank(dataset: Any) -> Samples:
+    """A sample of each label that a shipped dataset says it has, all zero."""
+    shape, classes = tuple(dataset.shape), getattr(dataset, "classes", 0)
+    values = np.zeros((max(1, classes), *shape), np.uint8 if len(shape) == 3 else np.float32)
+    return Samples(values, np.arange(classes) if classes else None)
+
+
 def _layers(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[dict[str, Any]]:
     """Name, kind, output shape without the batch, and weights of each part that has no parts, in order of use."""
     rows: list[dict[str, Any]] = []
@@ -86,11 +101,11 @@ def _layers(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[dict[s
     for name, module in network.named_modules():
         if not list(module.children()) or hasattr(module, "parametrizations"):
 
-            def note(module: nn.Module, args: Any, output: Tensor, name: str = name) -> None:
+            def note(module: nn.Module, args: Any, output: Any, name: str = name) -> None:
                 count = sum(p.numel() for p in module.parameters())
-                rows.append(
-                    {"name": name, "kind": type(module).__name__, "shape": tuple(output.shape[1:]), "weights": count}
-                )
+                first = output[0] if isinstance(output, tuple | list) else output  # of an LSTM, what it returns first
+                shape = tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
+                rows.append({"name": name, "kind": type(module).__name__, "shape": shape, "weights": count})
 
             if "parametrizations" not in name:
                 handles.append(module.register_forward_hook(note))

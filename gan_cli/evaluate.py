@@ -18,7 +18,10 @@ from gan_cli.config import from_saved
 from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
 from gan_cli.errors import UserError
+from gan_cli.extractors.asked import extractor_of
+from gan_cli.fitting import check_trained
 from gan_cli.library import Library
+from gan_cli.losses.loss import said
 from gan_cli.metrics.evaluation import draw, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.judge import Judge
@@ -89,12 +92,14 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
         raise UserError(f"checkpoint={path}: its weights do not fit: {str(error).splitlines()[0]}") from error
     sampler = Sampler(generator, library.build("prior", trained.prior), trained, classes, device, training.names)
     images = state["step"] * trained.batch_size * trained.discriminator.steps
+    loss = library.build("loss", trained.loss)
+    check_trained(sampler, shape, discriminator, said(loss, "probability"))
     evidence = Evidence(
         training=training,
         real=training,
-        source=library.build("extractor", config.extractor),
+        source=extractor_of(library, config.extractor),
         dataset=dataset,
-        judge=Judge.of(trained, discriminator, library.build("loss", trained.loss), device, images),
+        judge=Judge.of(trained, discriminator, loss, device, images),
         seed=config.seed,
         device=device,
     )
@@ -141,7 +146,7 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
     evidence = Evidence(
         training=sets[0],
         real=some(sets[0], config.count, config.seed),
-        source=library.build("extractor", config.extractor),
+        source=extractor_of(library, config.extractor),
         fake=some(sets[1], config.count, config.seed + 1),
         seed=config.seed,
         device=pick_device(config.device),

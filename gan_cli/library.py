@@ -10,12 +10,14 @@ import importlib
 import inspect
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from gan_cli.asking import asked, is_own, kind, reason
 from gan_cli.errors import UserError
 from gan_cli.mistakes import explain, keys_of, suggestion
 from gan_cli.options import SCHEMAS, Choice
@@ -123,17 +125,21 @@ class Library:
                 f"{group}={name}: cannot import class {dotted} ({error}): "
                 "put its module into the current folder or the --config-dir"
             ) from error
+        except Exception as error:  # whatever a module of one's own does when it is imported
+            raise UserError(f"{group}={name}: cannot import class {dotted}: {reason(error)}") from error
 
     def build(self, group: str, choice: Choice) -> Any:
         """An object of the class an option names, made from its checked options.
 
         Raises:
-            UserError: if the class refuses the values with a ``ValueError``.
+            UserError: if the class refuses the values with a ``ValueError``, or one's own fails.
         """
-        try:
-            return self.load(group, choice.name)(**choice.keywords())
-        except ValueError as error:
-            raise UserError(f"{group}={choice.name}: {error}") from error
+        cls, who = self.load(group, choice.name), f"{group}={choice.name}"
+        with asked(f"{who}: {cls.__name__}()") if is_own(cls) else nullcontext():
+            try:
+                return cls(**choice.keywords())
+            except ValueError as error:
+                raise UserError(f"{who}: {error}") from error
 
     def build_by_name(self, group: str, name: str, **options: Any) -> Any:
         """An object by option name, with the values of its YAML file unless given here.
@@ -167,11 +173,16 @@ def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
     from pydantic import ConfigDict, create_model
 
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(cls, eval_str=True).parameters.values():
+    if not callable(cls):
+        raise UserError(f"{group}={name}: its class is {kind(cls)}: name a class")
+    with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
+        signature = inspect.signature(cls, eval_str=True)
+    for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
     own = {"model_config": config, "before": getattr(cls, "before", {})}
-    return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)
+    with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
+        return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

@@ -9,6 +9,7 @@ from gan_cli import weights
 from gan_cli.build import networks, pick_device
 from gan_cli.config import from_saved
 from gan_cli.errors import UserError
+from gan_cli.fitting import check_trained
 from gan_cli.library import Library
 from gan_cli.sampler import Sampler
 from gan_cli.weights import Weights
@@ -57,4 +58,6 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
         raise UserError(f"{key}={where}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
     prior = library.build("prior", config.prior)
     generator.eval().requires_grad_(False)
-    return Trained(Sampler(generator, prior, config, found.classes, place, found.names), found)
+    sampler = Sampler(generator, prior, config, found.classes, place, found.names)
+    check_trained(sampler, found.shape)
+    return Trained(sampler, found)

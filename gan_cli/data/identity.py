@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
@@ -32,7 +33,7 @@ def trained_on(dataset: Any, name: str, saved: Mapping[str, Any]) -> Samples:
     Raises:
         UserError: if the dataset holds others now.
     """
-    samples = dataset.load().as_in(saved)
+    samples = load(dataset, name).as_in(saved)
     if samples.matches(saved["fingerprint"]):
         return samples
     for other in dataset.decoded_by_others() if isinstance(dataset, ImageDataset) else ():

@@ -30,7 +30,8 @@ class Samples:
         decoder: what has decoded them, with its version, if they come from files.
 
     Raises:
-        ValueError: if the arrays have another type or shape, or are empty, or a label is of no class.
+        ValueError: if the arrays have another type or shape, or are empty, or hold numbers that are not finite, or a label is
+            of no class.
     """
 
     values: np.ndarray
@@ -41,21 +42,48 @@ class Samples:
     decoder: str | None = None
 
     def __post_init__(self) -> None:
+        for array in (self.values, self.labels):
+            if array is not None and not isinstance(array, np.ndarray):
+                raise ValueError(f"samples and labels must be NumPy arrays, not {type(array).__name__}: take .numpy()")
         wanted = {4: np.uint8, 2: np.float32}.get(self.values.ndim)
         if wanted is None or self.values.dtype != wanted:
+            fix = {4: "bytes from 0 to 255, .astype(np.uint8)", 2: ".astype(np.float32)"}.get(self.values.ndim)
             raise ValueError(
                 f"samples must be uint8 (N, C, H, W) or float32 (N, d), "
-                f"not {self.values.dtype} {tuple(self.values.shape)}"
+                f"not {self.values.dtype} {tuple(self.values.shape)}" + (f": give {fix}" if fix else "")
             )
         if not len(self.values):
             raise ValueError("the dataset is empty")
-        if self.labels is not None and (self.labels.shape != self.values.shape[:1] or self.labels.min() < 0):
-            raise ValueError(f"labels must be one number from 0 up for each of the {len(self.values)} samples")
+        if self.values.ndim == 4 and self._channels_last():
+            raise ValueError(
+                f"samples must be uint8 (N, C, H, W), and {self.values.shape} looks like (N, H, W, C): "
+                "give .transpose(0, 3, 1, 2)"
+            )
+        if self.values.ndim == 2 and not np.isfinite(self.values).all():
+            raise ValueError("the samples hold numbers that are not finite")
+        if self.labels is not None:
+            self._check_labels(self.labels)
+
         seen = 0 if self.labels is None else int(self.labels.max()) + 1
         classes = (self.classes or len(self.names) or seen) if seen else 0
         if seen > classes or (seen and len(self.names) not in (0, classes)):
             raise ValueError(f"a label is {seen - 1}, and there are {classes} classes with {len(self.names)} names")
         object.__setattr__(self, "classes", classes)
+
+    def _check_labels(self, labels: np.ndarray) -> None:
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels must be whole numbers, int64 (N,), not {labels.dtype}: give .astype(np.int64)")
+        if labels.shape != self.values.shape[:1] or labels.min() < 0:
+            raise ValueError(
+                f"labels must be one number from 0 up for each of the {len(self.values)} samples, int64 (N,), "
+                f"not {labels.shape}"
+            )
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
+
+    def _channels_last(self) -> bool:
+        """Whether the last axis can only be that of channels: pictures are not two wide and ten high."""
+        _, first, height, last = self.values.shape
+        return last <= 4 < first and height != last
 
     def __len__(self) -> int:
         return len(self.values)

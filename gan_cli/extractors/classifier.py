@@ -144,9 +144,12 @@ class Classifier(Extractor):
             log.warning("the classifier cannot be kept in %s (%s): it is learnt again next time", path.parent, reason)
 
     def refusal(self, samples: Samples) -> str | None:
-        if samples.classes > 1:
-            return None
-        return "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
+        if samples.classes < 2:
+            return "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
+        if samples.values.ndim == 4 and (samples.shape[1] != samples.shape[2] or samples.shape[1] < 4):
+            height, width = samples.shape[1:]
+            return f"extractor=classifier sees squares, 4 × 4 or larger, not {height} × {width}: use extractor=pixels"
+        return None
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; of stacks, (N, C · 128)."""

@@ -59,6 +59,11 @@ class Inception(Extractor):
                 f"extractor.weights={self.weights}: not the Inception weights: they are in {fidelity.URL_INCEPTION_V3}"
             ) from error
 
+    def refusal(self, samples: Samples) -> str | None:
+        if samples.values.ndim == 4 and samples.shape[0] not in (1, 3):
+            return f"extractor=inception sees 1 or 3 channels, and these have {samples.shape[0]}: use extractor=pixels"
+        return None
+
     def _download(self, url: str) -> None:
         try:
             self.weights.parent.mkdir(parents=True, exist_ok=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
-from typing import Any
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from typing import Any, SupportsFloat
 
 import numpy as np
 from torch import Tensor
 
 from gan_cli import screen
+from gan_cli.asking import asked, is_own, kind, method
 from gan_cli.config import Config
 from gan_cli.data.samples import Samples
 from gan_cli.distributed import as_in_first, shared_out
@@ -28,6 +30,8 @@ def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[di
             are left for the data to show.
     """
     metrics = {name: library.build("metrics", choice) for name, choice in config.metrics.items()}
+    for name, metric in metrics.items():
+        method(metric, f"metrics={name}", "__call__", "evidence", evidence)
     better = {key: way for metric in metrics.values() for key, way in watchable(metric, evidence).items()}
     if config.watch is not None and config.watch not in better:
         raise UserError(
@@ -73,10 +77,29 @@ def judged(
             if reason:
                 left_out[name] = reason
             else:
-                found = metric(evidence)
-                values.update((key, value if math.isfinite(value) else None) for key, value in found.items())
+                values.update(measured(metric, name, evidence))
             advance()
     return values, left_out
+
+
+def measured(metric: Any, name: str, evidence: Evidence) -> dict[str, float | None]:
+    """What one metric says of the samples; None for a value that is not finite.
+
+    Raises:
+        UserError: if a metric of one's own fails, or returns something else than numbers by name.
+    """
+    who = f"metrics={name}"
+    with asked(f"{who}: the metric") if is_own(metric) else nullcontext():
+        found = method(metric, who, "__call__", "evidence", evidence)(evidence)
+    if not isinstance(found, Mapping):
+        raise UserError(f"{who}: returned {kind(found)}: return numbers by name, such as {{'{name}': 0.5}}")
+    values: dict[str, float | None] = {}
+    for key, value in found.items():
+        if not isinstance(key, str) or not isinstance(value, SupportsFloat) or isinstance(value, str):
+            raise UserError(f"{who}: returned {key!r}: {kind(value)}: return numbers by name")
+        with asked(f"{who}: {key}, {kind(value)}, which should be a number,"):
+            values[key] = float(value) if math.isfinite(value) else None
+    return values
 
 
 def some(samples: Samples, count: int, seed: int) -> Samples:

@@ -102,6 +102,17 @@ class DCGAN:
         self._generator, self._discriminator = generator, discriminator
 
     def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Raises ValueError for other shapes than (C, S, S), S a power of two from 8 to 256."""
+        if len(shape) != 3:
+            raise ValueError(
+                f"makes pictures, and these samples are points of {shape[0]} numbers: use architecture=mlp"
+            )
+        height, width = shape[1:]
+        if height != width or height & (height - 1) or not 8 <= height <= 256:
+            raise ValueError(
+                f"pictures of {height} × {width}: needs squares whose side is a power of two from 8 to 256: "
+                "use architecture=mlp, or resize them"
+            )
         return Generator(latent, shape, classes, **self._generator)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:

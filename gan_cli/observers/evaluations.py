@@ -9,14 +9,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from gan_cli.asking import is_own
 from gan_cli.build import Setup
 from gan_cli.config import Config
+from gan_cli.data.samples import Samples
 from gan_cli.errors import Diverged, EarlyStop
+from gan_cli.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.game import Statistics
 from gan_cli.library import Library
-from gan_cli.metrics.evaluation import draw, judged, metrics_of, some
+from gan_cli.metrics.evaluation import draw, judged, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.judge import Judge
+from gan_cli.pictures import as_bytes
 from gan_cli.search.pruning import Pruner
 
 log = logging.getLogger(__name__)
@@ -55,7 +59,7 @@ class Evaluations:
         self.evidence = Evidence(
             training=setup.samples,
             real=some(setup.samples, config.evaluate_count, config.seed),
-            source=library.build("extractor", config.extractor),
+            source=extractor_of(library, config.extractor),
             dataset=setup.dataset,
             judge=Judge.of(config, setup.game.discriminator, setup.game.loss, setup.device),
             planned=config.evaluate_count,
@@ -64,9 +68,24 @@ class Evaluations:
             device=setup.device,
         )
         self.metrics, more_is_better = metrics_of(config, library, self.evidence)  # refused now, not after an hour
+        self._try_own()
         self.sign = 1 if more_is_better else -1
         self.best: float | None = None
         self.best_step = self.without_better = 0
+
+    def _try_own(self) -> None:
+        """Has what is one's own measure the untrained generator: a mistake is known now, not after an hour."""
+        every = isinstance(self.evidence.source, AskedExtractor)
+        own = {name: metric for name, metric in self.metrics.items() if every or is_own(metric)}
+        if not own:
+            return
+        sampler, seeds = self.setup.sampler, seeds_of(self.config.evaluate_count, self.config.seed)
+        x, labels = sampler.decode(sampler.latents_of(seeds), sampler.labels_of(seeds)), sampler.labels_of(seeds)
+        values = as_bytes(x) if x.ndim == 4 else x
+        self.evidence.fake = Samples(values.numpy(), None if labels is None else labels.numpy())
+        picture, self.evidence.picture = self.evidence.picture, None
+        judged(self.evidence, own, chosen=True)
+        self.evidence.picture, self.evidence.fake = picture, None
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         if self.due(step):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gan_cli import checkpoint
 from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.reading import load
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.loading import Trained, trained
@@ -148,7 +149,7 @@ def _real(found: Trained, library: Library) -> np.ndarray:
     sampler = found.sampler
     config = sampler.config
     try:
-        data = library.build("dataset", config.dataset).load()
+        data = load(library.build("dataset", config.dataset), config.dataset.name)
     except ValueError as error:
         print(f"gan-sample: drawn without the data: {error}", file=sys.stderr)
         return np.empty((0, *found.weights.shape), np.float32)

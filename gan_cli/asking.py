@@ -1,0 +1,85 @@
+"""Parts of one's own are asked through here: what they lack or raise becomes one line. No torch here.
+
+The line names the part as it is chosen (``loss=mine``), what it did, and what is wanted. The part's own trace is kept
+as the cause of the error, and shown with ``HYDRA_FULL_ERROR=1``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gan_cli.errors import UserError
+
+NOT_OWN = (str(Path(__file__).resolve().parent), "<", *set(sysconfig.get_paths().values()))
+
+
+def is_own(part: Any) -> bool:
+    """Whether a part is the user's, not this package's."""
+    cls = part if isinstance(part, type) else type(part)
+    return cls.__module__.partition(".")[0] != __package__
+
+
+def method(part: Any, who: str, name: str, wanted: str, *arguments: Any) -> Callable[..., Any]:
+    """The method ``name`` of a part, which can be called with these arguments.
+
+    Args:
+        who: the part, such as ``loss=mine``.
+        wanted: its parameters, such as ``real_logits, fake_logits``.
+
+    Raises:
+        UserError: if there is none, or it takes others.
+    """
+    found = getattr(part, name, None)
+    if not callable(found):
+        raise UserError(f"{who}: has no {name}({wanted}): write it, as README says of parts of one's own")
+    try:
+        inspect.signature(found).bind(*arguments)
+    except TypeError as error:
+        raise UserError(f"{who}: {name}() must take ({wanted}), and does not ({error})") from error
+    except ValueError:  # written in C, without a signature
+        pass
+    return found
+
+
+@contextmanager
+def asked(who: str) -> Iterator[None]:
+    """What is raised inside, by a part or by torch on its behalf, becomes one line.
+
+    Args:
+        who: the part and what it was asked, such as ``loss=mine: generator()``.
+
+    Raises:
+        UserError: instead of any other error, but for one of memory.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            raise
+        raise UserError(f"{who} failed: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """What was raised and, if a file of one's own had a hand in it, where: ``TypeError: … (mine.py, line 12)``."""
+    words = " ".join(str(error).split())
+    told = f"{type(error).__name__}: {words if len(words) <= 300 else f'{words[:300]}…'}".removesuffix(": ")
+    own = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_OWN)]
+    return f"{told} ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else told
+
+
+def kind(value: Any) -> str:
+    """What something is: ``float32 (8, 25)``, ``a tuple``, ``nothing``."""
+    if value is None:
+        return "nothing"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -1,0 +1,35 @@
+"""The samples of a dataset, whoever wrote it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+from gan_cli.asking import asked, is_own, kind, method
+from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
+
+
+def load(dataset: Any, name: str) -> Samples:
+    """The samples of ``dataset=name``.
+
+    Raises:
+        UserError: if they cannot be had, or are not what a dataset must give.
+    """
+    who = f"dataset={name}"
+    read = method(dataset, who, "load", "")
+    with asked(f"{who}: load()") if is_own(dataset) else nullcontext():
+        try:
+            samples = read()
+        except ValueError as error:
+            raise error if isinstance(error, UserError) else UserError(f"{who}: {error}") from error
+    if not isinstance(samples, Samples):
+        raise UserError(
+            f"{who}: load() returned {kind(samples)}: return gan_cli.data.Samples(values, labels), NumPy arrays: uint8 "
+            "(N, C, H, W) or float32 (N, d), and int64 (N,) or None"
+        )
+    if len(samples.shape) == 3 and samples.shape[0] > 4:
+        raise UserError(
+            f"{who}: pictures of {samples.shape[0]} channels cannot be drawn: give 1 (grey), 3 (colour) or 4"
+        )
+    return samples

@@ -1,0 +1,99 @@
+"""What a network can return at all, seen by giving it other weights: pixels on both sides of 0, logits, heed of labels.
+
+Untrained networks say little of their range: a tanh near 0 and a sigmoid near ½ are both narrow. Random weights drive
+them to its ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.errors import UserError
+from gan_cli.random import stream
+
+SCALES = (0.05, 0.3, 1.0)
+TRIES = 24  # a network that can return either sign shows one of them so many times with probability 2⁻²⁴
+
+
+@contextmanager
+def randomised(network: nn.Module, scale: float, number: int = 0) -> Iterator[None]:
+    """A network with weights from N(0, scale²) for a while."""
+    before = [(tensor, tensor.detach().clone()) for tensor in (*network.parameters(), *network.buffers())]
+    with torch.no_grad():
+        for i, parameter in enumerate(network.parameters()):
+            drawn = torch.randn(parameter.shape, generator=stream("fitting", number, i), dtype=torch.float32)
+            parameter.copy_(scale * drawn)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in before:
+                tensor.copy_(value)
+
+
+@torch.no_grad()
+def reach(call: Callable[[], Tensor], network: nn.Module) -> tuple[float, float]:
+    """Lowest and highest number that a network returns: with its own weights and, until 0 lies between, with others."""
+    found = call()
+    low, high = float(found.min()), float(found.max())
+    for number in range(TRIES):
+        if low < 0 < high:
+            break
+        with randomised(network, SCALES[number % len(SCALES)], number):
+            found = call()
+        if found.isfinite().all():
+            low, high = min(low, float(found.min())), max(high, float(found.max()))
+    return low, high
+
+
+def check_pixels(generator: nn.Module, z: Tensor, labels: Tensor | None, who: str) -> None:
+    """Raises UserError if a generator of pictures leaves out half of the pixels in [−1, 1], or ends elsewhere.
+
+    A generator without an end, whose pixels grow with its weights, is let pass.
+    """
+    low, high = reach(lambda: generator(z, labels), generator)
+    told = f"{who}: the generator's pixels lie between {low:.3g} and {high:.3g}, and those of the data in [−1, 1]"
+    if (low >= 0 or high <= 0) and low < high:
+        raise UserError(f"{told}: end it with a tanh, or with 2σ(x) − 1")
+    if max(-low, high) <= 1.01:
+        return
+    ends = []
+    for scale in (3.0, 30.0):
+        with torch.no_grad(), randomised(generator, scale):
+            found = generator(z, labels)
+        ends.append(float(found.abs().max()))
+    if ends[0] > 1.01 and abs(ends[0] - ends[1]) < 1e-3 * ends[0]:
+        raise UserError(
+            f"{who}: the generator's pixels end at ±{ends[0]:.4g}, and those of the data at ±1: divide them by it"
+        )
+
+
+def check_logits(discriminator: nn.Module, x: Tensor, labels: Tensor | None, who: str) -> None:
+    """Raises UserError if D(x) = σ(logit) can lie on one side of ½ alone."""
+    low, high = reach(lambda: discriminator(x, labels), discriminator)
+    if low >= 0 or high <= 0:
+        end = "a probability, as of a sigmoid" if low >= 0 and high <= 1 else "never on both sides of 0"
+        raise UserError(
+            f"{who}: the discriminator returns {end} ({low:.3g} to {high:.3g}): return logits, any real numbers; "
+            "the losses take the sigmoid of them"
+        )
+
+
+@torch.no_grad()
+def check_labels(network: nn.Module, x: Tensor, labels: Tensor, classes: int, who: str) -> None:
+    """Raises UserError if other labels change nothing, whatever the weights."""
+    others = (labels + 1) % classes
+    for scale in (0.0, *SCALES):
+        with ExitStack() as stack:
+            if scale:
+                stack.enter_context(randomised(network, scale))
+            if not torch.equal(network(x, labels), network(x, others)):
+                return
+    raise UserError(
+        f"conditional=true: {who} returns the same for all labels: use labels, int64 (B,), in its forward, or "
+        "conditional=false"
+    )
