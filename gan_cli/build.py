@@ -107,6 +107,13 @@ def networks(
                 raise UserError(f"{who}: {error}") from error
         if not isinstance(network, nn.Module):
             raise UserError(f"{who}: {name}() returned {kind(network)}: return a torch.nn.Module")
+        weights = list(network.parameters())
+        if not weights:
+            raise UserError(f"{who}: the {name} has no weights to learn")
+        if any(isinstance(weight, nn.parameter.UninitializedParameter) for weight in weights):
+            raise UserError(
+                f"{who}: the {name} has lazy layers, whose size is not known: say how many inputs they have"
+            )
         layout = torch.channels_last if len(shape) == 3 else torch.contiguous_format
         made.append(network.to(device).to(memory_format=layout).train())
     return made[0], made[1]

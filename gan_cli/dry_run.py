@@ -45,7 +45,7 @@ def dry_run(config: Config, library: Library) -> None:
     dataset = library.build("dataset", config.dataset)
     samples = load(dataset, config.dataset.name) if is_own(dataset) else _blank(dataset)
     setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
-    check(setup)
+    count = check(setup)
     generator, discriminator, sampler = setup.game.generator, setup.game.discriminator, setup.sampler
     if config.metrics:
         evidence = Outline(
@@ -57,7 +57,7 @@ def dry_run(config: Config, library: Library) -> None:
             judge=Judge.of(config, discriminator, setup.game.loss, torch.device("cpu")),
         )
         metrics_of(config, library, evidence)
-    z, labels = sampler.latents_of(range(2 * config.pack)), sampler.labels_of(range(2 * config.pack))
+    z, labels = sampler.latents_of(range(count)), sampler.labels_of(range(count))
     with torch.no_grad():
         rows = {"generator": _layers(generator, z, labels)}
         rows["discriminator"] = _layers(discriminator, packed(generator(z, labels), config.pack), labels)

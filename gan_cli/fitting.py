@@ -26,6 +26,7 @@ from gan_cli.losses.loss import said
 from gan_cli.player import Cost, Player
 from gan_cli.random import seed_all, stream
 from gan_cli.ranges import SCALES, check_labels, check_logits, check_pixels, randomised
+from gan_cli.sampler import ROWS as TOGETHER
 from gan_cli.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -34,11 +35,17 @@ if TYPE_CHECKING:
 ROWS = 4  # samples, or packs of them, in the pass: it costs next to nothing
 
 
-def check(setup: Setup) -> None:
-    """Raises UserError unless every part returns what the game needs.
+def check(setup: Setup) -> int:
+    """Has every part do in a pass what it does in training.
 
     The pass takes a few samples. What fails so may be made for the whole minibatch alone (groups of eight …), so it is
     tried with that before it is refused.
+
+    Returns:
+        How many samples it took.
+
+    Raises:
+        UserError: if a part does not return what the game needs.
     """
     config = setup.config
     alone = world() == 1 and config.devices > 1 and config.sync_batchnorm  # a dry run of several processes
@@ -47,10 +54,12 @@ def check(setup: Setup) -> None:
     with _own_randomness(setup.device):
         try:
             Pass(setup, few).check()
+            return few
         except UserError:
             if few == share:
                 raise
             Pass(setup, share).check()
+            return share
 
 
 def check_trained(
@@ -61,15 +70,24 @@ def check_trained(
     Args:
         probability: whether the loss takes D's output for a logit.
     """
-    config = sampler.config
     with _own_randomness(sampler.device):
-        networks = Networks(sampler.network, judge, config, shape, sampler.classes, trained=True)
-        z = latents(sampler.prior, config, ROWS).to(sampler.device)
-        x = torch.zeros(ROWS * config.pack, *shape, device=sampler.device)
-        labels = sampler.labels_of(range(ROWS))
-        networks.check_outputs(
-            z, packed(x, config.pack), None if labels is None else labels.to(sampler.device), probability
-        )
+        try:
+            _check_trained(sampler, shape, judge, probability, ROWS)
+        except UserError:
+            _check_trained(sampler, shape, judge, probability, TOGETHER)
+
+
+def _check_trained(
+    sampler: Sampler, shape: tuple[int, ...], judge: nn.Module | None, probability: bool, rows: int
+) -> None:
+    config = sampler.config
+    networks = Networks(sampler.network, judge, config, shape, sampler.classes, trained=True)
+    z = latents(sampler.prior, config, rows).to(sampler.device)
+    x = torch.zeros(rows * config.pack, *shape, device=sampler.device)
+    labels = sampler.labels_of(range(rows))
+    networks.check_outputs(
+        z, packed(x, config.pack), None if labels is None else labels.to(sampler.device), probability
+    )
 
 
 @contextmanager
@@ -158,8 +176,6 @@ class Pass(Networks):
         with asked(f"{self.who}: a move of the {name}"):
             value, _ = cost(self.x, self.z, self.labels, self.strengths)
             weights = list(getattr(self, name).network.parameters())
-            if not weights:
-                raise UserError(f"{self.who}: the {name} has no weights to learn")
             return list(torch.autograd.grad(value, weights, allow_unused=True))
 
     def _check_gradients(self, name: str, what: str, cost: Cost) -> None:

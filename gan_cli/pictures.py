@@ -20,11 +20,13 @@ NAMES: dict[Colour, str] = {DATA: "data", SAMPLES: "samples"}
 
 def save_png(image: Image.Image, path: Path, **text: str) -> None:
     """Writes a picture, with ``text`` by keyword in the file, such as the seeds it shows."""
-    info = PngInfo()
-    for key, value in text.items():
-        info.add_itxt(key, value)
+    options = {}
+    if text:
+        options["pnginfo"] = info = PngInfo()
+        for key, value in text.items():
+            info.add_itxt(key, value)
     with replacing(path) as aside:
-        image.save(aside, "PNG", pnginfo=info)
+        image.save(aside, "PNG", **options)
 
 
 def hexadecimal(colour: Colour) -> str:

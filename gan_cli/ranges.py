@@ -56,9 +56,12 @@ def check_pixels(generator: nn.Module, z: Tensor, labels: Tensor | None, who: st
     A generator without an end, whose pixels grow with its weights, is let pass.
     """
     low, high = reach(lambda: generator(z, labels), generator)
-    told = f"{who}: the generator's pixels lie between {low:.3g} and {high:.3g}, and those of the data in [−1, 1]"
     if (low >= 0 or high <= 0) and low < high:
-        raise UserError(f"{told}: end it with a tanh, or with 2σ(x) − 1")
+        side = "below" if low >= 0 else "above"
+        raise UserError(
+            f"{who}: the generator's pixels are never {side} 0 ({low:.3g} to {high:.3g}), and those of the data lie in "
+            "[−1, 1]: end it with a tanh, or with 2σ(x) − 1"
+        )
     if max(-low, high) <= 1.01:
         return
     ends = []

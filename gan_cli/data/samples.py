@@ -30,8 +30,8 @@ class Samples:
         decoder: what has decoded them, with its version, if they come from files.
 
     Raises:
-        ValueError: if the arrays have another type or shape, or are empty, or hold numbers that are not finite, or a label is
-            of no class.
+        ValueError: if the arrays have another type or shape, are empty or hold what is not finite, or a label is of no
+            class.
     """
 
     values: np.ndarray
