@@ -71,16 +71,23 @@ def rows(size: int) -> slice:
     return slice(rank() * share, (rank() + 1) * share)
 
 
+@contextmanager
+def by_itself() -> Iterator[None]:
+    """In this context what this process computes concerns its own samples only: the others do something else."""
+    global _alone
+    _alone, before = True, _alone
+    try:
+        yield
+    finally:
+        _alone = before
+
+
 def alone(observer: Callable[..., None]) -> Callable[..., None]:
-    """An observer that this process calls without the others: what it computes concerns its own samples only."""
+    """An observer that this process calls without the others."""
 
     def call(*arguments: Any) -> None:
-        global _alone
-        _alone, before = True, _alone
-        try:
+        with by_itself():
             observer(*arguments)
-        finally:
-            _alone = before
 
     return call
 

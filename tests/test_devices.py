@@ -122,6 +122,18 @@ def test_stopped_and_resumed_is_the_undisturbed_run(gan_train, whole):
     assert_same_run(whole, Path("parts"))
 
 
+def test_d_is_asked_by_one_process_as_if_it_were_the_only_one(gan_train):
+    keys = (*TINY_DCGAN, "dataset.size=16", "architecture.discriminator.minibatch_std=true", "steps=1", "device=cpu")
+    keys = (*keys, "metrics=discriminator", "evaluate_count=64")  # D's batch norm is synchronised
+    values = {}
+    for devices in (1, 2):
+        result = gan_train(*keys, f"devices={devices}", f"hydra.run.dir=of-{devices}")
+        assert result.code == 0, result.err
+        values[devices] = metrics_in(Path(f"of-{devices}"))[-1]
+    assert values[2] == pytest.approx(values[1], abs=1e-5)
+    assert "metric/jsd_bound" in values[2]
+
+
 def test_torchrun_makes_the_same_run_with_one_folder_and_one_log(whole):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "gan_cli"]
     done = subprocess.run([*torchrun, *RUN], capture_output=True, text=True, timeout=120)

@@ -51,13 +51,13 @@ class Discriminator(Metric):
         training = evidence.some_samples(evidence.training, max(len(evidence.real), len(fake)), "discriminator")
         of_fake = judge.logits(fake)
         values = {
-            "D_accuracy/training": float((judge.logits(training) > 0).float().mean()),
-            "D_accuracy/generated": float((of_fake < 0).float().mean()),
+            "D_accuracy/training": float((judge.logits(training) > 0).double().mean()),
+            "D_accuracy/generated": float((of_fake < 0).double().mean()),
         }
         held_out = known(evidence)
         if held_out is not None:
             of_real = judge.logits(held_out)
-            values["D_accuracy/held_out"] = float((of_real > 0).float().mean())
+            values["D_accuracy/held_out"] = float((of_real > 0).double().mean())
             if judge.bounds_jsd:
                 values["jsd_bound"] = math.log(2) - float(judge.loss.discriminator(of_real, of_fake))
         return values

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gan_cli.config import Config
 from gan_cli.data.samples import Samples, as_input
+from gan_cli.distributed import by_itself
 from gan_cli.game import View, as_played, view_of
 from gan_cli.losses.loss import said
 from gan_cli.random import key, seed_all
@@ -66,7 +67,7 @@ class Judge:
         x = torch.rand((size, self.view.pack * shape[0], *shape[1:]), generator=generator).mul_(2).sub_(1)
         others = torch.cat([x[: size // 2], 0.5 * x[size // 2 :] - 0.3])
         labels = torch.zeros(size, dtype=torch.int64, device=self.device) if self.conditional else None
-        with as_played(self.discriminator):
+        with by_itself(), as_played(self.discriminator):
             one, other = (self.discriminator(batch.to(self.device), labels)[: size // 2] for batch in (x, others))
         return not torch.allclose(one, other, rtol=1e-4, atol=1e-6)
 
@@ -89,7 +90,7 @@ class Judge:
         rows = np.concatenate([order[:count], order[: -count % size]]) if together else order[:count]
         parts = []
         on_gpu = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=on_gpu), as_played(self.discriminator):
+        with by_itself(), torch.random.fork_rng(devices=on_gpu), as_played(self.discriminator):
             seed_all(self.seed, "judge", device=self.device)
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
