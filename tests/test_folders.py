@@ -15,9 +15,9 @@ from PIL import Image
 
 from gan_cli import cli
 from gan_cli.config import completed
-from gan_cli.data import Samples, listing
+from gan_cli.data import Samples, finding, listing
+from gan_cli.data.finding import listed
 from gan_cli.data.first_listing import listed as first_listed
-from gan_cli.data.listing import listed
 from gan_cli.data.sources import Digits
 from gan_cli.errors import UserError
 from gan_cli.library import Library
@@ -287,7 +287,7 @@ def test_a_folder_around_the_classes_is_looked_through_and_a_picture_beside_them
 def test_names_of_members_are_utf_8_where_a_zip_does_not_say_so():
     info = zipfile.ZipInfo("Käse/1.png".encode().decode("cp437"))
     info.flag_bits = 0
-    assert listing._name_of(info) == "Käse/1.png"
+    assert finding._name_of(info) == "Käse/1.png"
 
 
 def test_what_is_left_out_is_said_once_however_many_parts_are_read(caplog):

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from gan_cli.data import archive
-from gan_cli.data.listing import RUNS, File, Listing, is_run
+from gan_cli.data.finding import is_run
+from gan_cli.data.listing import RUNS, File, Listing
 
 
 def listed(source: Path) -> Listing:

@@ -19,8 +19,9 @@ from PIL import Image
 from gan_cli.data import archive, first_listing
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
 from gan_cli.data.decoding import PictureSource
+from gan_cli.data.finding import listed
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.listing import File, Listing, listed, printable, readable
+from gan_cli.data.listing import File, Listing, printable, readable
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.paths import expanded

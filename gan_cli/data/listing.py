@@ -1,30 +1,22 @@
-"""Which files of a folder or zip are pictures, which of them cannot be used and why, and which folders are classes."""
+"""What a folder or zip holds: its pictures, those that cannot be used and why, and its classes."""
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
-import stat
 import zipfile
-from collections import defaultdict, deque
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
-
-from gan_cli.data import archive
 
 HEIF = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
 CAMERA = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"})
 OTHERS = frozenset({".avif", ".exr", ".hdr", ".jp2", ".jxl", ".jxr", ".svg", ".xcf"})
 STUBS = frozenset({"BUFR", "GRIB", "HDF5", "MPEG"})  # Pillow knows these files by name and decodes none of them
-RUN_MARKS, RUN_PARTS = {".hydra", "status.json"}, {"checkpoints", "metrics.jsonl"}
-OUTPUT = RUN_PARTS | {"abandoned", "generated", "samples", "tensorboard", "wandb", "figure.png"}
 
 ANY = "/*"  # what stands for the pictures of a folder that cannot be opened
 LOST = "are links to nothing"
@@ -65,7 +57,7 @@ class Listing:
 
     def put(self, name: str, size: int, stamp: int) -> None:
         """Puts a file where it belongs."""
-        ending = _ending(name)
+        ending = ending_of(name)
         if ending in readable(heif=ending in HEIF):
             self.pictures.append(File(name, size, stamp))
         elif ending in HEIF:
@@ -87,17 +79,17 @@ class Listing:
     @cached_property
     def beside(self) -> list[str]:
         """Pictures that lie in no first-level folder: with any of these the folders are no classes."""
-        return [file.name for file in self.pictures if len(_parts(file.name)) <= self._depth + 1]
+        return [file.name for file in self.pictures if len(parts_of(file.name)) <= self._depth + 1]
 
     @cached_property
     def labels(self) -> dict[str, int]:
         """The class of each picture by its name; empty without classes."""
         number = {name: i for i, name in enumerate(self.class_names)}
-        return {file.name: number[_parts(file.name)[self._depth]] for file in self.pictures if number}
+        return {file.name: number[parts_of(file.name)[self._depth]] for file in self.pictures if number}
 
     @cached_property
     def _first_level(self) -> list[str]:
-        parts = [_parts(name) for name in self._in_folders]
+        parts = [parts_of(name) for name in self._in_folders]
         return sorted({part[self._depth] for part in parts if len(part) > self._depth + 1}, key=natural)
 
     @cached_property
@@ -110,7 +102,7 @@ class Listing:
     def _depth(self) -> int:
         """How many folders lie around all pictures."""
         folders = {"/" + name.rpartition("/")[0] for name in self._in_folders}
-        return len(_parts(posixpath.commonpath(folders).strip("/")))
+        return len(parts_of(posixpath.commonpath(folders).strip("/")))
 
     def told(self, unreadable: Sequence[str] = ()) -> str:
         """What is left out and why, in one line; empty if nothing is.
@@ -145,11 +137,13 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def parts_of(name: str) -> tuple[str, ...]:
+    """``a/b.png`` → (a, b.png)."""
     return tuple(name.split("/")) if name else ()
 
 
-def _ending(name: str) -> str:
+def ending_of(name: str) -> str:
+    """``a/b.PNG`` → .png"""
     return posixpath.splitext(name)[1].lower()
 
 
@@ -171,164 +165,3 @@ def readable(heif: bool = False) -> frozenset[str]:
             register_heif_opener()
     known = Image.registered_extensions()
     return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in STUBS)
-
-
-def is_junk(name: str) -> bool:
-    """What systems leave beside pictures; nobody misses it."""
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def is_run(names: Collection[str]) -> bool:
-    """Whether a folder of these files and folders is one that a run of this program has left."""
-    marks = RUN_MARKS.intersection(names)
-    return len(marks) == 2 or bool(marks and RUN_PARTS.intersection(names))
-
-
-def is_output(name: str, names: Collection[str]) -> bool:
-    """Whether a file beside others is a picture that ``gan-eval`` has drawn for a result among them."""
-    stem, drawn, _ = name.rpartition("-memorisation.png")
-    return bool(drawn) and f"{stem}.json" in names
-
-
-def listed(source: Path, kept: Sequence[Path] = ()) -> Listing:
-    """The pictures of a folder or a zip.
-
-    Args:
-        kept: folders in which this program keeps what it has made.
-    """
-    if source.is_dir():
-        listing = _Walk(source, kept).listing
-    else:
-        with archive.opened(source) as packed:
-            listing = _in_zip(packed.infolist())
-    listing.pictures.sort()
-    for names in (*listing.missing.values(), *listing.passed.values()):
-        names.sort()
-    return listing
-
-
-class _Walk:
-    """Goes through a folder: first what lies in it, then where links lead, into each folder once."""
-
-    def __init__(self, source: Path, kept: Sequence[Path]) -> None:
-        self.listing = Listing()
-        self._files: set[tuple[int, int]] = set()  # device and inode
-        self._folders = {key for place in (*kept, *source.resolve().parents) if (key := _key_of(place))}
-        self._links: deque[tuple[str, Path]] = deque()
-        self._folder(source, "")
-        while self._links:
-            self._link(*self._links.popleft())
-
-    def _folder(self, path: Path, prefix: str) -> None:
-        waiting = [(path, prefix)]
-        while waiting:
-            path, prefix = waiting.pop()
-            try:
-                key, entries = _key_of(path), sorted(os.scandir(path), key=lambda entry: entry.name)
-            except OSError:
-                self.listing.missing[CLOSED].append(prefix + ANY[1:])
-                continue
-            if key in self._folders:
-                continue  # one of those that are kept
-            names = {entry.name for entry in entries}
-            if is_run(names):
-                if prefix:
-                    self.listing.passed[RUNS].append(prefix.rstrip("/"))
-                    continue
-                self.listing.passed[RUNS] += sorted(names & OUTPUT)
-                entries = [entry for entry in entries if entry.name not in OUTPUT]
-            if key:
-                self._folders.add(key)
-            for entry in entries:
-                name = prefix + entry.name
-                if is_junk(entry.name):
-                    continue
-                if is_output(entry.name, names):
-                    self.listing.passed[RUNS].append(name)
-                elif entry.is_symlink():
-                    self._links.append((name, Path(entry.path)))
-                elif entry.is_dir(follow_symlinks=False):
-                    waiting.append((Path(entry.path), f"{name}/"))
-                else:
-                    self._file(name, Path(entry.path))
-
-    def _file(self, name: str, path: Path) -> None:
-        try:
-            facts = path.stat()
-        except OSError:
-            self.listing.missing[CLOSED].append(name)
-            return
-        self._files.add((facts.st_dev, facts.st_ino))
-        self._sorted(name, facts)
-
-    def _sorted(self, name: str, facts: os.stat_result) -> None:
-        if stat.S_ISREG(facts.st_mode):
-            self.listing.put(name, facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns))
-        elif _ending(name) in readable():
-            self.listing.missing[NO_FILE].append(name)
-
-    def _link(self, name: str, path: Path) -> None:
-        try:
-            facts = path.stat()
-        except OSError:  # leads nowhere, in a circle, or where we may not look
-            kinds = readable() | HEIF | CAMERA | OTHERS
-            ending = _ending(name)
-            lost = self.listing.missing[LOST] if not ending or ending in kinds else self.listing.passed[OTHER]
-            lost.append(name)
-            return
-        key = facts.st_dev, facts.st_ino
-        if key in self._folders or key in self._files:
-            self.listing.passed[TWICE].append(name)
-        elif stat.S_ISDIR(facts.st_mode):
-            self._folder(path, f"{name}/")
-        else:
-            self._sorted(name, facts)
-
-
-def _key_of(path: Path) -> tuple[int, int] | None:
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino
-
-
-def _in_zip(members: Sequence[zipfile.ZipInfo]) -> Listing:
-    listing = Listing()
-    inside: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for member in members:
-        name = _name_of(member)
-        if member.is_dir() or name.endswith("/"):
-            continue
-        if name in listing.entries:
-            listing.passed[SAME_NAME].append(name)
-        listing.entries[name] = member
-        parts = _parts(name)
-        for i, part in enumerate(parts):
-            inside[parts[:i]].add(part)
-    runs = {folder for folder, names in inside.items() if folder and is_run(names)}
-    for name, member in listing.entries.items():
-        parts = _parts(name)
-        run = next((parts[:i] for i in range(1, len(parts)) if parts[:i] in runs), None)
-        if run:
-            if (folder := "/".join(run)) not in listing.passed[RUNS]:
-                listing.passed[RUNS].append(folder)
-        elif is_output(parts[-1], inside[parts[:-1]]):
-            listing.passed[RUNS].append(name)
-        elif any(is_junk(part) for part in parts):
-            continue
-        elif stat.S_ISLNK(member.external_attr >> 16):
-            listing.missing[PACKED_LINK].append(name)
-        else:
-            listing.put(name, member.file_size, member.CRC)
-    return listing
-
-
-def _name_of(member: zipfile.ZipInfo) -> str:
-    """A member's name with forward slashes; as UTF-8 where it is that without saying so, as macOS leaves it."""
-    name = member.filename
-    if not member.flag_bits & 0x800:
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode()
-    name = name.replace("\\", "/")
-    return "/".join(part for part in name.split("/") if part not in ("", ".", "..")) + "/" * name.endswith("/")
