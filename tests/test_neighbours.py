@@ -164,7 +164,8 @@ def test_the_gap_of_log_densities_is_of_a_random_part_of_the_draws():
 def test_points_beneath_a_plot_are_no_stride_of_the_data():
     turns = np.tile(np.array([[0, 0], [1, 1]], np.float32), (4000, 1))
     library = SimpleNamespace(build=lambda *_: SimpleNamespace(load=lambda: Samples(turns)))
-    trained = SimpleNamespace(sampler=SimpleNamespace(config=SimpleNamespace(dataset=None)))
+    config = SimpleNamespace(dataset=SimpleNamespace(name="turns"), seed=0, sample_count=80)
+    trained = SimpleNamespace(sampler=SimpleNamespace(config=config, labels_of=lambda seeds: None))
     shown = _real(trained, library)
     assert len(shown) == 2000
     assert shown.mean() == pytest.approx(0.5, abs=0.06)
