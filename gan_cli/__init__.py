@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+if sys.argv[:1] == ["-m"] and sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib itself may be hidden
+    sys.path.append(sys.path.pop(0))  # `python -m` puts the current folder first: a random.py there hides Python's own
+
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import sys
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli import place, streams, sweep
-from gan_cli.command import Command, key_of, parse_overrides, quoted
-from gan_cli.composing import check, one_line
+from gan_cli import place, streams, sweep, sweep_plan
+from gan_cli.claiming import claimed
+from gan_cli.command import Command
+from gan_cli.composing import Draft, check, draft, one_line
 from gan_cli.config import Root, validate
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors
-from gan_cli.hydra_job import Plan, discard, hand_over
+from gan_cli.hydra_job import Plan, discard, hand_over, resuming
 from gan_cli.launchers import check_search, sweeping
 from gan_cli.library import Library
-from gan_cli.names import MEMBER, RESUMPTION, numbered
 from gan_cli.observers.interrupts import unwind_at_the_end
 from gan_cli.options import SCHEMAS
+from gan_cli.overrides import Overrides
+from gan_cli.quoting import quoted
 from gan_cli.sampling.keys import SAMPLING
 from gan_cli.tools import EVALUATION
 from gan_cli.typed import known_keys
@@ -132,25 +132,14 @@ def _train(argv: list[str]) -> None:
     library = Library(*command.config_dirs)
     plan = Plan()
     if command.trains:
-        if here := place.given():
-            place.adopt(command, here)
-        if foreign := _of_other_commands(command.overrides):
-            raise UserError(*foreign)
-        resumes = any(re.match(r"\+{0,2}resume=(?!null$)", text) for text in command.overrides)
-        prepared = _resumed if resumes else _swept if command.multirun else _single
-        config, plan = prepared(command, library)
-        if idle := _idle(command.overrides, config):
-            raise UserError(*idle)
-        for logger in config.logger.values():
-            library.build("logger", logger)  # refused here if its package is missing
+        config, planned = _planned(command, library)
         if config.dry_run:
-            if command.multirun:
-                raise UserError("dry_run=true: shows one run: leave out --multirun")
             from gan_cli.dry_run import dry_run
 
             return dry_run(config, library)
-        if not resumes and not command.multirun and (claimed := _claimed_folder(command, config.name)):
-            plan = Plan([f"hydra.run.dir={quoted(str(claimed))}"], claimed=claimed)
+        if planned is None:
+            return print("gan-train: finished already", file=sys.stderr)
+        plan = planned
     try:
         hand_over(command, library, plan)
     except config_errors():
@@ -160,105 +149,109 @@ def _train(argv: list[str]) -> None:
         raise
 
 
-def _of_other_commands(overrides: Sequence[str]) -> list[str]:
+def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
+    """The checked config of a command, and how it is to be run; a folder is made last of all.
+
+    None if all is done: the job of a finished run was started again.
+
+    Raises:
+        UserError: with one line for every mistake.
+    """
+    if foreign := _of_other_commands(command.parsed(library)):
+        raise UserError(*foreign)
+    plan: Plan | None
+    if command.multirun:
+        config, plan = _swept(command, library)
+    else:
+        made = draft(command, library, ("run.dir", "job.chdir"))
+        if (here := place.given()) and made.composed.values:
+            made = _adopted(made, here)
+        if made.composed.values.get("resume") is not None:
+            config, plan = _resumed(made)
+        else:
+            config, plan = _single(made), Plan()
+        if made.composed.hydra["job.chdir"]:
+            raise UserError(sweep_plan.CHDIR)
+    if idle := _idle(command.parsed(library), config):
+        raise UserError(*idle)
+    for logger in config.logger.values():
+        library.build("logger", logger)  # refused here if its package is missing
+    if not (config.dry_run or command.multirun or plan.resumption):
+        return config, claimed(made.composed, config, library, made.composed.added)
+    return config, plan
+
+
+def _of_other_commands(overrides: Overrides) -> list[str]:
     """One line for each key that is not ours, nor the end of one of ours, but that of a command beside this one."""
     ours = {part for key in known_keys(Root, tuple(SCHEMAS)) for part in (key, key.rpartition(".")[2])}
     lines = []
-    for text in overrides:
-        key, _, value = text.lstrip("+").partition("=")
-        tools = [f"gan-{tool.name}" for tool in (EVALUATION, SAMPLING) if key in tool.root.model_fields]
-        if tools and key not in ours:
-            value = value.strip("'\"")
-            lines.append(f"{key}={value}: is a key of {' and '.join(tools)}, not of gan-train")
+    for override in overrides:
+        tools = [f"gan-{tool.name}" for tool in (EVALUATION, SAMPLING) if override.key in tool.root.model_fields]
+        if tools and override.key not in ours:
+            lines.append(f"{override.typed}: is a key of {' and '.join(tools)}, not of gan-train")
     return lines
 
 
-def _idle(overrides: Sequence[str], config: Config) -> list[str]:
+def _idle(overrides: Overrides, config: Config) -> list[str]:
     """One line for each key that has something measured more often or better, when nothing is measured."""
-    keys = {key_of(text): text for text in overrides}
-    if config.metrics or "metrics" in keys:
+    if config.metrics or overrides.find("metrics"):
         return []
     return [
-        f"{keys[key]}: nothing is measured: add metrics=[…], such as metrics=[frechet]"
+        f"{override.typed}: nothing is measured: add metrics=[…], such as metrics=[frechet]"
         for key in ("evaluate_every", "evaluate_count")
-        if key in keys
+        if (override := overrides.find(key))
     ]
 
 
-def _single(command: Command, library: Library) -> tuple[Config, Plan]:
-    config = check(command, library, validate)
-    if space := next((text for text in command.overrides if re.match(r"\+{0,2}sweep=(?!null$)", text)), None):
-        raise UserError(f"{space}: is a space of values to try: add --multirun")
-    return config, Plan()
+def _adopted(made: Draft, here: place.Place) -> Draft:
+    """The command as it is for the processes that there are."""
+    values = made.composed.values
+    place.adopt(made.command, here, made.command.parsed(made.library).find("devices"), values["devices"])
+    return replace(made, composed=replace(made.composed, values={**values, "devices": here.world}))
 
 
-def _resumed(command: Command, library: Library) -> tuple[Config, Plan]:
+def _single(made: Draft) -> Config:
+    config = made.checked(validate)
+    space = made.command.parsed(made.library).find("sweep")
+    if space and space.values[0] is not None:
+        raise UserError(f"{space.typed}: is a space of values to try: add --multirun")
+    return config
+
+
+def _resumed(made: Draft) -> tuple[Config, Plan]:
     from gan_cli.resume import prepare
 
-    resumption = prepare(command, library)
-    command.overrides = [_forced(text, library) for text in command.overrides]
-    extra = [
-        f"hydra.run.dir={quoted(str(resumption.folder))}",
-        f"hydra.output_subdir=.hydra/{RESUMPTION.format(resumption.number)}",
-    ]
-    return resumption.config, Plan(extra, resumption)
+    resumption = prepare(made)
+    return resumption.config, resuming(resumption, made.composed.added)
 
 
 def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
+    overrides = command.parsed(library)
+    if overrides.problems:
+        raise UserError(*overrides.problems)
+    if here := place.given():
+        place.adopt(command, here, None, here.world)
+    if overrides.value("resume") is not None:
+        raise UserError("resume: continues one run: leave out --multirun")
     how = sweeping(command, library)
-    overrides = parse_overrides(command, library)[0]
     check_search(how, overrides)
-    name = sweep.name_of(command, overrides)
+    name = sweep.name_of(overrides)
     if how.search:
-        config = sweep.prepare_search(command, library, validate, how.search.params)
-        unusable: Sequence[tuple[str, str]] = ()
-        check_search(how, overrides, config)
+        space = sweep_plan.prepare_search(command, library, validate, how.search.params, name)
+        check_search(how, overrides, space.config)
     else:
-        config, unusable = sweep.prepare(command, library, validate)
-    if config.name is None:
+        space = sweep_plan.prepare(command, library, validate, name)
+    if space.config.resume is not None:
+        raise UserError(f"resume={space.config.resume}: continues one run: leave out --multirun")
+    if space.config.dry_run:
+        raise UserError("dry_run=true: shows one run: leave out --multirun")
+    if space.config.name == name:
         command.overrides.append(f"name={name}")
     same = ",".join([*(override.key for override in overrides if len(override.values) == 1), "name"])
-    extra = [f"hydra.job.config.override_dirname.exclude_keys=[{same}]", *how.extra]  # folders say what differs
-    return config, Plan(extra, name=config.name or name, unusable=unusable, in_processes=how.in_processes)
-
-
-def _claimed_folder(command: Command, name: str | None) -> Path | None:
-    """Makes this run's folder: the one asked for, or one named after the time that no other run has.
-
-    None if Hydra is to work out the name.
-
-    Raises:
-        UserError: if it cannot be made or holds a run already.
-    """
-    typed = [text.partition("=")[2] for text in command.overrides if text.lstrip("+").startswith("hydra.run.dir=")]
-    wanted = Path(
-        typed[-1].strip("'\"") if typed else time.strftime("outputs/%Y-%m-%d/%H-%M-%S") + (f"-{name}" if name else "")
-    )
-    if "${" in str(wanted):
-        return None
-    try:
-        if typed:
-            if any((folder / "checkpoints").exists() for folder in (wanted, *numbered(wanted, MEMBER).values())):
-                raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
-            wanted.mkdir(parents=True, exist_ok=True)
-            return wanted
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, 1000):
-            folder = wanted if attempt == 1 else wanted.with_name(f"{wanted.name}-{attempt}")
-            try:
-                folder.mkdir()
-            except FileExistsError:  # another run began in the same second
-                continue
-            return folder
-    except OSError as error:
-        raise UserError(
-            f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"
-        ) from error
-    raise UserError(f"{wanted}: too many runs began in this second")
-
-
-def _forced(text: str, library: Library) -> str:
-    """An override as Hydra accepts it whatever the default options are: the checkpoint's may have other keys."""
-    key = key_of(text)
-    plain_override = key.startswith("hydra") or key.replace(".", "/") in library.groups()
-    return text if plain_override else f"++{text.lstrip('+')}"
+    extra = [
+        f"hydra.job.config.override_dirname.exclude_keys=[{same}]",  # folders say what differs
+        f"hydra.sweep.dir={quoted(str(space.folder))}",  # as it is now
+        *how.extra,
+    ]
+    plan = Plan(extra, folder=space.folder, unusable=space.unusable, added=space.added, in_processes=how.in_processes)
+    return space.config, plan

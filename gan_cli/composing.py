@@ -2,44 +2,96 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from gan_cli.command import Command, Override, key_of, parse_overrides
+from gan_cli.command import Command
 from gan_cli.errors import UserError
 from gan_cli.library import Library, shipped_conf
+from gan_cli.mistakes import shown
 from gan_cli.options import SCHEMAS, SEVERAL
+from gan_cli.overrides import PRESETS, Override, key_of
+from gan_cli.quoting import folder_name
 
-PRESETS = ("experiment", "sweep")  # groups of which none need be chosen
 Typed = TypeVar("Typed")
 
 
-def check(command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
-    """Composes and validates what a command asks for.
+@dataclass(frozen=True)
+class Composed:
+    """What YAML files and overrides compose to.
 
     Args:
-        validate: plain nested values to a typed config; raises UserError.
-
-    Raises:
-        UserError: with one line for every mistake.
+        values: plain and nested, interpolations resolved; unknown keys come through, to be named later.
+        hydra: the values of Hydra's own keys that were asked for, and beside each, under ``KEY raw``, as it is written.
+        linked: the dotted keys whose values were taken over from other keys.
+        added: the typed keys that the YAML files do not have.
     """
-    overrides, problems = parse_overrides(command, library)
+
+    values: dict[str, Any] = field(default_factory=dict)
+    hydra: Mapping[str, Any] = field(default_factory=dict)
+    linked: Sequence[str] = ()
+    added: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A command composed with the first value of each key, and what is already known to be wrong with it."""
+
+    command: Command
+    library: Library
+    composed: Composed
+    problems: Sequence[str]
+    failed: Sequence[str]  # keys whose values are not there
+
+    def checked(self, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
+        """The typed config.
+
+        Args:
+            validate: plain nested values to a typed config; raises UserError.
+
+        Raises:
+            UserError: with one line for every mistake.
+        """
+        problems = list(self.problems)
+        if not self.composed.values:  # it cannot be composed at all
+            raise UserError(*dict.fromkeys(problems))
+        try:
+            config = validate(self.composed.values, self.library)
+        except UserError as error:
+            echoes = tuple(f"{key}." for key in self.failed) + tuple(f"{key}=" for key in self.composed.linked)
+            problems += [problem for problem in error.problems if not problem.startswith(echoes)]
+        if problems:
+            raise UserError(*dict.fromkeys(problems))
+        return config
+
+
+def draft(command: Command, library: Library, ask: Sequence[str] = ()) -> Draft:
+    """Composes what a command asks for, as far as that is possible.
+
+    Args:
+        ask: keys of Hydra's whose values are wanted.
+    """
+    overrides = command.parsed(library)
+    problems = list(overrides.problems)
     failed = []
     for override in overrides:
         if wrong := wrong_options(override, override.values[0], library):
             problems += wrong
             failed.append(override.key)
-    linked: list[str] = []
     try:
-        values, linked = compose(command, library, [o.texts[0] for o in overrides if o.key not in failed])
-        config = validate(values, library)
+        composed = compose(command, library, [o.texts[0] for o in overrides if o.key not in failed], ask)
     except UserError as error:
-        echoes = tuple(f"{key}." for key in failed) + tuple(f"{key}=" for key in linked)
-        problems += [problem for problem in error.problems if not problem.startswith(echoes)]
-    if problems:
-        raise UserError(*dict.fromkeys(problems))
-    return config
+        problems += error.problems
+        composed = Composed()
+    return Draft(command, library, composed, problems, failed)
+
+
+def check(command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
+    """Composes and validates what a command asks for; see ``Draft.checked``."""
+    return draft(command, library).checked(validate)
 
 
 def wrong_options(override: Override, value: Any, library: Library) -> list[str]:
@@ -49,73 +101,144 @@ def wrong_options(override: Override, value: Any, library: Library) -> list[str]
         if not override.is_group or (name is None and override.key in PRESETS):
             continue
         try:
-            library.file(override.key, str(name))
             if override.key in SCHEMAS:
-                library.class_of(override.key, str(name))
+                library.class_of(override.key, shown(name))
+            else:
+                library.readable(override.key, shown(name))
         except UserError as error:
             problems += error.problems
     return problems
 
 
-def compose(command: Command, library: Library, texts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Plain nested values from the YAML files and these overrides; unknown keys come through, to be named later.
+def compose(
+    command: Command, library: Library, texts: Sequence[str], ask: Sequence[str] = (), name: str | None = None
+) -> Composed:
+    """Composes the YAML files, these overrides and those for Hydra.
 
-    Returns:
-        The values, and the dotted keys whose values were taken over from other keys.
+    Args:
+        ask: keys of Hydra's whose values are wanted.
+        name: of a sweep that has none.
 
     Raises:
         UserError: if a YAML file is broken or an interpolation leads nowhere.
     """
+    from hydra.errors import ConfigCompositionException
     from omegaconf import OmegaConf
 
     groups = library.groups()
-    forced = [t if t.split("=")[0].replace(".", "/") in groups else f"++{t}" for t in texts]
-    with _composed(command, library, forced) as cfg:
-        return plain(cfg, texts), _linked(OmegaConf.to_container(cfg, resolve=False))
+    ours = [text for text in texts if key_of(text) not in groups]
+    keys = [key_of(text) for text in ours]
+    rest = [text for text in texts if key_of(text) in groups]
+    rest += [override.text for override in command.parsed(library).every if override.of_hydra]
+    try:
+        with _composed(command, library, [*rest, *ours]) as cfg:
+            return _read(cfg, keys, ask, name)
+    except UserError as error:
+        if not isinstance(error.__cause__, ConfigCompositionException):
+            raise
+    with _composed(command, library, rest) as cfg:  # which fails too if it was not about a key of ours
+        there = OmegaConf.to_container(cfg, resolve=False)
+    with _composed(command, library, [*rest, *(f"++{text}" for text in ours)]) as cfg:
+        return replace(_read(cfg, keys, ask, name), added=frozenset(key for key in keys if not _has(there, key)))
+
+
+def _read(cfg: Any, typed: Sequence[str], ask: Sequence[str], name: str | None) -> Composed:
+    from omegaconf import OmegaConf, open_dict
+
+    with open_dict(cfg):
+        if name and OmegaConf.select(cfg, "name") is None:
+            cfg.name = name
+    asked = {}
+    for key in ask:
+        parent, _, last = f"hydra.{key}".rpartition(".")
+        raw: Any = OmegaConf.to_container(OmegaConf.select(cfg, parent), resolve=False)
+        asked[f"{key} raw"] = raw[last]
+        asked[key] = OmegaConf.select(cfg, f"hydra.{key}")
+    with open_dict(cfg):
+        cfg.pop("hydra")
+    return Composed(plain(cfg, typed), asked, _linked(OmegaConf.to_container(cfg, resolve=False)))
+
+
+def _has(node: Any, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
 
 
 def compose_hydra(command: Command, library: Library) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The launcher and the sweeper that a command chooses, with their values as they are written.
+    """The launcher and the sweeper that a command chooses, with their values.
 
     Raises:
         UserError: if one of them is not there, or a YAML file is broken.
     """
     from omegaconf import OmegaConf
 
-    presets = [override for override in parse_overrides(command, library)[0] if override.key in PRESETS]
+    overrides = command.parsed(library)
+    presets = [override for override in overrides if override.key in PRESETS]
     chosen = [o.texts[0] for o in presets if not wrong_options(o, o.values[0], library)]  # wrong ones are named later
-    own = [text.lstrip("+") for text in command.overrides if text.lstrip("+").startswith("hydra")]
-    own = [f"++{text}" if text.startswith("hydra.sweeper.") else text for text in own]  # unknown ones are named later
-    with _composed(command, library, [*chosen, "name=name", *own], return_hydra_config=True) as cfg:
+    own = [override for override in overrides.every if override.of_hydra]
+    texts = [f"++{o.text}" if o.key.startswith("hydra.sweeper.") else o.text for o in own]  # unknown ones: later
+    with _composed(command, library, [*chosen, "name=name", *texts]) as cfg:
         launcher: Any = OmegaConf.to_container(cfg.hydra.launcher, resolve=False)
-        sweeper: Any = OmegaConf.to_container(cfg.hydra.sweeper, resolve=False)
+        sweeper: Any = OmegaConf.to_container(cfg.hydra.sweeper, resolve=True)
+        if "n_jobs" in launcher:
+            launcher["n_jobs"] = cfg.hydra.launcher.n_jobs
         return launcher, sweeper
 
 
 @contextmanager
-def _composed(command: Command, library: Library, texts: Sequence[str], **options: Any) -> Iterator[Any]:
-    """Hydra's composed config; whatever goes wrong with it, inside too, becomes one line."""
+def _composed(command: Command, library: Library, texts: Sequence[str]) -> Iterator[Any]:
+    """Hydra's composed config, its own keys too; whatever goes wrong with it, inside too, becomes one line."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
+    from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    search = ",".join(f"'file://{folder}'" for folder in library.own)
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     GlobalHydra.instance().clear()
+    before = HydraConfig.instance().cfg
     try:
         with hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
-            path = [f"hydra.searchpath=[{search}]"] if search else []
-            yield hydra.compose(command.config_name, [*texts, *path], **options)
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+            cfg = hydra.compose(command.config_name, [*texts, *library.search_path()], return_hydra_config=True)
+            with open_dict(cfg.hydra.job):
+                cfg.hydra.job.id, cfg.hydra.job.num = "0", 0  # as of a sweep's first run
+            HydraConfig.instance().set_config(cfg)  # for ${hydra:…}
+            yield cfg
+    except (HydraException, OmegaConfBaseException) as error:
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-        raise UserError(one_line(cause)) from error
+        raise UserError(_in_our_words(one_line(cause))) from error
+    except UserError:
+        raise
+    except (YAMLError, ValueError, OSError) as error:  # what reading a YAML file may raise
+        library.require_readable()
+        raise UserError(one_line(error)) from error
+    finally:
+        HydraConfig.instance().cfg = before
 
 
-def plain(cfg: Any, texts: Sequence[str]) -> dict[str, Any]:
+def _in_our_words(line: str) -> str:
+    """Hydra's advice would be to add a ``+``, which helps no key that is not there."""
+    if found := re.match(r"\w+ raised while resolving interpolation: \"?(.*?)\"? full_key: (\S+)", line):
+        return f"{found[2]}: {found[1]}: set it, or give a value in its place"
+    if found := re.match(r"Could not override '([^']*)'|Key '[^']*' (?:is )?not in .*full_key: (\S+)", line):
+        key = found[1] or found[2]
+        shows = "hydra" if key.startswith("hydra.") else "job"
+        return f"{key}: no such key: gan-train --cfg {shows} lists them"
+    return line
+
+
+def plain(cfg: Any, typed: Sequence[str]) -> dict[str, Any]:
     """A composed config as nested dicts, interpolations resolved; keys that still lack a value are left out.
 
     So are values that a preset has for options that these overrides did not keep: ``experiment=ring penalty=[]``.
+
+    Args:
+        typed: the keys of the overrides.
     """
     from omegaconf import OmegaConf
 
@@ -125,7 +248,6 @@ def plain(cfg: Any, texts: Sequence[str]) -> dict[str, Any]:
         return node
 
     values = without_missing(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
-    typed = [key_of(text) for text in texts]
     for group in set(SEVERAL) & values.keys():
         values[group] = {
             name: node

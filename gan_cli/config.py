@@ -42,6 +42,8 @@ def known_device(value: str) -> str:
 def _file_name(value: str) -> str:
     if not re.fullmatch(r"[\w.,+=-]{1,100}", value) or value.startswith("."):
         raise ValueError("must be letters, digits and -_.,+= alone: it names a folder")
+    if (size := len(value.encode())) > 200:
+        raise ValueError(f"must have 200 bytes at most, not {size}: it names a folder")
     return value
 
 
@@ -148,8 +150,7 @@ def completed(saved: Mapping[str, Any], library: Library) -> dict[str, Any]:
     """The values in a checkpoint, and the defaults of keys that it does not know."""
     complete = {"name": None, "resume": None, "dry_run": False, **saved}
     if not {*SCHEMAS, *Root.model_fields} <= complete.keys():
-        defaults, _ = compose(Command(), library, [])
-        complete = {**defaults, **complete}
+        complete = {**compose(Command(), library, []).values, **complete}
     for group in SCHEMAS:
         node = complete.get(group) or {}
         if group in SEVERAL:

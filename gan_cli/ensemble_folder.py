@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gan_cli.checkpoint import checkpoints_in, load, name_of, step_of
-from gan_cli.command import key_of
 from gan_cli.config import Config
 from gan_cli.errors import UserError
 from gan_cli.names import MEMBER
+from gan_cli.overrides import key_of
 from gan_cli.run_folder import RunFolder
 from gan_cli.status import status_of
 
@@ -96,7 +96,7 @@ def write_config(folder: Path, member: Path, seed: int) -> None:
     from omegaconf import OmegaConf
 
     parent, own = folder / ".hydra", member / ".hydra"
-    if own.exists() or not parent.exists():
+    if own.exists() or not (parent / "overrides.yaml").exists():
         return
     own.mkdir()
     alone = {"seed": seed, "ensemble": 0, "compile": False}

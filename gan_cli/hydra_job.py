@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli import launch, sweep, workers
-from gan_cli.command import Command, flags_first
+from gan_cli import launch, place, sweep, workers
+from gan_cli.command import Command
 from gan_cli.composing import plain
 from gan_cli.config import validate
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.library import Library, shipped_conf
+from gan_cli.names import RESUMPTION
+from gan_cli.overrides import key_of
+from gan_cli.quoting import folder_name, quoted
 from gan_cli.search import register
 
 if TYPE_CHECKING:
@@ -27,14 +30,34 @@ log = logging.getLogger("gan_cli")
 
 @dataclass(frozen=True)
 class Plan:
-    """How Hydra is called: more overrides, a checkpoint to go on from, a folder made, a sweep and what is left out."""
+    """How Hydra is called.
+
+    Args:
+        extra: overrides that nobody typed.
+        resumption: a checkpoint to go on from.
+        claimed: a folder made for the run.
+        folder: of a sweep.
+        unusable: values of a sweep that are left out, and why.
+        added: typed keys that not every option has.
+        in_processes: whether a sweep's runs have processes of their own.
+    """
 
     extra: Sequence[str] = ()
     resumption: Resumption | None = None
     claimed: Path | None = None
-    name: str | None = None
+    folder: Path | None = None
     unusable: Sequence[tuple[str, str]] = ()
+    added: Collection[str] = ()
     in_processes: bool = False
+
+
+def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
+    """Hydra writes into the folder that there is, and the config beside those of earlier times."""
+    extra = [
+        f"hydra.run.dir={quoted(str(resumption.folder))}",
+        f"hydra.output_subdir=.hydra/{RESUMPTION.format(resumption.number)}",
+    ]
+    return Plan(extra, resumption, added=added)
 
 
 def hand_over(command: Command, library: Library, plan: Plan) -> None:
@@ -42,9 +65,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
     import hydra
     from omegaconf import OmegaConf
 
-    OmegaConf.register_new_resolver("folder_name", sweep.folder_name, replace=True)
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     resumption = plan.resumption
-    folders: list[Path] = []
     faults: list[Exception] = []
     main = os.getpid()
 
@@ -54,13 +76,14 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         hydra_config = HydraConfig.get()
         path = _relative(Path(hydra_config.runtime.output_dir))
         elsewhere = os.getpid() != main
+        typed = [key_of(text) for text in hydra_config.overrides.task]
         if elsewhere and not workers.begin(path.name, str(cfg.device)):
             return None
         try:
-            config = resumption.config if resumption else validate(plain(cfg, hydra_config.overrides.task), library)
+            config = resumption.config if resumption else validate(plain(cfg, typed), library)
             if command.multirun:
                 return sweep.run_one(config, library, path, hydra_config.sweeper)
-            return launch.run(config, library, path, resumption)
+            return launch.run(config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0)
         except Interrupted as error:
             if elsewhere:  # status.json tells the process that launched the sweep
                 workers.stop(error)
@@ -74,30 +97,21 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
                 discard(path)
             if not isinstance(error, UserError | Diverged):
                 log.exception("unexpected fault")
-        finally:
-            folders.append(path.parent)
         return None
 
     if command.multirun:
         register()
-    sys.argv = flags_first(command, *plan.extra)
-    folder = _sweep_folder(command, plan.name)
-    with workers.stopped_together(folder) if plan.in_processes else nullcontext():
+    sys.argv = command.for_hydra(library, plan.added, plan.extra)
+    with workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext():
         hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
-    if command.multirun:
-        folder = folders[0] if folders else folder
-        print(sweep.table(folder, plan.unusable), file=sys.stderr)
+    if plan.folder:
+        print(sweep.table(plan.folder, plan.unusable), file=sys.stderr)
         if plan.unusable:
             raise UserError(*(reason for _, reason in plan.unusable))
-        if not faults and (code := sweep.exit_code(folder)):  # of runs in other processes
+        if not faults and (code := sweep.exit_code(plan.folder)):  # of runs in other processes
             raise SystemExit(code)
     if faults:
         raise faults[0]
-
-
-def _sweep_folder(command: Command, name: str | None) -> Path:
-    typed = [text.partition("=")[2] for text in command.overrides if text.lstrip("+").startswith("hydra.sweep.dir=")]
-    return Path(typed[-1].strip("'\"") if typed else f"outputs/sweeps/{name}")
 
 
 def discard(path: Path) -> None:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from gan_cli.resume import Resumption
     from gan_cli.search.pruning import Pruner
 
+PROGRAM = (  # the current folder comes last: a random.py of the user's is not Python's own
+    "import sys; sys.path.sort(key=lambda place: place == ''); from gan_cli.worker import main; main()"
+)
+
 
 def run(
     config: Config,
@@ -103,7 +107,7 @@ def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to
     with (folder / f"said-{rank}").open("wb") as said:
         return subprocess.Popen(
-            [sys.executable, "-m", "gan_cli.worker"],
+            [sys.executable, "-c", PROGRAM],
             env=env,
             stdin=subprocess.PIPE,
             stdout=None if rank == 0 else said,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from gan_cli.command import Command, Override
+from gan_cli.command import Command
 from gan_cli.composing import compose_hydra
 from gan_cli.config import Config
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import explain, keys_of, suggestion
 from gan_cli.options.base import Count, Options, Whole
-from gan_cli.workers import guard, runs_at_once
+from gan_cli.overrides import Override
+from gan_cli.workers import guard, python_first, runs_at_once
 
 SWEEP = "pip install 'gan-cli[sweep]'"
 SUBMITIT = ("hydra_plugins.hydra_submitit_launcher", SWEEP)
@@ -61,8 +61,9 @@ def sweeping(command: Command, library: Library) -> Sweeping:
     Raises:
         UserError: with one line for every mistake.
     """
-    _installed(command, "launcher", LAUNCHERS)
-    _installed(command, "sweeper", SWEEPERS)
+    overrides = command.parsed(library)
+    _installed(overrides.find("hydra.launcher"), LAUNCHERS)
+    _installed(overrides.find("hydra.sweeper"), SWEEPERS)
     launcher, sweeper = compose_hydra(command, library)
     target = str(launcher.get("_target_"))
     for module, how in LAUNCHERS.values():
@@ -72,9 +73,11 @@ def sweeping(command: Command, library: Library) -> Sweeping:
     if jobs is not None and (not isinstance(jobs, int) or jobs == 0 or jobs < -1):
         raise UserError(f"hydra.launcher.n_jobs={jobs}: must be 1 or more, or -1 for one run on each core")
     in_processes = not target.endswith(".BasicLauncher")
+    if in_processes:
+        python_first()
     if target.startswith(LAUNCHERS["joblib"][0]):
         guard()
-    typed = any(text.lstrip("+").startswith("hydra.launcher.n_jobs=") for text in command.overrides)
+    typed = command.parsed(library).find("hydra.launcher.n_jobs")
     extra = [f"hydra.launcher.n_jobs={runs_at_once()}"] if jobs == -1 and not typed else []
     if sweeper.pop("_target_", None) != "hydra_plugins.gan_cli_search.Search":
         return Sweeping(None, in_processes, extra)
@@ -87,14 +90,14 @@ def sweeping(command: Command, library: Library) -> Sweeping:
     return Sweeping(search, in_processes, extra)
 
 
-def _installed(command: Command, kind: str, known: Mapping[str, tuple[str, str]]) -> None:
-    for text in command.overrides:
-        if chosen := re.fullmatch(rf"\+*hydra[./]{kind}=(\w+)", text):
-            name = chosen[1]
-            if name in known and not _found(known[name][0]):
-                raise UserError(f"{text}: needs {known[name][0].rpartition('.')[2]}: {known[name][1]}")
-            if near := suggestion(name, known) if name not in known else "":
-                raise UserError(f"{text}: no such option{near}; available: {', '.join(known)}")
+def _installed(override: Override | None, known: Mapping[str, tuple[str, str]]) -> None:
+    if override is None:
+        return
+    name = str(override.values[0])
+    if name in known and not _found(known[name][0]):
+        raise UserError(f"{override.typed}: needs {known[name][0].rpartition('.')[2]}: {known[name][1]}")
+    if near := suggestion(name, known) if name not in known else "":
+        raise UserError(f"{override.typed}: no such option{near}; available: {', '.join(known)}")
 
 
 def _found(module: str) -> bool:
@@ -104,7 +107,7 @@ def _found(module: str) -> bool:
         return False
 
 
-def check_search(sweeping: Sweeping, overrides: Sequence[Override], config: Config | None = None) -> None:
+def check_search(sweeping: Sweeping, overrides: Iterable[Override], config: Config | None = None) -> None:
     """That intervals are searched by a sweeper that can, and that there is a value to search for.
 
     Raises:

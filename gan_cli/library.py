@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -30,6 +31,31 @@ def shipped_conf() -> Path:
     return next(d for d in (package / "conf", package.parent / "conf") if (d / "config.yaml").is_file())
 
 
+def content_of(path: Path) -> dict[str, Any]:
+    """The values in a YAML file, read as Hydra reads it, interpolations as they are written.
+
+    Raises:
+        UserError: if it is not UTF-8, no YAML, or no keys with values.
+    """
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        if path.read_bytes().startswith(b"\xef\xbb\xbf"):  # Hydra would not see a `# @package` after it
+            raise UserError(f"{path}: begins with a byte-order mark: save it as UTF-8 without one")
+        node: Any = OmegaConf.to_container(OmegaConf.load(path))
+    except UnicodeDecodeError as error:
+        place = f"byte {error.object[error.start]:#04x} at {error.start}"
+        raise UserError(f"{path}: is not UTF-8 ({place}): save it as UTF-8") from error
+    except YAMLError as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}): it must hold lines key: value") from error
+    if not isinstance(node, dict):
+        raise UserError(f"{path}: must hold lines key: value")
+    return node
+
+
 class Library:
     """Looks up options by group and name: first the shipped ones, then those of ``own`` folders."""
 
@@ -44,13 +70,35 @@ class Library:
         return (shipped_conf(), *self.own)
 
     def groups(self) -> list[str]:
-        """Every group, such as ``dataset`` or ``experiment``."""
-        found = {d.name for folder in self.folders for d in folder.iterdir() if d.is_dir() and d.name != "hydra"}
-        return sorted(found)
+        """Every group, such as ``dataset`` or ``experiment``; whatever else lies in a folder of one's own is none."""
+        return sorted(d.name for d in shipped_conf().iterdir() if d.is_dir() and d.name != "hydra")
 
     def options(self, group: str) -> list[str]:
         """The names one can choose from in a group."""
-        return sorted({file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")})
+        found = {file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")}
+        return sorted(name for name in found if not name.startswith("."))
+
+    def get_group_options(self, group_name: str, results_filter: Any = None) -> list[str]:
+        """``options``, under the name by which Hydra's ``glob(…)`` asks for them."""
+        return self.options(group_name)
+
+    def search_path(self) -> list[str]:
+        """The override that has Hydra look into ``own`` folders too."""
+        from gan_cli.quoting import quoted
+
+        search = ",".join(quoted(f"file://{folder}") for folder in self.own)
+        return [f"hydra.searchpath=[{search}]"] if search else []
+
+    def require_readable(self) -> None:
+        """Reads every YAML file of ``own`` folders, as Hydra would.
+
+        Raises:
+            UserError: naming the first that cannot be read.
+        """
+        for folder in self.own:
+            for place in ("", *self.groups()):
+                for path in sorted((folder / place).glob("*.yaml")):
+                    content_of(path)
 
     def file(self, group: str, name: str) -> Path:
         """The YAML file of an option.
@@ -67,19 +115,27 @@ class Library:
             f"available: {', '.join(self.options(group))}; your own: --config-dir FOLDER with {group}/{name}.yaml"
         )
 
+    def readable(self, group: str, name: str) -> None:
+        """Raises UserError if there is no such option, or its file is one's own and cannot be read."""
+        if not (path := self.file(group, name)).is_relative_to(shipped_conf()):
+            content_of(path)
+
     def class_of(self, group: str, name: str) -> str:
         """The dotted path of the class an option configures, as its YAML file says."""
-        from omegaconf import OmegaConf
-        from yaml import YAMLError
-
         path = self.file(group, name)
-        try:
-            node: Any = OmegaConf.load(path)
-        except YAMLError as error:
-            raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(node.get("class"), str) or node.get("name") != name:
+        node = content_of(path)
+        if not isinstance(node.get("class"), str) or self.option_of(group, node.get("name")) != name:
             raise UserError(f"{path}: needs the lines `name: {name}` and `class: your_module.YourClass`")
         return node["class"]
+
+    def option_of(self, group: str, name: Any) -> str:
+        """The option that a file's ``name: …`` means, which YAML may take for a number: ``64`` of ``64.yaml``."""
+        from omegaconf import OmegaConf
+
+        if isinstance(name, str) or name is None:
+            return str(name)
+        plain = [option for option in self.options(group) if re.fullmatch(r"[\w.+-]+", option)]
+        return next((option for option in plain if OmegaConf.create(f"name: {option}").name == name), str(name))
 
     def schema(self, group: str, name: str) -> type[Choice]:
         """Types and limits of an option's keys; for the user's own class, read from its signature."""
@@ -96,6 +152,7 @@ class Library:
         Raises:
             UserError: with one line for every mistake found.
         """
+        node = {**node, "name": self.option_of(group, node["name"])}
         schema = self.schema(group, node["name"])
         dotted = self.class_of(group, node["name"])
         if node.get("class", dotted) != dotted:
@@ -163,10 +220,7 @@ class Library:
         Raises:
             UserError: for an unknown name.
         """
-        from omegaconf import OmegaConf
-
-        node: Any = OmegaConf.to_container(OmegaConf.load(self.file(group, name)))
-        return node
+        return {**content_of(self.file(group, name)), "name": name}
 
 
 def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:

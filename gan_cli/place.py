@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from socket import gethostname
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
 
 if TYPE_CHECKING:
     from gan_cli.command import Command
+    from gan_cli.overrides import Override
 
 GRACE = 5.0  # seconds in which a process may still say what happened when another has ended
 LOST = 75  # exit code of a process that lost another one: not to blame
@@ -38,14 +40,31 @@ def given() -> Place | None:
     return Place(int(env["RANK"]), int(env["WORLD_SIZE"]), int(env["LOCAL_RANK"])) if env["WORLD_SIZE"] != "1" else None
 
 
+def job() -> str | None:
+    """What torchrun or Slurm calls the job that this process is of: the same when they start it again."""
+    env = os.environ
+    if name := env.get("TORCHELASTIC_RUN_ID"):
+        return f"torchrun {name if name != 'none' else f'{gethostname()} {os.getppid()}'}"
+    return f"slurm {env['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in env else None
+
+
+def starts() -> int:
+    """How often torchrun or Slurm has started this job before."""
+    return sum(int(os.environ.get(key) or 0) for key in ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"))
+
+
 def first_host(nodes: str) -> str:
     """Of a list as Slurm writes it: ``gpu[07-09,12],cpu1`` → ``gpu07``."""
     found = re.match(r"([^\[,]+)(?:\[(\d+))?", nodes)
     return "".join(part or "" for part in found.groups()) if found else nodes
 
 
-def adopt(command: Command, place: Place) -> None:
+def adopt(command: Command, place: Place, typed: Override | None, asked: Any) -> None:
     """Has a command train with the processes that there are.
+
+    Args:
+        typed: the override that says how many, if there is one.
+        asked: how many it says, or a preset.
 
     Raises:
         UserError: if it asks for anything else.
@@ -55,8 +74,7 @@ def adopt(command: Command, place: Place) -> None:
             f"--multirun: {place.world} processes were started, for one run: "
             f"use gan-train --multirun devices={place.world} …"
         )
-    for text in command.overrides:
-        key, _, value = text.lstrip("+").partition("=")
-        if key == "devices" and value != str(place.world):
-            raise UserError(f"{text}: but {place.world} processes were started: leave the key out")
+    if asked != place.world and (typed or asked != 1):
+        said = typed.typed if typed else f"devices={asked}"
+        raise UserError(f"{said}: but {place.world} processes were started: leave the key out")
     command.overrides.append(f"devices={place.world}")

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli import checkpoint, ensemble_folder
-from gan_cli.command import Command, Override, parse_overrides
-from gan_cli.composing import compose
+from gan_cli.command import Command
+from gan_cli.composing import Draft, compose, one_line
 from gan_cli.config import Config, completed, from_saved
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
 from gan_cli.names import RESUMPTION, numbered
+from gan_cli.overrides import PRESETS, Override
 from gan_cli.paths import named
 
 FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
@@ -59,23 +60,22 @@ def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
     return folder, path, state
 
 
-def prepare(command: Command, library: Library) -> Resumption:
-    """Reads the checkpoint and lays the keys typed now over its config.
+def prepare(draft: Draft) -> Resumption:
+    """Reads the checkpoint that a command's ``resume`` means and lays the keys typed now over its config.
 
     Raises:
         UserError: with one line for every mistake, or for every difference that the saved state cannot follow.
     """
-    overrides, problems = parse_overrides(command, library)
-    typed = {override.key: override for override in overrides}
-    if command.multirun:
-        problems.append("resume: continues one run: leave out --multirun")
-    if "experiment" in typed:
-        problems.append("experiment: is a whole preset and cannot be laid over a resumed run: type the keys to change")
+    library, overrides, problems = draft.library, draft.command.parsed(draft.library), list(draft.problems)
+    if preset := next((o for o in overrides if o.key in PRESETS and o.values[0] is not None), None):
+        problems.append(
+            f"{preset.key}: is a whole preset and cannot be laid over a resumed run: type the keys to change"
+        )
     if problems:
         raise UserError(*problems)
-    folder, path, state = locate(str(typed["resume"].values[0]))
+    folder, path, state = locate(str(draft.composed.values["resume"]))
     saved = {"ensemble": 0, **state["config"]}
-    config = from_saved({**_overlaid(saved, overrides, command, library), "resume": str(path)}, library)
+    config = from_saved({**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}, library)
     fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
     before = completed(saved, library)
     impossible = [
@@ -104,13 +104,12 @@ def _overlaid(
 ) -> dict[str, Any]:
     """The saved config with the options and keys typed now."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
-    choices = [override for override in overrides if override.is_group]
-    for choice in choices:
-        library.file(choice.key, str(choice.values[0]))
+    choices = [override for override in overrides if override.is_group and override.key not in PRESETS]
     typed = {override.key: override.values[0] for override in overrides if not override.is_group}
     steps = typed.get("steps", saved.get("steps"))
-    fresh, _ = compose(command, library, [*(choice.texts[0] for choice in choices), f"steps={steps}"])
+    fresh = compose(command, library, [*(choice.texts[0] for choice in choices), f"steps={steps}"]).values
     merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
     for choice in choices:
         OmegaConf.update(merged, choice.key, fresh.get(choice.key, {}), merge=False, force_add=True)
@@ -119,7 +118,10 @@ def _overlaid(
         typed = {"discriminator.lr": rate, "generator.lr": rate, **typed}
     for key, value in typed.items():
         OmegaConf.update(merged, key, value, merge=False, force_add=True)
-    values = OmegaConf.to_container(merged)
+    try:
+        values = OmegaConf.to_container(merged, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(one_line(error)) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gan_cli import figures, screen
+from gan_cli import figures, place, screen
 from gan_cli.build import Setup, build
 from gan_cli.capture import own_stream, recorder
 from gan_cli.config import Config
@@ -251,6 +251,9 @@ class Run:
             facts["classes"] = list(self.setup.samples.names)
         facts["sample_seeds"] = self.grids.seeds_text
         facts["environment"] = self.environment
+        facts["config"] = self.config.saved()
+        if job := place.job():
+            facts["job"] = job
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 
 

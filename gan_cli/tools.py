@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from gan_cli.command import Command, key_of, quoted
+from gan_cli.command import Command
 from gan_cli.composing import check
 from gan_cli.config import Root, known_device
 from gan_cli.errors import UserError
@@ -17,9 +17,9 @@ from gan_cli.library import Library, shipped_conf
 from gan_cli.mistakes import shown
 from gan_cli.options import SCHEMAS
 from gan_cli.options.base import BlackAndWhite, Choice, Count, Options, Several, Text, Whole
+from gan_cli.overrides import Override
 from gan_cli.typed import typed
 
-QUOTES = "'\""
 Device = Annotated[str, AfterValidator(known_device)]
 
 
@@ -59,7 +59,7 @@ class Evaluation(EvaluationRoot):
 class Tool:
     """One command: the keys of ``conf/<name>.yaml``, and the module whose ``run(config, library)`` does the work.
 
-    ``contradictions`` sees the values and which keys were typed; the values of ``plain`` keys are not Hydra's to parse.
+    ``contradictions`` sees the values and which keys were typed.
     """
 
     name: str
@@ -68,7 +68,6 @@ class Tool:
     groups: Sequence[str]
     module: str
     contradictions: Callable[[Mapping[str, Any], Collection[str]], list[str]]
-    plain: Collection[str] = ()
 
     def validate(self, raw: Mapping[str, Any], library: Library, given: Collection[str] = ()) -> Any:
         values, problems = typed(raw, library, self.root, self.groups)
@@ -95,24 +94,19 @@ class Tool:
         if unusable := [flag for flag in command.flags if flag.startswith("-") and flag not in ("--config-dir",)]:
             raise UserError(f"{unusable[0]}: is for gan-train; gan-{self.name} takes key=value and --config-dir")
         library = Library(*command.config_dirs)
-        command.overrides = [self._quoted(text) for text in command.overrides]
-        given = [key_of(text) for text in command.overrides]
-        foreign = [self._not_ours(key, text) for key, text in zip(given, command.overrides, strict=True)]
-        if lines := [line for line in foreign if line]:
+        overrides = command.parsed(library)
+        given = [override.key for override in overrides.every]
+        if lines := [line for override in overrides.every if (line := self._not_ours(override))]:
             raise UserError(*lines)
         config = check(command, library, lambda raw, library: self.validate(raw, library, given))
         import_module(self.module).run(config, library)
         return None
 
-    def _not_ours(self, key: str, text: str) -> str | None:
-        head = key.replace("/", ".").partition(".")[0]
-        ours = head in self.groups or (head in self.root.model_fields and key not in SCHEMAS)
-        of_training = head in Root.model_fields or head in SCHEMAS
-        return f"{text}: is a key of gan-train, not of gan-{self.name}" if of_training and not ours else None
-
-    def _quoted(self, text: str) -> str:
-        key, _, value = text.partition("=")
-        return text if key not in self.plain or value in ("", "null") else f"{key}={quoted(value.strip(QUOTES))}"
+    def _not_ours(self, override: Override) -> str | None:
+        head = override.key.partition(".")[0]
+        ours = head in self.groups or (head in self.root.model_fields and override.key not in SCHEMAS)
+        of_training = head in (*Root.model_fields, *SCHEMAS, "hydra")
+        return f"{override.typed}: is a key of gan-train, not of gan-{self.name}" if of_training and not ours else None
 
 
 def _evaluation_contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:

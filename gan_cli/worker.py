@@ -20,7 +20,7 @@ import torch.distributed as dist
 from gan_cli import distributed, streams
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.observers.interrupts import ending_signals
-from gan_cli.place import GRACE, LOST, Place
+from gan_cli.place import GRACE, LOST, Place, starts
 
 TASK, ENDED, LEFT = "gan_cli/task", "gan_cli/ended", "gan_cli/left"  # keys in the store of processes begun by others
 _led = False
@@ -137,7 +137,9 @@ def lead(task: dict[str, Any], place: Place) -> float | None:
 
 
 def _meet(place: Place) -> Any:
-    return next(iter(dist.rendezvous("env://", rank=place.rank, world_size=place.world)))[0]
+    """The store that all processes share; torchrun keeps it when it starts them again, with what they said before."""
+    store = next(iter(dist.rendezvous("env://", rank=place.rank, world_size=place.world)))[0]
+    return dist.PrefixStore(f"gan_cli/start-{starts()}", store)
 
 
 def _dismiss(place: Place) -> None:

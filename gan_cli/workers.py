@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from gan_cli import screen, streams
-from gan_cli.errors import Interrupted
+from gan_cli.errors import Interrupted, UserError
 from gan_cli.observers.interrupts import HANG_UP, ending_signals, launchers_signal
 from gan_cli.status import status_of
 
@@ -39,6 +40,19 @@ def _gpu_files() -> list[str]:
     if chosen is not None:
         return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
     return [file.name for file in Path("/dev").glob("nvidia[0-9]*")]
+
+
+def python_first() -> None:
+    """Has the processes of launchers look for modules where Python's own are before they look into the current folder.
+
+    Raises:
+        UserError: if this Python cannot, and a file there has the name of one of Python's own modules.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    if sys.version_info < (3, 11):
+        names = {path.stem for path in Path().glob("*.py")} & sys.stdlib_module_names
+        if names:
+            raise UserError(f"{min(names)}.py: hides Python's own module from the runs of this launcher: rename it")
 
 
 def guard() -> None:
@@ -147,5 +161,5 @@ def stopped_together(folder: Path) -> Iterator[None]:
 
 def _training(folder: Path) -> set[int]:
     """The processes that say they are training below a folder."""
-    statuses = (status_of(file.parent) for file in folder.glob("*/status.json"))
+    statuses = (status_of(file.parent) for file in folder.rglob("status.json"))
     return {int(status["pid"]) for status in statuses if status.get("status") == "running"}

@@ -247,3 +247,63 @@ def test_slurm_s_variables_give_the_place_of_a_process(monkeypatch):
     assert (environ["MASTER_ADDR"], environ["MASTER_PORT"]) == ("gpu07", "20007")
     monkeypatch.setattr(os, "environ", {**step, "SLURM_STEP_NUM_TASKS": "1"})  # no srun, or one process of it
     assert place.given() is None
+
+
+HIDDEN = ("random", "signal", "queue", "types")
+
+
+@pytest.mark.parametrize(
+    ("keys", "files"),
+    [
+        (("devices=2",), HIDDEN),
+        (("-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), HIDDEN),
+        ((), HIDDEN[:2]),  # this process itself begins with python -m
+    ],
+    ids=["devices", "joblib", "module"],
+)
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="joblib's workers look into the current folder first")
+def test_files_of_the_current_folder_hide_no_module_of_pythons_own(spawn, keys, files):
+    code = "import os, sys; from gan_cli.cli import main; main()"
+    for name in files:
+        Path(f"{name}.py").write_text("raise SystemExit('hidden')")
+    words = (*TINY_MLP, "steps=1", "sample_every=0", *keys)
+    program = ["-m", "gan_cli"] if not keys else ["-c", f"import sys; sys.path.remove(''); {code}"]
+    done = subprocess.run([sys.executable, *program, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_a_job_that_torchrun_starts_again_goes_on_where_it_was():
+    again = [*RUN, "steps=60", "checkpoint_every=5"]
+    undisturbed = [sys.executable, "-m", "gan_cli", *again, "devices=2", "hydra.run.dir=undisturbed"]
+    subprocess.run(undisturbed, check=True, capture_output=True, timeout=120)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
+    with subprocess.Popen([*torchrun, "-m", "gan_cli", *again], stderr=subprocess.PIPE, text=True) as process:
+        while not list(Path("outputs").glob("*/*/checkpoints/step-000000010.pt")):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        tasks = Path(f"/proc/{process.pid}/task").iterdir()
+        pids = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        ranks = [pid for pid in pids if b"gan_cli" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(ranks[-1], signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert f"continuing {run_folder()} from step" in (run_folder() / "train.log").read_text()
+    assert_same_run(Path("undisturbed"), run_folder())
+
+
+def test_only_the_job_that_left_a_run_goes_on_with_it(gan_train, monkeypatch):
+    keys = (*TINY_MLP, "sample_every=0", "hydra.run.dir=run")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert gan_train(*keys, "steps=2").code == 0
+    assert gan_train(*keys, "steps=3").code == 2  # a supervisor, or a second command of the job
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert gan_train(*keys, "steps=3").code == 0
+    assert state_in(Path("run"))["step"] == 3
+    finished = gan_train(*keys, "steps=3")
+    assert (finished.code, "finished already" in finished.err) == (0, True)
+    refused = gan_train(*keys, "steps=4", "loss=hinge")
+    assert (refused.code, len(refused.errors)) == (2, 1)
+    assert "use another hydra.run.dir" in refused.errors[0]
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    assert "holds a run already" in gan_train(*keys, "steps=4").err

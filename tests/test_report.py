@@ -193,3 +193,34 @@ def test_what_became_of_one_run_does_not_take_the_others_with_it(gan_train, gan_
     ):
         assert sum(line.startswith(f"gan-report: {folder}") and words in line for line in told) == bool(words)
     assert sum("step-000000004.png: cannot be read: left out" in line for line in told) == 1
+
+
+@pytest.mark.parametrize("left", ["status", "checkpoint", "nothing"])
+def test_runs_without_hydras_files_are_told_apart_by_their_own_config(gan_train, gan_report, left):
+    keys = (*TINY_POINTS, "steps=2", "log_every=1", "sample_every=0", "hydra.output_subdir=null")
+    for loss in ("minimax", "hinge"):
+        assert gan_train(*keys, f"loss={loss}", f"hydra.run.dir=runs/{loss}").code == 0
+        status = json.loads(Path(f"runs/{loss}/status.json").read_text())
+        assert status["config"]["loss"]["name"] == loss
+        if left != "status":  # as versions before this one wrote it
+            Path(f"runs/{loss}/status.json").write_text(json.dumps(status | {"config": None}))
+        if left == "nothing":
+            for path in Path(f"runs/{loss}/checkpoints").iterdir():
+                path.unlink()
+    rows = json.loads(gan_report("runs", "--format", "json").out)
+    assert [row["commands"] for row in rows] == [[], []]  # which are not known
+    wanted = [["hinge"], ["minimax"]] if left != "nothing" else [["unknown of hinge"], ["unknown of minimax"]]
+    assert [list(row["settings"].values())[:1] for row in rows] == wanted
+    table = gan_report("runs", "--format", "md").out
+    assert "2 runs" not in table
+    assert len([line for line in table.splitlines() if "hinge" in line or "minimax" in line]) == 2
+
+
+def test_a_whole_number_is_the_same_value_however_a_file_writes_it(gan_train, gan_report):
+    assert gan_train(*TINY_POINTS, "steps=2", "ema_half_life=100", "hydra.run.dir=runs/new").code == 0
+    assert gan_train(*TINY_POINTS, "steps=2", "ema_half_life=1e2", "hydra.run.dir=runs/old", "seed=1").code == 0
+    status = json.loads(Path("runs/old/status.json").read_text())
+    status.pop("config")
+    Path("runs/old/status.json").write_text(json.dumps(status))
+    for row in json.loads(gan_report("runs", "--format", "json").out):
+        assert list(row["settings"]) == ["seed"]

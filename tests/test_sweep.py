@@ -147,8 +147,9 @@ def test_runs_in_processes_of_their_own_are_told_of_like_the_others(spawn):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_ctrl_c_or_a_hang_up_lets_runs_in_other_processes_save_before_they_end(spawn, number, code):
-    process = spawn(*SWEEP, "steps=100000", "checkpoint_every=0", "seed=0,1,2", "name=stopped", *JOBLIB)
+def test_ctrl_c_or_a_hang_up_lets_runs_elsewhere_save_before_they_end_wherever_they_lie(spawn, number, code):
+    there = "hydra.sweep.dir=${oc.env:PLACE,outputs}/sweeps/${name}"
+    process = spawn(*SWEEP, "steps=100000", "checkpoint_every=0", "seed=0,1,2", "name=stopped", *JOBLIB, there)
     while len([s for s in statuses("stopped").values() if s["status"] == "running"]) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)

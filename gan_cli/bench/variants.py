@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from gan_cli.command import Command, key_of, parse_overrides
+from gan_cli.command import Command
 from gan_cli.composing import check
 from gan_cli.config import Config, validate
 from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
-
-QUOTE = "'"
+from gan_cli.overrides import Overrides
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,15 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
     """
     problems = [f"{flag}: is for gan-train: leave it out" for flag in command.flags if _foreign(flag, command)]
     sweep = Command(["--multirun"], list(compared), command.config_dirs)
-    axes, mistaken = parse_overrides(sweep, library)
-    problems += [f"--compare {problem}" for problem in mistaken]
+    axes = list(sweep.parsed(library))
+    problems += [f"--compare {problem}" for problem in sweep.parsed(library).problems]
     problems += [
         f"--compare {axis.texts[0]}: compares one value with nothing: --compare {axis.texts[0]},…"
         for axis in axes
         if len(axis.values) == 1
     ]
-    typed = {key_of(text).replace("/", "."): text for text in command.overrides}
-    problems += [f"{typed[axis.key]}: is compared too: leave one out" for axis in axes if axis.key in typed]
+    typed = command.parsed(library)
+    problems += [f"{both.typed}: is compared too: leave one out" for axis in axes if (both := typed.find(axis.key))]
     if problems:
         raise UserError(*problems)
     made = []
@@ -53,7 +52,7 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
             problems += error.problems
             continue
         made.append(Variant(name or "gan-train", config))
-        problems += _idle(config, one)
+        problems += _idle(config, one.parsed(library))
     if problems:
         raise UserError(*dict.fromkeys(problems))
     return made
@@ -63,13 +62,13 @@ def _foreign(flag: str, command: Command) -> bool:
     return flag not in ("--config-dir", *command.config_dirs)
 
 
-def _idle(config: Config, command: Command) -> list[str]:
+def _idle(config: Config, overrides: Overrides) -> list[str]:
     """Keys that would have no effect here."""
     idle = ["resume"] if config.resume else []
     idle += ["dry_run"] if config.dry_run else []
     several = [f"devices={config.devices}: gan-bench times one process: leave it out"] if config.devices > 1 else []
     return several + [
-        f"{text.replace(QUOTE, '')}: has no effect on the speed of a step: leave it out"
-        for text in command.overrides
-        if (key := key_of(text)) in idle or key.startswith("hydra") or key == "sweep"
+        f"{override.typed}: has no effect on the speed of a step: leave it out"
+        for override in overrides.every
+        if override.key in (*idle, "sweep") or override.of_hydra
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli import screen
+from gan_cli import place, screen
 from gan_cli.build import Setup
 from gan_cli.checkpoint import name_of
 from gan_cli.config import Config
@@ -237,6 +237,8 @@ class EnsembleRun:
         for key, (mean, spread) in self.spreads().items():
             facts[key] = {"metric": self.config.watch, "value": mean} if key == "best" else mean
             facts.setdefault("spread", {})[key] = spread
+        if job := place.job():
+            facts["job"] = job
         if self.members:
             facts |= {key: value for key, value in self.members[0].quality.items() if key == "of_modes"}
             facts["seconds"] = self.members[0].record.seconds

@@ -17,6 +17,8 @@ from gan_cli.composing import one_line
 from gan_cli.ensemble_folder import seeds_in
 from gan_cli.errors import UserError
 from gan_cli.names import GRID, RESUMPTION, numbered
+from gan_cli.options import SCHEMAS
+from gan_cli.overrides import key_of
 from gan_cli.paths import expanded
 from gan_cli.records import records_in
 from gan_cli.status import result, status_of
@@ -56,7 +58,29 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Dotted keys and values, without those that say which class an option is."""
+        """Dotted keys and values, without those that say which class an option is.
+
+        They are the run's own, from its status; of runs that wrote none there, from ``.hydra`` or a checkpoint.
+        """
+        node = self.status.get("config") or self._composed or self._saved
+        if not node:  # so that it is taken for no other
+            return {"config": f"unknown of {self.name}"}
+        keys = [*(group for group in SCHEMAS if group in node), *(key for key in node if key not in SCHEMAS)]
+        return flattened({key: node[key] for key in keys if key not in IGNORED})
+
+    @property
+    def _saved(self) -> dict[str, Any]:
+        """The config in the newest checkpoint; imports torch."""
+        from gan_cli.checkpoint import newest
+
+        try:
+            return newest(self.folder, "resume")[1]["config"]
+        except UserError:
+            return {}
+
+    @property
+    def _composed(self) -> dict[str, Any]:
+        """The config that Hydra wrote down, and what was typed for resumptions."""
         from omegaconf import OmegaConf
 
         file = self.folder / ".hydra" / "config.yaml"
@@ -66,11 +90,11 @@ class Run:
         for folder, typed in self._resumptions:
             later = OmegaConf.load(folder / "config.yaml")
             for text in typed:
-                key = text.partition("=")[0].replace("/", ".")
+                key = key_of(text)
                 OmegaConf.update(whole, key, OmegaConf.select(later, key), merge=False, force_add=True)
         node = OmegaConf.to_container(whole, resolve=True)
         assert isinstance(node, dict)
-        return flattened({key: value for key, value in node.items() if key not in IGNORED})
+        return {str(key): value for key, value in node.items()}
 
     @cached_property
     def overrides(self) -> list[str]:
@@ -79,7 +103,12 @@ class Run:
 
     @property
     def commands(self) -> list[str]:
-        """What makes this run again: the first command, and one for each resumption with other keys."""
+        """What makes this run again: the first command, and one for each resumption with other keys.
+
+        None if that is not known.
+        """
+        if not (self.folder / ".hydra" / "overrides.yaml").is_file():
+            return []
         later = [["resume=latest", *typed] for _, typed in self._resumptions if typed]
         return [shlex.join(["gan-train", *words]) for words in [self.overrides, *later]]
 
@@ -88,8 +117,7 @@ class Run:
         """The folder of each, and what was typed beside ``resume``."""
         places = numbered(self.folder / ".hydra", RESUMPTION).values()
         folders = [place for place in places if (place / "config.yaml").is_file()]  # a kill may leave it empty
-        words = [[text.lstrip("+") for text in _texts(folder)] for folder in folders]
-        return [(f, [w for w in typed if not w.startswith("resume=")]) for f, typed in zip(folders, words, strict=True)]
+        return [(folder, [text for text in _texts(folder) if key_of(text) != "resume"]) for folder in folders]
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
@@ -148,14 +176,21 @@ def _texts(folder: Path) -> list[str]:
     from omegaconf import OmegaConf
 
     file = folder / "overrides.yaml"
-    return [str(text) for text in OmegaConf.load(file)] if file.is_file() else []
+    return [str(text).lstrip("+") for text in OmegaConf.load(file)] if file.is_file() else []
 
 
 def flattened(node: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(node, dict):
         parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k != "class"]
         return {key: value for part in parts for key, value in part.items()}
-    return {prefix.removesuffix(".name"): node}
+    return {prefix.removesuffix(".name"): _number(node)}
+
+
+def _number(node: Any) -> Any:
+    """``1e4`` and ``10000`` are the same value, whichever of them a file says."""
+    if isinstance(node, list):
+        return [_number(value) for value in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def collect(paths: Sequence[str]) -> list[Run]:

@@ -197,5 +197,4 @@ SAMPLING = Tool(
     (),
     "gan_cli.sampling.run",
     contradictions,
-    plain=("seeds", "label", "arithmetic"),
 )

@@ -38,12 +38,15 @@ class Dimension:
         return min(max(round(value), int(self.low)), int(self.high)) if self.whole else value
 
 
-def parse(arguments: Sequence[str], params: Mapping[str, Any]) -> tuple[list[Dimension], list[str]]:
+def parse(
+    arguments: Sequence[str], params: Mapping[str, Any], options: Any = None
+) -> tuple[list[Dimension], list[str]]:
     """The dimensions of a space, and the overrides that all its runs share.
 
     Args:
         arguments: overrides as typed; they win over
         params: those of a ``sweep=…``, by key.
+        options: knows the options of groups, for ``glob(…)``: a ``Library``, or Hydra's loader of configs.
 
     Raises:
         UserError: with one line for each that is no space.
@@ -57,6 +60,7 @@ def parse(arguments: Sequence[str], params: Mapping[str, Any]) -> tuple[list[Dim
     for text in (*(f"{key}={value}" for key, value in params.items()), *arguments):
         try:
             override = OverridesParser.create().parse_override(text)
+            override.config_loader = options
             key = override.get_key_element()
             if override.is_sweep_override():
                 dimensions[key] = _dimension(key, override)

@@ -30,7 +30,7 @@ def search(sweeper: Any, arguments: Sequence[str]) -> list[Any]:
     folder = Path(config.hydra.sweep.dir)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "multirun.yaml")
-    dimensions, fixed = parse(arguments, sweeper.options["params"] or {})
+    dimensions, fixed = parse(arguments, sweeper.options["params"] or {}, sweeper.hydra_context.config_loader)
     trials = _trials(sweeper.options, dimensions, folder, config)
     returned: list[Any] = []
     while batch := trials.next():
