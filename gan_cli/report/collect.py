@@ -105,7 +105,7 @@ class Run:
     def commands(self) -> list[str]:
         """What makes this run again: the first command, and one for each resumption with other keys.
 
-        None if that is not known.
+        Empty if that is not known.
         """
         if not (self.folder / ".hydra" / "overrides.yaml").is_file():
             return []
@@ -148,7 +148,8 @@ class Run:
     def readable(self) -> bool:
         """Whether what the folder holds can be reported; says why if it cannot."""
         try:
-            return bool(result(self.status) and self.commands) and None not in (self.config, self.results, self.grids)
+            told = (result(self.status), self.commands, self.config, self.results, self.grids)
+            return None not in told
         except Exception as error:  # whatever became of its files: one run must not take the others with it
             note(f"{self.folder}: cannot be read ({type(error).__name__}: {one_line(error)}): left out")
             return False
