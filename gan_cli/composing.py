@@ -62,6 +62,7 @@ class Draft:
             config = validate(self.composed.values, self.library)
         except UserError as error:
             echoes = tuple(f"{key}." for key in self.failed) + tuple(f"{key}=" for key in self.composed.linked)
+            echoes += tuple(f"{key}: " for key in self.command.parsed(self.library).unread)
             problems += [problem for problem in error.problems if not problem.startswith(echoes)]
         if problems:
             raise UserError(*dict.fromkeys(problems))

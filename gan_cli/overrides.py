@@ -57,6 +57,7 @@ class Overrides:
 
     every: Sequence[Override]
     problems: Sequence[str] = ()
+    unread: Sequence[str] = ()  # the keys of those
 
     def __iter__(self) -> Iterator[Override]:
         last = {override.key: override for override in self.every if not override.of_hydra}
@@ -81,12 +82,14 @@ class Overrides:
         """
         found: list[Override] = []
         problems: list[str] = []
+        unread: list[str] = []
         for word in words:
             try:
                 found.append(_parsed(word, library, several))
             except UserError as error:
                 problems += error.problems
-        return cls(tuple(found), tuple(problems))
+                unread.append(key_of(word))
+        return cls(tuple(found), tuple(problems), tuple(unread))
 
 
 def key_of(text: str) -> str:
