@@ -536,6 +536,10 @@ SHAPES = {
         "architecture=mlp dataset.height=12 dataset.width=20 metrics=[frechet]",
         "extractor=classifier sees squares, 4 × 4 or larger, not 12 × 20: use extractor=pixels",
     ),
+    "fresh discriminator, 12 × 20": (
+        "architecture=mlp dataset.height=12 dataset.width=20 metrics=[two_sample]",
+        "metrics=two_sample: sees squares, 4 × 4 or larger, not 12 × 20",
+    ),
     "batch norm of one": (
         "architecture=mlp batch_size=1 architecture.generator.norm=batch",
         "batch_size=1: leaves batch norm a single sample",

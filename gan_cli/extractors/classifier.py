@@ -48,6 +48,13 @@ def network(channels: int, outputs: int, side: int) -> nn.Sequential:
     return layers.to(memory_format=torch.channels_last)
 
 
+def unseen_shape(samples: Samples) -> str | None:
+    """Why this network cannot see pictures of this shape; None if it can."""
+    if samples.values.ndim != 4 or samples.shape[1] == samples.shape[2] >= 4:
+        return None
+    return f"sees squares, 4 × 4 or larger, not {samples.shape[1]} × {samples.shape[2]}"
+
+
 class Classifier(Extractor):
     """Learns the labels once for each dataset and seed, and keeps the weights under ``root`` where that can be written.
 
@@ -146,9 +153,8 @@ class Classifier(Extractor):
     def refusal(self, samples: Samples) -> str | None:
         if samples.classes < 2:
             return "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
-        if samples.values.ndim == 4 and (samples.shape[1] != samples.shape[2] or samples.shape[1] < 4):
-            height, width = samples.shape[1:]
-            return f"extractor=classifier sees squares, 4 × 4 or larger, not {height} × {width}: use extractor=pixels"
+        if shape := unseen_shape(samples):
+            return f"extractor=classifier {shape}: use extractor=pixels"
         return None
 
     def features(self, values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gan_cli.data.samples import Samples, as_input
-from gan_cli.extractors.classifier import network
+from gan_cli.extractors.classifier import network, unseen_shape
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric, needs_samples
 from gan_cli.random import key
@@ -100,7 +100,7 @@ class TwoSample(Metric):
         return {"two_sample": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
-        return needs_samples(evidence, 20)
+        return unseen_shape(evidence.real) or needs_samples(evidence, 20)
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         generator = evidence.generator("two_sample")
