@@ -19,7 +19,7 @@ from gan_cli.asking import asked, kind, method
 from gan_cli.augment import packed
 from gan_cli.config import Config
 from gan_cli.data.samples import as_input
-from gan_cli.distributed import world
+from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
 from gan_cli.game import NOISE, Game
 from gan_cli.losses.loss import said
@@ -48,10 +48,9 @@ def check(setup: Setup) -> int:
         UserError: if a part does not return what the game needs.
     """
     config = setup.config
-    alone = world() == 1 and config.devices > 1 and config.sync_batchnorm  # a dry run of several processes
-    share = config.batch_size if alone else config.batch_size // config.devices
+    share = config.batch_size if config.sync_batchnorm else config.batch_size // config.devices  # what batch norm sees
     few = min(share, ROWS * config.pack)
-    with _own_randomness(setup.device):
+    with by_itself(), _own_randomness(setup.device):
         try:
             Pass(setup, few).check()
             return few
@@ -152,7 +151,7 @@ class Pass(Networks):
         self.setup = setup
         values = setup.samples.values
         self.z = latents(setup.sampler.prior, setup.config, rows).to(setup.device)
-        self.x = as_input(values[np.arange(rows) % len(values)], setup.device)
+        self.x = as_input(values[np.arange(rows) % len(values)], setup.device).to(torch.get_default_dtype())
         self.labels = torch.arange(rows, device=setup.device) % classes if classes else None
 
     def check(self) -> None:
@@ -220,7 +219,7 @@ def latents(prior: Any, config: Config, rows: int) -> Tensor:
     with asked(f"{who}: sample(n, device, generator)"):
         draws = [sample(rows, "cpu", stream(place, "fitting")) for place in (0, 0, 1)]
     for z in draws:
-        if not isinstance(z, Tensor) or z.shape != (rows, size) or z.dtype != torch.float32:
+        if not isinstance(z, Tensor) or z.shape != (rows, size) or z.dtype != torch.get_default_dtype():
             wanted = f"latents (n, prior.size), here float32 {(rows, size)}"
             raise UserError(f"{who}: sample({rows}, …) returned {kind(z)}: return {wanted}")
         if not z.isfinite().all():
