@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,21 +11,22 @@ from torch import nn
 
 from gan_cli import cpu, distributed, fitting
 from gan_cli.answers import optimizer_of
-from gan_cli.asking import asked, kind, method
+from gan_cli.batch_sizes import BatchSizes
 from gan_cli.compiler import require_compiler
-from gan_cli.config import Config
+from gan_cli.config import Config, PlayerOptions
 from gan_cli.data.identity import trained_on
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.ema import EMA
 from gan_cli.errors import UserError
-from gan_cli.game import Game, view_of
+from gan_cli.games.game import Game, Model
+from gan_cli.games.parts import Parts
 from gan_cli.library import Library
-from gan_cli.losses.loss import said
 from gan_cli.networks.sync_norm import synchronise
 from gan_cli.player import Player
 from gan_cli.precision import AUTOCAST, choose, set_precision
+from gan_cli.priors import Latents
 from gan_cli.random import seed_all
 from gan_cli.sampler import Sampler
 from gan_cli.scaler import Scaler
@@ -61,62 +62,55 @@ def pick_device(name: str, process: int | None = None) -> torch.device:
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything of a run that is built from its config."""
+    """Everything of a run that is built from its config.
+
+    Attributes:
+        precision: that of the config, or the one chosen for precision=auto.
+        own: the groups in which the config chooses a class of the user's own that takes part in a move.
+    """
 
     config: Config
     device: torch.device
-    precision: str  # that of the config, or the one chosen for precision=auto
+    precision: str
     dataset: Any
     samples: Samples
     minibatches: Minibatches
+    batch_sizes: BatchSizes
     game: Game
-    players: tuple[Player, Player]
+    players: Sequence[Player]
     ema: EMA | None
     sampler: Sampler
+    own: Sequence[str]
     optimizer: Any  # the options that make one
 
-    @property
-    def images_per_step(self) -> int:
-        """Real samples the discriminator sees in a step."""
-        return self.config.batch_size * self.config.discriminator.steps
 
+def game_of(
+    config: Config,
+    library: Library,
+    shape: tuple[int, ...],
+    classes: int,
+    device: torch.device,
+    autocast: torch.dtype | None = None,
+) -> Game:
+    """The game of a config, its networks freshly initialised.
 
-def networks(
-    config: Config, library: Library, shape: tuple[int, ...], classes: int, device: torch.device
-) -> tuple[nn.Module, nn.Module]:
-    """G and D, initialised from the run's seed on the CPU, so that every device starts from the same weights.
+    Args:
+        shape: of one sample.
+        classes: labels that the networks see.
 
     Raises:
-        UserError: if the architecture refuses the shape, or makes no networks.
+        UserError: if its parts do not fit together.
     """
-    architecture, who = library.build("architecture", config.architecture), f"architecture={config.architecture.name}"
-    latent = getattr(config.prior, "size", None)
-    if not isinstance(latent, int):
-        raise UserError(f"prior={config.prior.name}: needs the option `size`, how many numbers a latent has")
-    made = []
-    for name in ("generator", "discriminator"):
-        seed_all(config.seed, "init", name, device=torch.device("cpu"))
-        seen = (config.pack * shape[0], *shape[1:])  # D takes a pack of samples for one of more channels
-        arguments = (latent, shape, classes) if name == "generator" else (seen, classes)
-        wanted = "latent, shape, classes" if name == "generator" else "shape, classes"
-        build = method(architecture, who, name, wanted, *arguments)
-        with asked(f"{who}: {name}({wanted})"):
-            try:
-                network: Any = build(*arguments)
-            except ValueError as error:
-                raise UserError(f"{who}: {error}") from error
-        if not isinstance(network, nn.Module):
-            raise UserError(f"{who}: {name}() returned {kind(network)}: return a torch.nn.Module")
-        weights = list(network.parameters())
-        if not weights:
-            raise UserError(f"{who}: the {name} has no weights to learn")
-        if any(isinstance(weight, nn.parameter.UninitializedParameter) for weight in weights):
-            raise UserError(
-                f"{who}: the {name} has lazy layers, whose size is not known: say how many inputs they have"
-            )
-        layout = torch.channels_last if len(shape) == 3 else torch.contiguous_format
-        made.append(network.to(device).to(memory_format=layout).train())
-    return made[0], made[1]
+    model: Model = library.build("model", config.model)
+    seed_all(config.seed, "init", device=torch.device("cpu"))  # for what a model of one's own draws by itself
+    return model.game(Parts(config, library, shape, classes, device, autocast))
+
+
+def own_parts(config: Config, library: Library) -> list[str]:
+    """Groups of which a class of the user's own takes part in a move."""
+    chosen = {group: [getattr(config, group)] for group in ("model", "architecture", "loss", "prior")}
+    chosen["penalty"] = list(config.penalty.values())
+    return [group for group, choices in chosen.items() if any(library.is_own(group, c.name) for c in choices)]
 
 
 def averaging(network: nn.Module, device: torch.device) -> distributed.Averaging:
@@ -163,7 +157,7 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
     if not like:
         fitting.check(setup)
     if config.compile:
-        for network in (setup.game.generator, setup.game.discriminator):
+        for network in setup.game.networks.values():
             network.compile()  # unlike torch.compile(network), keeps the names of the weights
     return setup
 
@@ -179,59 +173,77 @@ def assemble(
 ) -> Setup:
     """The game around samples that are there; else as ``build``."""
     classes = label_count(config, samples.classes)
-    prior = library.build("prior", config.prior)
-    loss = library.build("loss", config.loss)
-    optimizer, schedule = library.build("optimizer", config.optimizer), library.build("schedule", config.schedule)
-
-    generator, discriminator = networks(config, library, samples.shape, classes, device)
+    prior: Latents = library.build("prior", config.prior)
+    optimizer = library.build("optimizer", config.optimizer)
+    game = game_of(config, library, samples.shape, classes, device, AUTOCAST.get(precision))
     if config.sync_batchnorm and distributed.world() > 1:
-        synchronise(generator)
-        synchronise(discriminator)
-    ema = None
-    if config.ema_half_life:
-        ema = EMA(generator, config.ema_half_life, config.batch_size * config.discriminator.steps)
-    if said(loss, "generator_sees_features") and not hasattr(discriminator, "features"):
-        raise UserError(f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match")
-    game = Game(
-        generator,
-        discriminator,
-        loss,
-        {name: library.build("penalty", choice) for name, choice in config.penalty.items()},
-        view_of(config),
-        AUTOCAST.get(precision),
-        reuse=config.reuse_fakes,
-    )
-
-    def player(name: str, network: nn.Module, opponent: nn.Module, cost: Any, strengths: Any) -> Player:
-        options = getattr(config, name)
-        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), options.lr)
-        constrain = getattr(loss, "constrain", None) if name == "discriminator" else None
-        return Player(
-            name,
-            network,
-            opponent,
-            cost,
-            made,
-            lr=options.lr,
-            schedule=schedule,
-            steps=options.steps,
-            strengths=strengths,
-            options=getattr(optimizer, "at", None),
-            constrain=constrain,
-            scaler=Scaler(made, device) if precision == "fp16" else None,
-            average=averaging(network, device) if distributed.world() > 1 else None,
-            freezes=name == "generator" or not config.reuse_fakes,
-        )
-
-    players = (
-        player("discriminator", discriminator, generator, game.discriminator_cost, game.discriminator_strengths),
-        player("generator", generator, discriminator, game.generator_cost, game.generator_strengths),
-    )
+        for network in game.networks.values():
+            synchronise(network)
+    players = players_of(game, config, library, optimizer, device, scaled=precision == "fp16")
+    batch_sizes = batch_sizes_of(game, config)
+    drawing = game.networks[game.sampler]
+    ema = EMA(drawing, config.ema_half_life, batch_sizes) if config.ema_half_life else None
     if like:
         minibatches = like.minibatches.seeded(config.seed)
     else:
         minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
     if not config.conditional:
         minibatches.labels = None
-    sampler = Sampler(ema.network if ema else generator, prior, config, classes, device, samples.names)
-    return Setup(config, device, precision, dataset, samples, minibatches, game, players, ema, sampler, optimizer)
+    sampler = Sampler(ema.network if ema else drawing, prior, config, classes, device, samples.names)
+    return Setup(
+        config,
+        device,
+        precision,
+        dataset,
+        samples,
+        minibatches,
+        batch_sizes,
+        game,
+        players,
+        ema,
+        sampler,
+        own_parts(config, library),
+        optimizer,
+    )
+
+
+def settings_of(game: Game, player: str, config: Config) -> PlayerOptions:
+    """Moves in a turn and rate of a player."""
+    return game.settings(player) or config.player(player)
+
+
+def batch_sizes_of(game: Game, config: Config) -> BatchSizes:
+    """What turns the steps of a game into images."""
+    return BatchSizes(config.batch_size, settings_of(game, next(iter(game.networks)), config).steps)
+
+
+def players_of(
+    game: Game, config: Config, library: Library, optimizer: Any, device: torch.device, *, scaled: bool
+) -> list[Player]:
+    """Who learns in a game, in the order in which they move.
+
+    Args:
+        optimizer: the options that make one.
+        scaled: whether gradients of float16 are to be kept from vanishing.
+    """
+    schedule = library.build("schedule", config.schedule)
+    players = []
+    for name, network in game.networks.items():
+        options = settings_of(game, name, config)
+        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), options.lr)
+        players.append(
+            Player(
+                name,
+                network,
+                game.opponents(name),
+                made,
+                lr=options.lr,
+                schedule=schedule,
+                steps=options.steps,
+                options=getattr(optimizer, "at", None),
+                constrain=game.constraint(name),
+                scaler=Scaler(made, device) if scaled else None,
+                average=averaging(network, device) if distributed.world() > 1 else None,
+            )
+        )
+    return players

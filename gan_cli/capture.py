@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.game import Moment, Statistics, Strengths
+from gan_cli.games.game import Game, Moment, Statistics, Strengths
 from gan_cli.player import Player
 
 if TYPE_CHECKING:
@@ -39,14 +39,16 @@ Kind = tuple[str, ...]
 
 
 class Eager:
-    """Makes every move as it is written."""
+    """Makes every move as it is written; what makes them in another way derives from it."""
 
     def gradient(
-        self, work: Gradient, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
+        self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
     ) -> Statistics:
-        return work(player, rows, labels, player.strengths(moment))
+        """Leaves the gradient of a player's cost in its parameters: ``work`` on a minibatch as it is stored."""
+        return work(player, rows, labels, game.strengths(player.name, moment))
 
     def descend(self, descend: Descent, player: Player, step: int) -> None:
+        """Moves a player along its gradient."""
         descend(player, step)
 
 
@@ -131,10 +133,10 @@ class Recorder(Eager):
         self._latest: dict[str, Kind] = {}  # what each player's gradient came from
 
     def gradient(
-        self, work: Gradient, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
+        self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
     ) -> Statistics:
-        strengths = player.strengths(moment)
-        kind = self._latest[player.name] = (player.name, *strengths)
+        strengths = game.strengths(player.name, moment)
+        kind = self._latest[player.name] = (player.name, str(moment.batch_size), *strengths)
         made = self.recordings.get(kind)
         if made is None and not self.off:
             self._seen[kind] += 1
@@ -249,15 +251,8 @@ def against(setup: Setup) -> str | None:
     """Why moves are better not recorded unless someone insists."""
     if setup.config.compile:
         return "compile=true takes its place; capture=true does both"
-    parts = {
-        "architecture": (setup.game.generator, setup.game.discriminator),
-        "loss": (setup.game.loss,),
-        "penalty": tuple(setup.game.penalties.values()),
-        "prior": (setup.sampler.prior,),
-    }
-    for group, objects in parts.items():
-        if any(type(part).__module__.partition(".")[0] != __package__ for part in objects):
-            return f"the {group} is your own; capture=true if it computes with tensors alone, and the same each time"
+    if setup.own:
+        return f"the {setup.own[0]} is your own; capture=true if it computes with tensors alone, and the same each time"
     return None
 
 

@@ -7,7 +7,7 @@ folder is made. Values live in the YAML files of ``conf/``; here are only types 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -18,7 +18,7 @@ from gan_cli.errors import UserError
 from gan_cli.library import Library
 from gan_cli.mistakes import shown
 from gan_cli.options import SCHEMAS, SEVERAL, Choice
-from gan_cli.options.base import Count, NonNegative, Options, Positive, Several, Text, Whole
+from gan_cli.options.base import BatchSize, Count, NonNegative, Options, Positive, Several, Text, Whole, sizes_of
 from gan_cli.options.datasets import (
     CelebAOptions,
     GaussianOptions,
@@ -61,7 +61,7 @@ class Root(Options):
     """The keys at the root of the config that are not groups."""
 
     steps: Count
-    batch_size: Count
+    batch_size: BatchSize
     seed: Whole
     conditional: bool
     updates: Literal["alternating", "simultaneous", "extragradient", "optimistic"]
@@ -102,6 +102,7 @@ class Root(Options):
 class Config(Root):
     """Everything a run needs to know."""
 
+    model: Choice
     dataset: Choice
     architecture: Choice
     loss: Choice
@@ -112,6 +113,11 @@ class Config(Root):
     metrics: dict[str, Choice]
     extractor: Choice
     logger: dict[str, Choice]
+
+    def player(self, name: str) -> PlayerOptions:
+        """Moves in a turn and rate of a player: what stands under its name, else one move at the optimizer's rate."""
+        own = {"discriminator": self.discriminator, "generator": self.generator}
+        return own.get(name) or PlayerOptions(steps=1, lr=getattr(self.optimizer, "lr"))  # noqa: B009
 
     def saved(self) -> dict[str, Any]:
         """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""
@@ -196,14 +202,17 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
         dataset, GaussianOptions | SwissRollOptions | LSUNOptions | CelebAOptions
     ):
         problems.append(f"conditional=true: dataset={dataset.name} has no labels: use conditional=false")
-    pack, batch = root.get("pack", 1), root.get("batch_size", 0)
-    if isinstance(pack, int) and isinstance(batch, int) and pack > 1:
-        if batch % pack:
-            problems.append(f"pack={pack}: D sees {pack} samples at a time, so batch_size={batch} must be a multiple")
+    pack, batches = root.get("pack", 1), sizes_of(root.get("batch_size", 0))
+    if isinstance(pack, int) and pack > 1:
+        problems += [
+            f"pack={pack}: D sees {pack} samples at a time, so batch_size={batch} must be a multiple"
+            for batch in batches
+            if batch % pack
+        ]
         if root.get("conditional") is True:
             problems.append(f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false")
     if isinstance(devices := root.get("devices", 1), int) and devices > 1:
-        problems += _several(devices, pack, batch, root)
+        problems += _several(devices, pack, batches, root)
     if root.get("augment") and isinstance(dataset, PointOptions):
         problems.append(f"augment={shown(root['augment'])}: is for pictures, and dataset={dataset.name} holds points")
     if (
@@ -240,16 +249,16 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
     return problems
 
 
-def _several(devices: int, pack: Any, batch: Any, root: Mapping[str, Any]) -> list[str]:
+def _several(devices: int, pack: Any, batches: Sequence[int], root: Mapping[str, Any]) -> list[str]:
     """What several processes cannot do."""
-    problems = []
     part = devices * pack if isinstance(pack, int) else devices
-    if isinstance(batch, int) and batch % part:
-        packs = f" of whole packs of {pack}" if part > devices else ""
-        problems.append(
-            f"devices={devices}: each takes an equal share{packs} of batch_size={batch}, so it must be a multiple "
-            f"of {part}, such as batch_size={max(1, round(batch / part)) * part}"
-        )
+    packs = f" of whole packs of {pack}" if part > devices else ""
+    problems = [
+        f"devices={devices}: each takes an equal share{packs} of batch_size={batch}, so it must be a multiple "
+        f"of {part}, such as batch_size={max(1, round(batch / part)) * part}"
+        for batch in batches
+        if batch % part
+    ]
     if root.get("capture") is True:
         problems.append(f"capture=true: devices={devices} average gradients within a move: use capture=auto")
     if re.fullmatch(r"mps|cuda:\d+", str(root.get("device"))):

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from gan_cli import screen
 from gan_cli.asking import is_own
-from gan_cli.augment import packed
-from gan_cli.build import assemble, pick_device
+from gan_cli.batch_sizes import BatchSizes
+from gan_cli.build import Setup, assemble, pick_device
 from gan_cli.compiler import require_compiler
 from gan_cli.config import Config
 from gan_cli.data.reading import load
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import Samples, as_input
 from gan_cli.extractors.asked import extractor_of
 from gan_cli.fitting import check
 from gan_cli.library import Library
@@ -45,8 +45,7 @@ def dry_run(config: Config, library: Library) -> None:
     dataset = library.build("dataset", config.dataset)
     samples = load(dataset, config.dataset.name) if is_own(dataset) else _blank(dataset)
     setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
-    count = check(setup)
-    generator, discriminator, sampler = setup.game.generator, setup.game.discriminator, setup.sampler
+    count, game = check(setup), setup.game
     if config.metrics:
         evidence = Outline(
             samples.shape,
@@ -54,30 +53,24 @@ def dry_run(config: Config, library: Library) -> None:
             planned=config.evaluate_count,
             source=extractor_of(library, config.extractor),
             dataset=dataset,
-            judge=Judge.of(config, discriminator, setup.game.loss, torch.device("cpu")),
+            judge=Judge.of(config, game, torch.device("cpu")),
         )
         metrics_of(config, library, evidence)
-    z, labels = sampler.latents_of(range(count)), sampler.labels_of(range(count))
-    with torch.no_grad():
-        rows = {"generator": _layers(generator, z, labels)}
-        rows["discriminator"] = _layers(discriminator, packed(generator(z, labels), config.pack), labels)
-    weights = 0
-    for name, layers in rows.items():
+    rows = _layers(setup, count)
+    weights = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
+    for name in reversed(list(game.networks)):  # G before D, as samples go
         table = Table("layer", "kind", "output", "weights", title=name, title_justify="left")
-        for layer in layers:
+        for layer in rows[name]:
             table.add_row(layer["name"], layer["kind"], str(layer["shape"]), f"{layer['weights']:,}")
-        count = sum(p.numel() for p in (generator if name == "generator" else discriminator).parameters())
-        table.add_row("total", "", "", f"{count:,}", style="bold")
-        weights += count
+        table.add_row("total", "", "", f"{weights[name]:,}", style="bold")
         console.print(table)
-    activations = sum(_numel(row["shape"]) for row in rows["generator"]) + 2 * sum(
-        _numel(row["shape"]) for row in rows["discriminator"]
+    activations = sum(  # those who judge see data and samples
+        (1 if name == game.sampler else 2) * _numel(row["shape"]) for name in rows for row in rows[name]
     )
-    averaged = sum(p.numel() for p in generator.parameters()) if config.ema_half_life else 0
-    training = 4 * (
-        4 * weights + averaged + config.batch_size // config.devices * activations
-    )  # weights, gradients, two moments
-    checkpoint = 4 * (3 * weights + averaged)
+    averaged = weights[game.sampler] if config.ema_half_life else 0
+    total, batch = sum(weights.values()), BatchSizes(config.batch_size).largest
+    training = 4 * (4 * total + averaged + batch // config.devices * activations)  # weights, gradients, two moments
+    checkpoint = 4 * (3 * total + averaged)
     each = "each process about " if config.devices > 1 else "about "
     console.print(f"memory: {each}{_mebibytes(training)} for weights, optimizers and activations, besides the data")
     console.print(
@@ -94,22 +87,35 @@ def _blank(dataset: Any) -> Samples:
     return Samples(values, np.arange(classes) if classes else None)
 
 
-def _layers(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[dict[str, Any]]:
-    """Name, kind, output shape without the batch, and weights of each part that has no parts, in order of use."""
-    rows: list[dict[str, Any]] = []
+def _layers(setup: Setup, count: int) -> dict[str, list[dict[str, Any]]]:
+    """Of each network, the parts that have no parts, in order of use: name, kind, output without the batch, weights.
+
+    They are noted while every player's cost is computed once.
+
+    Args:
+        count: samples that this takes.
+    """
+    game, sampler = setup.game, setup.sampler
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in game.networks}
     handles = []
-    for name, module in network.named_modules():
-        if not list(module.children()) or hasattr(module, "parametrizations"):
+    for player, network in game.networks.items():
+        for name, module in network.eval().named_modules():
+            if not list(module.children()) or hasattr(module, "parametrizations"):
 
-            def note(module: nn.Module, args: Any, output: Any, name: str = name) -> None:
-                count = sum(p.numel() for p in module.parameters())
-                first = output[0] if isinstance(output, tuple | list) else output  # of an LSTM, what it returns first
-                shape = tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
-                rows.append({"name": name, "kind": type(module).__name__, "shape": shape, "weights": count})
+                def note(module: nn.Module, args: Any, output: Any, name: str = name, player: str = player) -> None:
+                    if all(row["name"] != name for row in rows[player]):
+                        count = sum(p.numel() for p in module.parameters())
+                        first = output[0] if isinstance(output, tuple | list) else output  # of an LSTM
+                        shape = tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
+                        kind = type(module).__name__
+                        rows[player].append({"name": name, "kind": kind, "shape": shape, "weights": count})
 
-            if "parametrizations" not in name:
-                handles.append(module.register_forward_hook(note))
-    network.eval()(x, labels)
+                if "parametrizations" not in name:
+                    handles.append(module.register_forward_hook(note))
+    x = as_input(setup.samples.values[np.arange(count) % len(setup.samples)])
+    z, labels = sampler.latents_of(range(count)), sampler.labels_of(range(count))
+    for player in game.networks:
+        game.cost(player, x, z, labels, {})
     for handle in handles:
         handle.remove()
     return rows

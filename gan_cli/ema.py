@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import copy
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from gan_cli.batch_sizes import BatchSizes
+
 RAMP_UP = 0.1  # the half-life is at most this share of the images seen, so that early averages forget the start
+
+
+class Averages(Protocol):
+    """Moving averages of what is being trained."""
+
+    def update(self, step: int) -> None:
+        """Takes in the weights as they are after a step."""
+        ...
 
 
 class EMA:
@@ -15,12 +26,12 @@ class EMA:
 
     Args:
         half_life: images after which a weight's share has halved.
-        images_per_step: images seen in each step.
+        batch_sizes: what turns steps into images.
     """
 
-    def __init__(self, network: nn.Module, half_life: float, images_per_step: int) -> None:
+    def __init__(self, network: nn.Module, half_life: float, batch_sizes: BatchSizes) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.half_life, self.images_per_step = half_life, images_per_step
+        self.half_life, self.batch_sizes = half_life, batch_sizes
         self._pairs = self._matched(network)
 
     def _matched(self, source: nn.Module) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
@@ -36,8 +47,9 @@ class EMA:
 
     def decay(self, step: int) -> float:
         """What is left of the old average at step 1, 2, …: a function of the images seen, so there is no state."""
-        half_life = min(self.half_life, RAMP_UP * step * self.images_per_step)
-        return 0.5 ** (self.images_per_step / half_life)
+        seen, before = self.batch_sizes.images_seen(step), self.batch_sizes.images_seen(step - 1)
+        half_life = min(self.half_life, RAMP_UP * step * (seen / step))  # in this order, the last bit of old runs
+        return 0.5 ** ((seen - before) / half_life)
 
     @torch.no_grad()
     def update(self, step: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from rich.table import Table
 
 from gan_cli import __version__, checkpoint, screen
-from gan_cli.build import networks, pick_device
+from gan_cli.build import game_of, pick_device
 from gan_cli.config import from_saved
 from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
@@ -21,7 +21,6 @@ from gan_cli.errors import UserError
 from gan_cli.extractors.asked import extractor_of
 from gan_cli.fitting import check_trained
 from gan_cli.library import Library
-from gan_cli.losses.loss import said
 from gan_cli.metrics.evaluation import draw, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.judge import Judge
@@ -83,23 +82,23 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
     dataset = library.build("dataset", _placed(trained.dataset, config.dataset))
     training = trained_on(dataset, trained.dataset.name, state["data"])
     shape, classes = training.shape, state["classes"]
-    generator, discriminator = networks(trained, library, shape, classes, device)
+    game = game_of(trained, library, shape, classes, device)
     averaged = config.ema and bool(state["ema"])
     try:
-        generator.load_state_dict(state["ema"] if averaged else state["networks"]["generator"])
-        discriminator.load_state_dict(state["networks"]["discriminator"])
+        for name, network in game.networks.items():
+            mean = averaged and name == game.sampler
+            network.load_state_dict(state["ema"] if mean else state["networks"][name])
     except RuntimeError as error:
         raise UserError(f"checkpoint={path}: its weights do not fit: {str(error).splitlines()[0]}") from error
-    sampler = Sampler(generator, library.build("prior", trained.prior), trained, classes, device, training.names)
-    images = state["step"] * trained.batch_size * trained.discriminator.steps
-    loss = library.build("loss", trained.loss)
-    check_trained(sampler, shape, discriminator, said(loss, "probability"))
+    prior = library.build("prior", trained.prior)
+    sampler = Sampler(game.networks[game.sampler], prior, trained, classes, device, training.names)
+    check_trained(sampler, shape, game)
     evidence = Evidence(
         training=training,
         real=training,
         source=extractor_of(library, config.extractor),
         dataset=dataset,
-        judge=Judge.of(trained, discriminator, loss, device, images),
+        judge=Judge.of(trained, game, device, state["step"]),
         seed=config.seed,
         device=device,
     )

@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from gan_cli.answers import AskedDiscriminator, AskedGenerator, AskedLoss, AskedPenalty, number, optimizer_of
 from gan_cli.asking import asked, kind, method
-from gan_cli.augment import packed
 from gan_cli.config import Config
 from gan_cli.data.samples import as_input
 from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
-from gan_cli.game import NOISE, Game
-from gan_cli.losses.loss import said
-from gan_cli.player import Cost, Player
+from gan_cli.games.adversarial import NOISE, AdversarialGame
+from gan_cli.games.game import Game, Judges
+from gan_cli.games.view import packed
+from gan_cli.options.base import sizes_of
+from gan_cli.player import Player
 from gan_cli.random import seed_all, stream
 from gan_cli.ranges import SCALES, check_labels, check_logits, check_pixels, randomised
 from gan_cli.sampler import ROWS as TOGETHER
@@ -48,27 +49,30 @@ def check(setup: Setup) -> int:
         UserError: if a part does not return what the game needs.
     """
     config = setup.config
-    share = config.batch_size if config.sync_batchnorm else config.batch_size // config.devices  # what batch norm sees
+    smallest = min(sizes_of(config.batch_size))
+    share = smallest if config.sync_batchnorm else smallest // config.devices  # what batch norm sees
     few = min(share, ROWS * config.pack)
     with by_itself(), _own_randomness(setup.device):
         try:
-            Pass(setup, few).check()
+            _check(setup, few)
             return few
         except UserError:
             if few == share:
                 raise
-            Pass(setup, share).check()
+            _check(setup, share)
             return share
 
 
-def check_trained(
-    sampler: Sampler, shape: tuple[int, ...], judge: nn.Module | None = None, probability: bool = False
-) -> None:
-    """As ``check``, of what a trained generator returns, and a trained discriminator if it is used.
+def _check(setup: Setup, rows: int) -> None:
+    if isinstance(setup.game, AdversarialGame):
+        Pass(setup, rows).check()
+    else:
+        check_own_game(setup, rows)
 
-    Args:
-        probability: whether the loss takes D's output for a logit.
-    """
+
+def check_trained(sampler: Sampler, shape: tuple[int, ...], game: Game | None = None) -> None:
+    """As ``check``, of what a trained generator returns, and the trained discriminator of a game if it has one."""
+    judge, probability = (game.discriminator, game.loss.probability) if isinstance(game, Judges) else (None, False)
     with _own_randomness(sampler.device):
         try:
             _check_trained(sampler, shape, judge, probability, ROWS)
@@ -111,7 +115,8 @@ class Networks:
         trained: bool = False,
     ) -> None:
         self.config, self.classes = config, classes
-        self.who = f"architecture={config.architecture.name}"
+        gan = config.model.name == "gan"
+        self.who = f"architecture={config.architecture.name}" if gan else f"model={config.model.name}"
         with asked(f"{self.who}: a copy of its networks"):
             networks = copy.deepcopy((generator, discriminator))
         for network in networks:
@@ -146,40 +151,40 @@ class Pass(Networks):
     """A move of each player on ``rows`` samples."""
 
     def __init__(self, setup: Setup, rows: int) -> None:
+        assert isinstance(setup.game, AdversarialGame)
         game, shape, classes = setup.game, setup.samples.shape, setup.sampler.classes
         super().__init__(game.generator, game.discriminator, setup.config, shape, classes)
-        self.setup = setup
+        self.setup, self.played = setup, game
         values = setup.samples.values
         self.z = latents(setup.sampler.prior, setup.config, rows).to(setup.device)
         self.x = as_input(values[np.arange(rows) % len(values)], setup.device).to(torch.get_default_dtype())
         self.labels = torch.arange(rows, device=setup.device) % classes if classes else None
 
     def check(self) -> None:
-        setup, game, loss = self.setup, self.setup.game, f"loss={self.config.loss.name}"
+        setup, game, loss = self.setup, self.played, f"loss={self.config.loss.name}"
         penalties = {name: AskedPenalty(penalty, f"penalty={name}") for name, penalty in game.penalties.items()}
         assert self.discriminator
-        self.game = Game(
+        self.game = AdversarialGame(
             self.generator, self.discriminator, AskedLoss(game.loss, loss), penalties, game.view, game.autocast
         )
         self.strengths = {f"penalty/{name}": penalty.strength_at(0) for name, penalty in penalties.items()}
         if sigma := game.view.noise(0):
             self.strengths[NOISE] = sigma
-        self._check_gradients("discriminator", "J(D)", self.game.discriminator_cost)
-        self._check_gradients("generator", "J(G)", self.game.generator_cost)
+        self._check_gradients("discriminator", "J(D)")
+        self._check_gradients("generator", "J(G)")
         for player in setup.players:
             _check_descent(setup, getattr(self, player.name).network, player)
-        probability = said(game.loss, "probability")
-        self.check_outputs(self.z, game.view(self.x), self.labels, probability)
+        self.check_outputs(self.z, game.view(self.x), self.labels, game.loss.probability)
 
-    def _gradients(self, name: str, cost: Cost) -> list[Tensor | None]:
+    def _gradients(self, name: str) -> list[Tensor | None]:
         with asked(f"{self.who}: a move of the {name}"):
-            value, _ = cost(self.x, self.z, self.labels, self.strengths)
+            value, _ = self.game.cost(name, self.x, self.z, self.labels, self.strengths)
             weights = list(getattr(self, name).network.parameters())
             return list(torch.autograd.grad(value, weights, allow_unused=True))
 
-    def _check_gradients(self, name: str, what: str, cost: Cost) -> None:
+    def _check_gradients(self, name: str, what: str) -> None:
         """``what`` must have a slope in the weights of the player who minimises it."""
-        reached = [gradient for gradient in self._gradients(name, cost) if gradient is not None]
+        reached = [gradient for gradient in self._gradients(name) if gradient is not None]
         if not reached:
             through = "" if name == "discriminator" else " through the discriminator"
             raise UserError(
@@ -188,24 +193,54 @@ class Pass(Networks):
             )
         if not all(gradient.isfinite().all() for gradient in reached):
             raise UserError(f"{self.who}: the gradient of {what} is not finite for untrained networks")
-        if not any(gradient.any() for gradient in reached) and not self._has_slope(name, cost):
+        if not any(gradient.any() for gradient in reached) and not self._has_slope(name):
             raise UserError(
                 f"{self.who}: the gradient of {what} in the {name}'s weights is 0 whatever they are: steps, rounding "
                 "and comparisons have no slope"
             )
 
-    def _has_slope(self, name: str, cost: Cost) -> bool:
+    def _has_slope(self, name: str) -> bool:
         """Whether there is a gradient with other weights: those that begin at 0 pass none on."""
         assert self.discriminator
         for scale in SCALES:
             with randomised(self.generator, scale), randomised(self.discriminator, scale):
                 try:
-                    found = self._gradients(name, cost)
+                    found = self._gradients(name)
                 except UserError:  # numbers too large
                     continue
                 if any(gradient is not None and gradient.any() for gradient in found):
                     return True
         return False
+
+
+def check_own_game(setup: Setup, rows: int) -> None:
+    """Has each player of a game of one's own make a move on copies of the networks, and its sampler draw."""
+    config, who = setup.config, f"model={setup.config.model.name}"
+    values, classes = setup.samples.values, setup.sampler.classes
+    x = as_input(values[np.arange(rows) % len(values)], setup.device).to(torch.get_default_dtype())
+    z = latents(setup.sampler.prior, config, rows).to(setup.device)
+    labels = torch.arange(rows, device=setup.device) % classes if classes else None
+    with asked(f"{who}: a copy of the game"):
+        game = copy.deepcopy(setup.game)
+    for player in setup.players:
+        name = player.name
+        network = game.networks[name].train().requires_grad_(True)
+        moment = player.moment(1, 0, setup.batch_sizes)
+        with asked(f"{who}: the cost of its {name}"):
+            found: Any = game.cost(name, x, z, labels, game.strengths(name, moment))
+        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)):
+            raise UserError(f"{who}: cost({name!r}, …) returned {kind(found)}: return the cost, and statistics by name")
+        cost, statistics = found
+        if not isinstance(cost, Tensor) or cost.numel() != 1 or not cost.requires_grad:
+            raise UserError(f"{who}: the cost of its {name} is {kind(cost)}: return a tensor of one number, by tensors")
+        for key, value in {"the cost": cost, **statistics}.items():
+            if not isinstance(value, Tensor) or value.numel() != 1 or not value.isfinite().all():
+                raise UserError(f"{who}: {key} of its {name} is {kind(value)}: must be a tensor of one finite number")
+        gradients = torch.autograd.grad(cost, list(network.parameters()), allow_unused=True)
+        if all(gradient is None for gradient in gradients):
+            raise UserError(f"{who}: no gradient of the {name}'s cost reaches its weights: compute with tensors alone")
+        _check_descent(setup, network, player)
+    Networks(game.networks[game.sampler], None, config, setup.samples.shape, classes).check_outputs(z, x, labels, False)
 
 
 def latents(prior: Any, config: Config, rows: int) -> Tensor:
@@ -231,7 +266,7 @@ def latents(prior: Any, config: Config, rows: int) -> Tensor:
 
 def _too_few(config: Config) -> str:
     """What to say if batch norm has a single sample to normalise."""
-    parts = {"batch_size": config.batch_size, "devices": config.devices, "pack": config.pack}
+    parts = {"batch_size": min(sizes_of(config.batch_size)), "devices": config.devices, "pack": config.pack}
     keys = " ".join(f"{key}={value}" for key, value in parts.items() if value > 1 or key == "batch_size")
     return f"{keys}: leaves batch norm a single sample: use a larger batch_size, or another norm than batch"
 

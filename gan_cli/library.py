@@ -137,6 +137,10 @@ class Library:
         plain = [option for option in self.options(group) if re.fullmatch(r"[\w.+-]+", option)]
         return next((option for option in plain if OmegaConf.create(f"name: {option}").name == name), str(name))
 
+    def is_own(self, group: str, name: str) -> bool:
+        """Whether an option is the user's own class rather than one of this program's."""
+        return not self.class_of(group, name).startswith("gan_cli.")
+
     def schema(self, group: str, name: str) -> type[Choice]:
         """Types and limits of an option's keys; for the user's own class, read from its signature."""
         if self.file(group, name).is_relative_to(shipped_conf()):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan_cli import weights
-from gan_cli.build import networks, pick_device
+from gan_cli.build import game_of, pick_device
 from gan_cli.config import from_saved
 from gan_cli.errors import UserError
 from gan_cli.fitting import check_trained
@@ -51,13 +51,14 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     found = weights.find(where, key, ema)
     config = from_saved(found.config, library)
     place = pick_device(device)
-    generator, _ = networks(config, library, found.shape, found.classes, place)
+    game = game_of(config, library, found.shape, found.classes, place)
+    network = game.networks[game.sampler]
     try:
-        generator.load_state_dict(found.tensors)
+        network.load_state_dict(found.tensors)
     except RuntimeError as error:
         raise UserError(f"{key}={where}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
     prior = library.build("prior", config.prior)
-    generator.eval().requires_grad_(False)
-    sampler = Sampler(generator, prior, config, found.classes, place, found.names)
+    network.eval().requires_grad_(False)
+    sampler = Sampler(network, prior, config, found.classes, place, found.names)
     check_trained(sampler, found.shape)
     return Trained(sampler, found)

@@ -1,4 +1,4 @@
-"""A player: a network, its cost, and how it moves."""
+"""A player: a network, and how it learns."""
 
 from __future__ import annotations
 
@@ -8,62 +8,69 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli.game import Moment, Statistics, Strengths
+from gan_cli.batch_sizes import BatchSizes
+from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths
 from gan_cli.scaler import Scaler
-
-Cost = Callable[[Tensor, Tensor, "Tensor | None", Strengths], tuple[Tensor, Statistics]]
 
 
 class Player:
-    """One side of the game.
+    """One of those who learn in a game.
 
     Args:
+        name: the player's in the game.
+        opponents: networks that are held still while this player moves.
         lr: this player's learning rate, before the schedule's factor.
         schedule: step (1, 2, …) → factor.
         steps: moves in each turn; for the discriminator, the k of Algorithm 1.
-        strengths: moment → what counts in a move, and how much.
         options: step → the optimizer's other options that change, such as momentum.
         constrain: called with the parameters after each move.
         scaler: of the gradients of float16 networks.
         average: replaces tensors by their means over all processes that play this player.
-        freezes: whether the opponent's gradients are of no use, and not computed.
     """
 
     def __init__(
         self,
         name: str,
         network: nn.Module,
-        opponent: nn.Module,
-        cost: Cost,
+        opponents: Iterable[nn.Module],
         optimizer: torch.optim.Optimizer,
         *,
         lr: float,
         schedule: Callable[[int], float],
         steps: int,
-        strengths: Callable[[Moment], Strengths],
         options: Callable[[int], dict[str, float]] | None = None,
-        constrain: Callable[[Iterable[Tensor]], None] | None = None,
+        constrain: Constraint | None = None,
         scaler: Scaler | None = None,
         average: Callable[[list[Tensor]], None] | None = None,
-        freezes: bool = True,
     ) -> None:
-        self.name, self.network, self.cost = name, network, cost
+        self.name, self.network = name, network
         self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
-        self.strengths, self.options, self.constrain = strengths, options, constrain
+        self.options, self.constrain = options, constrain
         self.scaler, self.average = scaler, average
         self.parameters: list[Tensor] = list(network.parameters())
-        self._others = list(opponent.parameters()) if freezes else []
+        self._others = [parameter for opponent in opponents for parameter in opponent.parameters()]
         self._start: list[Tensor] = []  # where the look ahead began
         self._last: list[Tensor] = []  # the last displacement of an optimistic player
 
-    def gradient(self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
-        """Leaves the gradient of this player's cost in its parameters, and nothing in its opponent's."""
+    def moment(self, step: int, move: int, batch_sizes: BatchSizes) -> Moment:
+        """Where the run is at a move (0, 1, …) of this player in a step."""
+        size = batch_sizes.at(step)
+        return Moment(
+            step,
+            moves=(step - 1) * self.steps + move,
+            images=batch_sizes.images_seen(step - 1),
+            drawn=batch_sizes.drawn(step) * self.steps + move * size,
+            batch_size=size,
+        )
+
+    def gradient(self, game: Game, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
+        """Leaves the gradient of this player's cost in its parameters, and nothing in its opponents'."""
         for parameter in self.parameters:
             parameter.requires_grad_(True)
         for parameter in self._others:
             parameter.requires_grad_(False)
         self.optimizer.zero_grad(set_to_none=True)
-        cost, statistics = self.cost(x, z, labels, strengths)
+        cost, statistics = game.cost(self.name, x, z, labels, strengths)
         (cost if self.scaler is None else cost * self.scaler.scale).backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         if self.average is not None:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class Latents(Protocol):
+    """What training and sampling ask of a prior, one of your own too."""
+
+    size: int
+
+    def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
+        """``n`` independent latents, float32 (n, size)."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

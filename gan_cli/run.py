@@ -17,9 +17,8 @@ from gan_cli.config import Config
 from gan_cli.distributed import alone, world
 from gan_cli.environment import environment
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
-from gan_cli.game import Statistics
+from gan_cli.games.game import Statistics
 from gan_cli.library import Library
-from gan_cli.losses.loss import said
 from gan_cli.metrics.evaluation import decoded
 from gan_cli.names import GRID
 from gan_cli.observers.checkpoints import Checkpoints
@@ -30,12 +29,12 @@ from gan_cli.observers.log import Log
 from gan_cli.observers.loggers import Loggers
 from gan_cli.observers.progress import Progress, summary
 from gan_cli.observers.samples import SampleGrids
-from gan_cli.play import play
 from gan_cli.records import records_in
 from gan_cli.resume import Resumption
 from gan_cli.run_folder import RunFolder
 from gan_cli.search.pruning import Pruner
 from gan_cli.state import require_finite, restore, state_of
+from gan_cli.train import play
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +104,9 @@ class Run:
             setup.players,
             every=config.log_every,
             steps=config.steps,
-            images_per_step=setup.images_per_step,
+            batch_sizes=setup.batch_sizes,
             dataset_size=len(setup.samples),
-            bounds_jsd=said(setup.game.loss, "bounds_jsd"),
+            consequences=setup.game.consequences,
             stop_on_divergence=config.on_divergence == "stop",
             listeners=(self.last.update, self.progress.record, self.hints.record),
             measure=self.figure.measure if self.figure else None,
@@ -239,7 +238,7 @@ class Run:
     def status(self, name: str, reason: str | None = None) -> None:
         """How the run stands, for ``status.json``."""
         facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps}
-        facts["images"] = self.at * self.setup.images_per_step
+        facts["images"] = self.setup.batch_sizes.images_seen(self.at)
         if self.evaluations and self.config.watch:
             facts["best"] = {
                 "metric": self.config.watch,
@@ -276,16 +275,17 @@ def follow(config: Config, library: Library, resumption: Resumption | None = Non
 def describe(setup: Setup) -> str:
     """One line on what is being trained, and on what."""
     config = setup.config
-    sizes = {p.name: sum(w.numel() for w in p.network.parameters()) for p in setup.players}
+    sizes = [f"{sum(w.numel() for w in p.network.parameters()):,}" for p in reversed(setup.players)]  # G first
     shape = "×".join(str(n) for n in setup.samples.shape)
     where = torch.cuda.get_device_name(setup.device) if setup.device.type == "cuda" else f"{setup.device.type}"
     if setup.device.type == "cpu":
         where += f" ({torch.get_num_threads()} threads)"
     if (processes := world()) > 1:
         where = f"{processes} processes, each on {where}"
+    gan = config.model.name == "gan"
     return (
-        f"{config.architecture.name} ({sizes['generator']:,} + {sizes['discriminator']:,} weights), "
-        f"{config.loss.name}, "
+        f"{config.architecture.name if gan else config.model.name} ({' + '.join(sizes)} weights), "
+        f"{config.loss.name + ', ' if gan else ''}"
         f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, "
         f"on {where}, {setup.precision}"
     )

@@ -10,6 +10,7 @@ from gan_cli import __version__
 from gan_cli.build import Setup
 from gan_cli.data.identity import identity_of, require_same
 from gan_cli.errors import Diverged, UserError
+from gan_cli.games.game import Keeps
 
 
 def state_of(setup: Setup, step: int) -> dict[str, Any]:
@@ -21,9 +22,11 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
         "classes": setup.sampler.classes,
         "step": step,
         "precision": setup.precision,
+        "sampler": setup.game.sampler,
         "networks": {player.name: player.network.state_dict() for player in setup.players},
         "players": {player.name: player.state() for player in setup.players},
         "ema": setup.ema.network.state_dict() if setup.ema else None,
+        "kept": setup.game.kept() if isinstance(setup.game, Keeps) else None,
     }
 
 
@@ -39,7 +42,9 @@ def restore(setup: Setup, state: dict[str, Any]) -> int:
             player.network.load_state_dict(state["networks"][player.name])
             player.restore(state["players"][player.name])
         if setup.ema:
-            setup.ema.network.load_state_dict(state["ema"] or state["networks"]["generator"])
+            setup.ema.network.load_state_dict(state["ema"] or state["networks"][setup.game.sampler])
+        if isinstance(setup.game, Keeps):
+            setup.game.restore(state["kept"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(f"resume: the checkpoint's weights do not fit: {str(error).splitlines()[0]}") from error
     return state["step"]

@@ -1,18 +1,21 @@
-"""Algorithm 1 of Goodfellow et al. (2014)."""
+"""Algorithm 1 of Goodfellow et al. (2014), for any number of players."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_cli.capture import Eager, Recorder
+from gan_cli.batch_sizes import BatchSizes
+from gan_cli.build import Setup
+from gan_cli.capture import Eager
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.ema import EMA
-from gan_cli.game import Moment, Statistics, Strengths
+from gan_cli.distributed import alone
+from gan_cli.ema import Averages
+from gan_cli.games.game import Game, Statistics, Strengths
 from gan_cli.player import Player
+from gan_cli.priors import Latents
 from gan_cli.random import drawn, seed_move
 
 Observer = Callable[[int, Sequence[Statistics]], None]
@@ -20,43 +23,43 @@ Descent = Callable[[Player, int], None]
 
 
 def train(
+    game: Game,
     players: Sequence[Player],
     minibatches: Minibatches,
-    prior: Any,
-    ema: EMA | None,
+    prior: Latents,
+    ema: Averages | None,
     observers: Iterable[Observer],
     *,
-    batch_size: int,
+    batch_sizes: BatchSizes,
     steps: range,
     updates: str,
     seed: int,
     device: torch.device,
-    recorder: Eager | Recorder | None = None,
+    executor: Eager | None = None,
 ) -> None:
-    """Minibatch stochastic gradient descent of both players, for each step in ``steps`` (the first step is 1).
+    """Minibatch stochastic gradient descent of all players, for each step in ``steps`` (the first step is 1).
 
-    ``players`` are D and G, who move in this order: D ``k`` times, then G. Observers are told each step's statistics;
-    nothing they do can change the training, because every draw below is a function of its place. ``recorder`` may
-    record what happens on the device, and replay it instead.
+    ``players`` move in this order: in the paper's game D ``k`` times, then G. Observers are told each step's
+    statistics; nothing they do can change the training, because every draw below is a function of its place.
+    ``executor`` may make moves in another way: replay recorded ones, or make those of many seeds at once.
     """
-    recorder = recorder or Eager()
-    images_per_step = players[0].steps * batch_size
+    executor = executor or Eager()
 
     def gradient(player: Player, rows: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
         x = minibatches.scaled(rows)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
-        z = drawn(batch_size, lambda m, g: prior.sample(m, device, g))  # {z⁽¹⁾ … z⁽ᵐ⁾} from the prior
-        return player.gradient(x, z, labels, strengths)
+        z = drawn(size, lambda m, g: prior.sample(m, device, g))  # {z⁽¹⁾ … z⁽ᵐ⁾} from the prior
+        return player.gradient(game, x, z, labels, strengths)
 
     for step in steps:
-        statistics = []
+        size, statistics = batch_sizes.at(step), []
         for moves, descend in turn(players, updates):
             for player, move in moves:
                 seed_move(seed, "move", step, player.name, move, device=device)
-                moment = Moment(step, (step - 1) * player.steps + move, (step - 1) * images_per_step)
-                rows, labels = minibatches.rows(player.name, moment.moves, batch_size)
-                statistics.append(recorder.gradient(gradient, player, rows, labels, moment))
+                moment = player.moment(step, move, batch_sizes)
+                rows, labels = minibatches.rows(player.name, moment.drawn, size)
+                statistics.append(executor.gradient(gradient, game, player, rows, labels, moment))
             for player, _ in moves:
-                recorder.descend(descend, player, step)
+                executor.descend(descend, player, step)
         if ema is not None:
             ema.update(step)
         for observer in observers:
@@ -66,13 +69,16 @@ def train(
 def turn(players: Sequence[Player], updates: str) -> list[tuple[list[tuple[Player, int]], Descent]]:
     """The moves of one step, in order, and how they descend; those that share a list see the same parameters.
 
-    Unless updates alternate, D's last move and G's first are made together.
+    Unless updates alternate, each player makes one move together with all others: the last one its first, the others
+    their last. So D's last move and G's first meet; a player alone meets nobody.
     """
     moves = [[(player, move)] for player in players for move in range(player.steps)]
     if updates == "alternating":
         return [(each, Player.descend) for each in moves]
-    meeting = players[0].steps
-    before, together, after = moves[: meeting - 1], moves[meeting - 1] + moves[meeting], moves[meeting + 1 :]
+    *others, last = players
+    before = [[(player, move)] for player in others for move in range(player.steps - 1)]
+    together = [*((player, player.steps - 1) for player in others), (last, 0)]
+    after = [[(last, move)] for move in range(1, last.steps)]
     jointly: dict[str, list[Descent]] = {
         "simultaneous": [Player.descend],
         "extragradient": [Player.look_ahead, Player.descend_from_start],
@@ -83,3 +89,28 @@ def turn(players: Sequence[Player], updates: str) -> list[tuple[list[tuple[Playe
         *((together, descend) for descend in jointly[updates]),
         *((each, Player.descend) for each in after),
     ]
+
+
+def play(
+    setup: Setup,
+    steps: range,
+    observers: Iterable[Observer] = (),
+    executor: Eager | None = None,
+    minibatches: Minibatches | None = None,
+    prior: Latents | None = None,
+) -> None:
+    """Trains what was built, for these steps; each observer is called by this process alone."""
+    train(
+        setup.game,
+        setup.players,
+        minibatches or setup.minibatches,
+        prior or setup.sampler.prior,
+        setup.ema,
+        [alone(observer) for observer in observers],
+        batch_sizes=setup.batch_sizes,
+        steps=steps,
+        updates=setup.config.updates,
+        seed=setup.config.seed,
+        device=setup.device,
+        executor=executor,
+    )

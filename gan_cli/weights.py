@@ -58,7 +58,7 @@ def find(where: str, key: str, ema: bool) -> Weights:
         tuple(state["data"]["shape"]),
         state["classes"],
         averaged,
-        state["ema"] if averaged else state["networks"]["generator"],
+        state["ema"] if averaged else state["networks"][state.get("sampler", "generator")],
         tuple(state["data"].get("names", ())) if state["classes"] else (),
     )
 

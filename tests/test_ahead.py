@@ -33,16 +33,16 @@ def test_packs_on_the_disk_give_the_bytes_of_packs_in_memory(tmp_path, labels):
     order += [("generator", 40), ("generator", 2), ("discriminator", 12)]  # not what was foreseen
     kept = []
     for player, number in order:
-        expected, found = (batches.rows(player, number, 7) for batches in (direct, ahead))
+        expected, found = (batches.rows(player, 7 * number, 7) for batches in (direct, ahead))
         kept.append((expected, found))
     for expected, found in kept:  # after all: nothing is written over what was handed out
         assert torch.equal(expected[0], found[0])
         assert (found[1] is None) if not labels else torch.equal(expected[1], found[1])
     for size in (5, 9):
         torch.manual_seed(0)
-        expected = direct.draw("generator", 7, size)[0]
+        expected = direct.draw("generator", 7 * size, size)[0]
         torch.manual_seed(0)
-        assert torch.equal(expected, ahead.draw("generator", 7, size)[0])
+        assert torch.equal(expected, ahead.draw("generator", 7 * size, size)[0])
 
 
 def test_the_next_minibatch_is_fetched_while_this_one_is_used():
@@ -62,10 +62,15 @@ def test_the_next_minibatch_is_fetched_while_this_one_is_used():
             return Slow([torch.empty(size, *s.shape[1:], dtype=s.dtype) for s in sources])
 
     ahead, source = Host(CPU), torch.arange(100)[:, None]
-    first = ahead.rows([source], "generator", 0, lambda n: torch.arange(4) + 4 * n)[0]
+    first = ahead.rows([source], "generator", 0, 4, lambda drawn: torch.arange(4) + drawn)[0]
     assert fetched.wait(timeout=10)  # nobody has asked for it yet
     assert first[:, 0].tolist() == [0, 1, 2, 3]
-    assert ahead.rows([source], "generator", 1, lambda n: torch.arange(4) + 4 * n)[0][:, 0].tolist() == [4, 5, 6, 7]
+    assert ahead.rows([source], "generator", 4, 4, lambda drawn: torch.arange(4) + drawn)[0][:, 0].tolist() == [
+        4,
+        5,
+        6,
+        7,
+    ]
 
 
 def test_a_failing_disk_is_the_trainings_error():
@@ -74,7 +79,7 @@ def test_a_failing_disk_is_the_trainings_error():
             raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        Broken(CPU).rows([torch.zeros(3, 1)], "generator", 0, lambda n: torch.arange(2))
+        Broken(CPU).rows([torch.zeros(3, 1)], "generator", 0, 2, lambda drawn: torch.arange(2))
 
     class Torn(Buffers):
         def fill(self, sources, indices):
@@ -85,7 +90,7 @@ def test_a_failing_disk_is_the_trainings_error():
             return Torn([])
 
     with pytest.raises(OSError, match="torn"):
-        Tearing(CPU).rows([torch.zeros(3, 1)], "generator", 0, lambda n: torch.arange(2))
+        Tearing(CPU).rows([torch.zeros(3, 1)], "generator", 0, 2, lambda drawn: torch.arange(2))
 
 
 def test_a_run_from_a_folder_is_the_same_from_cache_and_memory(gan_train):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,9 +15,9 @@ from gan_cli.build import build
 from gan_cli.capture import Eager, Recorder
 from gan_cli.errors import UserError
 from gan_cli.library import Library
-from gan_cli.play import play
 from gan_cli.scaler import Scaler
 from gan_cli.state import state_of
+from gan_cli.train import play
 
 GAMES = {  # and how many kinds of moves there are
     "mlp, rate falls": (2, *TINY_MLP, "schedule=cosine", "schedule.duration=8", "schedule.warmup=2"),
@@ -170,9 +171,9 @@ def test_too_little_memory_to_record_in_goes_on_without(monkeypatch, caplog):
 
 def test_what_cannot_be_recorded_stops_with_one_line(monkeypatch):
     """A graph that failed half-way leaves CUDA in no known state."""
-    from gan_cli import augment
+    from gan_cli.games import view
 
-    monkeypatch.setitem(augment.AUGMENTATIONS, "color", lambda x: x * x.mean().item())
+    monkeypatch.setitem(view.AUGMENTATIONS, "color", lambda x: x * x.mean().item())
     with pytest.raises(
         UserError, match=r"the discriminator's move cannot be recorded \(.*capturing\): use capture=false"
     ):
@@ -192,5 +193,4 @@ def test_what_speaks_against_recording_is_said(monkeypatch):
     setup = build(setup.config.model_copy(update={"compile": False}), Library())
     assert capture.against(setup) is None
     assert type(capture.recorder(setup)) is Eager
-    monkeypatch.setattr(type(setup.game.loss), "__module__", "mine")
-    assert capture.against(setup).startswith("the loss is your own")
+    assert capture.against(replace(setup, own=["loss"])).startswith("the loss is your own")

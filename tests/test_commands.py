@@ -390,11 +390,12 @@ def test_load_names_what_it_cannot_read():
 
 
 def test_ema_is_the_average_it_says():
+    from gan_cli.batch_sizes import BatchSizes
     from gan_cli.ema import EMA
 
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(network.weight)
-    ema = EMA(network, half_life=100, images_per_step=10)
+    ema = EMA(network, half_life=100, batch_sizes=BatchSizes(10))
     torch.nn.init.ones_(network.weight)
     for step in range(101, 111):  # past the ramp: 100 images are one half-life
         ema.update(step)

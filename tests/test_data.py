@@ -353,7 +353,7 @@ def test_an_epoch_holds_every_sample_once_whatever_the_batch_size():
     samples = Samples(np.arange(10, dtype=np.float32)[:, None])
     batches = Minibatches(samples, torch.device("cpu"), seed=0)
     for size in (1, 3, 4, 10, 25):
-        drawn = torch.cat([batches.draw("generator", i, size)[0] for i in range(20 // size + 2)])[:, 0]
+        drawn = torch.cat([batches.draw("generator", i * size, size)[0] for i in range(20 // size + 2)])[:, 0]
         assert sorted(drawn[:10].tolist()) == sorted(drawn[10:20].tolist()) == list(range(10))
     one, other = batches.draw("generator", 0, 10)[0], batches.draw("discriminator", 0, 10)[0]
     assert not torch.equal(one, other)

@@ -18,7 +18,7 @@ from gan_cli.data.samples import Samples, as_input
 from gan_cli.extractors.classifier import Classifier
 from gan_cli.extractors.pixels import Pixels
 from gan_cli.figures.saturation import Saturation
-from gan_cli.game import Game, View, as_played
+from gan_cli.games.view import View, as_played
 from gan_cli.library import Library
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.judge import Judge
@@ -273,7 +273,7 @@ CRITICS = {"wasserstein", "hinge", "least_squares", "relativistic", "relativisti
 
 @pytest.mark.parametrize("name", sorted({*LIBRARY.options("loss")}))
 def test_a_probability_is_logged_only_of_a_discriminator_that_is_one(name):
-    game = Game(Constant(), Linear(), LIBRARY.build_by_name("loss", name))
+    game = AdversarialGame(Constant(), Linear(), LIBRARY.build_by_name("loss", name))
     _, statistics = game.discriminator_cost(torch.tensor([[2.0], [4.0]]), torch.zeros(2, 1), None, {})
     if name in CRITICS:
         assert not {"D/real", "D/fake"} & set(statistics)
@@ -286,7 +286,7 @@ def test_a_probability_is_logged_only_of_a_discriminator_that_is_one(name):
 
 @pytest.mark.parametrize("divergence", ["gan", "jensen_shannon", "kl", "pearson", "total_variation"])
 def test_an_f_gan_has_a_probability_only_where_its_critic_is_the_log_of_one(divergence):
-    game = Game(Constant(), Linear(), LIBRARY.build_by_name("loss", "f_gan", divergence=divergence))
+    game = AdversarialGame(Constant(), Linear(), LIBRARY.build_by_name("loss", "f_gan", divergence=divergence))
     _, statistics = game.discriminator_cost(torch.ones(2, 1), torch.zeros(2, 1), None, {})
     assert ("D/real" in statistics) == (divergence in ("gan", "jensen_shannon"))
     assert ("critic/real" in statistics) == (divergence not in ("gan", "jensen_shannon"))

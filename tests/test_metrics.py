@@ -13,7 +13,7 @@ from gan_cli.data.samples import Samples
 from gan_cli.extractors.classifier import Classifier
 from gan_cli.extractors.inception import Inception
 from gan_cli.extractors.pixels import Pixels
-from gan_cli.game import View
+from gan_cli.games.view import View
 from gan_cli.library import Library
 from gan_cli.metrics.classes import inception_score, kl
 from gan_cli.metrics.densities import cell_counts, jsd

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli.augment import AUGMENTATIONS, packed, translated
+from gan_cli.batch_sizes import BatchSizes
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
-from gan_cli.game import Game, View
+from gan_cli.games.adversarial import AdversarialGame
+from gan_cli.games.view import AUGMENTATIONS, View, packed, translated
 from gan_cli.library import Library
 from gan_cli.player import Player
 from gan_cli.schedules import Constant
@@ -108,26 +109,22 @@ def one_step(theta, psi, loss, h, updates, penalties=(), steps=1, **options):
     """(θ, ψ) after one real training step of plain gradient descent, from the code that trains everything."""
     library = Library()
     made = {name: library.build_by_name("penalty", name, weight=weight) for name, weight in penalties}
-    game = Game(Dirac(theta, False), Dirac(psi, True), library.build_by_name("loss", loss, **options), made)
+    game = AdversarialGame(Dirac(theta, False), Dirac(psi, True), library.build_by_name("loss", loss, **options), made)
 
-    def player(name, network, opponent, cost, strengths):
+    def player(name, network):
         optimizer = torch.optim.SGD(network.parameters(), lr=h)
-        schedule = Constant(warmup=0)
-        return Player(name, network, opponent, cost, optimizer, lr=h, schedule=schedule, steps=1, strengths=strengths)
+        return Player(name, network, game.opponents(name), optimizer, lr=h, schedule=Constant(warmup=0), steps=1)
 
-    D, G = game.discriminator, game.generator
-    players = (
-        player("discriminator", D, G, game.discriminator_cost, game.discriminator_strengths),
-        player("generator", G, D, game.generator_cost, game.generator_strengths),
-    )
+    players = [player(name, network) for name, network in game.networks.items()]
     data = Minibatches(Samples(np.zeros((4, 1), np.float32)), torch.device("cpu"), seed=0)
     train(
+        game,
         players,
         data,
         Nothing(),
         None,
         (),
-        batch_size=2,
+        batch_sizes=BatchSizes(2),
         steps=range(1, steps + 1),
         updates=updates,
         seed=0,

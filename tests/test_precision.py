@@ -10,7 +10,6 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, state_in, tens
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_cli import precision
-from gan_cli.game import Moment
 
 
 class Multiplications(TorchDispatchMode):
@@ -31,7 +30,8 @@ class Multiplications(TorchDispatchMode):
 def one_gradient(setup, player):
     x, labels = setup.minibatches.draw(player.name, 0, 8)
     z = setup.sampler.prior.sample(8)
-    return player.gradient(x, z, labels, player.strengths(Moment(1, 0, 0)))
+    strengths = setup.game.strengths(player.name, player.moment(1, 0, setup.batch_sizes))
+    return player.gradient(setup.game, x, z, labels, strengths)
 
 
 @pytest.mark.parametrize("keys", [TINY_DCGAN, TINY_MLP], ids=["dcgan", "mlp"])

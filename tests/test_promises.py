@@ -157,7 +157,7 @@ def test_deterministic_runs_resume_exactly_on_cuda(gan_train, game):
 
 
 def test_an_observer_may_draw_what_it_likes():
-    from gan_cli.play import play
+    from gan_cli.train import play
 
     def trained(observer) -> list[bytes]:
         setup = setup_of(*TINY_MLP, "dataset.flip=true")

@@ -23,7 +23,7 @@ def written_out(setup, simultaneous: bool, k: int) -> None:
 
     def minibatch(name, step, steps, move):
         seed_move(0, "move", step, name, move, device=setup.device)
-        rows, labels = setup.minibatches.rows(name, (step - 1) * steps + move, batch)
+        rows, labels = setup.minibatches.rows(name, ((step - 1) * steps + move) * batch, batch)
         return setup.minibatches.scaled(rows), labels, setup.sampler.prior.sample(batch, setup.device, None)
 
     for step in range(1, STEPS + 1):

@@ -19,7 +19,8 @@ from gan_cli.bench.work import period, work
 from gan_cli.build import Setup, build
 from gan_cli.capture import Eager, own_stream, recorder
 from gan_cli.library import Library
-from gan_cli.play import play
+from gan_cli.precision import AUTOCAST
+from gan_cli.train import play
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 
@@ -64,12 +65,12 @@ class Contender:
     @property
     def dtype(self) -> torch.dtype:
         """What its networks compute in."""
-        return self.setup.game.autocast or torch.float32
+        return AUTOCAST.get(self.setup.precision) or torch.float32
 
     @property
     def images(self) -> int:
         """Of a step."""
-        return self.setup.images_per_step
+        return self.setup.batch_sizes.images_seen(1)
 
     def turn(self, seconds: float) -> float:
         """Images per second over about ``seconds``: whole periods of its penalties."""

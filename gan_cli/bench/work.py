@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.build import Setup
 from gan_cli.capture import own_stream
-from gan_cli.play import play
+from gan_cli.train import play
 
 
 @dataclass
@@ -60,25 +60,24 @@ def size(x: Tensor) -> int:
 
 
 def period(setup: Setup) -> int:
-    """Steps after which the penalties that are due come round again."""
-    moves = setup.config.discriminator.steps
-    intervals = [getattr(penalty, "interval", 1) for penalty in setup.game.penalties.values()]
-    return math.lcm(*(interval // math.gcd(interval, moves) for interval in intervals))
+    """Steps after which what counts in the players' moves comes round again."""
+    moves = setup.game.period()
+    return math.lcm(*(moves // math.gcd(moves, player.steps) for player in setup.players))
 
 
 def work(setup: Setup) -> Work:
     """The mean step over one period of the penalties. Trains ``setup`` for a few steps; it must not be compiled."""
-    moves, penalties = setup.config.discriminator.steps, setup.game.penalties
 
-    def due(step: int) -> tuple[str, ...]:
-        first = (step - 1) * moves
-        return tuple(name for move in range(first, first + moves) for name, p in penalties.items() if p.due(move))
+    def counts(step: int) -> tuple[str, ...]:
+        """What counts in the moves of a step."""
+        moments = [(p.name, p.moment(step, move, setup.batch_sizes)) for p in setup.players for move in range(p.steps)]
+        return tuple(name for moment in moments for name in ("move", *setup.game.strengths(*moment)))
 
     steps = range(1, period(setup) + 1)
-    kinds = Counter(due(step) for step in steps)
+    kinds = Counter(counts(step) for step in steps)
     total = Work()
     for kind, times in kinds.items():
-        step = next(step for step in steps if due(step) == kind)
+        step = next(step for step in steps if counts(step) == kind)
         with own_stream(setup.device), Tally() as tally:
             play(setup, range(step, step + 1))
         total.flops += tally.flops * times / len(steps)

@@ -15,29 +15,32 @@ Sources = Sequence[Tensor]  # the samples, and their labels if they are wanted, 
 class Ahead:
     """Gathers rows in a thread of its own, one minibatch ahead of each player.
 
-    Which minibatch comes next is known, since order is a function of its number; one that was not foreseen is fetched
-    when it is asked for. Either way the bytes are those of ``source[indices]``.
+    Which minibatch comes next is known, since order is a function of how many samples came before; one that was not
+    foreseen, such as the first of another size, is fetched when it is asked for. Either way the bytes are those of
+    ``source[indices]``.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="minibatches")
-        self._coming: dict[str, tuple[int, Future[None]]] = {}
+        self._coming: dict[str, tuple[tuple[int, int], Future[None]]] = {}
         self._buffers: dict[str, Buffers] = {}
 
-    def rows(self, sources: Sources, player: str, number: int, indices: Callable[[int], Tensor]) -> tuple[Tensor, ...]:
-        """Minibatch ``number`` of a player on the device, of each source."""
+    def rows(
+        self, sources: Sources, player: str, drawn: int, size: int, indices: Callable[[int], Tensor]
+    ) -> tuple[Tensor, ...]:
+        """A player's ``size`` samples after ``drawn`` others, on the device, of each source."""
         foreseen, future = self._coming.pop(player, (None, None))
         if future is not None:
             future.result()  # whatever it holds: its buffers are about to be used again
-        if foreseen != number:
-            self._fetch(sources, player, number, indices).result()
+        if foreseen != (drawn, size):
+            self._fetch(sources, player, drawn, indices).result()
         taken = self._buffers[player].take()
-        self._coming[player] = number + 1, self._fetch(sources, player, number + 1, indices)
+        self._coming[player] = (drawn + size, size), self._fetch(sources, player, drawn + size, indices)
         return taken
 
-    def _fetch(self, sources: Sources, player: str, number: int, indices: Callable[[int], Tensor]) -> Future[None]:
-        wanted = indices(number)
+    def _fetch(self, sources: Sources, player: str, drawn: int, indices: Callable[[int], Tensor]) -> Future[None]:
+        wanted = indices(drawn)
         buffers = self._buffers.get(player)
         if buffers is None or len(buffers.staged[0]) != len(wanted):
             buffers = self._buffers[player] = self.make(sources, len(wanted))

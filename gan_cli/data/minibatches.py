@@ -1,4 +1,4 @@
-"""Minibatches as a function of their number: nothing to iterate, nothing to resume."""
+"""Minibatches as a function of how many samples came before: nothing to iterate, nothing to resume."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Minibatches:
         other.seed, other._orders = seed, {}
         return other
 
-    def indices(self, player: str, number: int, size: int) -> Tensor:
-        """Which samples minibatch ``number`` (from 0) of a player holds: int64 (…, size), on the samples' device."""
-        position, left, parts = number * size, size, []
+    def indices(self, player: str, drawn: int, size: int) -> Tensor:
+        """Which ``size`` samples follow the first ``drawn`` of a player: int64 (…, size), on the samples' device."""
+        position, left, parts = drawn, size, []
         while left:
             epoch, offset = divmod(position, self.count)
             part = self._order(player, epoch)[..., offset : offset + left]
@@ -65,17 +65,17 @@ class Minibatches:
         """All samples in the order of an epoch (0, 1, …): int64 (…, N)."""
         return torch.randperm(self.count, generator=stream(self.seed, "order", player, epoch))
 
-    def rows(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
-        """Minibatch ``number`` of a player on the training device, as it is stored, and its labels.
+    def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
+        """A player's minibatch after ``drawn`` samples, on the training device, as it is stored, and its labels.
 
         Of several processes, each has its own rows of it.
         """
         own = distributed.rows(size)
         if self._ahead is not None:
             sources = [self.values] if self.labels is None else [self.values, self.labels]
-            taken = self._ahead.rows(sources, player, number, lambda n: self.indices(player, n, size)[own])
+            taken = self._ahead.rows(sources, player, drawn, size, lambda n: self.indices(player, n, size)[own])
             return taken[0], taken[1] if len(taken) > 1 else None
-        indices = self.indices(player, number, size)[own]
+        indices = self.indices(player, drawn, size)[own]
         return self.values.index_select(0, indices), None if self.labels is None else self.labels[indices]
 
     def scaled(self, rows: Tensor) -> Tensor:
@@ -91,9 +91,9 @@ class Minibatches:
             x = torch.where(mirrored, x.flip(3), x)
         return x
 
-    def draw(self, player: str, number: int, size: int) -> tuple[Tensor, Tensor | None]:
-        """Minibatch ``number`` of a player, scaled, and its labels."""
-        rows, labels = self.rows(player, number, size)
+    def draw(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
+        """A player's minibatch after ``drawn`` samples, scaled, and its labels."""
+        rows, labels = self.rows(player, drawn, size)
         return self.scaled(rows), labels
 
     def at(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from gan_cli.penalties import slope
+from gan_cli.games.penalties import slope
 
 KINDS: dict[Any, str] = {
     **dict.fromkeys((torch.rand, torch.rand_like), "uniform"),

@@ -14,7 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from gan_cli.build import Setup
 from gan_cli.ensemble.draws import Draw, Recording, Replaying
 from gan_cli.ensemble.stack import Stack
-from gan_cli.game import Statistics, Strengths
+from gan_cli.games.game import Statistics, Strengths
 from gan_cli.random import seed_all
 
 log = logging.getLogger(__name__)
@@ -26,18 +26,17 @@ class Cost(nn.Module):
 
     def __init__(self, setup: Setup, name: str) -> None:
         super().__init__()
-        self.generator, self.discriminator = setup.game.generator, setup.game.discriminator
+        for player, network in setup.game.networks.items():
+            self.add_module(player, network)
         self.setup, self.name = setup, name
 
     def forward(
         self, x: Tensor, labels: Tensor | None, strengths: Strengths, mode: Any
     ) -> tuple[Tensor, Statistics, dict[str, Tensor]]:
         """The cost, statistics, and the buffers afterwards."""
-        game = self.setup.game
-        cost = game.discriminator_cost if self.name == "discriminator" else game.generator_cost
         with mode:
             z = self.setup.sampler.prior.sample(len(x), self.setup.device)
-            value, statistics = cost(x, z, labels, strengths)
+            value, statistics = self.setup.game.cost(self.name, x, z, labels, strengths)
         return value, statistics, dict(self.named_buffers())
 
 
@@ -47,6 +46,7 @@ class Move:
     Args:
         setup: of a member, whichever.
         strengths: the names of what counts.
+        size: of each member's minibatch.
         weights: of the members' networks, by player.
         buffers: of the members' networks.
         seeds: of the members.
@@ -57,6 +57,7 @@ class Move:
         setup: Setup,
         name: str,
         strengths: Sequence[str],
+        size: int,
         weights: Mapping[str, Stack],
         buffers: Sequence[Stack],
         seeds: Sequence[int],
@@ -64,8 +65,8 @@ class Move:
         compile: bool,
     ) -> None:
         self.setup, self.name, self.weights, self.buffers = setup, name, weights, buffers
-        self.strengths = tuple(strengths)
-        self.opponent = next(other for other in weights if other != name)
+        self.strengths, self.size = tuple(strengths), size
+        self.others = [other for other in weights if other != name]
         self.cost, self.seeds, self.compile = Cost(setup, name), seeds, compile
         self.flips, self.draws = self.record()
         self.drawn = [torch.empty(len(seeds), *draw.shape, device=setup.device) for draw in self.draws]
@@ -73,9 +74,9 @@ class Move:
 
     def record(self) -> tuple[int, list[Draw]]:
         """What a member draws in this move, and how much of it for its minibatch."""
-        mode, size = Recording(), self.setup.config.batch_size
+        mode = Recording()
         with mode:
-            x, labels = self.setup.minibatches.at(torch.zeros(size, dtype=torch.int64))
+            x, labels = self.setup.minibatches.at(torch.zeros(self.size, dtype=torch.int64))
         flips = len(mode.draws)
         kept = {name: buffer.clone() for name, buffer in self.cost.named_buffers()}
         functional_call(self.cost, kept, (x, labels, dict.fromkeys(self.strengths, 1.0), mode))
@@ -96,7 +97,7 @@ class Move:
         """
         given = (
             self.weights[self.name].flat,
-            self.weights[self.opponent].flat,
+            [self.weights[other].flat for other in self.others],
             [stack.flat for stack in self.buffers],
             indices,
             torch.tensor([strengths[name] for name in self.strengths], device=self.setup.device),
@@ -115,7 +116,7 @@ class Move:
     def all_members(
         self,
         own: Tensor,
-        others: Tensor,
+        others: Sequence[Tensor],
         buffers: Sequence[Tensor],
         indices: Tensor,
         values: Tensor,
@@ -123,7 +124,11 @@ class Move:
     ) -> tuple[Tensor, Statistics, list[Tensor]]:
         """What is traced: the costs of all members, and the gradient of their sum, of which each has its own part."""
         mine = {name: w.detach().requires_grad_(True) for name, w in self.weights[self.name].split(own).items()}
-        theirs = self.weights[self.opponent].split(others)
+        theirs = {
+            f"{other}.{name}": w
+            for other, flat in zip(self.others, others, strict=True)
+            for name, w in self.weights[other].split(flat).items()
+        }
         before = {n: b.clone() for s, flat in zip(self.buffers, buffers, strict=True) for n, b in s.split(flat).items()}
         with Replaying([draws.flatten(0, 1) for draws in drawn[: self.flips]]):
             minibatches = self.setup.minibatches.at(indices.flatten())
@@ -131,10 +136,9 @@ class Move:
 
         def one(mine: Tensors, theirs: Tensors, before: Tensors, seen: list[Tensor], drawn: list[Tensor]) -> Any:
             tensors = {f"{self.name}.{n}": w for n, w in mine.items()}
-            tensors |= {f"{self.opponent}.{n}": w for n, w in theirs.items()}
             strengths = dict(zip(self.strengths, values, strict=True))
             x, labels = seen if len(seen) == 2 else (seen[0], None)
-            return functional_call(self.cost, tensors | before, (x, labels, strengths, Replaying(drawn)))
+            return functional_call(self.cost, tensors | theirs | before, (x, labels, strengths, Replaying(drawn)))
 
         costs, statistics, after = vmap(one)(mine, theirs, before, seen, list(drawn[self.flips :]))
         gradients = torch.autograd.grad(costs.sum(), list(mine.values()))

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.build import Setup
+from gan_cli.capture import Eager, Gradient
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.ensemble.moves import Move
 from gan_cli.ensemble.stack import Stack
-from gan_cli.game import Moment, Statistics
+from gan_cli.games.game import Game, Moment, Statistics
 from gan_cli.library import Library
-from gan_cli.losses.loss import Loss
 from gan_cli.player import Player
 
 
 class StackedMinibatches(Minibatches):
-    """The orders of all members, side by side."""
+    """The orders of all members, side by side; a minibatch is which samples each member draws."""
 
     def __init__(self, members: Sequence[Minibatches]) -> None:
         self.__dict__.update(members[0].seeded(0).__dict__)
@@ -28,6 +28,10 @@ class StackedMinibatches(Minibatches):
     def order(self, player: str, epoch: int) -> Tensor:
         """(E, N)"""
         return torch.stack([member.order(player, epoch) for member in self.members])
+
+    def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
+        """int64 (E, size), and no labels: they are looked up where the samples are."""
+        return self.indices(player, drawn, size), None
 
 
 class StackedPlayer(Player):
@@ -43,18 +47,16 @@ class StackedPlayer(Player):
         setups: Sequence[Setup],
         weights: dict[str, Stack],
         buffers: list[Stack],
-        minibatches: Minibatches,
         library: Library,
         *,
         compile: bool,
     ) -> None:
         self.members = [next(p for p in setup.players if p.name == name) for setup in setups]
-        self.setup, self.stack, self.weights, self.buffers, self.minibatches = (
+        self.setup, self.stack, self.weights, self.buffers = (
             setups[0],
             weights[name],
             weights,
             buffers,
-            minibatches,
         )
         first, config = self.members[0], setups[0].config
         matrix = nn.Module()
@@ -62,33 +64,41 @@ class StackedPlayer(Player):
         super().__init__(
             name,
             matrix,
-            nn.Module(),
-            first.cost,
+            (),
             library.build("optimizer", config.optimizer).build(matrix.parameters(), first.lr),
             lr=first.lr,
             schedule=first.schedule,
             steps=first.steps,
-            strengths=first.strengths,
             options=first.options,
-            constrain=self.constrain_each if constrains(first) else None,
+            constrain=self.constrain_each if first.constrain else None,
         )
         self.seeds = [setup.config.seed for setup in setups]
         self.compile = compile
-        self.moves: dict[tuple[str, ...], Move] = {}
+        self.moves: dict[tuple[object, ...], Move] = {}
         self._take_in()
 
-    def gradients(self, moment: Moment) -> Statistics:
-        """Leaves each member's gradient in its row, and returns their statistics, each (E,)."""
-        found = self.strengths(moment)
-        kind = tuple(found)
+    def gradients(self, indices: Tensor, moment: Moment) -> Statistics:
+        """Leaves each member's gradient in its row, and returns their statistics, each (E,).
+
+        Args:
+            indices: of every member's minibatch, int64 (E, B).
+        """
+        strengths = self.setup.game.strengths(self.name, moment)
+        kind = (moment.batch_size, *strengths)
         if kind not in self.moves:
             self.moves[kind] = Move(
-                self.setup, self.name, kind, self.weights, self.buffers, self.seeds, compile=self.compile
+                self.setup,
+                self.name,
+                list(strengths),
+                moment.batch_size,
+                self.weights,
+                self.buffers,
+                self.seeds,
+                compile=self.compile,
             )
         move = self.moves[kind]
         move.draw(moment.step, moment.moves % self.steps)
-        indices = self.minibatches.indices(self.name, moment.moves, self.setup.config.batch_size)
-        self.parameters[0].grad, statistics = move(indices, found)
+        self.parameters[0].grad, statistics = move(indices, strengths)
         return statistics
 
     def constrain_each(self, parameters: Any) -> None:
@@ -132,6 +142,12 @@ class StackedPlayer(Player):
             self._last = [stacked([member._last for member in self.members])]
 
 
-def constrains(player: Player) -> bool:
-    """Whether the loss does anything after the player's moves."""
-    return player.constrain is not None and getattr(player.constrain, "__func__", None) is not Loss.constrain
+class Together(Eager):
+    """Makes a move of all members at once; how each descends follows from their one optimizer."""
+
+    def gradient(
+        self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
+    ) -> Statistics:
+        """As ``Eager``, of the minibatches of all members; statistics are (E,)."""
+        assert isinstance(player, StackedPlayer)
+        return player.gradients(rows, moment)

@@ -21,7 +21,7 @@ from gan_cli.ensemble.member import Member
 from gan_cli.ensemble.train import Ensemble
 from gan_cli.ensemble_folder import EnsembleFolder, alone, is_over, member_folder, write_config
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
-from gan_cli.game import Statistics
+from gan_cli.games.game import Statistics
 from gan_cli.library import Library
 from gan_cli.observers.interrupts import Interrupts
 from gan_cli.observers.progress import Progress, summary
@@ -232,7 +232,7 @@ class EnsembleRun:
         """How the whole stands: of what the members report, the mean, and beside it the spread."""
         facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps}
         facts |= {"seeds": self.seeds, "compile": self.config.compile}
-        facts["images"] = sum(member.at * member.setup.images_per_step for member in self.members)
+        facts["images"] = sum(member.setup.batch_sizes.images_seen(member.at) for member in self.members)
         facts["members"] = {member.folder.path.name: member.fate for member in self.members}
         for key, (mean, spread) in self.spreads().items():
             facts[key] = {"metric": self.config.watch, "value": mean} if key == "best" else mean

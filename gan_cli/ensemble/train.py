@@ -1,66 +1,56 @@
-"""Algorithm 1 for all members at once."""
+"""The games of several seeds as one: their players, minibatches and averages stacked, for the one training loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 import torch
+from torch import nn
 
 from gan_cli.build import Setup
-from gan_cli.ensemble.player import StackedMinibatches, StackedPlayer
+from gan_cli.ema import EMA
+from gan_cli.ensemble.player import StackedMinibatches, StackedPlayer, Together
 from gan_cli.ensemble.stack import Stack
-from gan_cli.game import Moment
 from gan_cli.library import Library
-from gan_cli.train import Observer, turn
-
-PLAYERS = ("discriminator", "generator")
+from gan_cli.train import Observer, train
 
 
 class Ensemble:
     """The games of several seeds, stacked; what is in ``setups`` follows every step."""
 
     def __init__(self, setups: Sequence[Setup], library: Library, *, compile: bool = False) -> None:
-        games = [setup.game for setup in setups]
-        self.setup = setups[0]
-        weights = {name: Stack([dict(getattr(game, name).named_parameters()) for game in games]) for name in PLAYERS}
-        buffers = {name: _buffers([getattr(game, name) for game in games], name) for name in PLAYERS}
+        self.setup = some = setups[0]
+        weights, buffers = {}, {}
+        for name in some.game.networks:
+            networks = [setup.game.networks[name] for setup in setups]
+            weights[name] = Stack([dict(network.named_parameters()) for network in networks])
+            buffers[name] = _buffers(networks, name)
         every = [stack for stacks in buffers.values() for stack in stacks]
-        minibatches = StackedMinibatches([setup.minibatches for setup in setups])
-        self.players = [
-            StackedPlayer(name, setups, weights, every, minibatches, library, compile=compile) for name in PLAYERS
-        ]
-        self.averaged: list[tuple[Stack, Stack]] = []
-        networks = [setup.ema.network for setup in setups if setup.ema]
-        if networks:
-            ours = [Stack([dict(network.named_parameters()) for network in networks]), *_buffers(networks, "generator")]
-            self.averaged = list(zip(ours, [weights["generator"], *buffers["generator"]], strict=True))
+        self.minibatches = StackedMinibatches([setup.minibatches for setup in setups])
+        self.players = [StackedPlayer(name, setups, weights, every, library, compile=compile) for name in weights]
+        self.average = None
+        averages = [setup.ema for setup in setups if setup.ema]
+        if averages:
+            drawing = some.game.sampler
+            self.average = StackedAverages(averages, [weights[drawing], *buffers[drawing]], drawing)
 
     def train(self, steps: range, observers: Iterable[Observer]) -> None:
-        """As ``gan_cli.train.train``, but statistics are (E,)."""
-        config = self.setup.config
-        images_per_step = self.setup.images_per_step
-        for step in steps:
-            statistics = []
-            for moves, descend in turn(self.players, config.updates):
-                for player, move in moves:
-                    assert isinstance(player, StackedPlayer)
-                    moment = Moment(step, (step - 1) * player.steps + move, (step - 1) * images_per_step)
-                    statistics.append(player.gradients(moment))
-                for player, _ in moves:
-                    descend(player, step)
-            if self.setup.ema:
-                self.average(1 - self.setup.ema.decay(step))
-            for observer in observers:
-                observer(step, statistics)
-
-    @torch.no_grad()
-    def average(self, share: float) -> None:
-        """Moves every moving average by this share of the way."""
-        for ours, theirs in self.averaged:
-            if ours.flat.is_floating_point():
-                ours.flat.lerp_(theirs.flat, share)
-            else:
-                ours.flat.copy_(theirs.flat)
+        """As ``gan_cli.train.play``, but statistics are (E,)."""
+        some = self.setup
+        train(
+            some.game,
+            self.players,
+            self.minibatches,
+            some.sampler.prior,
+            self.average,
+            observers,
+            batch_sizes=some.batch_sizes,
+            steps=steps,
+            updates=some.config.updates,
+            seed=some.config.seed,
+            device=some.device,
+            executor=Together(),
+        )
 
     def hand_out(self, i: int) -> None:
         """Makes the optimizers of member ``i`` what they are here."""
@@ -68,7 +58,29 @@ class Ensemble:
             player.hand_out(i)
 
 
-def _buffers(networks: Sequence[torch.nn.Module], name: str) -> list[Stack]:
+class StackedAverages:
+    """The moving averages of all members.
+
+    Args:
+        sources: weights and buffers that are averaged, of all members.
+    """
+
+    def __init__(self, averages: Sequence[EMA], sources: Sequence[Stack], name: str) -> None:
+        networks = [average.network for average in averages]
+        ours = [Stack([dict(network.named_parameters()) for network in networks]), *_buffers(networks, name)]
+        self.decay, self.pairs = averages[0].decay, list(zip(ours, sources, strict=True))
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Takes in the weights of all members after a step."""
+        for ours, theirs in self.pairs:
+            if ours.flat.is_floating_point():
+                ours.flat.lerp_(theirs.flat, 1 - self.decay(step))
+            else:
+                ours.flat.copy_(theirs.flat)
+
+
+def _buffers(networks: Sequence[nn.Module], name: str) -> list[Stack]:
     """Buffers of floats, and counters."""
     return [
         Stack(

@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_cli.errors import UserError
+from gan_cli.games.adversarial import AdversarialGame
+
 if TYPE_CHECKING:
     from gan_cli.build import Setup
 
@@ -19,8 +22,8 @@ class Figure:
         UserError: if the run is not of the kind the figure is about.
     """
 
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
+    def __init__(self, setup: Setup, game: AdversarialGame) -> None:
+        self.setup, self.game = setup, game
 
     def measure(self, images: int) -> dict[str, float]:
         """More numbers for a line of ``metrics.jsonl``, after so many images; must leave the networks as they are."""
@@ -32,11 +35,17 @@ class Figure:
 
 
 def build(name: str, setup: Setup) -> Figure:
-    """A figure by name."""
+    """A figure by name.
+
+    Raises:
+        UserError: if the game is not one it is about.
+    """
+    if not isinstance(setup.game, AdversarialGame):
+        raise UserError(f"figure={name}: is about model=gan, not model={setup.config.model.name}: leave it out")
     if name == "saturation":
         from gan_cli.figures.saturation import Saturation
 
-        return Saturation(setup)
+        return Saturation(setup, setup.game)
     from gan_cli.figures.kl_vs_js import KLvsJS
 
-    return KLvsJS(setup)
+    return KLvsJS(setup, setup.game)

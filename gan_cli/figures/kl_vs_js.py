@@ -9,6 +9,7 @@ import numpy as np
 
 from gan_cli.errors import UserError
 from gan_cli.figures import Figure
+from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.pictures import DATA, SAMPLES, hexadecimal
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ class KLvsJS(Figure):
     grid of means and deviations, by quadrature.
     """
 
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
+    def __init__(self, setup: Setup, game: AdversarialGame) -> None:
+        super().__init__(setup, game)
         if setup.samples.shape != (1,) or not hasattr(setup.dataset, "log_density"):
             raise UserError("figure=kl_vs_js: is about one-dimensional mixtures: use dataset=mixture")
 

@@ -10,7 +10,8 @@ import torch
 
 from gan_cli import losses
 from gan_cli.figures import Figure
-from gan_cli.game import as_played
+from gan_cli.games.adversarial import AdversarialGame
+from gan_cli.games.view import as_played
 
 if TYPE_CHECKING:
     from gan_cli.build import Setup
@@ -24,8 +25,8 @@ class Saturation(Figure):
     dJ(G)/dlogit is −½D for minimax, −½(1 − D) for the non-saturating game and −½D/(1 − D) for maximum likelihood.
     """
 
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
+    def __init__(self, setup: Setup, game: AdversarialGame) -> None:
+        super().__init__(setup, game)
         self.losses = {name: losses.build(name) for name in GAMES}
         size, classes = setup.config.batch_size, setup.sampler.classes
         self.latents = setup.sampler.latents(size, seed=0).to(setup.device)
@@ -33,11 +34,10 @@ class Saturation(Figure):
 
     def measure(self, images: int) -> dict[str, float]:
         """Gradient norms of the three games, and the mean D(G(z)) they were taken at."""
-        generator, discriminator = self.setup.game.generator, self.setup.game.discriminator
+        generator, discriminator, view = self.game.generator, self.game.discriminator, self.game.view
         parameters = list(generator.parameters())
         for parameter in parameters:
             parameter.requires_grad_(True)
-        view = self.setup.game.view
         with as_played(generator), as_played(discriminator):
             fake = view(generator(self.latents, self.labels), view.noise(images) or None)
             logits = discriminator(fake, self.labels)

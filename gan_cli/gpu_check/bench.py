@@ -13,9 +13,9 @@ from gan_cli.command import Command
 from gan_cli.composing import check
 from gan_cli.config import validate
 from gan_cli.library import Library
-from gan_cli.play import play
 from gan_cli.precision import set_precision
 from gan_cli.state import state_of
+from gan_cli.train import play
 
 MLP = ("architecture=mlp", "architecture.generator.hidden=[64]", "architecture.discriminator.hidden=[64]")
 

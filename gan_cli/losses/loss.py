@@ -34,10 +34,27 @@ class Loss:
     def constrain(self, parameters: Iterable[Tensor]) -> None:
         """Called with D's parameters after each of its moves."""
 
+    @property
+    def constrains(self) -> bool:
+        """Whether ``constrain`` does anything."""
+        return type(self).constrain is not Loss.constrain
 
-def said(loss: Any, attribute: str) -> bool:
-    """What a loss says of itself; one of your own that does not say is as ``Loss``."""
-    return getattr(loss, attribute, getattr(Loss, attribute))
+    @staticmethod
+    def of(loss: Any) -> Loss:
+        """A loss of one's own with everything that ours have; one of ours as it is."""
+        return loss if isinstance(loss, Loss) else OwnLoss(loss)
+
+
+class OwnLoss(Loss):
+    """A loss that does not derive from ``Loss``: what it does not say is what ``Loss`` says."""
+
+    def __init__(self, loss: Any) -> None:
+        said = {name: getattr(loss, name) for name in (*Loss.__annotations__, "constrain") if hasattr(loss, name)}
+        self.__dict__.update(said, discriminator=loss.discriminator, generator=loss.generator)
+
+    @property
+    def constrains(self) -> bool:
+        return "constrain" in vars(self)
 
 
 def exp_or_tangent(x: Tensor) -> Tensor:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan_cli.batch_sizes import BatchSizes
+from gan_cli.build import batch_sizes_of
 from gan_cli.config import Config
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.distributed import by_itself
-from gan_cli.game import View, as_played, view_of
-from gan_cli.losses.loss import said
+from gan_cli.games.game import Game, Judges
+from gan_cli.games.view import View, as_played
+from gan_cli.losses.loss import Loss
 from gan_cli.random import key, seed_all
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class Judge:
     """
 
     discriminator: nn.Module
-    loss: Any
+    loss: Loss
     view: View
     minibatch: int
     conditional: bool
@@ -44,20 +46,30 @@ class Judge:
     images: int = 0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        self.loss = Loss.of(self.loss)
+
     @classmethod
-    def of(cls, config: Config, discriminator: nn.Module, loss: Any, device: torch.device, images: int = 0) -> Judge:
-        """That of a run; batch norm that is not synchronised has seen one process's share of a minibatch."""
-        size = config.batch_size if config.sync_batchnorm else config.batch_size // config.devices
-        return cls(discriminator, loss, view_of(config), size, config.conditional, device, images)
+    def of(cls, config: Config, game: Game, device: torch.device, step: int = 0) -> Judge | None:
+        """That of a game after a step; None if it has no discriminator.
+
+        Batch norm that is not synchronised has seen one process's share of a minibatch.
+        """
+        if not isinstance(game, Judges):
+            return None
+        sizes = batch_sizes_of(game, config)
+        together = sizes.at(max(1, step)) // (1 if config.sync_batchnorm else config.devices)
+        images = sizes.images_seen(step)
+        return cls(game.discriminator, game.loss, game.view, together, config.conditional, device, images)
 
     @property
     def probability(self) -> bool:
         """Whether σ(logit) is the probability that a sample is real."""
-        return said(self.loss, "probability")
+        return self.loss.probability
 
     @property
     def bounds_jsd(self) -> bool:
-        return said(self.loss, "bounds_jsd")
+        return self.loss.bounds_jsd
 
     @torch.no_grad()
     def sees_others(self, shape: tuple[int, ...]) -> bool:

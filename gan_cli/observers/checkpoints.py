@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli import checkpoint
-from gan_cli.game import Statistics
+from gan_cli.games.game import Statistics
 
 
 class Checkpoints:

@@ -15,7 +15,7 @@ from gan_cli.config import Config
 from gan_cli.data.samples import Samples
 from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.extractors.asked import AskedExtractor, extractor_of
-from gan_cli.game import Statistics
+from gan_cli.games.game import Statistics
 from gan_cli.library import Library
 from gan_cli.metrics.evaluation import draw, judged, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
@@ -61,7 +61,7 @@ class Evaluations:
             real=some(setup.samples, config.evaluate_count, config.seed),
             source=extractor_of(library, config.extractor),
             dataset=setup.dataset,
-            judge=Judge.of(config, setup.game.discriminator, setup.game.loss, setup.device),
+            judge=Judge.of(config, setup.game, setup.device),
             planned=config.evaluate_count,
             picture=lambda name: folder / f"{name}.png",
             seed=config.seed,
@@ -108,10 +108,9 @@ class Evaluations:
                 raise
             log.warning("step %d  not measured: %s", step, error)
             return
-        if self.evidence.judge is not None:
-            self.evidence.judge.images = step * self.setup.images_per_step
+        self.evidence.judge = Judge.of(self.config, self.setup.game, self.setup.device, step)
         values, _ = judged(self.evidence, self.metrics, chosen=True)
-        record = {"step": step, "images": step * self.setup.images_per_step}
+        record = {"step": step, "images": self.setup.batch_sizes.images_seen(step)}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**record, **{f"metric/{key}": v for key, v in values.items()}}) + "\n")
         shown = "  ".join(

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_cli.batch_sizes import BatchSizes
 from gan_cli.errors import Diverged
-from gan_cli.game import Statistics
+from gan_cli.games.game import Statistics
 from gan_cli.player import Player
 
 Record = dict[str, Any]
@@ -26,7 +27,8 @@ class Log:
 
     Args:
         listeners: called with each record: the live line, hints.
-        bounds_jsd: whether log 2 − J(D) bounds the Jensen–Shannon divergence in this game.
+        batch_sizes: what turns steps into images.
+        consequences: numbers that follow from the means of an interval, for its line.
         measure: takes more numbers for each line, after so many images.
         stop_on_divergence: raise Diverged at a value that is not finite, rather than write null.
     """
@@ -38,16 +40,16 @@ class Log:
         *,
         every: int,
         steps: int,
-        images_per_step: int,
+        batch_sizes: BatchSizes,
         dataset_size: int,
-        bounds_jsd: bool,
+        consequences: Callable[[Mapping[str, float]], dict[str, float]],
         stop_on_divergence: bool,
         listeners: Sequence[Callable[[Record], None]] = (),
         measure: Callable[[int], dict[str, float]] | None = None,
     ) -> None:
         self.path, self.players, self.every, self.steps = path, players, every, steps
-        self.images_per_step, self.dataset_size = images_per_step, dataset_size
-        self.bounds_jsd, self.stop_on_divergence = bounds_jsd, stop_on_divergence
+        self.batch_sizes, self.dataset_size = batch_sizes, dataset_size
+        self.consequences, self.stop_on_divergence = consequences, stop_on_divergence
         self.listeners, self.measure = listeners, measure
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
@@ -79,19 +81,20 @@ class Log:
         """Writes the line of this interval and begins the next."""
         means = self.means()  # waits for the device
         self.mark_time()
+        images = self.batch_sizes.images_seen(step)
+        new = images - self.batch_sizes.images_seen(step - self.steps_in_interval)
         record: Record = {
             "step": step,
-            "images": step * self.images_per_step,
-            "epoch": step * self.images_per_step / self.dataset_size,
+            "images": images,
+            "epoch": images / self.dataset_size,
             "seconds": self.seconds,
-            "images_per_second": self.steps_in_interval * self.images_per_step / (self.seconds - self._marked_seconds),
+            "images_per_second": new / (self.seconds - self._marked_seconds),
             **means,
             **{f"lr/{player.name}": player.rate(step) for player in self.players},
+            **self.consequences(means),
         }
-        if self.bounds_jsd:
-            record["jsd_lower_bound"] = math.log(2) - means["loss/discriminator"]
         if self.measure is not None:
-            record.update(self.measure(step * self.images_per_step))
+            record.update(self.measure(images))
         record = {key: value if math.isfinite(value) else None for key, value in record.items()}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")

@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_cli.config import Config
 from gan_cli.errors import Diverged, Interrupted
-from gan_cli.game import Statistics
+from gan_cli.games.game import Statistics
 from gan_cli.loggers.logger import Logger
 from gan_cli.names import GRID, numbered
 from gan_cli.records import record_of

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
-from gan_cli.game import Statistics
+from gan_cli.games.game import Statistics
 from gan_cli.names import GRID
 from gan_cli.pictures import grid, plot, save_png
 from gan_cli.random import stream

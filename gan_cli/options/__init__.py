@@ -26,6 +26,7 @@ SCHEMAS: dict[str, dict[str, type[Choice]]] = {
         "gaussian": datasets.GaussianOptions,
         "swiss_roll": datasets.SwissRollOptions,
     },
+    "model": {"gan": Choice},
     "architecture": {"mlp": games.MLPOptions, "dcgan": games.DCGANOptions},
     "loss": {
         **dict.fromkeys(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -12,6 +13,38 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _batch_size(value: Any) -> Any:
+    """A count, or ``{images seen: count}`` from 0 on.
+
+    Raises:
+        ValueError: saying what it must be.
+    """
+    if not isinstance(value, Mapping):
+        size = _whole(value)
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise ValueError("must be a whole number, or {0:64,100000:128}: sizes by the images seen")
+        if size < 1:
+            raise ValueError("must be at least 1")
+        return size
+    try:
+        schedule = {int(images): _batch_size(size) for images, size in value.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError("must be sizes of at least 1 by the images seen, such as {0:64,100000:128}") from error
+    if min(schedule, default=1):
+        raise ValueError("must begin with the size at 0 images, such as {0:64,100000:128}")
+    return schedule
+
+
+def sizes_of(batch_size: Any) -> list[int]:
+    """Every size of a ``batch_size`` as it is typed; none if it is not one."""
+    try:
+        checked = _batch_size(batch_size)
+    except ValueError:
+        return []
+    return list(checked.values()) if isinstance(checked, dict) else [checked]
+
+
+BatchSize = Annotated[Any, BeforeValidator(_batch_size)]  # int, or dict[int, int]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Several = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=1_000_000)]
 Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0)]

@@ -103,7 +103,7 @@ class Consistency(Penalty):
     noise: float
 
     def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
-        from gan_cli.augment import translated
+        from gan_cli.games.view import translated
 
         if real.dim() == 4:
             flipped = uniform_for(real) < 0.5

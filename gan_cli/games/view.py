@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils.parametrizations import _SpectralNorm
 
+from gan_cli.config import Config
 from gan_cli.random import normal_like, uniform_for
 
 # DiffAugment (Zhao et al. 2020, section 3.2): the strengths of the paper
@@ -70,3 +75,54 @@ def noised(x: Tensor, sigma: float | Tensor) -> Tensor:
 def packed(x: Tensor, size: int) -> Tensor:
     """PacGAN (Lin et al. 2018): ``size`` samples as one: (B, C, …) → (B/size, size·C, …)."""
     return x if size == 1 else x.unflatten(0, (-1, size)).flatten(1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What happens to samples before D sees them: noise, augmentation, packing; nothing by default."""
+
+    sigma: float = 0.0
+    noise_images: int = 0
+    augment: Sequence[str] = ()
+    pack: int = 1
+
+    def noise(self, images: int) -> float:
+        """σ of the noise after so many images."""
+        return self.sigma * (max(0.0, 1 - images / self.noise_images) if self.noise_images else 1.0)
+
+    def __call__(self, x: Tensor, sigma: float | Tensor | None = None) -> Tensor:
+        """(B, …) → (B/pack, …); ``sigma`` None: no noise."""
+        if sigma is not None:
+            x = noised(x, sigma)
+        for name in self.augment:
+            x = AUGMENTATIONS[name](x)
+        return packed(x, self.pack)
+
+
+def view_of(config: Config) -> View:
+    """What D sees of samples in a run."""
+    noise = config.instance_noise
+    return View(sigma=noise.sigma, noise_images=noise.images, augment=config.augment, pack=config.pack)
+
+
+@contextmanager
+def as_played(network: nn.Module) -> Iterator[None]:
+    """In this context a network computes as in its moves, with the statistics of each minibatch, but without dropout.
+
+    What it remembers of minibatches, such as the running statistics of batch norm, is then as before, to the bit.
+    """
+    modes = {module: module.training for module in network.modules()}
+    buffers = list(network.buffers())
+    before = [buffer.clone() for buffer in buffers]
+    network.train()
+    for module in modes:
+        if isinstance(module, _DropoutNd | _SpectralNorm):  # the latter would go on with its power iteration
+            module.eval()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in zip(buffers, before, strict=True):
+                buffer.copy_(value)
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,61 @@
+"""How many images a minibatch holds, and how many have been seen: the one place that turns steps into images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps of one batch size: from ``step`` on, before which ``images`` have been seen and each move has ``drawn``."""
+
+    step: int
+    images: int
+    drawn: int
+    size: int
+
+
+class BatchSizes:
+    """A batch size that is a number, or changes with the images seen.
+
+    A size holds from the first step that begins with so many images seen. Images are those that the player who moves
+    first has seen, which are the discriminator's in a game that has one.
+
+    Args:
+        sizes: images seen → batch size, beginning at 0; a number is the same throughout.
+        moves: of that player in each step.
+    """
+
+    def __init__(self, sizes: int | Mapping[int, int], moves: int = 1) -> None:
+        self.moves = moves
+        schedule = {0: sizes} if isinstance(sizes, int) else dict(sorted(sizes.items()))
+        step = images = drawn = 0
+        size = schedule[0]
+        self.stretches = [Stretch(1, 0, 0, size)]
+        for threshold, following in schedule.items():
+            steps = max(0, -(-(threshold - images) // (moves * size)))
+            step, images, drawn = step + steps, images + steps * moves * size, drawn + steps * size
+            size = following
+            self.stretches.append(Stretch(step + 1, images, drawn, size))
+
+    def _stretch(self, step: int) -> Stretch:
+        return next(stretch for stretch in reversed(self.stretches) if stretch.step <= step)
+
+    def at(self, step: int) -> int:
+        """Images in a minibatch of step 1, 2, …"""
+        return self._stretch(step).size
+
+    def images_seen(self, step: int) -> int:
+        """Images seen after a step; 0 after step 0."""
+        now = self._stretch(step + 1)
+        return now.images + (step + 1 - now.step) * self.moves * now.size
+
+    def drawn(self, step: int) -> int:
+        """Images that a player who moves once in each step has drawn before a step."""
+        now = self._stretch(step)
+        return now.drawn + (step - now.step) * now.size
+
+    @property
+    def largest(self) -> int:
+        return max(stretch.size for stretch in self.stretches)

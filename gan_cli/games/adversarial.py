@@ -1,0 +1,166 @@
+"""The game of the lecture: a generator G against a discriminator D."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.asking import method
+from gan_cli.errors import UserError
+from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, widened
+from gan_cli.games.parts import Parts
+from gan_cli.games.view import View, view_of
+from gan_cli.losses.loss import Loss
+
+NOISE = "instance_noise"
+
+
+@runtime_checkable
+class SeesFeatures(Protocol):
+    """A discriminator that can say what its last layer judges by."""
+
+    def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(B, F)."""
+        ...
+
+
+class GAN:
+    """``model=gan``: the networks of the architecture, set against each other by the loss."""
+
+    def game(self, parts: Parts) -> AdversarialGame:
+        """Both networks, the loss, the penalties, and what D sees."""
+        config, architecture = parts.config, parts.build("architecture")
+        who = f"architecture={config.architecture.name}"
+        seen = (config.pack * parts.shape[0], *parts.shape[1:])  # D takes a pack of samples for one of more channels
+
+        def network(player: str, wanted: str, *arguments: Any) -> nn.Module:
+            make = method(architecture, who, player, wanted, *arguments)
+            return parts.network(player, lambda: make(*arguments), who)
+
+        game = AdversarialGame(
+            network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes),
+            network("discriminator", "shape, classes", seen, parts.classes),
+            parts.build("loss"),
+            parts.build("penalty"),
+            view_of(config),
+            parts.autocast,
+            reuse=config.reuse_fakes,
+        )
+        if game.loss.generator_sees_features and not isinstance(game.discriminator, SeesFeatures):
+            raise UserError(
+                f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match"
+            )
+        return game
+
+
+class AdversarialGame(Game):
+    """G, D, the loss that sets them against each other, and the penalties on D.
+
+    Args:
+        generator: z (B, latent), labels → x (B, *shape).
+        discriminator: x, labels → logits (B,).
+        loss: ``.discriminator(real_logits, fake_logits)`` and ``.generator(fake_logits, real_logits)``.
+        penalties: by name; each ``(judge, real, fake) → scalar`` with ``.due(move)`` and ``.strength(images)``.
+        autocast: dtype the networks compute in, or None for that of their weights. Losses and penalties are computed
+            in float32 whatever it is.
+        reuse: G's next move is judged on the samples that D has just seen, beside the same data, rather than on new
+            ones: a pass of G less.
+    """
+
+    sampler = "generator"
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        loss: Any,
+        penalties: Mapping[str, Any] | None = None,
+        view: View | None = None,
+        autocast: torch.dtype | None = None,
+        reuse: bool = False,
+    ) -> None:
+        self.generator, self.discriminator, self.loss = generator, discriminator, Loss.of(loss)
+        self.networks = {"discriminator": discriminator, "generator": generator}  # D moves first
+        self.penalties, self.view, self.autocast = penalties or {}, view or View(), autocast
+        self.reuse = reuse
+        self._kept: tuple[Tensor, Tensor, Tensor | None] | None = None  # G(z), with what led to it, x and labels
+
+    def cost(
+        self, player: str, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
+    ) -> tuple[Tensor, Statistics]:
+        """J(D) with its penalties, or J(G)."""
+        cost = self.discriminator_cost if player == "discriminator" else self.generator_cost
+        return cost(x, z, labels, strengths)
+
+    def strengths(self, player: str, moment: Moment) -> dict[str, float]:
+        """The noise on what D sees; in D's move, the penalties that are due."""
+        sigma = self.view.noise(moment.images)
+        noise = {NOISE: sigma} if sigma else {}
+        if player == "generator":
+            return noise
+        due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
+        return {**noise, **{f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}}
+
+    def period(self) -> int:
+        """Moves after which the penalties that are due come round again."""
+        return math.lcm(*(penalty.interval for penalty in self.penalties.values()))
+
+    def opponents(self, player: str) -> Sequence[nn.Module]:
+        """The other network; but G's graph is kept in D's move if G is to be judged on the same samples."""
+        return () if self.reuse and player == "discriminator" else super().opponents(player)
+
+    def constraint(self, player: str) -> Constraint | None:
+        """D's, if the loss has one."""
+        return self.loss.constrain if player == "discriminator" and self.loss.constrains else None
+
+    def consequences(self, means: Mapping[str, float]) -> dict[str, float]:
+        """``jsd_lower_bound``: log 2 − J(D), in nats, where the value of the game bounds the divergence."""
+        return {"jsd_lower_bound": math.log(2) - means["loss/discriminator"]} if self.loss.bounds_jsd else {}
+
+    def discriminator_cost(
+        self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
+    ) -> tuple[Tensor, Statistics]:
+        """J(D) with its penalties, on m real samples x and m latents z."""
+        with self._networks(x):
+            with torch.set_grad_enabled(self.reuse):
+                fake = self.generator(z, labels)
+            self._kept = (fake, x, labels) if self.reuse else None
+            real, fake = self.view(x, strengths.get(NOISE)), self.view(fake.detach(), strengths.get(NOISE))
+            real_logits, fake_logits = self.discriminator(real, labels), self.discriminator(fake, labels)
+        real_logits, fake_logits = widened(real_logits), widened(fake_logits)
+        cost = self.loss.discriminator(real_logits, fake_logits)
+        statistics = {"loss/discriminator": cost.detach(), **self._scores(real_logits.detach(), fake_logits.detach())}
+        for name, penalty in self.penalties.items():
+            if (key := f"penalty/{name}") in strengths:
+                value = penalty(lambda y: self.discriminator(y, labels), real.detach(), widened(fake))
+                cost = cost + strengths[key] * value
+                statistics[key] = value.detach()
+        return cost, statistics
+
+    def generator_cost(
+        self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
+    ) -> tuple[Tensor, Statistics]:
+        """J(G) on m latents z. D is asked about the real samples only if the loss says it wants that."""
+        judge: Any = self.discriminator.features if self.loss.generator_sees_features else self.discriminator
+        kept, self._kept = self._kept, None
+        with self._networks(x):
+            fake, x, labels = kept or (self.generator(z, labels), x, labels)
+            fake = judge(self.view(fake, strengths.get(NOISE)), labels)
+            sees_real = self.loss.generator_sees_real
+            real = widened(judge(self.view(x, strengths.get(NOISE)), labels)) if sees_real else None
+        cost = self.loss.generator(widened(fake), real)
+        return cost, {"loss/generator": cost.detach()}
+
+    def _scores(self, real_logits: Tensor, fake_logits: Tensor) -> Statistics:
+        """What D says on the average: probabilities, or the scores of a critic."""
+        if self.loss.probability:
+            return {"D/real": real_logits.sigmoid().mean(), "D/fake": fake_logits.sigmoid().mean()}
+        return {"critic/real": real_logits.mean(), "critic/fake": fake_logits.mean()}
+
+    def _networks(self, x: Tensor) -> AbstractContextManager[None]:
+        return torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None)

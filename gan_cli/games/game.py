@@ -1,0 +1,143 @@
+"""What a game is: players by name, the cost of each on a minibatch, and a network that draws samples.
+
+Nothing outside this room knows how many players there are or what they are called. What only some games can do is a
+protocol of its own at the end of this file, asked for by type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.games.view import View
+from gan_cli.losses.loss import Loss
+
+Statistics = dict[str, Tensor]  # scalars on the training device, detached
+Strengths = Mapping[str, "float | Tensor"]  # what counts in a move and how much: σ of the noise, weights of penalties
+Constraint = Callable[[Iterable[Tensor]], None]  # brings a player's parameters back to where they may be
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a run is when a player moves.
+
+    Attributes:
+        step: 1, 2, …
+        moves: how often this player has moved before.
+        images: how many real images have been seen before this step.
+        drawn: how many samples of the data this player has drawn before.
+        batch_size: how many it draws now.
+    """
+
+    step: int
+    moves: int
+    images: int
+    drawn: int
+    batch_size: int
+
+
+class Game(Protocol):
+    """A game of one, two or more players. A class derives from this one and defines ``cost``.
+
+    Attributes:
+        networks: each player's network, by the player's name, in the order in which they move.
+        sampler: the player whose network draws samples: ``(z, labels) -> x``.
+    """
+
+    networks: Mapping[str, nn.Module]
+    sampler: str
+
+    def cost(
+        self, player: str, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
+    ) -> tuple[Tensor, Statistics]:
+        """What a player minimises, a scalar, on m samples ``x`` and m latents ``z``; and statistics of it."""
+        ...
+
+    def strengths(self, player: str, moment: Moment) -> dict[str, float]:
+        """What counts in a player's move at a moment, and how much; see ``Strengths``."""
+        return {}
+
+    def opponents(self, player: str) -> Sequence[nn.Module]:
+        """The networks that are held still in a player's move: all others."""
+        return [network for name, network in self.networks.items() if name != player]
+
+    def period(self) -> int:
+        """Moves of a player after which what counts in them comes round again."""
+        return 1
+
+    def constraint(self, player: str) -> Constraint | None:
+        """What is called with a player's parameters after each of its moves."""
+        return None
+
+    def consequences(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Numbers that follow from the mean statistics of a log interval."""
+        return {}
+
+
+class Model(Protocol):
+    """A ``model=…``: how a game is made from the parts that the config names."""
+
+    def game(self, parts: Any) -> Game:
+        """The game, its networks freshly initialised.
+
+        Args:
+            parts: a ``gan_cli.games.parts.Parts``.
+        """
+        ...
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """A game with a discriminator.
+
+    Attributes:
+        discriminator: x as the view leaves it, labels → logits.
+        loss: that it is trained with.
+        view: what happens to samples before it sees them.
+    """
+
+    discriminator: nn.Module
+    loss: Loss
+    view: View
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """A game whose model has a likelihood."""
+
+    exactness: str  # "exact", "bound" or "estimate"
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """log p(x) in nats, (B,)."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A game whose model has an encoder."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The latent of each sample, (B, latent)."""
+        ...
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """A game with state besides weights, such as the chains of a Boltzmann machine."""
+
+    def kept(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold of it."""
+        ...
+
+    def restore(self, kept: Mapping[str, Tensor]) -> None:
+        """Puts back what ``kept`` returned."""
+        ...
+
+
+def widened(x: Tensor) -> Tensor:
+    """float16 and bfloat16 to float32; everything else as it is."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
