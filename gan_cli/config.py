@@ -188,6 +188,8 @@ def _contradictions(choices: Mapping[str, Any], root: Mapping[str, Any]) -> list
     """Values that are fine alone and wrong together."""
     problems = ensemble_problems(choices, root) if root.get("ensemble") else []
     dataset, architecture = choices.get("dataset"), choices.get("architecture")
+    if (model := choices.get("model")) and model.name != "gan":
+        architecture = None  # its networks are its own
     if isinstance(architecture, DCGANOptions):
         if isinstance(dataset, PointOptions):
             problems.append(

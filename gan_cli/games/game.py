@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from gan_cli.config import PlayerOptions
 from gan_cli.games.view import View
 from gan_cli.losses.loss import Loss
 
@@ -56,6 +57,10 @@ class Game(Protocol):
     ) -> tuple[Tensor, Statistics]:
         """What a player minimises, a scalar, on m samples ``x`` and m latents ``z``; and statistics of it."""
         ...
+
+    def settings(self, player: str) -> PlayerOptions | None:
+        """Moves in each turn and learning rate of a player; None: what the config says under the player's name."""
+        return None
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
         """What counts in a player's move at a moment, and how much; see ``Strengths``."""

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_cli.batch_sizes import BatchSizes
 from gan_cli.build import batch_sizes_of
 from gan_cli.config import Config
 from gan_cli.data.samples import Samples, as_input
