@@ -10,10 +10,9 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, state_in, tensors
 from tape import Tape
 
+from gan_cli.bench.gpu_check import __main__ as command
+from gan_cli.bench.gpu_check.checks import CHECKED, checks, told
 from gan_cli.capture import CUDAGraphs, own_stream
-from gan_cli.gpu_check import __main__ as command
-from gan_cli.gpu_check import timings
-from gan_cli.gpu_check.checks import CHECKED, checks
 
 on_a_gpu = [
     pytest.mark.gpu,
@@ -30,7 +29,7 @@ def gpu(test):
 
 def test_the_check_of_a_gpu_runs_to_its_end(capsys, monkeypatch):
     """On a CPU, with a stand-in for CUDA graphs, and without the compiler, which takes a minute."""
-    monkeypatch.setattr(timings, "MODES", ("eager", "captured"))
+    monkeypatch.delitem(command.MODES, "compiled")
     tape = Tape()
     assert command.main(["--tiny", "--device", "cpu"], tape) == 0
     assert tape.replays > 0
@@ -38,16 +37,30 @@ def test_the_check_of_a_gpu_runs_to_its_end(capsys, monkeypatch):
     assert len(result["checks"]) == 4
     assert set(result["checks"].values()) == {"ok"}
     assert {record["mode"] for record in result["timings"]} == {"eager", "captured"}
-    assert all(record["images_per_second"] > 0 and record["kernels"] > 0 for record in result["timings"])
+    assert all(record["images_per_second"]["median"] > 0 for record in result["timings"])
+    assert all(record["kernels"] > 0 and record["share_of_peak"] > 0 for record in result["timings"])
     out = capsys.readouterr().out
     assert out.count("captured") == len(result["timings"]) / 2
+
+
+def test_the_check_of_a_gpu_stops_in_time_and_keeps_what_it_has(capsys, monkeypatch):
+    clock = iter(range(0, 10_000, 20))
+    monkeypatch.setattr(command.time, "monotonic", lambda: float(next(clock)))
+    assert command.main(["--tiny", "--device", "cpu", "--minutes", "1.5"], Tape()) == 0
+    result = json.loads(Path("gpu_check.json").read_text())
+    assert 0 < len(result["checks"]) < 4
+    assert result["timings"] == []
+    out = capsys.readouterr().out
+    assert f"no time left for {4 - len(result['checks'])} of 4 checks, such as" in out
+    assert "no time left for 1 of 1 configs eager and captured" in out
 
 
 def test_the_check_of_a_gpu_finds_what_is_wrong(monkeypatch):
     from gan_cli import capture
 
     monkeypatch.setattr(capture.Recording, "fill", lambda self, rows, labels, strengths: None)
-    found = checks(torch.device("cpu"), Tape(), ["mlp"])
+    device = torch.device("cpu")
+    found = {name: told(check, device, Tape()) for name, check in checks(["mlp"], device).items()}
     assert "tensors differ" in found["recorded: mlp"]
     assert found["never waits: mlp"] == "ok"
 
@@ -57,7 +70,7 @@ def test_the_check_of_a_gpu_finds_what_is_wrong(monkeypatch):
 def test_recorded_moves_are_the_moves_resume_exactly_and_never_wait(game):
     device = torch.device("cuda")
     with own_stream(device):
-        found = checks(device, CUDAGraphs(), [game])
+        found = {name: told(check, device, CUDAGraphs()) for name, check in checks([game], device).items()}
     assert set(found.values()) == {"ok"}, found
 
 

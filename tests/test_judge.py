@@ -18,6 +18,7 @@ from gan_cli.data.samples import Samples, as_input
 from gan_cli.extractors.classifier import Classifier
 from gan_cli.extractors.pixels import Pixels
 from gan_cli.figures.saturation import Saturation
+from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.view import View, as_played
 from gan_cli.library import Library
 from gan_cli.metrics.evidence import Evidence

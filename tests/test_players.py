@@ -72,7 +72,14 @@ def test_with_one_player_simultaneous_is_alternating(gan_train, own):
 
 def test_a_player_alone_finds_the_moments_of_the_data(gan_train, own):
     """The closed form of maximum likelihood; and what no weight holds is kept across a resume."""
-    keys = ("dataset=gaussian", "dataset.dimension=3", "dataset.mean=0.7", "dataset.sigma=0.5", "dataset.points=64", "dataset.seed=0")
+    keys = (
+        "dataset=gaussian",
+        "dataset.dimension=3",
+        "dataset.mean=0.7",
+        "dataset.sigma=0.5",
+        "dataset.points=64",
+        "dataset.seed=0",
+    )
     command = (*own("normal"), *keys, "prior.size=3", "batch_size=64", "ema_half_life=0", "hydra.run.dir=run")
     options = [key for key in command if not key.startswith(("dataset.size", "dataset.limit", "prior.size=64"))]
     assert gan_train(*options, "steps=300").code == 0
@@ -162,7 +169,14 @@ def test_batch_sizes_turn_steps_into_images():
 def test_a_batch_size_that_doubles_half_way_resumes_exactly(gan_train, keys):
     """Killed before, at and after the change; images and epochs count what was seen."""
     keys = tuple(key for key in keys if not key.startswith("batch_size"))
-    keys = (*keys, "batch_size={0:8,48:16}", "log_every=1", "sample_every=1", "checkpoint_every=1", "keep_checkpoints=9")
+    keys = (
+        *keys,
+        "batch_size={0:8,48:16}",
+        "log_every=1",
+        "sample_every=1",
+        "checkpoint_every=1",
+        "keep_checkpoints=9",
+    )
     assert gan_train(*keys, "steps=9", "hydra.run.dir=whole").code == 0
     for stop in (2, 3, 6, 7):
         assert gan_train(*keys, f"steps={stop}", f"hydra.run.dir=parts{stop}").code == 0
@@ -172,7 +186,9 @@ def test_a_batch_size_that_doubles_half_way_resumes_exactly(gan_train, keys):
     k = 2 if "discriminator.steps=2" in keys else 1
     records = metrics_in(Path("whole/seed-0" if "ensemble=2" in keys else "whole"))
     change = 48 // (8 * k)
-    assert [r["images"] for r in records] == [8 * k * min(s, change) + 16 * k * max(0, s - change) for s in range(1, 10)]
+    assert [r["images"] for r in records] == [
+        8 * k * min(s, change) + 16 * k * max(0, s - change) for s in range(1, 10)
+    ]
 
 
 def test_no_picture_is_skipped_or_repeated_where_the_batch_size_changes():

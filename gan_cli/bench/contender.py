@@ -26,16 +26,19 @@ WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 
 
 def advance(
-    setup: Setup, steps: range, recorder: Eager | None = None, minibatches: Any = None, prior: Any = None
+    setup: Setup, steps: range, executor: Eager | None = None, minibatches: Any = None, prior: Any = None
 ) -> None:
     """Algorithm 1 for these steps, with nobody watching."""
     with own_stream(setup.device):
-        play(setup, steps, (), recorder, minibatches, prior)
+        play(setup, steps, (), executor, minibatches, prior)
     synchronize(setup.device)
 
 
 class Contender:
     """A variant that is ready to run.
+
+    Args:
+        executor: how moves are made, if not as in a run.
 
     Attributes:
         work: FLOPs and bytes of a step.
@@ -44,17 +47,17 @@ class Contender:
         waits: the share of each turn's steps spent on drawing minibatches and latents.
     """
 
-    def __init__(self, variant: Variant, library: Library) -> None:
+    def __init__(self, variant: Variant, library: Library, executor: Eager | None = None) -> None:
         self.name, self.config = variant.name, variant.config
         memory = Memory()
         self.setup = build(variant.config, library)
-        self.recorder = recorder(self.setup)
+        self.executor = executor or recorder(self.setup)
         self._switches = switches()
         self._period = period(self.setup)
         self._at = 1
         for _ in range(WARM_UP):
-            self._step = self._time(1, self.recorder)
-        self._step = min(self._step, self._time(self._period, self.recorder) / self._period)
+            self._step = self._time(1, self.executor)
+        self._step = min(self._step, self._time(self._period, self.executor) / self._period)
         self.memory = memory.peak(self.setup.device)
         plain = eager(variant.config)
         self.work = work(self.setup if plain == variant.config else build(plain, library))
@@ -77,16 +80,20 @@ class Contender:
         for switch, value in self._switches:
             switch(value)
         steps = self._period * max(1, math.ceil(seconds / (self._step * self._period)))
-        took = self._time(steps, self.recorder)
+        took = self._time(steps, self.executor)
         self.peaks.append(self._races.measure())
         self.waits.append(self._wait(max(1, steps // 4)) / (took / steps))
         return steps * self.images / took
 
-    def _time(self, steps: int, recorder: Eager | None = None, minibatches: Any = None, prior: Any = None) -> float:
+    def next(self, steps: int) -> range:
+        """The next so many steps of the training."""
+        self._at += steps
+        return range(self._at - steps, self._at)
+
+    def _time(self, steps: int, executor: Eager | None = None, minibatches: Any = None, prior: Any = None) -> float:
         synchronize(self.setup.device)
         start = time.perf_counter()
-        advance(self.setup, range(self._at, self._at + steps), recorder, minibatches, prior)
-        self._at += steps
+        advance(self.setup, self.next(steps), executor, minibatches, prior)
         return time.perf_counter() - start
 
     def _wait(self, steps: int) -> float:

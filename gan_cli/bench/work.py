@@ -61,8 +61,8 @@ def size(x: Tensor) -> int:
 
 def period(setup: Setup) -> int:
     """Steps after which what counts in the players' moves comes round again."""
-    moves = setup.game.period()
-    return math.lcm(*(moves // math.gcd(moves, player.steps) for player in setup.players))
+    moves = [(player.steps, setup.game.period(player.name)) for player in setup.players]
+    return math.lcm(*(period // math.gcd(period, steps) for steps, period in moves))
 
 
 def work(setup: Setup) -> Work:

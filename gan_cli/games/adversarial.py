@@ -106,9 +106,9 @@ class AdversarialGame(Game):
         due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
         return {**noise, **{f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}}
 
-    def period(self) -> int:
-        """Moves after which the penalties that are due come round again."""
-        return math.lcm(*(penalty.interval for penalty in self.penalties.values()))
+    def period(self, player: str) -> int:
+        """Of D, moves after which the penalties that are due come round again."""
+        return math.lcm(*(penalty.interval for penalty in self.penalties.values())) if player == "discriminator" else 1
 
     def opponents(self, player: str) -> Sequence[nn.Module]:
         """The other network; but G's graph is kept in D's move if G is to be judged on the same samples."""

@@ -70,7 +70,7 @@ class Game(Protocol):
         """The networks that are held still in a player's move: all others."""
         return [network for name, network in self.networks.items() if name != player]
 
-    def period(self) -> int:
+    def period(self, player: str) -> int:
         """Moves of a player after which what counts in them comes round again."""
         return 1
 

@@ -11,7 +11,7 @@ from gan_cli.build import Setup, build
 from gan_cli.capture import Eager, Machine, Recorder
 from gan_cli.command import Command
 from gan_cli.composing import check
-from gan_cli.config import validate
+from gan_cli.config import Config, validate
 from gan_cli.library import Library
 from gan_cli.precision import set_precision
 from gan_cli.state import state_of
@@ -20,19 +20,23 @@ from gan_cli.train import play
 MLP = ("architecture=mlp", "architecture.generator.hidden=[64]", "architecture.discriminator.hidden=[64]")
 
 
-class Bench:
-    """One config built on a device, and its training, a few steps at a time."""
+def config_of(keys: Sequence[str], device: torch.device) -> Config:
+    """What a command with these keys composes to, on a device."""
+    return check(Command.parse([*keys, f"device={device}"]), Library(), validate)
+
+
+class Training:
+    """A config built on a device, and its training, made as it is written or recorded by ``machine``."""
 
     def __init__(self, keys: Sequence[str], device: torch.device, machine: Machine | None) -> None:
-        config = check(Command.parse([*keys, f"device={device}", "capture=false"]), Library(), validate)
-        self.setup: Setup = build(config, Library())
-        self.recorder: Eager = Recorder(machine, strict=True) if machine else Eager()
+        self.setup: Setup = build(config_of((*keys, "capture=false"), device), Library())
+        self.executor: Eager = Recorder(machine, strict=True) if machine else Eager()
         self.step = 0
 
     def run(self, steps: int, *observers: Callable[..., None]) -> None:
         setup = self.setup
         set_precision(setup.precision, setup.device, setup.config.deterministic)  # others may have changed it
-        play(setup, range(self.step + 1, self.step + steps + 1), observers, self.recorder)
+        play(setup, range(self.step + 1, self.step + steps + 1), observers, self.executor)
         self.step += steps
 
     def bits(self) -> dict[str, bytes]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import torch
 
+from gan_cli.bench.gpu_check.training import MLP, Training
 from gan_cli.capture import Machine
 from gan_cli.data.ahead import Ahead, OnDevice, OnHost
-from gan_cli.gpu_check.bench import MLP, Bench
 from gan_cli.precision import refusal
 from gan_cli.state import restore, state_of
 
@@ -34,22 +34,25 @@ CHECKED = {
 }
 
 
-def checks(device: torch.device, machine: Machine | None, games: Sequence[str]) -> dict[str, str]:
-    """What was checked → ``ok``, or what was found instead."""
-    found = {}
-    for name in games:
-        keys = (*SMALL, *CHECKED[name])
-        if "precision=fp16" in keys and refusal("fp16", device):
-            continue
-        for what, test in (("recorded", _recorded), ("resumed", _resumed), ("never waits", _never_waits)):
-            found[f"{what}: {name}"] = _told(test, keys, device, machine)
-    found["pack larger than the GPU"] = _told(_prefetched, (*SMALL, *CHECKED["dcgan, flips, k=2"]), device, machine)
+Check = Callable[[torch.device, "Machine | None"], "str | None"]
+
+
+def checks(games: Sequence[str], device: torch.device) -> dict[str, Check]:
+    """What is to be checked on a device, the most telling first; each returns what it found wrong, or None."""
+    found: dict[str, Check] = {}
+    for what, test in (("recorded", _recorded), ("resumed", _resumed), ("never waits", _never_waits)):
+        for name in games:
+            keys = (*SMALL, *CHECKED[name])
+            if "precision=fp16" not in keys or not refusal("fp16", device):
+                found[f"{what}: {name}"] = partial(test, keys)
+    found["pack larger than the GPU"] = partial(_prefetched, (*SMALL, *CHECKED["dcgan, flips, k=2"]))
     return found
 
 
-def _told(test: Callable[..., str | None], *arguments: Any) -> str:
+def told(check: Check, device: torch.device, machine: Machine | None) -> str:
+    """``ok``, or what a check found instead."""
     try:
-        return test(*arguments) or "ok"
+        return check(device, machine) or "ok"
     except Exception as error:  # one that fails must not keep the others from being tried
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
@@ -60,14 +63,14 @@ def _compared(one: dict[str, bytes], other: dict[str, bytes]) -> str | None:
 
 
 def _recorded(keys: Sequence[str], device: torch.device, machine: Machine | None) -> str | None:
-    eager, recorded = Bench(keys, device, None), Bench(keys, device, machine)
-    for bench in (eager, recorded):
-        bench.run(24)
+    eager, recorded = Training(keys, device, None), Training(keys, device, machine)
+    for one in (eager, recorded):
+        one.run(24)
     return _compared(eager.bits(), recorded.bits())
 
 
 def _resumed(keys: Sequence[str], device: torch.device, machine: Machine | None) -> str | None:
-    whole, parts, rest = (Bench(keys, device, machine) for _ in range(3))
+    whole, parts, rest = (Training(keys, device, machine) for _ in range(3))
     whole.run(24)
     parts.run(13)
     rest.step = restore(rest.setup, state_of(parts.setup, parts.step))
@@ -76,27 +79,27 @@ def _resumed(keys: Sequence[str], device: torch.device, machine: Machine | None)
 
 
 def _never_waits(keys: Sequence[str], device: torch.device, machine: Machine | None) -> str | None:
-    bench = Bench(keys, device, machine)
-    bench.run(12)  # chooses kernels, records
+    one = Training(keys, device, machine)
+    one.run(12)  # chooses kernels, records
     if device.type != "cuda":
-        bench.run(12)
+        one.run(12)
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls the mode a prototype
         torch.cuda.set_sync_debug_mode("error")
         try:
-            bench.run(12)
+            one.run(12)
         finally:
             torch.cuda.set_sync_debug_mode("default")
     return None
 
 
 def _prefetched(keys: Sequence[str], device: torch.device, machine: Machine | None) -> str | None:
-    direct, ahead = Bench(keys, device, machine), Bench(keys, device, machine)
+    direct, ahead = Training(keys, device, machine), Training(keys, device, machine)
     batches = ahead.setup.minibatches
     batches.values = batches.values.cpu()
     kind: type[Ahead] = OnDevice if device.type == "cuda" else OnHost
     batches._ahead, batches._orders = kind(device), {}
-    for bench in (direct, ahead):
-        bench.run(24)
+    for one in (direct, ahead):
+        one.run(24)
     return _compared(direct.bits(), ahead.bits())
