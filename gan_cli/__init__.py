@@ -12,8 +12,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan_cli.loading import load
-    from gan_cli.sampler import Sampler
+    from gan_cli.models.sampler import Sampler
+    from gan_cli.runs.loading import load
 
 __version__ = version("gan-cli")
 __all__ = ["Sampler", "__version__", "load", "losses"]
@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
     if name == "losses":
         return import_module("gan_cli.losses")
     if name == "load":
-        return import_module("gan_cli.loading").load
+        return import_module("gan_cli.runs.loading").load
     if name == "Sampler":
-        return import_module("gan_cli.sampler").Sampler
+        return import_module("gan_cli.models.sampler").Sampler
     raise AttributeError(f"module 'gan_cli' has no attribute '{name}'")

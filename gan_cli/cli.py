@@ -10,25 +10,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli import place, streams, sweep, sweep_plan
-from gan_cli.claiming import claimed
-from gan_cli.command import Command
-from gan_cli.composing import Draft, check, draft, one_line
-from gan_cli.config import Root, validate
+from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
+from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.commands.tool import EVALUATION
+from gan_cli.config.command import Command
+from gan_cli.config.compose import Draft, check, draft, one_line
+from gan_cli.config.library import Library
+from gan_cli.config.options import SCHEMAS
+from gan_cli.config.overrides import Overrides
+from gan_cli.config.quoting import quoted
+from gan_cli.config.schema import Root, validate
+from gan_cli.config.typed import known_keys
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors
-from gan_cli.hydra_job import Plan, discard, hand_over, resuming
-from gan_cli.launchers import check_search, sweeping
-from gan_cli.library import Library
-from gan_cli.observers.interrupts import unwind_at_the_end
-from gan_cli.options import SCHEMAS
-from gan_cli.overrides import Overrides
-from gan_cli.quoting import quoted
-from gan_cli.sampling.keys import SAMPLING
-from gan_cli.tools import EVALUATION
-from gan_cli.typed import known_keys
+from gan_cli.output import streams
+from gan_cli.parallel import place
+from gan_cli.runs.claiming import claimed
+from gan_cli.runs.observers.interrupts import unwind_at_the_end
+from gan_cli.sweeps import plan as sweep_plan
+from gan_cli.sweeps import sweep
+from gan_cli.sweeps.plugins import check_search, sweeping
 
 if TYPE_CHECKING:
-    from gan_cli.config import Config
+    from gan_cli.config.schema import Config
 
 log = logging.getLogger("gan_cli")
 
@@ -37,7 +40,7 @@ def main() -> None:
     """``gan-train``."""
     if (here := place.given()) is None:
         _enter(lambda: _train(sys.argv[1:]))
-    from gan_cli.worker import lead_or_follow
+    from gan_cli.parallel.rank import lead_or_follow
 
     streams.secure()
     sys.exit(lead_or_follow(here, lambda: _exit_code(lambda: _train(sys.argv[1:]))))
@@ -55,14 +58,14 @@ def sample() -> None:
 
 def report() -> None:
     """``gan-report``."""
-    from gan_cli.report.command import main as write_report
+    from gan_cli.commands.report.command import main as write_report
 
     _enter(lambda: write_report(sys.argv[1:]), "gan-report")
 
 
 def bench() -> None:
     """``gan-bench``."""
-    from gan_cli.bench.command import main as measure
+    from gan_cli.commands.bench.command import main as measure
 
     _enter(lambda: measure(sys.argv[1:]), "gan-bench")
 
@@ -118,7 +121,7 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
 def _train(argv: list[str]) -> None:
     command = Command.parse(argv)
     if command.has("--help", "-h"):
-        from gan_cli.help import help_text
+        from gan_cli.commands.help import help_text
 
         return print(help_text(Library(*command.config_dirs), *command.overrides))
     if command.has("--version"):
@@ -126,7 +129,7 @@ def _train(argv: list[str]) -> None:
 
         return print(f"gan-train {__version__}")
     if command.info == "--info":
-        from gan_cli.help import environment
+        from gan_cli.commands.help import environment
 
         return print(environment())
     library = Library(*command.config_dirs)
@@ -134,7 +137,7 @@ def _train(argv: list[str]) -> None:
     if command.trains:
         config, planned = _planned(command, library)
         if config.dry_run:
-            from gan_cli.dry_run import dry_run
+            from gan_cli.runs.dry_run import dry_run
 
             return dry_run(config, library)
         if planned is None:
@@ -219,7 +222,7 @@ def _single(made: Draft) -> Config:
 
 
 def _resumed(made: Draft) -> tuple[Config, Plan]:
-    from gan_cli.resume import prepare
+    from gan_cli.runs.resume import prepare
 
     resumption = prepare(made)
     return resumption.config, resuming(resumption, made.composed.added)

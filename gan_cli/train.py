@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from gan_cli.batch_sizes import BatchSizes
-from gan_cli.build import Setup
-from gan_cli.capture import Eager
+from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.distributed import alone
-from gan_cli.ema import Averages
 from gan_cli.games.game import Game, Statistics, Strengths
-from gan_cli.player import Player
-from gan_cli.priors import Latents
+from gan_cli.models.priors import Latents
 from gan_cli.random import drawn, seed_move
+from gan_cli.training.build import Setup
+from gan_cli.training.capture import Eager
+from gan_cli.training.ema import Averages
+from gan_cli.training.player import Player
 
 Observer = Callable[[int, Sequence[Statistics]], None]
 Descent = Callable[[Player, int], None]

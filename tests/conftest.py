@@ -15,12 +15,12 @@ import torch
 from hydra._internal.hydra import Hydra
 
 from gan_cli import cli
-from gan_cli.build import Setup, build
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import Config, validate
-from gan_cli.library import Library
-from gan_cli.sampling.keys import SAMPLING
+from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.config.command import Command
+from gan_cli.config.compose import check
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config, validate
+from gan_cli.training.build import Setup, build
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
 torch.set_num_threads(1)

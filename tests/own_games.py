@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from gan_cli.config import PlayerOptions
+from gan_cli.config.schema import PlayerOptions
 from gan_cli.games.game import Game
 
 OPTIONS = {

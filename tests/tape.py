@@ -56,7 +56,7 @@ class Recording(TorchDispatchMode):
 
 
 class Tape:
-    """What can record, as ``gan_cli.capture.Recorder`` wants it."""
+    """What can record, as ``gan_cli.training.capture.Recorder`` wants it."""
 
     def __init__(self) -> None:
         self.recordings: list[Recording] = []

@@ -12,8 +12,8 @@ import torch
 from conftest import TINY_MLP, TINY_POINTS
 
 import gan_cli
-from gan_cli.sampling import keys
-from gan_cli.sampling.grammar import Term, numbers, terms
+from gan_cli.commands.sampling import keys
+from gan_cli.commands.sampling.grammar import Term, numbers, terms
 
 MISTAKES = [
     (["seeds=5-2"], ["seeds=5-2: the range 5-2 runs backwards: write 2-5"]),
@@ -144,7 +144,9 @@ def test_numbers_and_sums_are_read_as_they_are_written():
 
 
 def test_a_mistaken_command_is_refused_without_torch():
-    program = "import sys; from gan_cli.sampling.keys import SAMPLING\ntry: SAMPLING.main(['checkpoint=x', 'n=0'])\n"
+    program = (
+        "import sys; from gan_cli.commands.sampling.keys import SAMPLING\ntry: SAMPLING.main(['checkpoint=x', 'n=0'])\n"
+    )
     program += "except ValueError: print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -13,10 +13,10 @@ from conftest import TINY_DCGAN, TINY_MLP, Result, setup_of
 from torch.nn import functional as F
 
 from gan_cli import cli
-from gan_cli.bench import contender, peaks
-from gan_cli.bench.command import main
-from gan_cli.bench.peer import Peer, PeerCommand
-from gan_cli.bench.work import Tally, period, work
+from gan_cli.commands.bench import contender, peaks
+from gan_cli.commands.bench.command import main
+from gan_cli.commands.bench.peer import Peer, PeerCommand
+from gan_cli.commands.bench.work import Tally, period, work
 
 QUICK = ("--repeats", "2", "--seconds", "0.01")
 PEER = """

@@ -10,14 +10,14 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, tensors
 from tape import Tape
 
-from gan_cli import capture
-from gan_cli.build import build
-from gan_cli.capture import Eager, Recorder
+from gan_cli.config.library import Library
 from gan_cli.errors import UserError
-from gan_cli.library import Library
-from gan_cli.scaler import Scaler
-from gan_cli.state import state_of
 from gan_cli.train import play
+from gan_cli.training import capture
+from gan_cli.training.build import build
+from gan_cli.training.capture import Eager, Recorder
+from gan_cli.training.scaler import Scaler
+from gan_cli.training.state import state_of
 
 GAMES = {  # and how many kinds of moves there are
     "mlp, rate falls": (2, *TINY_MLP, "schedule=cosine", "schedule.duration=8", "schedule.warmup=2"),

@@ -14,12 +14,12 @@ from conftest import TINY_MLP, state_in
 from PIL import Image
 
 import gan_cli
+from gan_cli.commands.report.collect import collect
+from gan_cli.commands.report.page import as_html
+from gan_cli.commands.sampling.labels import file_words, labels_of
 from gan_cli.data.sources import CIFAR10, KMNIST, MNIST, STL10, FashionMNIST
 from gan_cli.metrics.classes import Modes
-from gan_cli.report.collect import collect
-from gan_cli.report.page import as_html
-from gan_cli.sampling.labels import file_words, labels_of
-from gan_cli.titles import HEIGHT, titled, titles
+from gan_cli.output.titles import HEIGHT, titled, titles
 
 KEYS = ("dataset=image_folder", "dataset.channels=1", "conditional=true", "steps=1")
 FOLDERS = ("2", "10", "1")

@@ -20,9 +20,9 @@ from conftest import TINY_DCGAN, TINY_POINTS, config_of, run_folder, state_in
 from PIL import Image
 
 import gan_cli
-from gan_cli.library import Library, shipped_conf
-from gan_cli.options import SCHEMAS
-from gan_cli.search.space import parse
+from gan_cli.config.library import Library, shipped_conf
+from gan_cli.config.options import SCHEMAS
+from gan_cli.sweeps.search.space import parse
 
 
 def python(code: str, **options) -> subprocess.CompletedProcess:
@@ -198,7 +198,7 @@ def test_a_dry_run_shows_everything_and_writes_nothing(gan_train):
     ):
         assert text in result.out
     total = sum(int(n.replace(",", "")) for n in re.findall(r"total\s*│\s*│\s*│\s*([\d,]+)", result.out))
-    from gan_cli.build import networks
+    from gan_cli.training.build import networks
 
     config = config_of("dataset=cifar10", "conditional=true")
     made = networks(config, Library(), (3, 32, 32), 10, torch.device("cpu"))
@@ -390,8 +390,8 @@ def test_load_names_what_it_cannot_read():
 
 
 def test_ema_is_the_average_it_says():
-    from gan_cli.batch_sizes import BatchSizes
-    from gan_cli.ema import EMA
+    from gan_cli.config.batch_sizes import BatchSizes
+    from gan_cli.training.ema import EMA
 
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(network.weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gan_cli import cpu
+from gan_cli.training import cpu
 
 
 @pytest.fixture

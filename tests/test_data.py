@@ -17,10 +17,10 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, config_of, run_folder, state_in
 from PIL import Image
 
+from gan_cli.config.library import Library
 from gan_cli.data.images import resized
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
-from gan_cli.library import Library
 
 
 def dataset_of(*overrides: str):

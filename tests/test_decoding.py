@@ -18,13 +18,13 @@ import torch
 from conftest import TINY_MLP, metrics_in, run_folder, state_in, tensors
 from PIL import Image
 
-from gan_cli.build import pick_device
+from gan_cli.commands.tool import EVALUATION
+from gan_cli.config.library import Library
 from gan_cli.data import decoding, formats
 from gan_cli.data.formats import decoded
 from gan_cli.data.samples import Samples
-from gan_cli.extractors.classifier import Classifier
-from gan_cli.library import Library
-from gan_cli.tools import EVALUATION
+from gan_cli.metrics.extractors.classifier import Classifier
+from gan_cli.training.build import pick_device
 
 SIDE = 8
 FOLDER = ("dataset=image_folder", f"dataset.size={SIDE}", "dataset.channels=1")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in
 
-from gan_cli import place
+from gan_cli.parallel import place
 
 SAME_GAME = {
     "mlp": TINY_MLP,

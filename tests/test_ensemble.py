@@ -173,7 +173,7 @@ def test_a_member_that_diverges_does_not_stop_the_others(gan_train):
 
 def test_a_member_is_an_ordinary_run(gan_train, capfd):
     from gan_cli import cli
-    from gan_cli.tools import EVALUATION
+    from gan_cli.commands.tool import EVALUATION
 
     assert gan_train(*GAME, "ensemble=2").code == 0
     (folder,) = (path.parent for path in Path("outputs").glob("*/*/seed-1"))

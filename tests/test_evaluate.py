@@ -14,7 +14,7 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, Result, assert_same_run,
 from PIL import Image
 
 from gan_cli import cli
-from gan_cli.tools import EVALUATION
+from gan_cli.commands.tool import EVALUATION
 
 PIXELS = ("extractor=pixels", "evaluate_count=80", "dataset.limit=100")
 MEASURED = (*TINY_MLP, *PIXELS, "metrics=[frechet,sliced_wasserstein]", "watch=frechet", "evaluate_every=3")
@@ -319,7 +319,7 @@ def test_ctrl_c_says_a_word(trained, gan_eval, monkeypatch):
     def stopped(config, library):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gan_cli.evaluate.run", stopped)
+    monkeypatch.setattr("gan_cli.commands.evaluate.run", stopped)
     result = gan_eval(f"checkpoint={trained(*TINY_POINTS)}")
     assert (result.code, result.err) == (130, "gan-eval: interrupted\n")
 

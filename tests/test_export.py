@@ -13,7 +13,7 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS
 
 import gan_cli
 from gan_cli import cli
-from gan_cli.sampling.keys import SAMPLING
+from gan_cli.commands.sampling.keys import SAMPLING
 
 RUNS = {
     "mlp": TINY_MLP,
@@ -136,12 +136,12 @@ class MoodyMLP(MLP):
 
 
 def test_an_architecture_that_torch_cannot_follow_is_one_line(gan_train, capfd):
-    from gan_cli.library import shipped_conf
+    from gan_cli.config.library import shipped_conf
 
     Path("moody.py").write_text(UNTRACEABLE)
     Path("own/architecture").mkdir(parents=True)
     shipped = (shipped_conf() / "architecture/mlp.yaml").read_text()
-    own = shipped.replace("name: mlp", "name: moody").replace("gan_cli.networks.mlp.MLP", "moody.MoodyMLP")
+    own = shipped.replace("name: mlp", "name: moody").replace("gan_cli.models.mlp.MLP", "moody.MoodyMLP")
     Path("own/architecture/moody.yaml").write_text(own)
     keys = ["architecture=moody", *TINY_MLP[1:]]
     assert gan_train("--config-dir", "own", "steps=1", "hydra.run.dir=run", *keys).code == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.figures.kl_vs_js import best_by_js, jsd, kl, normal
+from gan_cli.runs.figures.kl_vs_js import best_by_js, jsd, kl, normal
 
 
 def test_saturation_measures_what_the_formula_says(gan_train):

@@ -14,14 +14,14 @@ from conftest import TINY_MLP, Result, config_of, state_in
 from PIL import Image
 
 from gan_cli import cli
-from gan_cli.config import completed
+from gan_cli.commands.tool import EVALUATION
+from gan_cli.config.library import Library
+from gan_cli.config.schema import completed
 from gan_cli.data import Samples, finding, listing
 from gan_cli.data.finding import listed
 from gan_cli.data.first_listing import listed as first_listed
 from gan_cli.data.sources import Digits
 from gan_cli.errors import UserError
-from gan_cli.library import Library
-from gan_cli.tools import EVALUATION
 
 FOLDER = ("dataset=image_folder", "dataset.channels=1", "dataset.size=8")
 TRAIN = (*FOLDER, *(key for key in TINY_MLP if "limit" not in key), "steps=2", "sample_every=0", "log_every=0")
@@ -74,7 +74,7 @@ def test_held_out_and_unused_pictures_have_the_labels_of_the_training_ones():
 
 
 def test_held_out_accuracy_is_right_where_the_test_split_lacks_a_class(gan_train, tmp_path):
-    from gan_cli.extractors.classifier import Classifier
+    from gan_cli.metrics.extractors.classifier import Classifier
 
     classes(ant=4, bee=60, cow=60)
     dataset = dataset_of(split="train")

@@ -10,9 +10,9 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, state_in, tensors
 from tape import Tape
 
-from gan_cli.bench.gpu_check import __main__ as command
-from gan_cli.bench.gpu_check.checks import CHECKED, checks, told
-from gan_cli.capture import CUDAGraphs, own_stream
+from gan_cli.commands.bench.gpu_check import __main__ as command
+from gan_cli.commands.bench.gpu_check.checks import CHECKED, checks, told
+from gan_cli.training.capture import CUDAGraphs, own_stream
 
 on_a_gpu = [
     pytest.mark.gpu,
@@ -56,7 +56,7 @@ def test_the_check_of_a_gpu_stops_in_time_and_keeps_what_it_has(capsys, monkeypa
 
 
 def test_the_check_of_a_gpu_finds_what_is_wrong(monkeypatch):
-    from gan_cli import capture
+    from gan_cli.training import capture
 
     monkeypatch.setattr(capture.Recording, "fill", lambda self, rows, labels, strengths: None)
     device = torch.device("cpu")

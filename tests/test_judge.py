@@ -14,17 +14,17 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, Result, metrics_in, setu
 from torch import nn
 
 from gan_cli import cli
+from gan_cli.commands.tool import EVALUATION
+from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples, as_input
-from gan_cli.extractors.classifier import Classifier
-from gan_cli.extractors.pixels import Pixels
-from gan_cli.figures.saturation import Saturation
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.view import View, as_played
-from gan_cli.library import Library
 from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.extractors.classifier import Classifier
+from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
-from gan_cli.observers.progress import summary
-from gan_cli.tools import EVALUATION
+from gan_cli.runs.figures.saturation import Saturation
+from gan_cli.runs.observers.progress import summary
 
 LIBRARY = Library()
 CPU = torch.device("cpu")
@@ -294,7 +294,7 @@ def test_an_f_gan_has_a_probability_only_where_its_critic_is_the_log_of_one(dive
 
 
 def test_a_critic_has_scores_in_the_log_on_the_screen_and_in_the_report(gan_train, gan_eval):
-    from gan_cli.report.collect import collect
+    from gan_cli.commands.report.collect import collect
 
     keys = (*TINY_POINTS, "loss=wasserstein", "steps=3", "log_every=1", "hydra.run.dir=run")
     result = gan_train(*keys)

@@ -14,10 +14,10 @@ import pytest
 import torch
 from conftest import TINY_POINTS, assert_same_run
 
-from gan_cli import workers
-from gan_cli.command import Command
-from gan_cli.composing import compose_hydra
-from gan_cli.library import Library
+from gan_cli.config.command import Command
+from gan_cli.config.compose import compose_hydra
+from gan_cli.config.library import Library
+from gan_cli.sweeps import job_processes as workers
 
 JOB = ("-m", *TINY_POINTS, "steps=600", "log_every=50", "checkpoint_every=0", "sample_every=0", "seed=3")
 

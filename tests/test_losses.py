@@ -13,7 +13,7 @@ import torch
 from test_games import DX, X, each, integral, log_normal, log_p
 
 from gan_cli import losses
-from gan_cli.library import Library
+from gan_cli.config.library import Library
 
 ALL = Library().options("loss")
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
-from gan_cli.extractors.classifier import Classifier
-from gan_cli.extractors.inception import Inception
-from gan_cli.extractors.pixels import Pixels
 from gan_cli.games.view import View
-from gan_cli.library import Library
 from gan_cli.metrics.classes import inception_score, kl
 from gan_cli.metrics.densities import cell_counts, jsd
 from gan_cli.metrics.distances import frechet_distance, mmd2, moments
 from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.extractors.classifier import Classifier
+from gan_cli.metrics.extractors.inception import Inception
+from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
 from gan_cli.metrics.lattice import Lattice
 from gan_cli.metrics.neighbours import closest, radii

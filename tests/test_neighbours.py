@@ -14,12 +14,12 @@ from conftest import Result
 from PIL import Image
 
 from gan_cli import cli
+from gan_cli.commands.sampling.sample import _real
+from gan_cli.commands.tool import EVALUATION
+from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
-from gan_cli.extractors.pixels import Pixels
-from gan_cli.library import Library
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.sampling.run import _real
-from gan_cli.tools import EVALUATION
+from gan_cli.metrics.extractors.pixels import Pixels
 
 distance = pytest.importorskip("scipy.spatial.distance")
 

@@ -9,7 +9,7 @@ import torch
 from conftest import TINY_POINTS, config_of, state_in
 from torch import nn
 
-from gan_cli.library import Library
+from gan_cli.config.library import Library
 
 
 def players(*overrides: str, shape=(1, 32, 32), classes=0):
@@ -82,7 +82,7 @@ def test_mlp_is_the_2014_paper():
 
 
 def test_maxout_is_the_largest_of_its_affine_pieces():
-    from gan_cli.networks.mlp import Maxout
+    from gan_cli.models.mlp import Maxout
 
     unit = Maxout(3, 2, pieces=4)
     x = torch.randn(5, 3)

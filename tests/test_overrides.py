@@ -10,12 +10,12 @@ import yaml
 from conftest import TINY_POINTS, config_of, state_in
 from PIL import Image
 
-from gan_cli.command import Command
-from gan_cli.composing import check
-from gan_cli.config import validate
-from gan_cli.library import Library
-from gan_cli.overrides import Overrides, text_keys
-from gan_cli.quoting import folder_name
+from gan_cli.config.command import Command
+from gan_cli.config.compose import check
+from gan_cli.config.library import Library
+from gan_cli.config.overrides import Overrides, text_keys
+from gan_cli.config.quoting import folder_name
+from gan_cli.config.schema import validate
 
 QUICK = (*TINY_POINTS, "steps=1", "sample_every=0", "log_every=1")
 FOLDER = ("dataset=image_folder", "architecture=mlp", "dataset.size=8", "batch_size=2", "steps=1", "sample_count=4")
@@ -113,7 +113,7 @@ def test_a_config_dir_may_have_any_name_and_there_may_be_two(gan_train):
     for folder, scale in (("it's mine, [1] ü", 2.0), ("other", 3.0)):
         Path(folder, "prior").mkdir(parents=True)
         name = f"p{scale:.0f}"
-        text = f"name: {name}\nclass: gan_cli.priors.Normal\nsize: 2\nscale: {scale}\n"
+        text = f"name: {name}\nclass: gan_cli.models.priors.Normal\nsize: 2\nscale: {scale}\n"
         Path(folder, "prior", f"{name}.yaml").write_text(text)
     both = ("--config-dir", "it's mine, [1] ü", "--config-dir=other")
     assert "scale: 2.0" in gan_train(*both, "prior=p2", "--cfg", "job").out

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli.batch_sizes import BatchSizes
+from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.config.library import Library
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.view import AUGMENTATIONS, View, packed, translated
-from gan_cli.library import Library
-from gan_cli.player import Player
-from gan_cli.schedules import Constant
 from gan_cli.train import train
+from gan_cli.training.player import Player
+from gan_cli.training.schedules import Constant
 
 
 def penalty(name, **options):

@@ -15,7 +15,7 @@ from conftest import TINY_MLP, TINY_POINTS, assert_same_run, metrics_in, setup_o
 from own_games import write_options
 
 import gan_cli
-from gan_cli.batch_sizes import BatchSizes
+from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.train import play, turn
 
 GAMES = {"normal": ("dataset.size=8", "prior.size=64"), "autoencoder": ("dataset.size=8", "prior.size=3")}
@@ -97,8 +97,8 @@ def test_a_player_alone_finds_the_moments_of_the_data(gan_train, own):
 @pytest.mark.parametrize("model", GAMES)
 def test_such_games_are_sampled_evaluated_reported_loaded_and_dry_run(gan_train, gan_sample, own, model, capfd):
     from gan_cli import cli
-    from gan_cli.report.command import main as report
-    from gan_cli.tools import EVALUATION
+    from gan_cli.commands.report.command import main as report
+    from gan_cli.commands.tool import EVALUATION
 
     folder = own(model)[1]
     result = gan_train(*own(model), "dry_run=true")

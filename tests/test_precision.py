@@ -9,7 +9,7 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, state_in, tensors
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_cli import precision
+from gan_cli.training import precision
 
 
 class Multiplications(TorchDispatchMode):

@@ -94,7 +94,7 @@ def test_divergence_stops_with_exit_code_3_and_keeps_the_last_good_checkpoint(ga
 
 
 def test_a_full_disk_stops_the_run_and_keeps_the_last_good_checkpoint(gan_train, monkeypatch):
-    from gan_cli import checkpoint
+    from gan_cli.runs import checkpoint
 
     real_save, saves = torch.save, []
 

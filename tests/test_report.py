@@ -17,10 +17,10 @@ from conftest import TINY_POINTS, Result, metrics_in
 from PIL import Image
 
 from gan_cli import cli
-from gan_cli.report.collect import Run
-from gan_cli.report.command import main
-from gan_cli.report.page import as_html, chosen, curves
-from gan_cli.run_folder import RunFolder
+from gan_cli.commands.report.collect import Run
+from gan_cli.commands.report.command import main
+from gan_cli.commands.report.page import as_html, chosen, curves
+from gan_cli.runs.folder import RunFolder
 
 
 def content_of(page: str) -> dict:

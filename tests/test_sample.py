@@ -15,12 +15,12 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS
 from PIL import Image, ImageSequence
 
 import gan_cli
+from gan_cli.commands.sampling import keys
+from gan_cli.commands.sampling.grammar import terms
+from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.metrics.evaluation import draw
-from gan_cli.pictures import DATA, PAPER, SAMPLES, as_bytes, grid, pairs
+from gan_cli.output.pictures import DATA, PAPER, SAMPLES, as_bytes, grid, pairs
 from gan_cli.random import stream
-from gan_cli.sampling import keys
-from gan_cli.sampling.grammar import terms
-from gan_cli.sampling.ways import legs, loop, summed
 
 WIDE_DCGAN = (*TINY_DCGAN, "architecture.width=32", "dataset.size=16", "prior.size=64")  # rounds like a real one
 

@@ -16,8 +16,8 @@ import pytest
 from conftest import TINY_POINTS
 
 from gan_cli.errors import UserError
-from gan_cli.search.pruning import Pruner
-from gan_cli.search.space import parse
+from gan_cli.runs.observers.pruning import Pruner
+from gan_cli.sweeps.search.space import parse
 
 WATCHED = (
     "steps=20",
@@ -208,7 +208,7 @@ def test_a_bad_search_is_refused_in_a_line_before_anything_is_made(gan_train, ke
 def test_a_missing_package_is_named_with_the_command_that_installs_it(gan_train, monkeypatch):
     import gan_cli.launchers
 
-    monkeypatch.setattr(gan_cli.launchers, "find_spec", lambda module: None)
+    monkeypatch.setattr(gan_cli.sweeps.plugins, "find_spec", lambda module: None)
     for keys in (["hydra/launcher=joblib"], ["hydra/launcher=slurm"], ["hydra/sweeper=optuna"]):
         result = gan_train("-m", *TINY_POINTS, "seed=0,1", *keys)
         assert (result.code, len(result.errors)) == (2, 1)
@@ -217,7 +217,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(gan_train,
 
 
 def test_optuna_is_imported_by_nothing_but_its_sweeper():
-    seen = "import sys, gan_cli.cli, gan_cli.run, gan_cli.search.sweeper; print('optuna' in sys.modules)"
+    seen = "import sys, gan_cli.cli, gan_cli.runs.run, gan_cli.sweeps.search.sweeper; print('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True).stdout == "False\n"
 
 

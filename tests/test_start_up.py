@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import TINY_MLP, tensors
 
-from gan_cli.optimizers import light
+from gan_cli.training.optimizers import light
 
 PROGRAM = """
 import sys

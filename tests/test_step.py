@@ -8,10 +8,10 @@ import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of
 
-from gan_cli import capture
-from gan_cli.bench.contender import advance
+from gan_cli.commands.bench.contender import advance
 from gan_cli.errors import UserError
 from gan_cli.random import seed_move
+from gan_cli.training import capture
 
 STEPS = 20
 

@@ -17,8 +17,8 @@ import pytest
 from conftest import TINY_MLP, state_in
 
 import gan_cli
-from gan_cli import screen
-from gan_cli.streams import Sink
+from gan_cli.output import screen
+from gan_cli.output.streams import Sink
 
 ENTRIES = {"train": "main", "eval": "evaluate", "sample": "sample", "report": "report", "bench": "bench"}
 

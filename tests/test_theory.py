@@ -10,8 +10,8 @@ import torch
 from conftest import state_in
 
 import gan_cli
-from gan_cli.build import networks
-from gan_cli.library import Library
+from gan_cli.config.library import Library
+from gan_cli.training.build import networks
 
 QUIET = ("log_every=0", "sample_every=0", "checkpoint_every=0")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gan_cli.config.paths import expanded
 from gan_cli.data.decoding import Decoding, PictureSource, extents_of
 from gan_cli.data.formats import Unranged, decoder
 from gan_cli.data.pack import Contents, Pack, Unreadable
 from gan_cli.errors import UserError
-from gan_cli.paths import expanded
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from gan_cli.config.paths import expanded
 from gan_cli.data import archive, first_listing
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
 from gan_cli.data.decoding import PictureSource
@@ -24,7 +25,6 @@ from gan_cli.data.images import ImageDataset
 from gan_cli.data.listing import File, Listing, printable, readable
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.paths import expanded
 
 log = logging.getLogger(__name__)
 

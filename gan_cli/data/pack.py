@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gan_cli.data.samples import digest_of
-from gan_cli.replacing import replacing
+from gan_cli.output.replacing import replacing
 
 log = logging.getLogger(__name__)
 

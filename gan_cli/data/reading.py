@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
-from gan_cli.asking import asked, is_own, kind, method
+from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 

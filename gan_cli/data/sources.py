@@ -15,12 +15,12 @@ from urllib.error import URLError
 
 import numpy as np
 
+from gan_cli.config.paths import expanded
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.paths import expanded
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from gan_cli.run import Run
-from gan_cli.status import status_of
+from gan_cli.runs.run import Run
+from gan_cli.runs.status import status_of
 
 
 class Member(Run):

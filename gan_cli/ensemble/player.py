@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli.build import Setup
-from gan_cli.capture import Eager, Gradient
+from gan_cli.config.library import Library
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.ensemble.moves import Move
 from gan_cli.ensemble.stack import Stack
 from gan_cli.games.game import Game, Moment, Statistics
-from gan_cli.library import Library
-from gan_cli.player import Player
+from gan_cli.training.build import Setup
+from gan_cli.training.capture import Eager, Gradient
+from gan_cli.training.player import Player
 
 
 class StackedMinibatches(Minibatches):

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
-from gan_cli.build import Setup
-from gan_cli.ema import EMA
+from gan_cli.config.library import Library
 from gan_cli.ensemble.player import StackedMinibatches, StackedPlayer, Together
 from gan_cli.ensemble.stack import Stack
-from gan_cli.library import Library
 from gan_cli.train import Observer, train
+from gan_cli.training.build import Setup
+from gan_cli.training.ema import EMA
 
 
 class Ensemble:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from gan_cli.asking import method
+from gan_cli.config.asking import method
 from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, widened
 from gan_cli.games.parts import Parts

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from gan_cli.asking import asked, kind
-from gan_cli.config import Config
+from gan_cli.config.asking import asked, kind
+from gan_cli.config.library import Library
+from gan_cli.config.options import SEVERAL
+from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
-from gan_cli.library import Library
-from gan_cli.options import SEVERAL
 from gan_cli.random import seed_all
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrizations import _SpectralNorm
 
-from gan_cli.config import Config
+from gan_cli.config.schema import Config
 from gan_cli.random import normal_like, uniform_for
 
 # DiffAugment (Zhao et al. 2020, section 3.2): the strengths of the paper

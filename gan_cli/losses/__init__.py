@@ -15,6 +15,6 @@ def build(name: str, **options: Any) -> Any:
     Raises:
         UserError: (a ValueError) for an unknown name or a bad option.
     """
-    from gan_cli.library import Library
+    from gan_cli.config.library import Library
 
     return Library().build_by_name("loss", name, **options)

@@ -10,16 +10,16 @@ from typing import Any, SupportsFloat
 import numpy as np
 from torch import Tensor
 
-from gan_cli import screen
-from gan_cli.asking import asked, is_own, kind, method
-from gan_cli.config import Config
+from gan_cli.config.asking import asked, is_own, kind, method
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config
 from gan_cli.data.samples import Samples
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
-from gan_cli.library import Library
 from gan_cli.metrics.evidence import Evidence, Unseen
-from gan_cli.pictures import as_bytes
-from gan_cli.sampler import Sampler
+from gan_cli.models.sampler import Sampler
+from gan_cli.output import screen
+from gan_cli.output.pictures import as_bytes
 
 
 def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[dict[str, Any], bool]:

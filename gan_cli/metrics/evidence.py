@@ -15,7 +15,7 @@ import torch
 
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.extractors.pixels import Pixels
+from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
 from gan_cli.random import key
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gan_cli.data.samples import Samples, as_input
-from gan_cli.extractors.classifier import network, unseen_shape
 from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.extractors.classifier import network, unseen_shape
 from gan_cli.metrics.metric import Better, Metric, needs_samples
 from gan_cli.random import key
 

@@ -121,7 +121,7 @@ class Memorisation(Metric):
         self, evidence: Evidence, drawn: np.ndarray, distance: np.ndarray, nearest: np.ndarray, path: Path
     ) -> None:
         from gan_cli.data.samples import as_input
-        from gan_cli.pictures import pairs, save_png
+        from gan_cli.output.pictures import pairs, save_png
 
         order = np.argsort(distance)[: self.pairs]
         samples, data = drawn[order], evidence.training.values[nearest[order]]

@@ -1,0 +1,107 @@
+"""``gan-bench [GROUP=OPTION …] [key=value …]``: the keys of gan-train, and a few flags of its own. Torch-free."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from gan_cli.commands.bench.peer import PeerCommand
+from gan_cli.commands.bench.variants import variants
+from gan_cli.config.command import Command
+from gan_cli.config.library import Library
+from gan_cli.config.paths import expanded
+from gan_cli.errors import UserError
+
+EXAMPLES = """\
+takes every key, group and preset of gan-train, and times the step that gan-train would take
+
+examples:
+  gan-bench                                                       the default game on this machine
+  gan-bench architecture.width=64 dataset.size=64 batch_size=128
+  gan-bench --compare precision=fp32,bf16 --compare compile=false,true
+  gan-bench experiment=wgan_gp dataset=mnist --repeats 9 --seconds 5 --out bench.json
+  gan-bench batch_size=128 dataset.size=64 dataset.channels=3 architecture.width=64 \\
+    --peer 'examples/dcgan/main.py --dataset fake --batchSize 128 --workers 0'
+
+OMP_NUM_THREADS sets the threads of both.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message.removeprefix('argument ')}: gan-bench --help")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Measures, prints the table and writes the JSON file.
+
+    Raises:
+        UserError: with one line for every mistake.
+    """
+    options, rest = _parser().parse_known_args(argv)
+    if options.version:
+        from gan_cli import __version__
+
+        return print(f"gan-bench {__version__}")
+    command = Command.parse(rest)
+    library = Library(*command.config_dirs)
+    chosen = variants(command, options.compare, library)
+    peer = PeerCommand.parse(options.peer) if options.peer else None
+    out = _writable(options.out) if options.out else None
+
+    from gan_cli.commands.bench.turns import run
+
+    return run(chosen, library, peer, repeats=options.repeats, seconds=options.seconds, out=out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "gan-bench",
+        usage="gan-bench [GROUP=OPTION …] [key=value …] [--config-dir D] [flags]",
+        description="Images per second of the training step, and the share of the machine's measured peak.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--compare",
+        action="append",
+        default=[],
+        metavar="KEY=A,B",
+        help="times each value in turn: A B A B; again for more",
+    )
+    parser.add_argument("--peer", metavar="'SCRIPT ARGUMENTS'", help="another program's training script, timed in turn")
+    parser.add_argument("--repeats", type=_at_least_two, default=7, help="turns of each (7)")
+    parser.add_argument("--seconds", type=_positive, default=3.0, help="length of a turn (3)")
+    parser.add_argument("--out", help="JSON file with every number, the machine and the config")
+    parser.add_argument("--version", action="store_true", help="this program's version")
+    return parser
+
+
+def _at_least_two(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number, at least 2: a spread needs them")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: must be a number of seconds greater than 0")
+    return seconds
+
+
+def _writable(text: str) -> Path:
+    path = expanded(text, "--out ")
+    if path.is_dir():
+        raise UserError(f"--out {path}: is a folder: give a file in it, such as {path / 'bench.json'}")
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"--out {path}: cannot be written into {folder}: give another file")
+    return path

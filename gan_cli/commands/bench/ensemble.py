@@ -1,0 +1,73 @@
+"""How much faster many seeds are together than one after another.
+
+    python -m gan_cli.bench.ensemble experiment=ring ensemble=32
+
+Both kinds of training take turns, a few steps each, so that what else the machine does falls on both; with one thread
+the processor's time is taken, which others do not add to. Printed are milliseconds for each seed and step, together
+and alone (medians over the turns), and their ratio.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from gan_cli.commands.bench.contender import advance
+from gan_cli.commands.bench.peaks import synchronize
+from gan_cli.config.command import Command
+from gan_cli.config.compose import check
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config, validate
+from gan_cli.ensemble.train import Ensemble
+from gan_cli.runs.ensemble_folder import alone as by_itself
+from gan_cli.training.build import build
+
+
+def together_and_alone(config: Config, library: Library, turns: int = 9, steps: int = 12) -> tuple[float, float]:
+    """Milliseconds for each seed and step: of the ensemble, and of a run of its first seed alone.
+
+    Args:
+        turns: of each, one after the other.
+        steps: in each turn.
+    """
+    alone = build(by_itself(config, config.seed), library)
+    seeds = range(config.seed, config.seed + config.ensemble)
+    members = [build(by_itself(config, seed), library, like=alone) for seed in seeds]
+    ensemble = Ensemble(members, library, compile=config.compile)
+
+    def train_alone(steps: range) -> None:
+        advance(alone, steps)
+
+    def train_together(steps: range) -> None:
+        ensemble.train(steps, ())
+
+    on_one_thread = alone.device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if on_one_thread else time.perf_counter
+    taken: dict[Callable[[range], None], list[float]] = {train_together: [], train_alone: []}
+    for turn in range(-1, turns):  # the first warms up
+        for way, seconds in taken.items():
+            began = clock()
+            way(range(1 + (turn + 1) * steps, 1 + (turn + 2) * steps))
+            synchronize(alone.device)
+            if turn >= 0:
+                seconds.append(clock() - began)
+    together, one = (1000 * median(seconds) / steps for seconds in taken.values())
+    return together / config.ensemble, one
+
+
+def main(argv: list[str]) -> None:
+    library = Library()
+    config = check(Command.parse(argv), library, validate)
+    together, alone = together_and_alone(config, library)
+    print(
+        f"{' '.join(argv)}  ({torch.get_num_threads()} threads): "
+        f"{together:.3f} ms together, {alone:.3f} ms alone: ×{alone / together:.1f}"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

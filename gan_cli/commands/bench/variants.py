@@ -1,0 +1,74 @@
+"""What gan-bench is to time: every combination of the compared values. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from gan_cli.config.command import Command
+from gan_cli.config.compose import check
+from gan_cli.config.library import Library
+from gan_cli.config.mistakes import shown
+from gan_cli.config.overrides import Overrides
+from gan_cli.config.schema import Config, validate
+from gan_cli.errors import UserError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One config to be timed, and what sets it apart from the others."""
+
+    name: str
+    config: Config
+
+
+def variants(command: Command, compared: Sequence[str], library: Library) -> list[Variant]:
+    """Every combination of the compared values, each a config that gan-train would take.
+
+    Raises:
+        UserError: with one line for every mistake.
+    """
+    problems = [f"{flag}: is for gan-train: leave it out" for flag in command.flags if _foreign(flag, command)]
+    sweep = Command(["--multirun"], list(compared), command.config_dirs)
+    axes = list(sweep.parsed(library))
+    problems += [f"--compare {problem}" for problem in sweep.parsed(library).problems]
+    problems += [
+        f"--compare {axis.texts[0]}: compares one value with nothing: --compare {axis.texts[0]},…"
+        for axis in axes
+        if len(axis.values) == 1
+    ]
+    typed = command.parsed(library)
+    problems += [f"{both.typed}: is compared too: leave one out" for axis in axes if (both := typed.find(axis.key))]
+    if problems:
+        raise UserError(*problems)
+    made = []
+    for point in product(*(zip(axis.texts, axis.values, strict=True) for axis in axes)):
+        one = Command([], [*command.overrides, *(text for text, _ in point)], command.config_dirs)
+        name = " ".join(f"{axis.key}={shown(value)}" for axis, (_, value) in zip(axes, point, strict=True))
+        try:
+            config = check(one, library, validate)
+        except UserError as error:
+            problems += error.problems
+            continue
+        made.append(Variant(name or "gan-train", config))
+        problems += _idle(config, one.parsed(library))
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    return made
+
+
+def _foreign(flag: str, command: Command) -> bool:
+    return flag not in ("--config-dir", *command.config_dirs)
+
+
+def _idle(config: Config, overrides: Overrides) -> list[str]:
+    """Keys that would have no effect here."""
+    idle = ["resume"] if config.resume else []
+    idle += ["dry_run"] if config.dry_run else []
+    several = [f"devices={config.devices}: gan-bench times one process: leave it out"] if config.devices > 1 else []
+    return several + [
+        f"{override.typed}: has no effect on the speed of a step: leave it out"
+        for override in overrides.every
+        if override.key in (*idle, "sweep") or override.of_hydra
+    ]

@@ -1,0 +1,221 @@
+"""``gan-eval``: metrics of a checkpoint, or of two folders of pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from rich.table import Table
+
+from gan_cli import __version__
+from gan_cli.commands.tool import DataPlace, Evaluation
+from gan_cli.config.library import Library
+from gan_cli.config.paths import expanded, named, says_folder
+from gan_cli.config.schema import from_saved
+from gan_cli.data.folder import ImageFolder
+from gan_cli.data.identity import trained_on
+from gan_cli.errors import UserError
+from gan_cli.metrics.evaluation import draw, judged, provenance, seeds_of, some
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.extractors.asked import extractor_of
+from gan_cli.metrics.judge import Judge
+from gan_cli.models.sampler import Sampler
+from gan_cli.output import screen
+from gan_cli.output.replacing import replacing
+from gan_cli.runs import checkpoint
+from gan_cli.training.build import game_of, pick_device
+from gan_cli.training.fitting import check_trained
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Evaluation, library: Library) -> None:
+    """Prints the table and writes the JSON file.
+
+    Raises:
+        UserError: if the data, the checkpoint or a metric that was asked for cannot be had.
+    """
+    logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
+    if config.out:
+        _writable(expanded(config.out, "out="))
+    choices = config.metrics or {name: library.choice("metrics", name) for name in library.options("metrics")}
+    evidence, facts, default = (_of_checkpoint if config.checkpoint else _of_folders)(config, library)
+    options = {name: choice.keywords() for name, choice in choices.items()}
+    path = _path(config, default, options)
+    _writable(path)
+    evidence.picture = lambda name: path.with_name(f"{path.stem}-{name}.png")
+    metrics = {name: library.build("metrics", choice) for name, choice in choices.items()}
+    values, left_out = judged(evidence, metrics, chosen=bool(config.metrics))
+    facts |= provenance(evidence, config.extractor.name)
+    if evidence.judge is not None and "D_accuracy/generated" in values:
+        facts["discriminator"] = evidence.judge.described(evidence.training.shape)
+        if facts["ema"]:
+            facts["discriminator"]["opponent"] = "G's moving average, which D has not met: ema=false has the one it met"
+    facts["options"] = {name: options[name] for name in metrics if name not in left_out}
+    facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    _write({"metrics": values, "left_out": left_out, **facts}, path)  # before anything is shown
+    _print(values, left_out, facts)
+    log.info("written: %s", path)
+
+
+def _path(config: Evaluation, default: Path, options: dict[str, Any]) -> Path:
+    """Where the JSON goes: another file for another question."""
+    out = expanded(config.out, "out=") if config.out else default.parent
+    if config.out and not says_folder(config.out):
+        return out
+    asked = [
+        options,
+        config.model_dump(exclude={"metrics", "out", "device", "batch_size"}),
+        config.extractor.keywords(),
+    ]
+    digest = hashlib.blake2b(json.dumps(asked, default=str).encode(), digest_size=3).hexdigest()
+    return out / f"{default.stem}-{digest}.json"
+
+
+def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
+    """What the checkpoint was trained on, its samples and its discriminator; provenance; where the JSON goes."""
+    folder, path, state = checkpoint.find(str(config.checkpoint), "checkpoint")
+    trained, device = from_saved(state["config"], library), pick_device(config.device)
+    dataset = library.build("dataset", _placed(trained.dataset, config.dataset))
+    training = trained_on(dataset, trained.dataset.name, state["data"])
+    shape, classes = training.shape, state["classes"]
+    game = game_of(trained, library, shape, classes, device)
+    averaged = config.ema and bool(state["ema"])
+    try:
+        for name, network in game.networks.items():
+            mean = averaged and name == game.sampler
+            network.load_state_dict(state["ema"] if mean else state["networks"][name])
+    except RuntimeError as error:
+        raise UserError(f"checkpoint={path}: its weights do not fit: {str(error).splitlines()[0]}") from error
+    prior = library.build("prior", trained.prior)
+    sampler = Sampler(game.networks[game.sampler], prior, trained, classes, device, training.names)
+    check_trained(sampler, shape, game)
+    evidence = Evidence(
+        training=training,
+        real=training,
+        source=extractor_of(library, config.extractor),
+        dataset=dataset,
+        judge=Judge.of(trained, game, device, state["step"]),
+        seed=config.seed,
+        device=device,
+    )
+    if config.split == "test":
+        if evidence.held_out is None:
+            raise UserError(f"split=test: dataset={trained.dataset.name} has no test split here: use split=train")
+        evidence.real = evidence.held_out
+    evidence.real = some(evidence.real, config.count, config.seed)
+    evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
+    seeds = seeds_of(config.count, config.seed)
+    facts = {
+        "checkpoint": str(path),
+        "checkpoint_hash": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "step": state["step"],
+        "ema": averaged,
+        "sample_seeds": f"{seeds[0]}-{seeds[-1]}",
+        "dataset": trained.dataset.model_dump(),
+        "split": config.split,
+    }
+    return evidence, facts, folder / f"evaluation-{path.stem}.json"
+
+
+def _placed(dataset: Any, place: DataPlace) -> Any:
+    """The dataset's options with the place the data lies at now."""
+    typed = {key: value for key, value in place.model_dump().items() if value is not None}
+    for key in typed:
+        if not hasattr(dataset, key):
+            raise UserError(f"dataset.{key}={typed[key]}: dataset={dataset.name} has no such key: leave it out")
+    return dataset.model_copy(update=typed)
+
+
+def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
+    """Two folders or zips of pictures, brought to one size."""
+    sets, listed = [], {}
+    for key in ("real", "samples"):
+        options = {"path": getattr(config, key), "size": config.size, "channels": config.channels, "split": "all"}
+        options |= {"range": config.range, "allow_missing": config.allow_missing}
+        try:
+            listed[key] = library.build_by_name("dataset", "image_folder", **options)
+            sets.append(listed[key].load())
+        except UserError as error:
+            raise UserError(*(_of_folder(line, key) for line in error.problems)) from error
+    _require_apart(config, listed["real"], listed["samples"])
+    evidence = Evidence(
+        training=sets[0],
+        real=some(sets[0], config.count, config.seed),
+        source=extractor_of(library, config.extractor),
+        fake=some(sets[1], config.count, config.seed + 1),
+        seed=config.seed,
+        device=pick_device(config.device),
+    )
+    facts: dict[str, Any] = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
+    if config.range:
+        facts["range"] = config.range
+    facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
+    folder = named(expanded(str(config.samples), "samples="))
+    return evidence, facts, folder.with_name(f"{folder.name.lstrip('.') or 'pictures'}-evaluation.json")
+
+
+def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) -> None:
+    """Raises a UserError if one folder lies in the other and its pictures are pictures of both."""
+    for inner, one, outer, other in (("samples", samples, "real", real), ("real", real, "samples", samples)):
+        place, around = one.source.resolve(), other.source.resolve()
+        if around in place.parents and any((around / file.name).is_relative_to(place) for file in other.chosen):
+            raise UserError(
+                f"{inner}={getattr(config, inner)}: lies in {outer}={getattr(config, outer)}, which would hold its "
+                "pictures too: move one out"
+            )
+
+
+def _of_folder(line: str, key: str) -> str:
+    """What is wrong with a folder, in the keys of ``gan-eval``."""
+    return line.replace("dataset.path", key).replace("dataset.", "")
+
+
+def _writable(path: Path) -> None:
+    """Refuses a place where nothing can be written, before anything is measured; makes nothing."""
+    nearest = path.absolute() if path.is_dir() else next(place for place in path.absolute().parents if place.exists())
+    try:
+        with TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"out={path}: cannot be written ({error.strerror}): choose another file")
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as aside:
+            aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dict[str, Any]) -> None:
+    console = screen.console(stderr=False)
+    asked = facts.get("discriminator", {}).get("asked", "").partition(",")[0]
+    table = Table("metric", "value", "", box=None)
+    for name, value in values.items():
+        note = asked if name.startswith("D_") or name == "jsd_bound" else ""
+        table.add_row(name, "not finite" if value is None else f"{value:.6g}", note)
+    console.print(table)
+    for reason in dict.fromkeys(left_out.values()):
+        names = ", ".join(name for name, why in left_out.items() if why == reason)
+        console.print(f"left out: {names}: {reason}", markup=False, highlight=False)
+    told = ", ".join(f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset")))
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in facts.items():
+        pairs += _flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(prefix + key, value)]
+    return pairs

@@ -1,0 +1,95 @@
+"""What ``--help`` and ``--info`` print."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
+
+from gan_cli.config.library import Library, shipped_conf
+from gan_cli.config.mistakes import suggestion
+from gan_cli.errors import UserError
+
+HELP = """\
+gan-train: train generative adversarial networks
+
+  gan-train                                   a DCGAN on the digits that ship with it
+  gan-train steps=10000 batch_size=128        any key can be set
+  gan-train loss=minimax dataset=mnist        any group can be chosen
+  gan-train dataset=image_folder dataset.path=~/pictures    a folder or zip; its folders are the classes: --help dataset
+  gan-train dataset=ring architecture=mlp     points in the plane instead of pictures
+  gan-train discriminator.steps=5 discriminator.lr=4e-4
+  gan-train resume=latest steps=20000         go on where a run stopped
+  gan-train -m loss=minimax,non_saturating seed=0,1,2
+  gan-train -m sweep=loss_comparison
+  gan-train metrics=frechet watch=frechet     measure while training, keep the best checkpoint
+  gan-train dry_run=true                      check everything, show networks and sizes, write nothing
+
+Beside it: gan-eval checkpoint=latest, gan-sample checkpoint=latest, gan-report outputs, gan-bench; each has its --help.
+
+Options
+{groups}
+Keys, with their values and what they trade:  gan-train --cfg job, and the comments in {conf}
+
+Flags
+  -m, --multirun        one run for each combination of values
+  -cd, --config-dir D   add your own options: D/GROUP/NAME.yaml
+  --cfg job             print the composed config and stop (--resolve: with references resolved)
+  --info                versions, devices, folders
+  --version, --help     this program's version; this text
+  --help loss           what each option of a group is for (also: penalty, dataset, experiment, …)
+  -sc install=bash      shell completion: eval "$(gan-train -sc install=bash)" (also zsh, fish)
+"""
+
+
+def help_text(library: Library, *groups: str) -> str:
+    """The overview, or what the options of some groups are for.
+
+    Raises:
+        UserError: if there is no such group.
+    """
+    if groups:
+        return "\n\n".join(_about(library, group) for group in groups)
+    width = max(map(len, library.groups()))
+    lines = [f"  {group:<{width}}  {', '.join(library.options(group))}" for group in library.groups()]
+    return HELP.format(groups="".join(f"{line}\n" for line in _wrapped(lines, width)), conf=shipped_conf()).rstrip()
+
+
+def _about(library: Library, group: str) -> str:
+    """Each option of a group with the comment that opens its YAML file."""
+    if group not in library.groups():
+        raise UserError(f"--help {group}: no such group{suggestion(group, library.groups())}")
+    parts = []
+    for name in library.options(group):
+        lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
+        opening = list(takewhile(lambda line: line.startswith("#"), lines))
+        words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
+        parts.append("\n".join([f"{group}={name}", *(f"    {line}" for line in words)]))
+    return "\n\n".join(parts)
+
+
+def _wrapped(lines: list[str], width: int) -> list[str]:
+    import textwrap
+
+    return [textwrap.fill(line, 110, subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines]
+
+
+def environment() -> str:
+    """Versions, devices and folders; imports torch."""
+    import torch
+
+    lines = [f"gan-train    {version('gan-cli')}", f"python       {platform.python_version()} on {platform.platform()}"]
+    for package in ("torch", "torchvision", "hydra-core", "omegaconf", "pydantic", "numpy"):
+        try:
+            lines.append(f"{package:<12} {version(package)}")
+        except PackageNotFoundError:
+            lines.append(f"{package:<12} missing")
+    lines.append(f"cpu          {os.cpu_count()} cores, {torch.get_num_threads()} threads used")
+    for i in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(i)
+        lines.append(f"cuda:{i}       {facts.name}, {facts.total_memory / 2**30:.0f} GiB")
+    if not torch.cuda.is_available():
+        lines.append("cuda         none")
+    lines.append(f"conf         {shipped_conf()}")
+    return "\n".join(lines)

@@ -1,0 +1,132 @@
+"""How Hydra is called, and the job that it calls for each run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.config.command import Command
+from gan_cli.config.compose import plain
+from gan_cli.config.library import Library, shipped_conf
+from gan_cli.config.overrides import key_of
+from gan_cli.config.quoting import folder_name, quoted
+from gan_cli.config.schema import validate
+from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.parallel import launch, place
+from gan_cli.runs.names import RESUMPTION
+from gan_cli.sweeps import job_processes as workers
+from gan_cli.sweeps import sweep
+from gan_cli.sweeps.search import register
+
+if TYPE_CHECKING:
+    from gan_cli.runs.resume import Resumption
+
+log = logging.getLogger("gan_cli")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How Hydra is called.
+
+    Args:
+        extra: overrides that nobody typed.
+        resumption: a checkpoint to go on from.
+        claimed: a folder made for the run.
+        folder: of a sweep.
+        unusable: values of a sweep that are left out, and why.
+        added: typed keys that not every option has.
+        in_processes: whether a sweep's runs have processes of their own.
+    """
+
+    extra: Sequence[str] = ()
+    resumption: Resumption | None = None
+    claimed: Path | None = None
+    folder: Path | None = None
+    unusable: Sequence[tuple[str, str]] = ()
+    added: Collection[str] = ()
+    in_processes: bool = False
+
+
+def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
+    """Hydra writes into the folder that there is, and the config beside those of earlier times."""
+    extra = [
+        f"hydra.run.dir={quoted(str(resumption.folder))}",
+        f"hydra.output_subdir=.hydra/{RESUMPTION.format(resumption.number)}",
+    ]
+    return Plan(extra, resumption, added=added)
+
+
+def hand_over(command: Command, library: Library, plan: Plan) -> None:
+    """Hands over to Hydra, which makes the folder, sets up logging and calls the job, once or for each of a sweep."""
+    import hydra
+    from omegaconf import OmegaConf
+
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+    resumption = plan.resumption
+    faults: list[Exception] = []
+    main = os.getpid()
+
+    def job(cfg: Any) -> float | None:
+        from hydra.core.hydra_config import HydraConfig
+
+        hydra_config = HydraConfig.get()
+        path = _relative(Path(hydra_config.runtime.output_dir))
+        elsewhere = os.getpid() != main
+        typed = [key_of(text) for text in hydra_config.overrides.task]
+        if elsewhere and not workers.begin(path.name, str(cfg.device)):
+            return None
+        try:
+            config = resumption.config if resumption else validate(plain(cfg, typed), library)
+            if command.multirun:
+                return sweep.run_one(config, library, path, hydra_config.sweeper)
+            return launch.run(config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0)
+        except Interrupted as error:
+            if elsewhere:  # status.json tells the process that launched the sweep
+                workers.stop(error)
+                return None
+            raise SystemExit(error.exit_code) from None  # ends a sweep too
+        except Exception as error:  # kept for after the sweep: one bad run does not stop the others
+            faults.append(error)
+            if command.multirun:
+                sweep.note(path, error)
+            elif isinstance(error, UserError) and resumption is None:
+                discard(path)
+            if not isinstance(error, UserError | Diverged):
+                log.exception("unexpected fault")
+        return None
+
+    if command.multirun:
+        register()
+    sys.argv = command.for_hydra(library, plan.added, plan.extra)
+    with workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext():
+        hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
+    if plan.folder:
+        print(sweep.table(plan.folder, plan.unusable), file=sys.stderr)
+        if plan.unusable:
+            raise UserError(*(reason for _, reason in plan.unusable))
+        if not faults and (code := sweep.exit_code(plan.folder)):  # of runs in other processes
+            raise SystemExit(code)
+    if faults:
+        raise faults[0]
+
+
+def discard(path: Path) -> None:
+    """Nothing was trained: a command that was wrong leaves no folder behind."""
+    from gan_cli.runs.folder import RunFolder
+
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
+            logging.getLogger().removeHandler(handler)
+    RunFolder(path).discard()
+
+
+def _relative(path: Path) -> Path:
+    """As short as it can be said from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,271 @@
+"""Runs as their folders tell of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from gan_cli.config.compose import one_line
+from gan_cli.config.options import SCHEMAS
+from gan_cli.config.overrides import key_of
+from gan_cli.config.paths import expanded
+from gan_cli.errors import UserError
+from gan_cli.runs.ensemble_folder import seeds_in
+from gan_cli.runs.names import GRID, RESUMPTION, numbered
+from gan_cli.runs.records import records_in
+from gan_cli.runs.status import result, status_of
+
+try:
+    import fcntl
+except ImportError:  # Windows: a run that says so is taken to be running
+    fcntl = None  # type: ignore[assignment]
+
+IGNORED = (  # keys of a config that are not about the training
+    *("hydra", "name", "resume", "dry_run", "sweep", "figure"),
+    *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every", "logger"),
+)
+MISSING = "missing"
+LAST = (  # statistics of which the last value is a result
+    *("loss/discriminator", "loss/generator", "D/real", "D/fake", "critic/real", "critic/fake"),
+    "images_per_second",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder; ``name`` is where it lies below what was asked for."""
+
+    folder: Path
+    name: str
+
+    @cached_property
+    def status(self) -> dict[str, Any]:
+        """What ``status.json`` says; of a run that a kill has ended ``killed``, of an unfinished one the last step."""
+        found = status_of(self.folder)
+        if found["status"] == "running":
+            if not held(self.folder):
+                found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
+            found["step"] = max([found.get("step") or 0, *(record["step"] for record in self.records[-1:])])
+        return found
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Dotted keys and values, without those that say which class an option is.
+
+        They are the run's own, from its status; of runs that wrote none there, from ``.hydra`` or a checkpoint.
+        """
+        node = self.status.get("config") or self._composed or self._saved
+        if not node:  # so that it is taken for no other
+            return {"config": f"unknown of {self.name}"}
+        keys = [*(group for group in SCHEMAS if group in node), *(key for key in node if key not in SCHEMAS)]
+        return flattened({key: node[key] for key in keys if key not in IGNORED})
+
+    @property
+    def _saved(self) -> dict[str, Any]:
+        """The config in the newest checkpoint; imports torch."""
+        from gan_cli.runs.checkpoint import newest
+
+        try:
+            return newest(self.folder, "resume")[1]["config"]
+        except UserError:
+            return {}
+
+    @property
+    def _composed(self) -> dict[str, Any]:
+        """The config that Hydra wrote down, and what was typed for resumptions."""
+        from omegaconf import OmegaConf
+
+        file = self.folder / ".hydra" / "config.yaml"
+        if not file.is_file():
+            return {}
+        whole = OmegaConf.load(file)
+        for folder, typed in self._resumptions:
+            later = OmegaConf.load(folder / "config.yaml")
+            for text in typed:
+                key = key_of(text)
+                OmegaConf.update(whole, key, OmegaConf.select(later, key), merge=False, force_add=True)
+        node = OmegaConf.to_container(whole, resolve=True)
+        assert isinstance(node, dict)
+        return {str(key): value for key, value in node.items()}
+
+    @cached_property
+    def overrides(self) -> list[str]:
+        """What was typed at first."""
+        return _texts(self.folder / ".hydra")
+
+    @property
+    def commands(self) -> list[str]:
+        """What makes this run again: the first command, and one for each resumption with other keys.
+
+        Empty if that is not known.
+        """
+        if not (self.folder / ".hydra" / "overrides.yaml").is_file():
+            return []
+        later = [["resume=latest", *typed] for _, typed in self._resumptions if typed]
+        return [shlex.join(["gan-train", *words]) for words in [self.overrides, *later]]
+
+    @cached_property
+    def _resumptions(self) -> list[tuple[Path, list[str]]]:
+        """The folder of each, and what was typed beside ``resume``."""
+        places = numbered(self.folder / ".hydra", RESUMPTION).values()
+        folders = [place for place in places if (place / "config.yaml").is_file()]  # a kill may leave it empty
+        return [(folder, [text for text in _texts(folder) if key_of(text) != "resume"]) for folder in folders]
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl`` that can be read; says how many cannot."""
+        found, lost = records_in(self.folder / "metrics.jsonl")
+        if lost:
+            note(f"{self.folder}: {lost} line{'s' * (lost > 1)} of metrics.jsonl cannot be read: left out")
+        return found
+
+    @cached_property
+    def results(self) -> dict[str, float | None]:
+        """The watched value at its best, the modes of a mixture, and the last value of each metric and statistic."""
+        values: dict[str, float | None] = {}
+        if best := self.status.get("best"):
+            values[f"best {best['metric']}"] = best["value"]
+        values.update((key, self.status[key]) for key in ("modes", "high_quality") if key in self.status)
+        for record in self.records:
+            for key, value in record.items():
+                if key in LAST or (key.startswith("metric/") and key != "metric/of_modes"):
+                    values[key.removeprefix("metric/")] = value
+        return values
+
+    @cached_property
+    def grids(self) -> dict[int, Path]:
+        """Sample grids by step."""
+        return numbered(self.folder / "samples", GRID)
+
+    def readable(self) -> bool:
+        """Whether what the folder holds can be reported; says why if it cannot."""
+        try:
+            told = (result(self.status), self.commands, self.config, self.results, self.grids)
+            return None not in told
+        except Exception as error:  # whatever became of its files: one run must not take the others with it
+            note(f"{self.folder}: cannot be read ({type(error).__name__}: {one_line(error)}): left out")
+            return False
+
+
+def note(line: str) -> None:
+    print(f"gan-report: {line}", file=sys.stderr)
+
+
+def held(folder: Path) -> bool:
+    """Whether a process is training there."""
+    if not fcntl:
+        return True
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(place)
+    return False
+
+
+def _texts(folder: Path) -> list[str]:
+    from omegaconf import OmegaConf
+
+    file = folder / "overrides.yaml"
+    return [str(text).lstrip("+") for text in OmegaConf.load(file)] if file.is_file() else []
+
+
+def flattened(node: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(node, dict):
+        parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k != "class"]
+        return {key: value for part in parts for key, value in part.items()}
+    return {prefix.removesuffix(".name"): _number(node)}
+
+
+def _number(node: Any) -> Any:
+    """``1e4`` and ``10000`` are the same value, whichever of them a file says."""
+    if isinstance(node, list):
+        return [_number(value) for value in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
+
+
+def collect(paths: Sequence[str]) -> list[Run]:
+    """All runs below these paths, by name.
+
+    Raises:
+        UserError: if there is none.
+    """
+    runs: dict[Path, Run] = {}
+    several = len(paths) > 1
+    for text in paths:
+        root, found = expanded(text, ""), 0
+        if not root.exists():
+            raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
+        for file in sorted(root.rglob("status.json")):
+            folder = file.parent
+            if file.is_file() and not status_of(folder):
+                note(f"{file}: cannot be read: the run is left out")
+            if "status" not in status_of(folder) or seeds_in(folder):
+                continue  # not ours, or an ensemble, whose members are the runs
+            run = runs.get(folder.resolve()) or Run(folder, _name(folder, root, several=several))
+            if run.readable():
+                runs[folder.resolve()] = run
+                found += 1
+        if not found:
+            raise UserError(f"{text}: holds no run: give a run folder, or one with runs below it, such as outputs")
+    return list(runs.values())
+
+
+def _name(folder: Path, root: Path, *, several: bool) -> str:
+    """Where a run lies below what was asked for, which is named if it is one of several."""
+    if folder == root:
+        return folder.resolve().name
+    name = folder.relative_to(root).as_posix()
+    return f"{root.resolve().name}/{name}" if several else name
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """The keys of the config that are not the same in all runs.
+
+    Of keys that always agree, the shortest; no keys of an option where another option was chosen instead.
+    """
+    every = dict.fromkeys(key for run in runs for key in run.config)
+    values = {key: [json.dumps(run.config.get(key, MISSING)) for run in runs] for key in every}
+    different = [key for key in every if len(set(values[key])) > 1]
+    own = {key.partition(".")[0] for key in different if "." not in key}
+    different = [k for k in different if k.partition(".")[0] not in own or "." not in k or '"missing"' not in values[k]]
+    columns: dict[str, str] = {}
+    for key in sorted(different, key=lambda key: key.count(".")):
+        columns.setdefault(json.dumps(values[key]), key)
+    return [key for key in different if key in columns.values()]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but their seed, with mean and standard deviation of each result."""
+
+    settings: dict[str, Any]
+    runs: list[Run]
+
+    @cached_property
+    def results(self) -> dict[str, tuple[float, float | None]]:
+        found = {}
+        for key in dict.fromkeys(key for run in self.runs for key in run.results):
+            values = [v for run in self.runs if (v := run.results.get(key)) is not None]
+            if values:
+                found[key] = (fmean(values), stdev(values) if len(values) > 1 else None)
+        return found
+
+
+def grouped(runs: Sequence[Run]) -> list[Group]:
+    """Runs by what differs, other than the seed."""
+    keys = [key for key in differing(runs) if key != "seed"]
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps([run.config.get(key) for key in keys]), []).append(run)
+    return [Group({key: members[0].config.get(key) for key in keys}, members) for members in groups.values()]

@@ -1,0 +1,72 @@
+"""``gan-report PATH…``"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from gan_cli.config.paths import expanded
+from gan_cli.errors import UserError
+
+EXAMPLES = """\
+examples:
+  gan-report outputs/sweeps/games              one page, outputs/sweeps/games/report.html
+  gan-report outputs --out all.html            everything that was ever trained here
+  gan-report outputs/sweeps/games --format md  mean and spread over seeds, on the screen
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}: gan-report --help")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the report and says where.
+
+    Raises:
+        UserError: if there are no runs, or the file cannot be written.
+    """
+    parser = _Parser(
+        "gan-report",
+        description="Leaderboard, curves and sample grids of runs or of a sweep.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="run folders, or folders with runs below them")
+    parser.add_argument("--format", choices=("html", "csv", "json", "md"), default="html")
+    parser.add_argument("--out", help="the file to write; by default report.html in the first PATH, or the screen")
+    options = parser.parse_args(argv)
+
+    from gan_cli.commands.report.collect import collect
+
+    runs = collect(options.paths)
+    first = expanded(options.paths[0], "")
+    path = expanded(options.out, "--out ") if options.out else first / "report.html"
+    if options.format != "html":
+        from gan_cli.commands.report.tables import FORMATS
+
+        text = FORMATS[options.format](runs)
+        if options.out is None:
+            return print(text, end="")
+    else:
+        from gan_cli.commands.report.page import as_html
+
+        text = as_html(runs, path.parent)
+    _write(text, path)
+    print(f"gan-report: {len(runs)} run{'s' * (len(runs) > 1)}: {path}", file=sys.stderr)
+    return None
+
+
+def _write(text: str, path: Path) -> None:
+    from gan_cli.output.replacing import replacing
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as aside:
+            aside.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"--out {path}: cannot be written ({error}): give another file") from error

@@ -1,0 +1,129 @@
+"""All runs as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from PIL import Image
+
+from gan_cli import __version__
+from gan_cli.commands.report.collect import Run, differing, note
+from gan_cli.commands.report.tables import low_is_better, result_keys
+
+SCRIPTS = ("data.js", "board.js", "curves.js", "samples.js", "search.js", "runs.js")  # in this order
+NUMBERS = 500_000  # in all curves together: about 7 MB
+POINTS = (40, 300)  # of a curve, at least and at most
+PICTURES = 9_000_000  # bytes of all sample grids together
+STEPS = (1, 12)  # sample grids of a run, at least and at most
+MANY = 24  # runs; of more, pictures are smaller
+SIDES = (480, 240)  # pixels of a picture's longer side, of few runs and of many
+NOT_DRAWN = ("step", "images", "epoch", "seconds")
+
+
+def as_html(runs: Sequence[Run], beside: Path) -> str:
+    """The page, with the numbers, curves and pictures of all runs in it.
+
+    Args:
+        beside: the folder the page will lie in, from which links lead to the runs.
+    """
+    keys, side = differing(runs), SIDES[len(runs) > MANY]
+    lines = sum(len({key for record in run.records for key in record}) for run in runs)
+    points = min(POINTS[1], max(POINTS[0], NUMBERS // max(1, 2 * lines)))
+    steps = _affordable(runs, side)
+    facts = [_facts(run, keys, points, steps, side) for run in runs]
+    for run, fact in zip(runs, facts, strict=True):
+        fact["link"] = quote(Path(os.path.relpath(run.folder, beside)).as_posix())
+    content = {
+        "version": __version__,
+        "keys": keys,
+        "results": result_keys(runs),
+        "low": low_is_better(runs),
+        "real": _real(runs, side),
+        "runs": facts,
+    }
+    page = _asset("page.html").replace("/*CSS*/", _asset("page.css"))
+    page = page.replace("/*SCRIPT*/", "\n".join(_asset(name) for name in SCRIPTS))
+    data = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # no value ends it
+    return page.replace("/*DATA*/", data)
+
+
+def _asset(name: str) -> str:
+    return resources.files("gan_cli").joinpath(f"assets/report/{name}").read_text(encoding="utf-8")
+
+
+def _facts(run: Run, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, Any]:
+    status = run.status
+    return {
+        "name": run.name,
+        "folder": str(run.folder),
+        **{key: status.get(key) for key in ("status", "reason", "step", "seconds", "classes", "environment")},
+        "settings": {key: run.config.get(key) for key in keys},
+        "commands": run.commands,
+        "results": run.results,
+        "curves": curves(run.records, points),
+        "grids": _grids(run, steps, side),
+    }
+
+
+def _grids(run: Run, steps: int, side: int) -> dict[int, str]:
+    """The pictures of some sample grids by step; says which of them cannot be read."""
+    found = {step: picture(run.grids[step], side) for step in chosen(sorted(run.grids), steps)}
+    for step in [step for step, small in found.items() if not small]:
+        note(f"{run.grids[step]}: cannot be read: left out")
+    return {step: small for step, small in found.items() if small}
+
+
+def curves(records: Sequence[dict[str, Any]], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
+    """Each logged value as steps and values, thinned out to what can be seen."""
+    names = dict.fromkeys(key for record in records for key in record if key not in NOT_DRAWN)
+    found = {}
+    for name in names:
+        rows = [(record["step"], record[name]) for record in records if name in record]
+        rows = [rows[i] for i in chosen(range(len(rows)), points)]
+        found[name] = [[step for step, _ in rows], [_rounded(value) for _, value in rows]]
+    return found
+
+
+def chosen(items: Sequence[int], count: int) -> list[int]:
+    """At most ``count`` of them, evenly spread, the last among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)] if count > 1 else [items[-1]]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")
+
+
+def _affordable(runs: Sequence[Run], side: int) -> int:
+    """Sample grids of each run that the page has room for, judged by the last of the first run that has one."""
+    last = next((run.grids[max(run.grids)] for run in runs if run.grids), None)
+    size = max(1, len(picture(last, side))) if last else 1
+    return min(STEPS[1], max(STEPS[0], PICTURES // (size * len(runs))))
+
+
+def _real(runs: Sequence[Run], side: int) -> str | None:
+    """Training samples, if all runs show the same."""
+    files = [file for run in runs if (file := run.folder / "samples" / "real.png").is_file()]
+    return (picture(files[0], side) or None) if len({file.read_bytes() for file in files}) == 1 else None
+
+
+def picture(path: Path, side: int) -> str:
+    """A picture as a data URL, small enough for a page of many; nothing if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError):  # what PIL raises for damaged files
+        return ""
+    small.thumbnail((side, side))
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=70, method=2)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,89 @@
+"""The leaderboard as CSV, JSON or Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from gan_cli.commands.report.collect import Run, differing, grouped
+from gan_cli.config.mistakes import shown
+
+LOW = ("loss/", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap", "two_sample", "copied", "distance")
+
+
+def as_csv(runs: Sequence[Run]) -> str:
+    """A line for each run: what differs, how it ended, its results."""
+    keys, results = differing(runs), result_keys(runs)
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\n")
+    writer.writerow(["run", "status", "step", *keys, *results])
+    for run in runs:
+        status = [run.status.get("status"), run.status.get("step")]
+        writer.writerow(
+            [run.name, *status, *(run.config.get(key) for key in keys), *(run.results.get(key) for key in results)]
+        )
+    return sheet.getvalue()
+
+
+def as_json(runs: Sequence[Run]) -> str:
+    """Every run with its folder, status, differing settings, command and results."""
+    keys = differing(runs)
+    rows = [
+        {
+            "run": run.name,
+            "folder": str(run.folder),
+            "status": run.status,
+            "settings": {key: run.config.get(key) for key in keys},
+            "commands": run.commands,
+            "results": run.results,
+        }
+        for run in runs
+    ]
+    return json.dumps(rows, indent=2) + "\n"
+
+
+def as_markdown(runs: Sequence[Run]) -> str:
+    """A line for each setting: mean ± standard deviation over its seeds."""
+    groups = grouped(runs)
+    keys, results = list(groups[0].settings), result_keys(runs)
+    lines = ["| " + " | ".join([*keys, "runs", *results]) + " |", "|" + "---|" * (len(keys) + 1 + len(results))]
+    for group in groups:
+        cells = [shown(group.settings[key]) for key in keys]
+        cells += [_count(group.runs), *(spread(group.results.get(key)) for key in results)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _count(runs: Sequence[Run]) -> str:
+    """``5 (1 diverged)``"""
+    others = Counter(str(run.status["status"]) for run in runs if run.status["status"] != "finished")
+    words = ", ".join(f"{count} {status}" for status, count in others.items())
+    return f"{len(runs)} ({words})" if others else str(len(runs))
+
+
+def result_keys(runs: Sequence[Run]) -> list[str]:
+    """Every result that any run has; the watched ones first."""
+    keys = dict.fromkeys(key for run in runs for key in run.results)
+    return sorted(keys, key=lambda key: not key.startswith("best "))
+
+
+def low_is_better(runs: Sequence[Run]) -> list[str]:
+    """Results of which less is better; how a watched one is judged, the runs say."""
+    watched = {f"best {best['metric']}": best for run in runs if (best := run.status.get("best"))}
+    said = {key: best["better"] == "low" for key, best in watched.items() if "better" in best}
+    return [key for key in result_keys(runs) if said.get(key, any(word in key for word in LOW))]
+
+
+def spread(value: tuple[float, float | None] | None) -> str:
+    """``12.3 ± 0.4``"""
+    if value is None:
+        return ""
+    mean, deviation = value
+    return f"{mean:.4g}" if deviation is None else f"{mean:.4g} ± {deviation:.2g}"
+
+
+FORMATS: dict[str, Any] = {"csv": as_csv, "json": as_json, "md": as_markdown}

@@ -1,0 +1,126 @@
+"""From seeds and labels to samples: what is drawn, whether this generator can draw it, and the drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gan_cli.commands.sampling.grammar import numbers, terms
+from gan_cli.commands.sampling.keys import PICTURES, Sampling
+from gan_cli.commands.sampling.labels import labels_of
+from gan_cli.errors import UserError
+from gan_cli.models.priors import Uniform
+from gan_cli.models.sampler import Sampler
+from gan_cli.output import screen
+from gan_cli.runs.loading import Trained
+
+SHEET = 10_000  # pictures on one sheet or in one animation
+AT_ONCE = 1024  # samples in memory before they are written
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its seed, and its label if the generator is conditional."""
+
+    seed: int
+    label: int | None
+
+
+def misfits(config: Sampling, found: Trained) -> list[str]:
+    """One line for each key that asks for what this generator cannot draw."""
+    problems, sampler = [], found.sampler
+    shared = config.mode in ("interpolation", "arithmetic")
+    labels = []
+    if config.label and not sampler.classes:
+        problems.append(f"label={config.label}: this generator is not conditional: leave it out")
+    elif config.label:
+        try:
+            labels = asked(config, sampler)
+        except ValueError as error:
+            problems.append(f"label={config.label}: {error}")
+    elif sampler.classes and shared:
+        first = sampler.names[0] if sampler.names else 0
+        problems.append(f"label: is missing: the pictures of {config.mode}=… share one, such as label={first}")
+    if len(labels) > 1 and shared:
+        one = sampler.names[labels[0]] if sampler.names else labels[0]
+        problems.append(f"label={config.label}: the pictures of {config.mode}=… share one label, such as label={one}")
+    if config.interpolation == "spherical" and isinstance(found.sampler.prior, Uniform):
+        problems.append("interpolation=spherical: leaves the cube of prior=uniform: use interpolation=linear")
+    if not _makes_pictures(found):
+        foreign = {"interpolation": config.interpolation, "arithmetic": config.arithmetic, "columns": config.columns}
+        foreign["format"] = config.format if config.format == "png" else None
+        problems += [
+            f"{key}={value}: is for pictures, and this generator makes points: leave it out"
+            for key, value in foreign.items()
+            if value is not None
+        ]
+    elif config.kind not in ("png", "npz") and (count := _count(config, len(labels))) > SHEET:
+        problems.append(
+            f"format={config.kind}: would hold {count:,} pictures, at most {SHEET:,} fit: "
+            + ("use format=png or npz" if config.mode == PICTURES else "name fewer seeds")
+        )
+    return problems
+
+
+def _makes_pictures(found: Trained) -> bool:
+    return len(found.weights.shape) == 3
+
+
+def asked(config: Sampling, sampler: Sampler) -> list[int]:
+    """The labels that are typed, none if none are.
+
+    Raises:
+        ValueError: if this generator has no such labels.
+    """
+    return labels_of(config.label, sampler.names, sampler.classes) if config.label else []
+
+
+def _count(config: Sampling, labels: int) -> int:
+    seeds = len(numbers(config.seeds_text))
+    if config.mode == "interpolation":
+        return seeds * config.frames
+    if config.arithmetic:
+        return len(terms(config.arithmetic)) + 1
+    return seeds * max(1, labels)
+
+
+def shots(config: Sampling, sampler: Sampler) -> list[Shot]:
+    """Each seed with each label asked for; without any, each seed with the label that is its own."""
+    seeds = numbers(config.seeds_text)
+    if not sampler.classes:
+        return [Shot(seed, None) for seed in seeds]
+    labels = asked(config, sampler)
+    return [Shot(seed, label) for seed in seeds for label in (labels or [seed % sampler.classes])]
+
+
+def drawn(found: Trained, wanted: Sequence[Shot], truncation: float | None) -> Iterator[tuple[Sequence[Shot], Tensor]]:
+    """The samples of the shots, some at a time; those of a shot are the same bits whatever else is wanted."""
+    with screen.progress("drawing", len(wanted)) as tick:
+        for start in range(0, len(wanted), AT_ONCE):
+            part = wanted[start : start + AT_ONCE]
+            seeds = [shot.seed for shot in part]
+            labels = None if part[0].label is None else torch.tensor([shot.label for shot in part])
+            yield part, samples(found, found.sampler.latents_of(seeds), seeds, labels, truncation)
+            for _ in part:
+                tick()
+
+
+def samples(
+    found: Trained, latents: Tensor, places: Sequence[int], labels: Tensor | None, truncation: float | None
+) -> Tensor:
+    """The samples of latents (n, size), truncated.
+
+    Raises:
+        UserError: if they are not finite.
+    """
+    z = latents if truncation is None else truncation * latents
+    x = found.sampler.decode_apart(z, places, labels)
+    if not x.isfinite().all():
+        raise UserError(
+            f"checkpoint={found.weights.folder}: its samples at step {found.weights.step} are not finite, training "
+            "diverged: give an earlier checkpoint"
+        )
+    return x

@@ -1,0 +1,77 @@
+"""A generator for other programs. Batches may be of any size; the inputs are ``z`` and, if conditional, ``labels``."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+
+import torch
+from torch.export import Dim
+
+from gan_cli.errors import UserError
+from gan_cli.output.replacing import replacing
+from gan_cli.runs import weights
+from gan_cli.runs.loading import Trained
+
+
+def safetensors(found: Trained, path: Path) -> None:
+    """The weights alone, with a JSON file beside them that says how to rebuild the generator."""
+    weights.write(found.weights, path)
+
+
+def torch_program(found: Trained, path: Path) -> None:
+    """A graph that ``torch.export.load(path).module()(z)`` runs without this package.
+
+    The names of the classes, where they have names, are the JSON of its extra file ``classes.json``.
+    """
+    program, about = _program(found, "torch"), {"classes.json": json.dumps(found.sampler.names)}
+    with replacing(path) as aside, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No complete tensor found")  # of a buffer that shares another's memory
+        torch.export.save(program, aside, extra_files=about if found.sampler.names else None)
+
+
+def onnx(found: Trained, path: Path) -> None:
+    """A graph with inputs z (batch, latent) float32, labels (batch,) int64, and output samples (batch, …) float32.
+
+    The names of the classes, where they have names, are the JSON of its metadata ``classes``.
+    """
+    inputs = ["z", "labels"] if found.sampler.classes else ["z"]
+    program = torch.onnx.export(
+        _program(found, "onnx"),
+        input_names=inputs,
+        output_names=["samples"],
+        dynamic_shapes=({0: "batch"}, {})[: len(inputs)],  # the program knows already that it is the same for both
+        dynamo=True,
+        verbose=False,
+    )
+    assert program
+    if found.sampler.names:
+        program.model.metadata_props["classes"] = json.dumps(found.sampler.names)
+    with replacing(path) as aside:
+        program.save(aside)
+
+
+EXPORTS: dict[str, Callable[[Trained, Path], None]] = {"safetensors": safetensors, "torch": torch_program, "onnx": onnx}
+
+
+def _program(found: Trained, key: str) -> torch.export.ExportedProgram:
+    """The generator as a graph over a batch of any size.
+
+    Raises:
+        UserError: if torch cannot follow the code of the architecture.
+    """
+    z, batch = found.sampler.latents(2, 0), {0: Dim("batch", min=1)}  # two: a batch of one would become a constant
+    inputs = (z, torch.zeros(2, dtype=torch.int64)) if found.sampler.classes else (z,)
+    try:
+        with redirect_stderr(StringIO()), warnings.catch_warnings():  # torch prints the graph it gives up on
+            warnings.simplefilter("ignore")
+            return torch.export.export(found.sampler.network, inputs, dynamic_shapes=tuple(batch for _ in inputs))
+    except Exception as error:  # whatever the traced code raises
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(
+            f"export={key}: torch cannot follow the code of this architecture ({reason}): use export=safetensors"
+        ) from error

@@ -1,0 +1,200 @@
+"""The keys of ``gan-sample``, and which of them go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from gan_cli.commands.sampling.grammar import numbers, terms
+from gan_cli.commands.tool import Device, Tool
+from gan_cli.config.mistakes import shown
+from gan_cli.config.options.base import Count, Options, Text
+from gan_cli.config.paths import says_folder
+
+
+def _readable(reader: Callable[[str], Any]) -> AfterValidator:
+    def check(text: str) -> str:
+        reader(text)
+        return text
+
+    return AfterValidator(check)
+
+
+def _named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be labels, by number or name, such as 3, 0-9 or cat,dog")
+    return text
+
+
+Numbers = Annotated[Text, _readable(numbers)]
+Labels = Annotated[Text, AfterValidator(_named)]
+Sum = Annotated[Text, _readable(terms)]
+
+
+class Sampling(Options):
+    """Everything ``gan-sample`` needs to know."""
+
+    checkpoint: Text | None
+    ema: bool
+    device: Device
+    seeds: Numbers
+    n: Count | None
+    label: Labels | None
+    truncation: Annotated[float, Field(ge=0, le=1)] | None
+    format: Literal["grid", "png", "npz", "strip", "gif", "mp4"] | None
+    columns: Count | None
+    interpolation: Literal["linear", "spherical"] | None
+    frames: Annotated[Count, Field(ge=2)]
+    fps: Annotated[Count, Field(le=50)]
+    arithmetic: Sum | None
+    morph: bool
+    export: Literal["safetensors", "torch", "onnx"] | None
+    out: Text | None
+
+    @property
+    def mode(self) -> str:
+        """The key that says what is to be made, ``pictures`` if none does."""
+        return next((key for key in MODES if getattr(self, key, None)), PICTURES)
+
+    @property
+    def kind(self) -> str:
+        """What is written: the format, or what is exported."""
+        return self.export or self.format or MODES[self.mode].formats[0]
+
+    @property
+    def seeds_text(self) -> str:
+        return f"0-{self.n - 1}" if self.n else self.seeds
+
+
+@dataclass(frozen=True)
+class Mode:
+    """The formats something can be written in (the default first), and the keys that have a say in it."""
+
+    formats: tuple[str, ...]
+    keys: frozenset[str]
+
+
+PICTURES = "pictures"
+DRAWN = frozenset({"ema", "device", "label", "truncation", "format"})
+MODES = {
+    "interpolation": Mode(("strip", "gif", "mp4"), DRAWN | {"seeds", "n", "frames", "fps"}),
+    "arithmetic": Mode(("strip",), DRAWN),
+    "morph": Mode(("gif", "mp4"), frozenset({"format", "fps"})),
+    "export": Mode((), frozenset({"ema"})),
+    PICTURES: Mode(("grid", "png", "npz"), DRAWN | {"seeds", "n", "columns"}),
+}
+EVERYWHERE = frozenset({"checkpoint", "out", *MODES})
+BOUND = {"columns": ("grid",), "fps": ("gif", "mp4")}  # keys that only some formats follow
+ENDINGS = {
+    "grid": ".png",
+    "png": "",  # a folder of files
+    "npz": ".npz",
+    "strip": ".png",
+    "gif": ".gif",
+    "mp4": ".mp4",
+    "safetensors": ".safetensors",
+    "torch": ".pt2",
+    "onnx": ".onnx",
+}
+PACKAGES = {
+    "mp4": ("video", ("imageio_ffmpeg",)),
+    "safetensors": ("export", ("safetensors",)),
+    "onnx": ("export", ("onnx", "onnxscript")),
+}
+
+
+def contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+    """One line for each key that contradicts another, or that would have no effect."""
+    config = Sampling.model_construct(None, **values)
+    if not config.checkpoint:
+        return ["checkpoint: is missing: checkpoint=RUN_FOLDER, a checkpoint in it, or latest"]
+    wanted = [key for key in MODES if values.get(key)]
+    if len(wanted) > 1:
+        first = f"{wanted[0]}={shown(values[wanted[0]])}"
+        return [f"{key}={shown(values[key])}: cannot go with {first}: leave one out" for key in wanted[1:]]
+    mode = MODES[config.mode]
+    what = f"{wanted[0]}={shown(values[wanted[0]])}" if wanted else "single pictures"
+    typed = [key for key in dict.fromkeys(given) if values.get(key) is not None]
+    problems = [
+        f"{key}={shown(values[key])}: has no effect on {what}: leave it out"
+        for key in typed
+        if key not in mode.keys | EVERYWHERE
+    ]
+    if config.format and mode.formats and config.format not in mode.formats:
+        return [*problems, f"format={config.format}: {what} can be written as: {', '.join(mode.formats)}"]
+    problems += [
+        f"{key}={values[key]}: is for format={' or '.join(BOUND[key])}, not {config.kind}: leave it out"
+        for key in typed
+        if key in mode.keys and config.kind not in BOUND.get(key, (config.kind,))
+    ]
+    return problems + _numbers(config, typed) + _package(config) + _out(config)
+
+
+def _numbers(config: Sampling, typed: Collection[str]) -> list[str]:
+    problems = []
+    if "n" in typed and "seeds" in typed:
+        problems.append(f"n={config.n}: the seeds are given already, seeds={config.seeds}: leave one out")
+    key, text = ("n", shown(config.n)) if config.n else ("seeds", config.seeds)
+    if config.mode == "interpolation" and len(numbers(config.seeds_text)) < 2:
+        problems.append(f"{key}={text}: an interpolation needs two seeds or more, such as seeds=0,1")
+    if config.mode == PICTURES and len(set(numbers(config.seeds_text))) < len(numbers(config.seeds_text)):
+        problems.append(f"seeds={config.seeds_text}: names a number twice: name each once")
+    return problems
+
+
+def _package(config: Sampling) -> list[str]:
+    extra, modules = PACKAGES.get(config.kind, ("", ()))
+    missing = [module.replace("_", "-") for module in modules if not find_spec(module)]
+    key = "export" if config.export else "format"
+    return [f"{key}={config.kind}: needs {' and '.join(missing)}: pip install 'gan-cli[{extra}]'"] if missing else []
+
+
+def _out(config: Sampling) -> list[str]:
+    if not config.out or says_folder(config.out):
+        return []
+    ending, found = ENDINGS[config.kind], Path(config.out).suffix
+    if not ending and (found == ".png" or Path(config.out).exists()):
+        return [f"out={config.out}: format=png writes a file for each picture: give a folder"]
+    if ending and found and found != ending:
+        other = [kind for kind in MODES[config.mode].formats if ENDINGS[kind] == found]
+        instead = f", or format={other[0]}" if other else ""
+        fix = f"out={Path(config.out).with_suffix(ending)}{instead}"
+        return [f"out={config.out}: must end in {ending}, or be a folder: {fix}"]
+    return []
+
+
+def name_of(config: Sampling) -> str:
+    """A name for the output that says what is in it, such as ``seeds-0-63-truncation-0.7``."""
+    words = {
+        PICTURES: ["seeds", config.seeds_text],
+        "interpolation": [str(config.interpolation), config.seeds_text, "frames", str(config.frames)],
+        "arithmetic": ["sum", str(config.arithmetic)],
+        "morph": ["morph"],
+        "export": ["generator"],
+    }[config.mode]
+    for key in ("label", "truncation", "columns"):
+        if getattr(config, key) is not None:
+            words += [key, shown(getattr(config, key))]
+    if not config.ema and not config.export:
+        words += ["without-ema"]
+    name = re.sub(r"[^\w.,+-]", "", "-".join(words))
+    if len(name.encode()) <= 120:
+        return name
+    return f"{name.encode()[:100].decode(errors='ignore')}-{blake2b(name.encode(), digest_size=6).hexdigest()}"
+
+
+SAMPLING = Tool(
+    "sample",
+    Sampling,
+    Sampling,
+    (),
+    "gan_cli.commands.sampling.sample",
+    contradictions,
+)

@@ -1,0 +1,136 @@
+"""The commands beside ``gan-train``: their keys, and where the work is done. Torch-free, like the config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from gan_cli.config.command import Command
+from gan_cli.config.compose import check
+from gan_cli.config.library import Library, shipped_conf
+from gan_cli.config.mistakes import shown
+from gan_cli.config.options import SCHEMAS
+from gan_cli.config.options.base import BlackAndWhite, Choice, Count, Options, Several, Text, Whole
+from gan_cli.config.overrides import Override
+from gan_cli.config.schema import Root, known_device
+from gan_cli.config.typed import typed
+from gan_cli.errors import UserError
+
+Device = Annotated[str, AfterValidator(known_device)]
+
+
+class DataPlace(Options):
+    """Where the data lies now, if not where the checkpoint says."""
+
+    root: Text | None
+    path: Text | None
+
+
+class EvaluationRoot(Options):
+    checkpoint: Text | None
+    real: Text | None
+    samples: Text | None
+    size: Annotated[Count, Field(ge=4, le=1024)]
+    channels: Literal[1, 3]
+    range: BlackAndWhite | None
+    allow_missing: bool
+    count: Several
+    split: Literal["train", "test"]
+    seed: Whole
+    ema: bool
+    dataset: DataPlace
+    device: Device
+    batch_size: Count
+    out: Text | None
+
+
+class Evaluation(EvaluationRoot):
+    """Everything ``gan-eval`` needs to know."""
+
+    metrics: dict[str, Choice]
+    extractor: Choice
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One command: the keys of ``conf/<name>.yaml``, and the module whose ``run(config, library)`` does the work.
+
+    ``contradictions`` sees the values and which keys were typed.
+    """
+
+    name: str
+    root: type[Options]
+    config: type[Options]
+    groups: Sequence[str]
+    module: str
+    contradictions: Callable[[Mapping[str, Any], Collection[str]], list[str]]
+
+    def validate(self, raw: Mapping[str, Any], library: Library, given: Collection[str] = ()) -> Any:
+        values, problems = typed(raw, library, self.root, self.groups)
+        if self.root.model_fields.keys() <= values.keys():
+            problems += self.contradictions(values, given)
+        if problems:
+            raise UserError(*problems)
+        return self.config.model_construct(None, **values)
+
+    def main(self, argv: Sequence[str]) -> None:
+        """Runs the command.
+
+        Raises:
+            UserError: with one line for every mistake.
+        """
+        command = Command.parse(argv)
+        command.config_name = self.name
+        if command.has("--help", "-h") or not argv:
+            return print((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8").rstrip())
+        if command.has("--version"):
+            from gan_cli import __version__
+
+            return print(f"gan-{self.name} {__version__}")
+        if unusable := [flag for flag in command.flags if flag.startswith("-") and flag not in ("--config-dir",)]:
+            raise UserError(f"{unusable[0]}: is for gan-train; gan-{self.name} takes key=value and --config-dir")
+        library = Library(*command.config_dirs)
+        overrides = command.parsed(library)
+        given = [override.key for override in overrides.every]
+        if lines := [line for override in overrides.every if (line := self._not_ours(override))]:
+            raise UserError(*lines)
+        config = check(command, library, lambda raw, library: self.validate(raw, library, given))
+        import_module(self.module).run(config, library)
+        return None
+
+    def _not_ours(self, override: Override) -> str | None:
+        head = override.key.partition(".")[0]
+        ours = head in self.groups or (head in self.root.model_fields and override.key not in SCHEMAS)
+        of_training = head in (*Root.model_fields, *SCHEMAS, "hydra")
+        return f"{override.typed}: is a key of gan-train, not of gan-{self.name}" if of_training and not ours else None
+
+
+def _evaluation_contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+    folders = [key for key in ("real", "samples") if values.get(key)]
+    if values.get("checkpoint"):
+        idle = [key for key in ("size", "channels", "range", "allow_missing") if key in given]
+        return [f"{key}={values[key]}: is compared without a checkpoint: leave one out" for key in folders] + [
+            f"{key}={shown(values[key])}: is for two folders of pictures: leave it out" for key in idle
+        ]
+    if folders:
+        idle = [key for key in ("split", "ema") if key in given]
+        if idle:
+            return [f"{key}={shown(values[key])}: is for a checkpoint: leave it out" for key in idle]
+    if len(folders) == 1:
+        other = "samples" if folders == ["real"] else "real"
+        return [f"{other}: is missing: two folders of pictures are compared, real=… samples=…"]
+    return [] if folders else ["checkpoint: is missing: checkpoint=RUN_FOLDER (or two folders: real=… samples=…)"]
+
+
+EVALUATION = Tool(
+    "eval",
+    EvaluationRoot,
+    Evaluation,
+    ("metrics", "extractor"),
+    "gan_cli.commands.evaluate",
+    _evaluation_contradictions,
+)

@@ -1,0 +1,1 @@
+"""What may be typed; nothing here imports torch."""

@@ -1,0 +1,129 @@
+"""A typed command line, taken apart: flags and overrides."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from gan_cli.config.library import Library
+from gan_cli.config.mistakes import suggestion
+from gan_cli.config.overrides import Overrides
+from gan_cli.errors import UserError
+
+TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
+PLAIN = ("--multirun", "-m", "--run", "-r", "--resolve", "--shell-completion", "-sc", "--hydra-help")
+OWN = ("--help", "-h", "--version")
+SHORT = {short: long for long, short in TAKES_VALUE.items()}
+
+
+@dataclass
+class Command:
+    """``flags`` and ``overrides`` as typed, wherever the flags stood among them."""
+
+    flags: list[str] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
+    config_dirs: list[str] = field(default_factory=list)
+    config_name: str = "config"
+    _parsed: tuple[list[str], Overrides] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, argv: Sequence[str]) -> Command:
+        """Sorts the words of a command.
+
+        Raises:
+            UserError: naming the first unknown flag.
+        """
+        command, words = cls(), list(argv)
+        while words:
+            word = words.pop(0)
+            flag, equals, value = word.partition("=")
+            flag = SHORT.get(flag, flag)
+            if word.startswith("--help="):
+                command.flags.append("--help")
+                command.overrides.append(value)
+            elif not word.startswith("-"):
+                command.overrides.append(word)
+            elif flag in TAKES_VALUE:
+                if not equals:
+                    if not words:
+                        raise UserError(f"{flag}: needs a value")
+                    value = words.pop(0)
+                command._take(flag, value)
+            elif flag == "--info":
+                if not equals and words and words[0] in ("all", "config", "defaults", "defaults-tree", "searchpath"):
+                    value = words.pop(0)
+                command.flags.append(f"--info={value}" if value else "--info")
+            elif word in (*PLAIN, *OWN):
+                command.flags.append(word)
+            else:
+                raise UserError(_unknown_flag(flag, value, words))
+        if "=" in command.overrides:
+            raise UserError(f"{' '.join(command.overrides)}: overrides are written without spaces: key=value")
+        return command
+
+    def parsed(self, library: Library) -> Overrides:
+        """The overrides taken apart: once, as long as they stay the same."""
+        if self._parsed is None or self._parsed[0] != self.overrides:
+            self._parsed = (list(self.overrides), Overrides.parse(self.overrides, library, several=self.multirun))
+        return self._parsed[1]
+
+    def for_hydra(self, library: Library, added: Collection[str] = (), extra: Sequence[str] = ()) -> list[str]:
+        """The whole command as Hydra's own program takes it.
+
+        Args:
+            added: keys that not every option has; the others must be there.
+            extra: overrides that nobody typed.
+
+        Raises:
+            UserError: with one line for each override that cannot be read.
+        """
+        flags, kept = list(self.flags), []
+        while flags:
+            flag = flags.pop(0)
+            if flag == "--config-dir":  # which Hydra takes only once
+                flags.pop(0)
+            else:
+                kept.append(flag)
+        if self.has("--shell-completion", "-sc"):
+            return [sys.argv[0], *self.flags, *self.overrides]
+        overrides = self.parsed(library)
+        if overrides.problems:
+            raise UserError(*overrides.problems)
+        texts = [f"++{each.text}" if each.key in added else each.text for each in overrides.every]
+        return [sys.argv[0], *kept, *texts, *library.search_path(), *extra]
+
+    def _take(self, flag: str, value: str) -> None:
+        if flag == "--cfg" and value not in ("job", "hydra", "all"):
+            raise UserError(f"--cfg {value}: shows job, hydra or all: gan-train --cfg job")
+        if flag == "--config-dir":
+            self.config_dirs.append(value)
+        elif flag == "--config-name":
+            self.config_name = value.removesuffix(".yaml")
+        self.flags += [flag, value]
+
+    def has(self, *flags: str) -> bool:
+        return any(flag in self.flags for flag in flags)
+
+    @property
+    def multirun(self) -> bool:
+        return self.has("--multirun", "-m")
+
+    @property
+    def trains(self) -> bool:
+        """Whether this command is to run anything, rather than to show something."""
+        return not self.has("--cfg", "--shell-completion", "-sc", "--hydra-help", *OWN) and not self.info
+
+    @property
+    def info(self) -> str | None:
+        return next((flag for flag in self.flags if flag.startswith("--info")), None)
+
+
+def _unknown_flag(flag: str, value: str, words: list[str]) -> str:
+    if flag == "--experimental-rerun":
+        return f"{flag}: would run pickled code: use resume=FOLDER"
+    if not flag.startswith("--") or flag in ("--config-path", "-cp"):
+        return f"{flag}: no such flag; gan-train --help lists them"
+    key = flag[2:].replace("-", "_")
+    value = value or (words[0] if words and not words[0].startswith("-") else "…")
+    return f"{flag}: no such flag{suggestion(flag, [*TAKES_VALUE, *PLAIN, *OWN])}: keys are written {key}={value}"

@@ -1,0 +1,270 @@
+"""The config that a command composes to, checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from gan_cli.config.command import Command
+from gan_cli.config.library import Library, shipped_conf
+from gan_cli.config.mistakes import shown
+from gan_cli.config.options import SCHEMAS, SEVERAL
+from gan_cli.config.overrides import PRESETS, Override, key_of
+from gan_cli.config.quoting import folder_name
+from gan_cli.errors import UserError
+
+Typed = TypeVar("Typed")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What YAML files and overrides compose to.
+
+    Args:
+        values: plain and nested, interpolations resolved; unknown keys come through, to be named later.
+        hydra: the values of Hydra's own keys that were asked for, and beside each, under ``KEY raw``, as it is written.
+        linked: the dotted keys whose values were taken over from other keys.
+        added: the typed keys that the YAML files do not have.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    hydra: Mapping[str, Any] = field(default_factory=dict)
+    linked: Sequence[str] = ()
+    added: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A command composed with the first value of each key, and what is already known to be wrong with it."""
+
+    command: Command
+    library: Library
+    composed: Composed
+    problems: Sequence[str]
+    failed: Sequence[str]  # keys whose values are not there
+
+    def checked(self, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
+        """The typed config.
+
+        Args:
+            validate: plain nested values to a typed config; raises UserError.
+
+        Raises:
+            UserError: with one line for every mistake.
+        """
+        problems = list(self.problems)
+        if not self.composed.values:  # it cannot be composed at all
+            raise UserError(*dict.fromkeys(problems))
+        try:
+            config = validate(self.composed.values, self.library)
+        except UserError as error:
+            echoes = tuple(f"{key}." for key in self.failed) + tuple(f"{key}=" for key in self.composed.linked)
+            echoes += tuple(f"{key}: " for key in self.command.parsed(self.library).unread)
+            problems += [problem for problem in error.problems if not problem.startswith(echoes)]
+        if problems:
+            raise UserError(*dict.fromkeys(problems))
+        return config
+
+
+def draft(command: Command, library: Library, ask: Sequence[str] = ()) -> Draft:
+    """Composes what a command asks for, as far as that is possible.
+
+    Args:
+        ask: keys of Hydra's whose values are wanted.
+    """
+    overrides = command.parsed(library)
+    problems = list(overrides.problems)
+    failed = []
+    for override in overrides:
+        if wrong := wrong_options(override, override.values[0], library):
+            problems += wrong
+            failed.append(override.key)
+    try:
+        composed = compose(command, library, [o.texts[0] for o in overrides if o.key not in failed], ask)
+    except UserError as error:
+        problems += error.problems
+        composed = Composed()
+    return Draft(command, library, composed, problems, failed)
+
+
+def check(command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
+    """Composes and validates what a command asks for; see ``Draft.checked``."""
+    return draft(command, library).checked(validate)
+
+
+def wrong_options(override: Override, value: Any, library: Library) -> list[str]:
+    """One line for each option that a value of a group names and that is not there."""
+    problems: list[str] = []
+    for name in value if isinstance(value, list) else [value]:
+        if not override.is_group or (name is None and override.key in PRESETS):
+            continue
+        try:
+            if override.key in SCHEMAS:
+                library.class_of(override.key, shown(name))
+            else:
+                library.readable(override.key, shown(name))
+        except UserError as error:
+            problems += error.problems
+    return problems
+
+
+def compose(
+    command: Command, library: Library, texts: Sequence[str], ask: Sequence[str] = (), name: str | None = None
+) -> Composed:
+    """Composes the YAML files, these overrides and those for Hydra.
+
+    Args:
+        ask: keys of Hydra's whose values are wanted.
+        name: of a sweep that has none.
+
+    Raises:
+        UserError: if a YAML file is broken or an interpolation leads nowhere.
+    """
+    from hydra.errors import ConfigCompositionException
+    from omegaconf import OmegaConf
+
+    groups = library.groups()
+    ours = [text for text in texts if key_of(text) not in groups]
+    keys = [key_of(text) for text in ours]
+    rest = [text for text in texts if key_of(text) in groups]
+    rest += [override.text for override in command.parsed(library).every if override.of_hydra]
+    try:
+        with _composed(command, library, [*rest, *ours]) as cfg:
+            return _read(cfg, keys, ask, name)
+    except UserError as error:
+        if not isinstance(error.__cause__, ConfigCompositionException):
+            raise
+    with _composed(command, library, rest) as cfg:  # which fails too if it was not about a key of ours
+        there = OmegaConf.to_container(cfg, resolve=False)
+    with _composed(command, library, [*rest, *(f"++{text}" for text in ours)]) as cfg:
+        return replace(_read(cfg, keys, ask, name), added=frozenset(key for key in keys if not _has(there, key)))
+
+
+def _read(cfg: Any, typed: Sequence[str], ask: Sequence[str], name: str | None) -> Composed:
+    from omegaconf import OmegaConf, open_dict
+
+    with open_dict(cfg):
+        if name and OmegaConf.select(cfg, "name") is None:
+            cfg.name = name
+    asked = {}
+    for key in ask:
+        parent, _, last = f"hydra.{key}".rpartition(".")
+        raw: Any = OmegaConf.to_container(OmegaConf.select(cfg, parent), resolve=False)
+        asked[f"{key} raw"] = raw[last]
+        asked[key] = OmegaConf.select(cfg, f"hydra.{key}")
+    with open_dict(cfg):
+        cfg.pop("hydra")
+    return Composed(plain(cfg, typed), asked, _linked(OmegaConf.to_container(cfg, resolve=False)))
+
+
+def _has(node: Any, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def compose_hydra(command: Command, library: Library) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The launcher and the sweeper that a command chooses, with their values.
+
+    Raises:
+        UserError: if one of them is not there, or a YAML file is broken.
+    """
+    from omegaconf import OmegaConf
+
+    overrides = command.parsed(library)
+    presets = [override for override in overrides if override.key in PRESETS]
+    chosen = [o.texts[0] for o in presets if not wrong_options(o, o.values[0], library)]  # wrong ones are named later
+    own = [override for override in overrides.every if override.of_hydra]
+    texts = [f"++{o.text}" if o.key.startswith("hydra.sweeper.") else o.text for o in own]  # unknown ones: later
+    with _composed(command, library, [*chosen, "name=name", *texts]) as cfg:
+        launcher: Any = OmegaConf.to_container(cfg.hydra.launcher, resolve=False)
+        sweeper: Any = OmegaConf.to_container(cfg.hydra.sweeper, resolve=True)
+        if "n_jobs" in launcher:
+            launcher["n_jobs"] = cfg.hydra.launcher.n_jobs
+        return launcher, sweeper
+
+
+@contextmanager
+def _composed(command: Command, library: Library, texts: Sequence[str]) -> Iterator[Any]:
+    """Hydra's composed config, its own keys too; whatever goes wrong with it, inside too, becomes one line."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+    GlobalHydra.instance().clear()
+    before = HydraConfig.instance().cfg
+    try:
+        with hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
+            cfg = hydra.compose(command.config_name, [*texts, *library.search_path()], return_hydra_config=True)
+            with open_dict(cfg.hydra.job):
+                cfg.hydra.job.id, cfg.hydra.job.num = "0", 0  # as of a sweep's first run
+            HydraConfig.instance().set_config(cfg)  # for ${hydra:…}
+            yield cfg
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+        raise UserError(_in_our_words(one_line(cause))) from error
+    except UserError:
+        raise
+    except (YAMLError, ValueError, OSError) as error:  # what reading a YAML file may raise
+        library.require_readable()
+        raise UserError(one_line(error)) from error
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def _in_our_words(line: str) -> str:
+    """Hydra's advice would be to add a ``+``, which helps no key that is not there."""
+    if found := re.match(r"\w+ raised while resolving interpolation: \"?(.*?)\"? full_key: (\S+)", line):
+        return f"{found[2]}: {found[1]}: set it, or give a value in its place"
+    if found := re.match(r"Could not override '([^']*)'|Key '[^']*' (?:is )?not in .*full_key: (\S+)", line):
+        key = found[1] or found[2]
+        shows = "hydra" if key.startswith("hydra.") else "job"
+        return f"{key}: no such key: gan-train --cfg {shows} lists them"
+    return line
+
+
+def plain(cfg: Any, typed: Sequence[str]) -> dict[str, Any]:
+    """A composed config as nested dicts, interpolations resolved; keys that still lack a value are left out.
+
+    So are values that a preset has for options that these overrides did not keep: ``experiment=ring penalty=[]``.
+
+    Args:
+        typed: the keys of the overrides.
+    """
+    from omegaconf import OmegaConf
+
+    def without_missing(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {str(key): without_missing(value) for key, value in node.items() if value != "???"}
+        return node
+
+    values = without_missing(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
+    for group in set(SEVERAL) & values.keys():
+        values[group] = {
+            name: node
+            for name, node in (values[group] or {}).items()
+            if not isinstance(node, dict) or "name" in node or any(t.startswith(f"{group}.{name}") for t in typed)
+        }
+    return values
+
+
+def _linked(node: Any, prefix: str = "") -> list[str]:
+    if isinstance(node, dict):
+        return [key for name, value in node.items() for key in _linked(value, f"{prefix}.{name}" if prefix else name)]
+    return [prefix] if isinstance(node, str) and node.startswith("${") else []
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error that a library meant for a screen of its own."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__

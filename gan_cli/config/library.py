@@ -1,0 +1,246 @@
+"""The options there are: the YAML files of ``conf/`` and of the user's own ``--config-dir``.
+
+Only these files can name a class. A saved config holds option *names*, which are looked up here again, so neither
+a checkpoint nor a command line can name code to run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gan_cli.config.asking import asked, is_own, kind, reason
+from gan_cli.config.mistakes import explain, keys_of, suggestion
+from gan_cli.config.options import SCHEMAS, Choice
+from gan_cli.config.paths import expanded
+from gan_cli.errors import UserError
+
+
+def shipped_conf() -> Path:
+    """The shipped ``conf`` folder: inside the package in a wheel, beside it in an editable install."""
+    package = Path(__file__).resolve().parent
+    return next(d for d in (package / "conf", package.parent / "conf") if (d / "config.yaml").is_file())
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """The values in a YAML file, read as Hydra reads it, interpolations as they are written.
+
+    Raises:
+        UserError: if it is not UTF-8, no YAML, or no keys with values.
+    """
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        if path.read_bytes().startswith(b"\xef\xbb\xbf"):  # Hydra would not see a `# @package` after it
+            raise UserError(f"{path}: begins with a byte-order mark: save it as UTF-8 without one")
+        node: Any = OmegaConf.to_container(OmegaConf.load(path))
+    except UnicodeDecodeError as error:
+        place = f"byte {error.object[error.start]:#04x} at {error.start}"
+        raise UserError(f"{path}: is not UTF-8 ({place}): save it as UTF-8") from error
+    except YAMLError as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}): it must hold lines key: value") from error
+    if not isinstance(node, dict):
+        raise UserError(f"{path}: must hold lines key: value")
+    return node
+
+
+class Library:
+    """Looks up options by group and name: first the shipped ones, then those of ``own`` folders."""
+
+    def __init__(self, *own: Path | str) -> None:
+        self.own = tuple(expanded(folder, "--config-dir ").resolve() for folder in own)
+        for folder in self.own:
+            if not folder.is_dir():
+                raise UserError(f"--config-dir {folder}: no such folder")
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        return (shipped_conf(), *self.own)
+
+    def groups(self) -> list[str]:
+        """Every group, such as ``dataset`` or ``experiment``; whatever else lies in a folder of one's own is none."""
+        return sorted(d.name for d in shipped_conf().iterdir() if d.is_dir() and d.name != "hydra")
+
+    def options(self, group: str) -> list[str]:
+        """The names one can choose from in a group."""
+        found = {file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")}
+        return sorted(name for name in found if not name.startswith("."))
+
+    def get_group_options(self, group_name: str, results_filter: Any = None) -> list[str]:
+        """``options``, under the name by which Hydra's ``glob(…)`` asks for them."""
+        return self.options(group_name)
+
+    def search_path(self) -> list[str]:
+        """The override that has Hydra look into ``own`` folders too."""
+        from gan_cli.config.quoting import quoted
+
+        search = ",".join(quoted(f"file://{folder}") for folder in self.own)
+        return [f"hydra.searchpath=[{search}]"] if search else []
+
+    def require_readable(self) -> None:
+        """Reads every YAML file of ``own`` folders, as Hydra would.
+
+        Raises:
+            UserError: naming the first that cannot be read.
+        """
+        for folder in self.own:
+            for place in ("", *self.groups()):
+                for path in sorted((folder / place).glob("*.yaml")):
+                    content_of(path)
+
+    def file(self, group: str, name: str) -> Path:
+        """The YAML file of an option.
+
+        Raises:
+            UserError: if there is none.
+        """
+        for folder in self.folders:
+            path = folder / group / f"{name}.yaml"
+            if name in self.options(group) and path.is_file():
+                return path
+        raise UserError(
+            f"{group}={name}: no such option{suggestion(str(name), self.options(group))}; "
+            f"available: {', '.join(self.options(group))}; your own: --config-dir FOLDER with {group}/{name}.yaml"
+        )
+
+    def readable(self, group: str, name: str) -> None:
+        """Raises UserError if there is no such option, or its file is one's own and cannot be read."""
+        if not (path := self.file(group, name)).is_relative_to(shipped_conf()):
+            content_of(path)
+
+    def class_of(self, group: str, name: str) -> str:
+        """The dotted path of the class an option configures, as its YAML file says."""
+        path = self.file(group, name)
+        node = content_of(path)
+        if not isinstance(node.get("class"), str) or self.option_of(group, node.get("name")) != name:
+            raise UserError(f"{path}: needs the lines `name: {name}` and `class: your_module.YourClass`")
+        return node["class"]
+
+    def option_of(self, group: str, name: Any) -> str:
+        """The option that a file's ``name: …`` means, which YAML may take for a number: ``64`` of ``64.yaml``."""
+        from omegaconf import OmegaConf
+
+        if isinstance(name, str) or name is None:
+            return str(name)
+        plain = [option for option in self.options(group) if re.fullmatch(r"[\w.+-]+", option)]
+        return next((option for option in plain if OmegaConf.create(f"name: {option}").name == name), str(name))
+
+    def is_own(self, group: str, name: str) -> bool:
+        """Whether an option is the user's own class rather than one of this program's."""
+        return not self.class_of(group, name).startswith("gan_cli.")
+
+    def schema(self, group: str, name: str) -> type[Choice]:
+        """Types and limits of an option's keys; for the user's own class, read from its signature."""
+        if self.file(group, name).is_relative_to(shipped_conf()):
+            return SCHEMAS[group][name]
+        return _schema_from_signature(group, name, self.load(group, name))
+
+    def check(self, group: str, node: Mapping[str, Any], prefix: str) -> Choice:
+        """An option's values, typed.
+
+        Args:
+            prefix: of its keys in what the user types, such as ``loss.`` or ``penalty.r1.``
+
+        Raises:
+            UserError: with one line for every mistake found.
+        """
+        node = {**node, "name": self.option_of(group, node["name"])}
+        schema = self.schema(group, node["name"])
+        dotted = self.class_of(group, node["name"])
+        if node.get("class", dotted) != dotted:
+            raise UserError(f"{prefix}class={node['class']}: is set by {group}/{node['name']}.yaml alone")
+        try:
+            return schema.model_validate({key: value for key, value in node.items() if key != "class"})
+        except ValidationError as error:
+            keys = [key for key in schema.model_fields if key != "name"]
+            owner = f"; {group}={node['name']} has {', '.join(keys) if keys else 'no options'}"
+            raise UserError(*explain(error, keys_of(schema, prefix), prefix, owner)) from error
+
+    def load(self, group: str, name: str) -> type:
+        """Imports the class of an option.
+
+        Raises:
+            UserError: if the user's module or class cannot be imported.
+        """
+        dotted = self.class_of(group, name)
+        module, _, attribute = dotted.rpartition(".")
+        for folder in (*self.own, Path.cwd()) if self.own else ():
+            if str(folder) not in sys.path:
+                sys.path.append(str(folder))
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{group}={name}: cannot import class {dotted} ({error}): "
+                "put its module into the current folder or the --config-dir"
+            ) from error
+        except Exception as error:  # whatever a module of one's own does when it is imported
+            raise UserError(f"{group}={name}: cannot import class {dotted}: {reason(error)}") from error
+
+    def build(self, group: str, choice: Choice) -> Any:
+        """An object of the class an option names, made from its checked options.
+
+        Raises:
+            UserError: if the class refuses the values with a ``ValueError``, or one's own fails.
+        """
+        cls, who = self.load(group, choice.name), f"{group}={choice.name}"
+        with asked(f"{who}: {cls.__name__}()") if is_own(cls) else nullcontext():
+            try:
+                return cls(**choice.keywords())
+            except ValueError as error:
+                raise UserError(f"{who}: {error}") from error
+
+    def build_by_name(self, group: str, name: str, **options: Any) -> Any:
+        """An object by option name, with the values of its YAML file unless given here.
+
+        Raises:
+            UserError: for an unknown name or a bad option.
+        """
+        return self.build(group, self.choice(group, name, **options))
+
+    def choice(self, group: str, name: str, **options: Any) -> Choice:
+        """The typed values of an option's YAML file, with these instead of its own.
+
+        Raises:
+            UserError: for an unknown name or a bad option.
+        """
+        return self.check(group, {**self.values(group, name), **options}, f"{group}.")
+
+    def values(self, group: str, name: str) -> dict[str, Any]:
+        """The values in an option's YAML file, references to other keys unresolved.
+
+        Raises:
+            UserError: for an unknown name.
+        """
+        return {**content_of(self.file(group, name)), "name": name}
+
+
+def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
+    from pydantic import ConfigDict, create_model
+
+    fields: dict[str, Any] = {}
+    if not callable(cls):
+        raise UserError(f"{group}={name}: its class is {kind(cls)}: name a class")
+    with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
+        signature = inspect.signature(cls, eval_str=True)
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+        fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+    config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    own = {"model_config": config, "before": getattr(cls, "before", {})}
+    with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
+        return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

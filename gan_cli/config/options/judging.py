@@ -1,0 +1,57 @@
+"""What feature extractors and metrics may be told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gan_cli.config.options.base import Choice, Count, Positive, Text, Whole
+
+
+# --- extractor -------------------------------------------------------------------------------------------------------
+class ClassifierOptions(Choice):
+    root: Text
+    seed: Whole
+    epochs: Count
+
+
+class InceptionOptions(Choice):
+    weights: Text
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+class KernelOptions(Choice):
+    subsets: Annotated[Count, Field(ge=2)]
+    subset_size: Annotated[Count, Field(ge=2)]
+
+
+class NeighbourOptions(Choice):
+    neighbours: Count
+
+
+class InceptionScoreOptions(Choice):
+    splits: Count
+
+
+class SlicedWassersteinOptions(Choice):
+    projections: Count
+
+
+class DivergenceOptions(Choice):
+    cells: Annotated[Count, Field(ge=2)]
+
+
+class ParzenOptions(Choice):
+    bandwidths: Annotated[list[Positive], Field(min_length=1)]
+    validation: Annotated[Count, Field(ge=2)]
+    test: Annotated[Count, Field(ge=2)]
+
+
+class TwoSampleOptions(Choice):
+    steps: Count
+
+
+class MemorisationOptions(Choice):
+    samples: Annotated[Count, Field(ge=2)]
+    pairs: Count

@@ -1,0 +1,191 @@
+"""Overrides as typed, taken apart once by Hydra's own parser, and written so that Hydra reads what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
+
+from gan_cli.config.options import SCHEMAS, SEVERAL
+from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
+from gan_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from gan_cli.config.library import Library
+
+PRESETS = ("experiment", "sweep")  # groups of which none need be chosen
+HYDRA_TEXT = (*HYDRA_PATHS, "hydra.sweep.subdir", "hydra.output_subdir", "hydra.launcher.submitit_folder")
+OF_A_SWEEP = ("name", "resume", "dry_run", "sweep")  # not of one of its runs
+
+
+@dataclass(frozen=True)
+class Override:
+    """One override.
+
+    Args:
+        key: dotted, ``hydra/launcher`` too.
+        text: as Hydra takes it, ``key=value``.
+        values: those it asks for, several in a sweep; of an interval its two ends.
+        texts: an override for each value.
+        typed: as it was typed.
+        is_group: whether it chooses an option of a group.
+        continuous: whether it is an interval.
+    """
+
+    key: str
+    text: str
+    values: Sequence[Any]
+    texts: Sequence[str]
+    typed: str
+    is_group: bool = False
+    continuous: bool = False
+
+    @property
+    def of_hydra(self) -> bool:
+        return self.key.startswith("hydra.")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """The overrides of a command, and a line for each that is mistaken in itself; iterates over those not of Hydra.
+
+    Of several for one key the last counts.
+    """
+
+    every: Sequence[Override]
+    problems: Sequence[str] = ()
+    unread: Sequence[str] = ()  # the keys of those
+
+    def __iter__(self) -> Iterator[Override]:
+        last = {override.key: override for override in self.every if not override.of_hydra}
+        return iter(last.values())
+
+    def find(self, key: str) -> Override | None:
+        """The override that sets a dotted key: the last one."""
+        return next((override for override in reversed(self.every) if override.key == key), None)
+
+    def value(self, key: str) -> Any:
+        """What was typed for a dotted key, None if nothing was; of a sweep its first value."""
+        override = self.find(key)
+        return override.values[0] if override else None
+
+    @classmethod
+    def parse(cls, words: Sequence[str], library: Library, *, several: bool = False) -> Overrides:
+        """Takes words apart.
+
+        Args:
+            library: knows the groups and their options.
+            several: whether a key may have several values, for a sweep.
+        """
+        found: list[Override] = []
+        problems: list[str] = []
+        unread: list[str] = []
+        for word in words:
+            try:
+                found.append(_parsed(word, library, several))
+            except UserError as error:
+                problems += error.problems
+                unread.append(key_of(word))
+        return cls(tuple(found), tuple(problems), tuple(unread))
+
+
+def key_of(text: str) -> str:
+    """The dotted key of an override as Hydra has written it down: ``++dataset.size=8`` → ``dataset.size``."""
+    return text.lstrip("+").partition("=")[0].replace("/", ".")
+
+
+@cache
+def text_keys() -> frozenset[str]:
+    """The keys of all commands whose values are text: what is typed for them is not a number, a list or a choice."""
+    from gan_cli.commands.sampling.keys import SAMPLING
+    from gan_cli.commands.tool import EVALUATION
+    from gan_cli.config.schema import Root
+
+    found = {key for root in (Root, EVALUATION.root, SAMPLING.root) for key in _texts_of(root, "")}
+    for group, schemas in SCHEMAS.items():
+        for name, schema in schemas.items():
+            found |= set(_texts_of(schema, f"{group}.{name}." if group in SEVERAL else f"{group}."))
+    return frozenset(found.union(HYDRA_TEXT))
+
+
+def _texts_of(schema: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in schema.model_fields.items():
+        kinds = {part for kind in (field.annotation, *get_args(field.annotation)) for part in (kind, *get_args(kind))}
+        if str in kinds:
+            yield prefix + name
+        for kind in kinds:
+            if isinstance(kind, type) and hasattr(kind, "model_fields"):
+                yield from _texts_of(kind, f"{prefix}{name}.")
+
+
+def _parsed(word: str, library: Library, several: bool) -> Override:
+    """Raises UserError, with one line, if it is mistaken."""
+    from hydra.core.override_parser.types import Override as Parsed
+
+    typed_key, equals, raw = word.partition("=")
+    key = key_of(word)
+    is_group = key in library.groups()
+    written = word
+    if equals and key in text_keys():
+        written = f"{typed_key}={as_text(key, raw, several)}"
+    elif equals and is_group:
+        written = f"{typed_key}={as_options(raw)}"
+    parsed = _read(word, written, library)
+    name = parsed.key_or_group
+    if parsed.is_delete():
+        raise UserError(f"{word}: every key is needed and cannot be removed")
+    if parsed.package is not None:
+        raise UserError(f"{word}: every option has its place: {name}={raw}")
+    if key in ("hydra.searchpath", "hydra.mode"):
+        flag = {"hydra.searchpath": "--config-dir FOLDER", "hydra.mode": "--multirun, or nothing,"}[key]
+        raise UserError(f"{word}: use {flag} instead")
+    text = written.lstrip("+")
+    if not parsed.is_sweep_override():
+        return Override(key, text, [parsed.value()], [text], word, is_group)
+    if key.startswith("hydra."):
+        raise UserError(f"{word}: is the same for all runs: give one value, or quote it: '{name}=\"…\"'")
+    if not several:
+        raise UserError(f"{word}: several values make a sweep: {_instead(name, raw, is_group)}")
+    if key in OF_A_SWEEP:
+        raise UserError(f"{word}: is the same for all runs of a sweep: give one")
+    if not parsed.is_discrete_sweep():
+        interval: Any = parsed.value()
+        ends = [interval.start, interval.end]
+        return Override(key, text, ends, [f"{name}={end}" for end in ends], word, is_group, continuous=True)
+    if parsed.value_type is not None and parsed.value_type.name == "GLOB_CHOICE_SWEEP":
+        if not is_group:
+            raise UserError(f"{word}: glob(…) chooses among options of a group: list the values: {name}=a,b")
+        written = f"{typed_key}={','.join(parsed.sweep_string_iterator())}"
+        text = written.lstrip("+")
+        if written.endswith("="):
+            raise UserError(f"{word}: fits no option; available: {', '.join(library.options(key))}")
+        parsed = _read(word, written, library)
+        if not parsed.is_sweep_override():
+            return Override(key, text, [parsed.value()], [text], word, is_group)
+    texts = [f"{name}={value}" for value in parsed.sweep_string_iterator()]
+    values = [Parsed._convert_value(value) for value in parsed.sweep_iterator(lambda element: element)]
+    return Override(key, text, values, texts, word, is_group)
+
+
+def _read(word: str, written: str, library: Library) -> Any:
+    """Hydra's own reading of an override."""
+    from hydra.errors import HydraException
+
+    try:
+        parsed = parser().parse_override(written)
+    except HydraException as error:
+        key, equals, _ = word.partition("=")
+        if not equals:
+            raise UserError(f"{word}: overrides are written key=value, such as steps=1000") from error
+        raise UserError(f"{word}: cannot be read: quote a value with special characters: '{key}=\"…\"'") from error
+    parsed.config_loader = library  # which knows the options that glob(…) chooses among
+    return parsed
+
+
+def _instead(name: str, raw: str, is_group: bool) -> str:
+    if name in SEVERAL:
+        return f"add --multirun, or choose them together: {name}=[{raw}]"
+    return "add --multirun" if is_group else f"add --multirun, or quote the value: '{name}=\"…\"'"

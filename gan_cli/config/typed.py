@@ -1,0 +1,67 @@
+"""Plain values, as composed from YAML, to typed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from gan_cli.config.library import Library
+from gan_cli.config.mistakes import explain, keys_of, shown
+from gan_cli.config.options import SCHEMAS, SEVERAL, Choice
+from gan_cli.config.options.base import Options
+from gan_cli.errors import UserError
+
+
+def typed(
+    raw: Mapping[str, Any], library: Library, root: type[Options], groups: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Checks root keys against ``root`` and each group against the schemas of its options.
+
+    Returns:
+        The values that are right, by root key and group, and one line for *every* mistake found.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for group in groups:
+        node = raw.get(group) or {}
+        nodes = {f"{group}.{name}": options for name, options in node.items()} if group in SEVERAL else {group: node}
+        checked: dict[str, Choice] = {}
+        for key, options in nodes.items():
+            if not isinstance(options, Mapping) or "name" not in options:
+                problems.append(_not_chosen(group, key, options, library))
+                continue
+            try:
+                checked[key.removeprefix(f"{group}.")] = library.check(group, options, prefix=f"{key}.")
+            except UserError as error:
+                problems.extend(error.problems)
+        if group in SEVERAL:
+            values[group] = checked
+        elif checked:
+            values[group] = checked[group]
+    try:
+        made = root.model_validate({key: value for key, value in raw.items() if key not in groups})
+        values.update((key, getattr(made, key)) for key in root.model_fields)
+    except ValidationError as error:
+        problems.extend(explain(error, known_keys(root, groups)))
+    return values, problems
+
+
+def _not_chosen(group: str, key: str, typed: Any, library: Library) -> str:
+    if isinstance(typed, Mapping) or group not in SEVERAL:
+        return f"{key}: is not chosen: {group}=…, one of: {', '.join(library.options(group))}"
+    name = key.rpartition(".")[2]
+    return f"{key}={shown(typed)}: of which {group}? such as {group}={library.options(group)[-1]} " + (
+        f"{group}.{library.options(group)[-1]}.{name}={shown(typed)}"
+    )
+
+
+def known_keys(root: type[Options], groups: Sequence[str]) -> list[str]:
+    """Every dotted key of the root and of the shipped options, for suggestions."""
+    keys = keys_of(root, "")
+    for group in groups:
+        keys.append(group)
+        for schema in SCHEMAS[group].values():
+            keys += keys_of(schema, f"{group}.")
+    return sorted(set(keys))

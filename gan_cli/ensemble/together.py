@@ -1,0 +1,246 @@
+"""A run of several seeds at once: its members are ordinary runs that somebody else trains."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config
+from gan_cli.ensemble.member import Member
+from gan_cli.ensemble.train import Ensemble
+from gan_cli.errors import Diverged, EarlyStop, Interrupted
+from gan_cli.games.game import Statistics
+from gan_cli.output import screen
+from gan_cli.parallel import place
+from gan_cli.runs.checkpoint import name_of
+from gan_cli.runs.ensemble_folder import EnsembleFolder, alone, is_over, member_folder, write_config
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.observers.interrupts import Interrupts
+from gan_cli.runs.observers.progress import Progress, summary
+from gan_cli.runs.resume import Resumption
+from gan_cli.runs.run import describe
+from gan_cli.training.build import Setup
+
+log = logging.getLogger(__name__)
+LONG = 5000  # steps after which compiling has paid for itself
+
+
+def run_ensemble(
+    config: Config, library: Library, path: Path, resumption: Resumption | None, *, live: bool, wait: float
+) -> float | None:
+    """Trains all members and leaves a run folder of each in ``path``; else as ``gan_cli.runs.run.run``."""
+    folder = EnsembleFolder(path)
+    folder.open(wait)
+    with closing(folder), ExitStack() as members:
+        run = EnsembleRun(config, library, folder, resumption, members, live=live and screen.interactive())
+        return run.finish()
+
+
+class AllOver(Exception):
+    """No member is left to train."""
+
+
+class EnsembleRun:
+    """All members, what is common to them, and how they are doing."""
+
+    def __init__(
+        self,
+        config: Config,
+        library: Library,
+        folder: RunFolder,
+        resumption: Resumption | None,
+        closes: ExitStack,
+        *,
+        live: bool,
+    ) -> None:
+        self.config, self.folder, self.closes = config, folder, closes
+        self.seeds = list(range(config.seed, config.seed + config.ensemble))
+        self.at = self.start = resumption.state["step"] if resumption else 0
+        states = resumption.state["members"] if resumption else dict.fromkeys(self.seeds)
+        self.members: list[Member] = []
+        if not resumption:
+            self.status("running")  # from here on the folder can be resumed
+        for seed in self.seeds:
+            like = self.members[0].setup if self.members else None
+            self.members.append(self._member(seed, states[seed], library, like))
+        self.ensemble = Ensemble([member.setup for member in self.members], library, compile=config.compile)
+        for i, member in enumerate(self.members):
+            member.hand_out = partial(self._hand_out, i)
+        self.sums: dict[str, Tensor] = {}  # (E,) each; as in the members' logs
+        self.counts: dict[str, int] = {}
+        self.steps_in_interval = 0
+        self.progress = Progress(self.start, config.steps, live=live)
+
+    def _member(self, seed: int, state: dict[str, Any] | None, library: Library, like: Setup | None) -> Member:
+        config = alone(self.config, seed)
+        folder = RunFolder(member_folder(self.folder.path, seed))
+        folder.open()
+        self.closes.enter_context(closing(folder))
+        write_config(self.folder.path, folder.path, seed)
+        resumption = Resumption(folder.path, folder.checkpoints, state, config) if state else None
+        over = bool(state) and is_over(folder.path) and not (folder.checkpoints / name_of(self.at)).exists()
+        member = Member(config, library, folder, resumption, like=like, over=over)
+        self.closes.enter_context(closing(member.lines))
+        self.closes.enter_context(member.loggers)
+        return member
+
+    @property
+    def going(self) -> list[Member]:
+        """The members that are still being trained; the others go with them, and nobody looks."""
+        return [member for member in self.members if not member.over]
+
+    def finish(self) -> float | None:
+        """Trains to the end, and says how it went in ``status.json`` whatever happens."""
+        try:
+            self.each(Member.begin)
+            self._take_in()
+            self.status("running")
+            log.info("%d seeds at once, each: %s", len(self.seeds), describe(self.ensemble.setup))
+            if told := self.ensemble.setup.samples.told():
+                log.info("classes: %s", told)
+            if not self.config.compile and self.config.steps >= LONG:
+                log.info("compile=true takes a minute or two at the start and trains up to twice as fast")
+            self._train()
+        except AllOver:
+            pass
+        except Interrupted:
+            self.each(lambda member: member.checkpoints.save(self.at))
+            self._all_status("interrupted", "by a signal")
+            log.warning("interrupted at step %d, saved; continue: gan-train resume=%s", self.at, self.folder.path)
+            raise
+        except KeyboardInterrupt:
+            self._all_status("interrupted", "by a signal")
+            raise
+        except BaseException as error:
+            self._all_status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
+            raise
+        for member in self.going:
+            member.leave("finished")
+        return self._end()
+
+    def _end(self) -> float | None:
+        """The last words, and what a sweeper optimises: the mean over the members."""
+        if any(member.last for member in self.members):
+            log.info("finished %d steps: %s", self.at, summary(self._mean_record()))
+        self._tell_spreads("")
+        lost = [member.folder.path.name for member in self.members if member.fate == "diverged"]
+        if lost:
+            reason = f"{len(lost)} of {len(self.members)} members: {', '.join(lost)}"
+            self.status("diverged", reason)
+            raise Diverged(reason)
+        self.status("finished")
+        return self.spreads().get("best", (None, None))[0]
+
+    def _tell_spreads(self, when: str) -> None:
+        told = [f"{key.replace('_', ' ')} {mean:.4g} ± {spread:.2g}" for key, (mean, spread) in self.spreads().items()]
+        if told:
+            log.info("%s%s over %d seeds", when, ", ".join(told), len(self.members))
+
+    def _train(self) -> None:
+        with Interrupts(self.config.steps) as interrupts, self.progress:
+            observers = (self.observe, self.progress, interrupts)
+            self.ensemble.train(range(self.start + 1, self.config.steps + 1), observers)
+
+    def observe(self, step: int, statistics: Sequence[Statistics]) -> None:
+        """What ``Run`` has a list of observers for: a member's are asked only when there is something to do."""
+        self.at = step
+        for move in statistics:
+            for name, value in move.items():
+                self.sums[name] = self.sums[name] + value if name in self.sums else value
+                self.counts[name] = self.counts.get(name, 0) + 1
+        self.steps_in_interval += 1
+        some = self.going[0]
+        if some.record.due(step):
+            self.each(lambda member: member.write(step))
+            self.sums, self.counts, self.steps_in_interval = {}, {}, 0
+            self.progress.record(self._mean_record())
+        if some.grids.due(step):
+            self.each(lambda member: member.grids.write(step))
+            self._tell_spreads(f"step {step}  ")
+        if some.evaluations and some.evaluations.due(step):
+            with ExitStack() as clocks:
+                for member in self.going:  # the clock of each stands still while all are judged
+                    clocks.enter_context(member.record.not_counted())
+                self.each(lambda member: member.evaluate(step))
+        if self.config.logger:
+            self.each(lambda member: member.loggers(step, ()))
+        if some.checkpoints.due(step):
+            self.each(lambda member: member.checkpoints.write(step))
+            self.each(lambda member: member.checkpoints.prune())  # only now: at every moment all share a step
+
+    def each(self, action: Callable[[Member], Any]) -> None:
+        """For every member that is still going; one that ends does not stop the others."""
+        for member in self.going:
+            member.at = self.at
+            with member.speaking():
+                try:
+                    action(member)
+                except EarlyStop as stop:
+                    member.hand_out()
+                    member.stop_early(str(stop))
+                    member.leave("finished", str(stop))
+                except Diverged as error:
+                    member.leave("diverged", str(error))
+            if member.over:
+                log.warning("%s is over: %s at step %d", member.folder.path.name, member.fate, self.at)
+        if not self.going:
+            raise AllOver
+
+    def _take_in(self) -> None:
+        """What the members' logs remember of an interval that was interrupted; of one that is over, nothing matters."""
+        some = self.going[0].record
+        self.sums = {
+            name: torch.stack([(some if member.over else member.record).sums[name] for member in self.members])
+            for name in some.sums
+        }
+        self.counts, self.steps_in_interval = dict(some.counts), some.steps_in_interval
+
+    def _hand_out(self, i: int) -> None:
+        self.ensemble.hand_out(i)
+        sums = {name: value[i] for name, value in self.sums.items()}
+        self.members[i].record.hold(sums, dict(self.counts), self.steps_in_interval)
+
+    def _mean_record(self) -> dict[str, Any]:
+        """The newest line of the log: means over the members, and the images of all."""
+        newest = max(member.last.get("step", 0) for member in self.members)
+        lasts = [member.last for member in self.members if member.last.get("step") == newest]
+        values = {key: [last[key] for last in lasts if last.get(key) is not None] for key in lasts[0]}
+        record: dict[str, Any] = {key: fmean(found) if found else None for key, found in values.items()}
+        return {**record, "step": newest, "images_per_second": sum(values["images_per_second"])}
+
+    def spreads(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation over the members of what they end with."""
+        results = [member.results() for member in self.members]
+        values = {key: [v for each in results if (v := each.get(key)) is not None] for r in results for key in r}
+        return {key: (fmean(found), stdev(found) if len(found) > 1 else 0.0) for key, found in values.items() if found}
+
+    def _all_status(self, name: str, reason: str | None = None) -> None:
+        for member in self.going:
+            member.at = self.at
+            member.status(name, reason)
+        self.status(name, reason)
+
+    def status(self, name: str, reason: str | None = None) -> None:
+        """How the whole stands: of what the members report, the mean, and beside it the spread."""
+        facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps}
+        facts |= {"seeds": self.seeds, "compile": self.config.compile}
+        facts["images"] = sum(member.setup.batch_sizes.images_seen(member.at) for member in self.members)
+        facts["members"] = {member.folder.path.name: member.fate for member in self.members}
+        for key, (mean, spread) in self.spreads().items():
+            facts[key] = {"metric": self.config.watch, "value": mean} if key == "best" else mean
+            facts.setdefault("spread", {})[key] = spread
+        if job := place.job():
+            facts["job"] = job
+        if self.members:
+            facts |= {key: value for key, value in self.members[0].quality.items() if key == "of_modes"}
+            facts["seconds"] = self.members[0].record.seconds
+        self.folder.write_status(name, reason, **facts)

@@ -1,0 +1,189 @@
+"""The features of a small network that has learnt the dataset's own labels."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
+
+from gan_cli.config.paths import expanded
+from gan_cli.data.samples import Samples, as_input
+from gan_cli.metrics.extractors.extractor import Extractor
+from gan_cli.output import screen
+from gan_cli.output.replacing import replacing
+from gan_cli.random import key
+
+log = logging.getLogger(__name__)
+BATCH, FEATURES, SIDE = 128, 128, 32
+RECIPE = 1  # another for every change of the network or of how it learns: weights of the old one are not to be read
+
+
+class Shrink(nn.Module):
+    """Averages larger pictures down to 32 × 32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return adaptive_avg_pool2d(x, SIDE) if x.shape[-1] > SIDE else x
+
+
+def network(channels: int, outputs: int, side: int) -> nn.Sequential:
+    """conv 5×5 ×16, pool, ReLU, conv 5×5 ×32, pool, ReLU, 128 features, ReLU, outputs; pictures (B, C, side, side)."""
+    side = min(side, SIDE)
+    padding = 2 if side < 16 else 0
+    for _ in range(2):
+        side = (side - 4 + 2 * padding) // 2
+    layers = nn.Sequential(
+        Shrink(),
+        *(nn.Conv2d(channels, 16, 5, padding=padding), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Conv2d(16, 32, 5, padding=padding), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(32 * side**2, FEATURES), nn.ReLU()),
+        nn.Linear(FEATURES, outputs),
+    )
+    return layers.to(memory_format=torch.channels_last)
+
+
+def unseen_shape(samples: Samples) -> str | None:
+    """Why this network cannot see pictures of this shape; None if it can."""
+    if samples.values.ndim != 4 or samples.shape[1] == samples.shape[2] >= 4:
+        return None
+    return f"sees squares, 4 × 4 or larger, not {samples.shape[1]} × {samples.shape[2]}"
+
+
+class Classifier(Extractor):
+    """Learns the labels once for each dataset and seed, and keeps the weights under ``root`` where that can be written.
+
+    Pictures of more channels than it has learnt are seen channel by channel: stacked digits, whose dataset gives it
+    single ones (``dataset.glyphs()``) to learn.
+
+    Distances in its features compare runs on one dataset with each other. They compare with figures found elsewhere
+    only if the weights are the same: the hash says.
+    """
+
+    def __init__(self, root: str, seed: int, epochs: int) -> None:
+        self.root, self.seed, self.epochs = root, seed, epochs
+        self._network: nn.Sequential | None = None
+        self._channels = 0
+        self.accuracy: float | None = None
+
+    def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
+        """Reads the weights for these samples, or learns them (about half a minute for MNIST on one core)."""
+        self.device = device
+        if training.values.ndim != 4 or self._network is not None or self.refusal(training):
+            return
+        self._channels = training.shape[0]
+        made = network(training.shape[0], training.classes, training.shape[-1])
+        path = self._path(training)
+        try:
+            made.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except FileNotFoundError:
+            self._learn(made, training)
+            self._save(made, path)
+        except Exception:  # torn: learnt again
+            log.warning("%s is damaged: the classifier is learnt again", path)
+            self._learn(made, training)
+            self._save(made, path)
+        self._network = made.to(device).eval().requires_grad_(False)
+        unseen = held_out()
+        if unseen is not None and unseen.labels is not None:
+            self.accuracy = self._accuracy(unseen.values, unseen.labels, training)
+            if self.accuracy is not None and self.accuracy < 0.9:
+                log.warning(
+                    "the classifier is right on %.0f %% of held-out pictures: its features say little; "
+                    "more extractor.epochs may help",
+                    100 * self.accuracy,
+                )
+
+    def _accuracy(self, values: np.ndarray, labels: np.ndarray, training: Samples) -> float | None:
+        """The share of held-out pictures that it is right about; those of classes it has never met do not count."""
+        assert training.labels is not None
+        met = np.isin(labels, training.labels)
+        if not met.all():
+            log.warning(
+                "%d of %d held-out pictures are of classes without a training picture: the classifier is not asked",
+                len(met) - met.sum(),
+                len(met),
+            )
+        if not met.any():
+            return None
+        return float((self.probabilities(values[met]).argmax(axis=1) == labels[met]).mean())
+
+    def _path(self, training: Samples) -> Path:
+        name = f"{training.fingerprint()}-recipe{RECIPE}-seed{self.seed}-epochs{self.epochs}.pt"
+        return expanded(self.root, "extractor.root=") / "classifiers" / name
+
+    def _learn(self, made: nn.Sequential, training: Samples) -> None:
+        """AdamW with a one-cycle learning rate, on the CPU, so that every machine starts from the same weights."""
+        assert training.labels is not None
+        steps_per_epoch = -(-len(training) // BATCH)
+        generator = np.random.default_rng(key(self.seed, "classifier", "order"))
+        labels = torch.from_numpy(training.labels)
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            torch.default_generator.manual_seed(key(self.seed, "classifier", "init"))
+            for module in made.modules():
+                if isinstance(module, nn.Conv2d | nn.Linear):
+                    module.reset_parameters()
+            optimizer = torch.optim.AdamW(made.parameters(), 4e-3)
+            total = self.epochs * steps_per_epoch
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=total + 1)
+            log.info("learning the labels of %d pictures once, for the features", len(training))
+            with screen.progress("classifier", total) as advance:
+                for _ in range(self.epochs):
+                    for rows in np.array_split(generator.permutation(len(training)), steps_per_epoch):
+                        optimizer.zero_grad()
+                        cross_entropy(made(as_input(training.values[rows])), labels[rows]).backward()
+                        optimizer.step()
+                        schedule.step()
+                        advance()
+
+    def _save(self, made: nn.Sequential, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as aside:
+                torch.save(made.state_dict(), aside)
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            log.warning("the classifier cannot be kept in %s (%s): it is learnt again next time", path.parent, reason)
+
+    def refusal(self, samples: Samples) -> str | None:
+        if samples.classes < 2:
+            return "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
+        if shape := unseen_shape(samples):
+            return f"extractor=classifier {shape}: use extractor=pixels"
+        return None
+
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; of stacks, (N, C · 128)."""
+        assert self._network is not None
+        return self._outputs(values, self._network[:-1]).reshape(len(values), -1)
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, classes); of stacks, (N, C, classes)."""
+        assert self._network is not None
+        found = self._outputs(values, nn.Sequential(*self._network, nn.Softmax(dim=1)))
+        return found if len(found) == len(values) else found.reshape(len(values), -1, found.shape[1])
+
+    @torch.no_grad()
+    def _outputs(self, values: np.ndarray, part: nn.Module) -> np.ndarray:
+        if values.shape[1] != self._channels:
+            values = values.reshape(-1, 1, *values.shape[2:])
+        starts = range(0, len(values), 512)
+        return torch.cat([part(as_input(values[i : i + 512], self.device)).cpu() for i in starts]).numpy()
+
+    def provenance(self) -> dict[str, Any]:
+        if self._network is None:
+            return {}
+        digest = hashlib.blake2b(digest_size=8)
+        for tensor in self._network.state_dict().values():
+            digest.update(tensor.cpu().numpy().tobytes())
+        return {
+            "weights": digest.hexdigest(),
+            "seed": self.seed,
+            "held_out_accuracy": self.accuracy,
+            "resize": "average to 32 × 32 where larger",
+        }

@@ -1,0 +1,99 @@
+"""The network of the published FID, KID and inception score."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_cli.config.paths import expanded
+from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
+from gan_cli.metrics.extractors.extractor import Extractor
+from gan_cli.output import screen
+
+BATCH = 32
+RESIZE = "TensorFlow 1 bilinear to 299 × 299, of bytes"
+
+
+class Inception(Extractor):
+    """Inception v3 as the first FID used it (Heusel et al. 2017), by torch-fidelity: 2,048 features, 1,008 classes.
+
+    Args:
+        weights: the file; downloaded there if it is missing.
+    """
+
+    of_labels = False
+
+    def __init__(self, weights: str) -> None:
+        self.weights = expanded(weights, "extractor.weights=")
+        self._network: Any = None
+
+    def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
+        """Reads the weights.
+
+        Raises:
+            UserError: if torch-fidelity is missing, or there are no weights and no download.
+        """
+        self.device = device
+        if training.values.ndim != 4 or self._network is not None:
+            return
+        try:
+            from torch_fidelity import feature_extractor_inceptionv3 as fidelity
+        except ModuleNotFoundError as error:
+            raise UserError(
+                "extractor=inception: needs the package torch-fidelity: pip install 'gan-cli[inception]'"
+            ) from error
+        if not self.weights.is_file():
+            self._download(fidelity.URL_INCEPTION_V3)
+        try:
+            torch.load(self.weights, map_location="cpu", weights_only=True)  # torch-fidelity would run what is in it
+            self._network = fidelity.FeatureExtractorInceptionV3(
+                "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(self.weights)
+            ).to(device)
+        except Exception as error:
+            raise UserError(
+                f"extractor.weights={self.weights}: not the Inception weights: they are in {fidelity.URL_INCEPTION_V3}"
+            ) from error
+
+    def refusal(self, samples: Samples) -> str | None:
+        if samples.values.ndim == 4 and samples.shape[0] not in (1, 3):
+            return f"extractor=inception sees 1 or 3 channels, and these have {samples.shape[0]}: use extractor=pixels"
+        return None
+
+    def _download(self, url: str) -> None:
+        try:
+            self.weights.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(self.weights), progress=screen.interactive())
+        except OSError as error:
+            raise UserError(
+                f"extractor.weights={self.weights}: no such file and no download ({error}): get {url} and put it there"
+            ) from error
+
+    @torch.no_grad()
+    def _outputs(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        features, logits = [], []
+        with screen.progress("inception", -(-len(values) // BATCH)) as advance:
+            for start in range(0, len(values), BATCH):
+                pictures = torch.from_numpy(np.ascontiguousarray(values[start : start + BATCH])).to(self.device)
+                found = self._network(pictures.expand(-1, 3, -1, -1))
+                features.append(found[0].cpu())
+                logits.append(found[1].cpu())
+                advance()
+        return torch.cat(features).numpy(), torch.cat(logits).softmax(dim=1).numpy()
+
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, 2048), of the last pooling."""
+        return self._outputs(values)[0]
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, 1008), without the last layer's bias, as the inception score has it."""
+        return self._outputs(values)[1]
+
+    def provenance(self) -> dict[str, Any]:
+        if self._network is None:
+            return {}
+        return {"weights": hashlib.sha256(self.weights.read_bytes()).hexdigest()[:16], "resize": RESIZE}

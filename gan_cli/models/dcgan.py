@@ -1,0 +1,119 @@
+"""DCGAN (Radford, Metz & Chintala 2016, figure 1), for any power-of-two size from 8 to 256."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_cli.models.labels import with_label
+from gan_cli.models.minibatch_std import with_deviation
+
+
+def normalisation(kind: str, channels: int) -> nn.Module:
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    if kind == "instance":
+        return nn.InstanceNorm2d(channels, affine=True)
+    if kind == "group":
+        return nn.GroupNorm(next(groups for groups in (8, 4, 2, 1) if channels % groups == 0), channels)
+    if kind == "layer":
+        return nn.GroupNorm(1, channels)
+    return nn.Identity()
+
+
+def channel_plan(width: int, size: int) -> list[int]:
+    """Channels at 4×4, 8×8, … up to the layer next to the picture: ``width`` there, doubling inwards up to 8×."""
+    stages = size.bit_length() - 3  # 8 → 1, 64 → 4, 256 → 6
+    return [width * min(2**i, 8) for i in reversed(range(stages))]
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), scales of norms from N(1, 0.02), biases 0 (section 4)."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(part.weight, 0.0, 0.02)
+        elif isinstance(part, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
+            nn.init.normal_(part.weight, 1.0, 0.02)
+        if isinstance(bias := getattr(part, "bias", None), nn.Parameter):
+            nn.init.zeros_(bias)
+
+
+class Generator(nn.Module):
+    """Project z (B, latent) to 4×4, then double the size until the picture (B, C, S, S) in [−1, 1]."""
+
+    def __init__(self, latent: int, shape: tuple[int, ...], classes: int, width: int, norm: str) -> None:
+        super().__init__()
+        self.classes = classes
+        plan = channel_plan(width, shape[-1])
+        bias = norm == "none"  # a norm would take it away again
+        self.project = nn.Linear(latent + classes, plan[0] * 16, bias=bias)
+        self.first = nn.Sequential(normalisation(norm, plan[0]), nn.ReLU(inplace=True))
+        stages: list[nn.Module] = []
+        for inputs, outputs in pairwise(plan):
+            stages += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
+            stages += [nn.ReLU(inplace=True)]
+        self.stages = nn.Sequential(*stages, nn.ConvTranspose2d(plan[-1], shape[0], 4, 2, 1), nn.Tanh())
+        initialise(self)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.project(with_label(z, labels, self.classes)).unflatten(1, (4, 4, -1))  # (B, 4, 4, C), NHWC
+        return self.stages(self.first(x.permute(0, 3, 1, 2)))
+
+
+class Discriminator(nn.Module):
+    """Halve the size of the picture (B, C, S, S) until 4×4, then one logit: (B,)."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int, width: int, norm: str, minibatch_std: bool) -> None:
+        super().__init__()
+        self.classes, self.minibatch_std = classes, minibatch_std
+        plan = channel_plan(width, shape[-1])[::-1]
+        bias = norm in ("none", "spectral")
+        stages: list[nn.Module] = [nn.Conv2d(shape[0] + classes, plan[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        for inputs, outputs in pairwise(plan):
+            stages += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
+            stages += [nn.LeakyReLU(0.2, inplace=True)]
+        self.stages = nn.Sequential(*stages)
+        self.out = nn.Linear((plan[-1] + minibatch_std) * 16, 1)
+        initialise(self)
+        if norm == "spectral":
+            for part in (*self.stages, self.out):
+                if isinstance(part, nn.Conv2d | nn.Linear):
+                    spectral_norm(part)
+
+    def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What the last layer judges by, (B, F)."""
+        maps = self.stages(with_label(x, labels, self.classes))  # (B, C, 4, 4), channels last in memory
+        if self.minibatch_std:
+            maps = with_deviation(maps)
+        return maps.permute(0, 2, 3, 1).flatten(1)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.out(self.features(x, labels)).squeeze(1)
+
+
+class DCGAN:
+    """Options of both players; see ``conf/architecture/dcgan.yaml``."""
+
+    def __init__(self, width: int, norm: str, generator: Mapping[str, Any], discriminator: Mapping[str, Any]) -> None:
+        self._generator, self._discriminator = generator, discriminator
+
+    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Raises ValueError for other shapes than (C, S, S), S a power of two from 8 to 256."""
+        if len(shape) != 3:
+            raise ValueError(
+                f"makes pictures, and these samples are points of {shape[0]} numbers: use architecture=mlp"
+            )
+        height, width = shape[1:]
+        if height != width or height & (height - 1) or not 8 <= height <= 256:
+            raise ValueError(
+                f"pictures of {height} × {width}: needs squares whose side is a power of two from 8 to 256: "
+                "use architecture=mlp, or resize them"
+            )
+        return Generator(latent, shape, classes, **self._generator)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return Discriminator(shape, classes, **self._discriminator)

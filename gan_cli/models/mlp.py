@@ -1,0 +1,147 @@
+"""The multilayer perceptrons of Goodfellow et al. (2014)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_cli.distributed import world
+from gan_cli.models.labels import with_label
+from gan_cli.models.minibatch_std import with_deviation
+from gan_cli.random import like
+
+
+class Maxout(nn.Module):
+    """max over ``pieces`` affine maps, for each unit (Goodfellow et al. 2013): (B, in) → (B, out)."""
+
+    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.linear: nn.Module = nn.Linear(inputs, outputs * pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
+
+
+class Dropout(nn.Dropout):
+    """torch's, but what a sample loses does not depend on which of several processes holds it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if world() == 1 or not self.training:
+            return super().forward(x)
+        kept = 1 - self.p
+        return x * like(x, lambda empty, generator: empty.bernoulli_(kept, generator=generator).div_(kept))
+
+
+ACTIVATIONS: dict[str, Any] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "tanh": nn.Tanh,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+
+def layers(sizes: list[int], activation: str, pieces: int, norm: str, dropout: float) -> list[nn.Module]:
+    """Hidden layers from ``sizes[0]`` inputs to ``sizes[-1]`` units."""
+    spectral = spectral_norm if norm == "spectral" else lambda module: module
+    made: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        if activation == "maxout":
+            unit = Maxout(inputs, outputs, pieces)
+            unit.linear = spectral(unit.linear)
+            made.append(unit)
+        else:
+            made.append(spectral(nn.Linear(inputs, outputs)))
+        if norm == "batch":
+            made.append(nn.BatchNorm1d(outputs))
+        elif norm == "layer":
+            made.append(nn.LayerNorm(outputs))
+        if activation != "maxout":
+            made.append(ACTIVATIONS[activation]())
+        if dropout:
+            made.append(Dropout(dropout))
+    return made
+
+
+def initialise(network: nn.Module, limit: float | None) -> None:
+    """Weights from U(−limit, limit) and biases 0, as in the 2014 configuration; None leaves torch's own."""
+    if limit is None:
+        return
+    for name, parameter in network.named_parameters():
+        if parameter.dim() == 2:  # not the scales of norms
+            nn.init.uniform_(parameter, -limit, limit)
+        elif name.endswith("bias"):
+            nn.init.zeros_(parameter)
+
+
+class Generator(nn.Module):
+    """z (B, latent) → x (B, *shape); pixels in [−1, 1]."""
+
+    def __init__(self, latent: int, shape: tuple[int, ...], classes: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.shape, self.classes = shape, classes
+        sizes = [latent + classes, *options["hidden"]]
+        self.hidden = nn.Sequential(
+            *layers(sizes, options["activation"], options["pieces"], options["norm"], options["dropout"])
+        )
+        self.out = nn.Linear(sizes[-1], math.prod(shape))
+        self.output = options["output"]
+        if self.output == "auto":
+            self.output = "tanh" if len(shape) == 3 else "none"
+        initialise(self, options["init"])
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.out(self.hidden(with_label(z, labels, self.classes))).unflatten(1, self.shape)
+        if self.output == "tanh":
+            return x.tanh()
+        if self.output == "sigmoid":  # the 2014 paper's [0, 1], in our pixels
+            return 2 * x.sigmoid() - 1
+        return x
+
+
+class Discriminator(nn.Module):
+    """x (B, *shape) → logits (B,)."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.classes = classes
+        sizes = [math.prod(shape) + classes, *options["hidden"]]
+        body = layers(sizes, options["activation"], options["pieces"], options["norm"], options["dropout"])
+        if options["input_dropout"]:
+            body.insert(0, Dropout(options["input_dropout"]))
+        self.hidden = nn.Sequential(*body)
+        self.minibatch_std, self.unit_pixels = options["minibatch_std"], options["pixels"] == "unit"
+        self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, 1)
+        initialise(self, options["init"])
+        if options["norm"] == "spectral":
+            self.out = spectral_norm(self.out)
+
+    def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What the last layer judges by, (B, F)."""
+        if self.unit_pixels:
+            x = (x + 1) / 2
+        hidden = self.hidden(with_label(x.flatten(1), labels, self.classes))
+        return with_deviation(hidden) if self.minibatch_std else hidden
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.out(self.features(x, labels)).squeeze(1)
+
+
+class MLP:
+    """Options of both players; see ``conf/architecture/mlp.yaml``."""
+
+    def __init__(self, generator: Mapping[str, Any], discriminator: Mapping[str, Any]) -> None:
+        self._generator, self._discriminator = generator, discriminator
+
+    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return Generator(latent, shape, classes, self._generator)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return Discriminator(shape, classes, self._discriminator)

@@ -1,0 +1,137 @@
+"""A generator with the prior it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.config.schema import Config
+from gan_cli.random import stream
+
+ROWS = 32  # of a batch, where every bit counts
+
+
+class Sampler:
+    """Draws samples; as ``gan_cli.load(path)`` returns it.
+
+    A seed is a picture: that of seed ``s`` is G(z) with ``z = latents_of([s])`` and, unless labels are given, the label
+    ``s % classes``. It is the same picture in ``sample``, in ``gan-sample``, in the sample grids of a run and in an
+    exported generator that is given this z and label.
+
+    Attributes:
+        network: the generator (its moving average where the run kept one).
+        prior: ``.sample(n, device, generator)`` → latents (n, size).
+        config: the run's typed config.
+        classes: number of labels of a conditional generator, else 0.
+        names: of those classes, by label, where they have names.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        prior: Any,
+        config: Config,
+        classes: int,
+        device: torch.device,
+        names: Sequence[str] = (),
+    ) -> None:
+        self.network, self.prior, self.config, self.classes, self.device = network, prior, config, classes, device
+        self.names = tuple(names) if classes else ()
+
+    def latents_of(self, seeds: Iterable[int]) -> Tensor:
+        """The latent of each seed, float32 (n, size) on the CPU; the same on every device."""
+        return torch.cat([self.prior.sample(1, "cpu", stream(seed, "samples")) for seed in seeds])
+
+    def latents(self, n: int, seed: int) -> Tensor:
+        """The latents of the seeds ``seed``, ``seed + 1``, …, ``seed + n − 1``: float32 (n, size)."""
+        return self.latents_of(range(seed, seed + n))
+
+    def labels_of(self, seeds: Iterable[int]) -> Tensor | None:
+        """The label of each seed, int64 (n,): ``seed % classes``; None unless the generator is conditional."""
+        return torch.tensor([seed % self.classes for seed in seeds]) if self.classes else None
+
+    def sample(self, n: int, seed: int = 0, labels: Tensor | None = None, batch_size: int = ROWS) -> Tensor:
+        """The samples of the seeds ``seed`` to ``seed + n − 1``.
+
+        Float32 on the CPU: pictures (n, C, H, W) in [−1, 1] or points (n, d).
+
+        Args:
+            labels: int64 (n,) for a conditional generator; by default ``seed % classes`` of each seed.
+            batch_size: samples computed at a time. With another than the default, which is that of ``gan-sample``,
+                samples may differ in their last bits.
+
+        Raises:
+            ValueError: if ``n`` is not positive or the labels do not fit.
+        """
+        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+            raise ValueError(f"n={n!r}: must be a whole number of samples, at least 1")
+        if self.classes and labels is None:
+            labels = self.labels_of(range(seed, seed + n))
+        if labels is not None and (
+            not self.classes or len(labels) != n or not 0 <= labels.min() <= labels.max() < self.classes
+        ):
+            raise ValueError(
+                f"labels: must be {n} numbers below {self.classes}"
+                if self.classes
+                else "labels: not a conditional generator"
+            )
+        return self.decode_apart(self.latents(n, seed), range(seed, seed + n), labels, batch_size)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, labels: Tensor | None = None, batch_size: int = 256) -> Tensor:
+        """The samples of given latents (n, size), float32 on the CPU."""
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            parts = []
+            for start in range(0, len(z), batch_size):
+                part = slice(start, start + batch_size)
+                label = None if labels is None else labels[part].to(self.device)
+                parts.append(self.network(z[part].to(self.device), label).float().cpu())
+            return torch.cat(parts)
+        finally:
+            self.network.train(was_training)
+
+    def decode_apart(
+        self, z: Tensor, places: Sequence[int], labels: Tensor | None = None, batch_size: int = ROWS
+    ) -> Tensor:
+        """Like ``decode``, but the bits of a sample follow from its latent, label and place alone.
+
+        Kernels round differently for batches of different sizes, and may do so for different rows of one batch. So
+        every batch has ``batch_size`` rows here, and a latent lies in the row of its place (modulo their number), among
+        zeros.
+
+        Args:
+            places: such as the seeds of the latents.
+        """
+        taken = [0] * batch_size
+        rows = []
+        for place in places:
+            row = place % batch_size
+            rows.append(taken[row] * batch_size + row)
+            taken[row] += 1
+        padded = z.new_zeros(max(taken) * batch_size, z.shape[1])
+        padded[rows] = z
+        padded_labels = None
+        if labels is not None:
+            padded_labels = labels.new_zeros(len(padded))
+            padded_labels[rows] = labels
+        with _exact_kernels():
+            return self.decode(padded, padded_labels, batch_size=batch_size)[rows]
+
+
+@contextmanager
+def _exact_kernels() -> Iterator[None]:
+    """Float32 kernels on a GPU too, whatever a run has switched on to train with: the same in every process."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        torch.backends.cuda.matmul.allow_tf32 = False
+        try:
+            yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = before

@@ -1,0 +1,122 @@
+"""Samples as PNG files: grids of pictures, plots of points. One colour for the data and one for samples, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from gan_cli.output.replacing import replacing
+
+Colour = tuple[int, int, int]
+DATA, SAMPLES, PAPER = (110, 130, 165), (200, 60, 40), (255, 255, 255)
+NAMES: dict[Colour, str] = {DATA: "data", SAMPLES: "samples"}
+
+
+def save_png(image: Image.Image, path: Path, **text: str) -> None:
+    """Writes a picture, with ``text`` by keyword in the file, such as the seeds it shows."""
+    options = {}
+    if text:
+        options["pnginfo"] = info = PngInfo()
+        for key, value in text.items():
+            info.add_itxt(key, value)
+    with replacing(path) as aside:
+        image.save(aside, "PNG", **options)
+
+
+def hexadecimal(colour: Colour) -> str:
+    """As matplotlib takes it."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def legend(image: Image.Image, *colours: Colour) -> None:
+    """Says at the top left what the colours stand for, each name in its own."""
+    draw, x = ImageDraw.Draw(image), 8
+    draw.fontmode = "1"  # no colours between the two
+    for colour in colours:
+        draw.rectangle((x, 7, x + 9, 16), fill=colour)
+        draw.text((x + 15, 4), NAMES[colour], fill=colour, font=ImageFont.load_default(14))
+        x += 30 + round(draw.textlength(NAMES[colour], ImageFont.load_default(14)))
+
+
+def pairs(samples: Tensor, data: Tensor) -> Image.Image:
+    """Samples (n, C, H, W) in a row above as many of the data, each row under its legend."""
+    rows = [grid(row, columns=len(row)).convert("RGB") for row in (samples, data)]
+    strip = 22
+    sheet = Image.new("RGB", (max(120, rows[0].width), 2 * (rows[0].height + strip)), PAPER)
+    for i, (row, colour) in enumerate(zip(rows, (SAMPLES, DATA), strict=True)):
+        part = Image.new("RGB", (sheet.width, row.height + strip), PAPER)
+        legend(part, colour)
+        part.paste(row, (0, strip))
+        sheet.paste(part, (0, i * part.height))
+    return sheet
+
+
+def as_bytes(pictures: Tensor) -> Tensor:
+    """[−1, 1] → uint8, rounded to the nearest."""
+    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
+
+
+def grid(pictures: Tensor, columns: int) -> Image.Image:
+    """Pictures (n, C, H, W) in [−1, 1], row by row with a border of 2 pixels; small ones are enlarged."""
+    pixels = as_bytes(pictures).permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
+    n, height, width, channels = pixels.shape
+    rows = -(-n // columns)
+    sheet = np.zeros((rows * (height + 2) + 2, columns * (width + 2) + 2, channels), np.uint8)
+    for i, picture in enumerate(pixels):
+        top, left = 2 + i // columns * (height + 2), 2 + i % columns * (width + 2)
+        sheet[top : top + height, left : left + width] = picture
+    image = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+    scale = max(1, 64 // height)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+def plot(points: np.ndarray, real: np.ndarray, size: int = 512) -> Image.Image:
+    """Samples (n, d) over the data (m, d): histograms if d is 1, else the first two coordinates; either may be empty.
+
+    The frame follows the data alone, so that all plots of a run can be compared; the samples, if there are no data.
+    """
+    framed = real if len(real) else points
+    low, high = np.quantile(framed, 0.001, axis=0), np.quantile(framed, 0.999, axis=0)
+    margin = 0.15 * np.maximum(high - low, 1e-6)
+    low, high = low - margin, high + margin
+    shown = [(values, colour) for values, colour in ((real, DATA), (points, SAMPLES)) if len(values)]
+    image = (_histogram if framed.shape[1] == 1 else _scatter)(shown, low, high, size)
+    legend(image, *(colour for _, colour in shown))
+    return image
+
+
+Shown = Sequence[tuple[np.ndarray, Colour]]  # points (n, d) and the colour they are drawn in, the lowest first
+
+
+def _scatter(shown: Shown, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
+    canvas = np.full((size, size, 3), PAPER, np.uint8)
+    for values, colour in shown:
+        place = (values[:, :2] - low[:2]) / (high[:2] - low[:2])
+        place = place[np.isfinite(place).all(axis=1) & (place >= 0).all(axis=1) & (place < 1).all(axis=1)]
+        x, y = (place * (size - 1)).astype(int).T
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            canvas[np.clip(size - 1 - y + dy, 0, size - 1), np.clip(x + dx, 0, size - 1)] = colour
+    return Image.fromarray(canvas)
+
+
+def _histogram(shown: Shown, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
+    """Bars of the data, and the level of the samples in each."""
+    canvas = np.full((size, size, 3), PAPER, np.uint8)
+    edges = np.linspace(low[0], high[0], 65)
+    heights = [np.histogram(v[np.isfinite(v)], edges)[0] / len(v) for v in (values[:, 0] for values, _ in shown)]
+    top = max(1.5 * heights[0].max(), 1e-9)
+    bars = np.linspace(0, size, 65).astype(int)
+    for height, (_, colour) in zip(heights, shown, strict=True):
+        for share, (left, right) in zip(height, pairwise(bars), strict=True):
+            level = size - 1 - round(min(1.0, share / top) * (size - 2))
+            if colour == DATA:
+                canvas[level + 1 :, left:right] = colour
+            else:
+                canvas[max(0, level - 1) : level + 2, left:right] = colour
+    return Image.fromarray(canvas)

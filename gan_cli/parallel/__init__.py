@@ -1,0 +1,1 @@
+"""Several processes play one game."""

@@ -1,0 +1,191 @@
+"""Where a run trains: in this process, in several that it starts, or in several that were started for it.
+
+Torch-free: the process that only watches others needs none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
+from gan_cli.parallel.place import GRACE, LOST, given
+from gan_cli.runs.names import CHECKPOINT, numbered
+from gan_cli.runs.observers.interrupts import ending_signals
+from gan_cli.runs.status import status_of, write_status
+
+if TYPE_CHECKING:
+    from gan_cli.config.library import Library
+    from gan_cli.config.schema import Config
+    from gan_cli.runs.observers.pruning import Pruner
+    from gan_cli.runs.resume import Resumption
+
+PROGRAM = (  # the current folder comes last: a random.py of the user's is not Python's own
+    "import sys; sys.path.sort(key=lambda place: place == ''); from gan_cli.parallel.rank import main; main()"
+)
+
+
+def run(
+    config: Config,
+    library: Library,
+    path: Path,
+    resumption: Resumption | None = None,
+    *,
+    live: bool = True,
+    wait: float = 0.0,
+    pruner: Pruner | None = None,
+) -> float | None:
+    """Trains a run, or many seeds of it, in as many processes as its config says; see ``gan_cli.runs.run.run``.
+
+    Raises:
+        ProcessFailed: if one of them ended without having finished.
+    """
+    if config.ensemble:
+        from gan_cli.ensemble.together import run_ensemble
+
+        return run_ensemble(config, library, path, resumption, live=live, wait=wait)
+    if config.devices == 1:
+        from gan_cli.runs.run import run as train
+
+        return train(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
+    task = {
+        "config": config.saved(),
+        "config_dirs": [str(folder) for folder in library.own],
+        "folder": str(path),
+        "checkpoint": str(resumption.checkpoint) if resumption else None,
+        "live": live,
+        "wait": wait,
+        "pruner": pruner and {"rule": pruner.rule, "startup": pruner.startup},
+    }
+    if place := given():
+        from gan_cli.parallel.rank import lead
+
+        return lead(task, place)
+    return _start({**task, "logging": _logging()}, config.devices)
+
+
+def _logging() -> Any:
+    """The logging that Hydra has set up here, to be set up again."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
+
+
+def _start(task: dict[str, Any], world: int) -> float | None:
+    with tempfile.TemporaryDirectory(prefix="gan-train-") as temporary:
+        folder = Path(temporary)
+        (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+        processes: list[subprocess.Popen[bytes]] = []
+        try:
+            with _forwarding(processes) as received:
+                for rank in range(world):
+                    processes.append(_process(folder, rank, world))
+                codes = _wait(processes)
+        finally:
+            for process in processes:
+                process.kill()
+                process.communicate()
+        return _verdict(folder, codes, received, Path(task["folder"]))
+
+
+def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
+    """Starts process ``rank``; it ends when the pipe to it is closed, so that none is left over."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    env = {"OMP_NUM_THREADS": str(max(1, cores // world)), **os.environ, "GAN_TRAIN_TASK": f"{folder}:{rank}:{world}"}
+    if sys.platform == "linux":
+        env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to
+    with (folder / f"said-{rank}").open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=None if rank == 0 else said,
+            stderr=None if rank == 0 else said,
+            start_new_session=True,  # a Ctrl-C reaches them through this process alone
+        )
+
+
+@contextmanager
+def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+    """Signals that end go on to the first process, which finishes its step with the others and saves."""
+    received: list[int] = []
+
+    def forward(number: int, frame: Any) -> None:
+        received.append(number)
+        for process in processes[:1]:
+            process.send_signal(number)
+
+    numbers = ending_signals() if threading.current_thread() is threading.main_thread() else []
+    before = {number: signal.signal(number, forward) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
+    """Until the first process has ended, or another has failed and the first has had time to say so.
+
+    Returns:
+        The exit codes, None for those that go on.
+    """
+
+    def until(done: Callable[[], bool], seconds: float = float("inf")) -> None:
+        deadline = time.monotonic() + seconds
+        while not done() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    first, *others = processes
+    until(lambda: first.poll() is not None or any(process.poll() for process in others))
+    until(lambda: first.poll() is not None, GRACE)
+    if first.returncode == LOST:  # because another has ended
+        until(lambda: any(process.poll() not in (None, 0, LOST) for process in others), GRACE)
+    return [process.poll() for process in processes]
+
+
+def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int], path: Path) -> float | None:
+    """What the first process returns or raises; if another ended it, what ended that one."""
+    guilty = [rank for rank, code in enumerate(codes) if code not in (None, 0, LOST)]
+    rank = 0 if codes[0] == 0 or not guilty else guilty[0]
+    file = folder / f"report-{rank}.json"
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if "value" in report:
+        return report["value"]
+    if "problems" in report:
+        raise UserError(*report["problems"])
+    if "diverged" in report:
+        raise Diverged(report["diverged"])
+    if "signal" in report or (received and rank == 0):
+        raise Interrupted(report.get("signal") or received[-1])
+    how = report.get("fault") or _ending(codes[rank], folder / f"said-{rank}")
+    reason = f"process {rank} (of 0 to {len(codes) - 1}) {how}"
+    _note(path, reason)
+    saved = numbered(path / "checkpoints", CHECKPOINT)
+    hint = f"; continue: gan-train resume={path}" if saved else ""
+    raise ProcessFailed(reason + hint) from (RuntimeError(report["trace"]) if "trace" in report else None)
+
+
+def _ending(code: int | None, said: Path) -> str:
+    """How a process without a report ended."""
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f"ended with exit code {code}" + (f": {lines[-1]}" if lines else "")
+
+
+def _note(path: Path, reason: str) -> None:
+    """Says in ``status.json`` what the first process could not, or did not know."""
+    if status := status_of(path):
+        write_status(path, **{**status, "status": "failed", "reason": reason})

@@ -1,0 +1,168 @@
+"""One of the processes that train a run together: what it does from its start to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging.config
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+
+from gan_cli import distributed
+from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.output import streams
+from gan_cli.parallel.place import GRACE, LOST, Place, starts
+from gan_cli.runs.observers.interrupts import ending_signals
+
+TASK, ENDED, LEFT = "gan_cli/task", "gan_cli/ended", "gan_cli/left"  # keys in the store of processes begun by others
+_led = False
+
+
+def main() -> None:
+    """A process that ``gan_cli.parallel.launch`` has started; leaves ``report-RANK.json`` for it to read."""
+    streams.secure()
+    folder, rank, world = os.environ["GAN_TRAIN_TASK"].rsplit(":", 2)
+    place = Place(int(rank), int(world), int(rank))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    task = json.loads(Path(folder, "task.json").read_text(encoding="utf-8"))
+    if place.rank == 0:
+        logging.config.dictConfig(task["logging"])
+    report, code = _reported(lambda: train(task, place, dist.FileStore(f"{folder}/store", place.world)))
+    Path(folder, f"report-{rank}.json").write_text(json.dumps(report), encoding="utf-8")
+    if code == 0 and place.rank:
+        threading.Event().wait()  # the first process is still at work with what we sent, and ends us when it is done
+    sys.stdout.flush()
+    os._exit(code)  # a backend that waits for a process which is gone must not keep us
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()  # until the other end of the pipe is closed
+    os._exit(1)
+
+
+def _reported(action: Callable[[], float | None]) -> tuple[dict[str, Any], int]:
+    """What an action returns or raises, as plain values, and an exit code."""
+    try:
+        return {"value": action()}, 0
+    except UserError as error:
+        return {"problems": error.problems}, 2
+    except Diverged as error:
+        return {"diverged": str(error)}, 3
+    except Interrupted as error:
+        return {"signal": error.exit_code - 128}, error.exit_code
+    except KeyboardInterrupt:
+        return {"signal": int(signal.SIGINT)}, 128 + signal.SIGINT
+    except BaseException as error:
+        words = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        return {"fault": f"failed: {words}", "trace": traceback.format_exc()}, LOST if _lost(error) else 1
+
+
+def _lost(error: BaseException) -> bool:
+    """Whether this is how the end of another process looks from here."""
+    return isinstance(error, dist.DistError) or any(word in str(error) for word in ("gloo", "NCCL", "peer"))
+
+
+def train(task: dict[str, Any], place: Place, store: Any) -> float | None:
+    """This process's part of a run.
+
+    Returns:
+        In the first process, the best value of the watched metric, if one is watched.
+    """
+    from gan_cli.config.library import Library
+    from gan_cli.config.schema import from_saved
+    from gan_cli.runs import checkpoint
+    from gan_cli.runs.observers.pruning import Pruner
+    from gan_cli.runs.resume import Resumption
+    from gan_cli.runs.run import follow, run
+    from gan_cli.training.build import pick_device
+
+    library = Library(*task["config_dirs"])
+    config = from_saved(task["config"], library)
+    folder, resumption = Path(task["folder"]), None
+    if task["checkpoint"]:
+        path = Path(task["checkpoint"])
+        resumption = Resumption(folder, path, checkpoint.load(path), config)
+    if place.rank:
+        logging.disable()
+        for number in ending_signals():
+            signal.signal(number, signal.SIG_IGN)  # the first process decides after which step
+    device = pick_device(config.device, place.local)
+    with distributed.joined(store, place.rank, place.world, place.local, device):
+        if place.rank == 0:
+            pruner = Pruner(**task["pruner"], folder=folder) if task["pruner"] else None
+            return run(config, library, folder, resumption, live=task["live"], wait=task["wait"], pruner=pruner)
+        follow(config, library, resumption)
+    return None
+
+
+def lead_or_follow(place: Place, command: Callable[[], int]) -> int:
+    """What a process does that torchrun or srun has started: the first runs the command, others wait for their part.
+
+    Returns:
+        The exit code.
+    """
+    if place.rank == 0:
+        try:
+            return command()
+        finally:
+            _dismiss(place)
+    store = _meet(place)
+    store.wait([TASK], distributed.PATIENCE)
+    task = json.loads(store.get(TASK))
+    if task is None:
+        return 0
+    threading.Thread(target=_end_with_first, args=(place,), daemon=True).start()
+    report, code = _reported(lambda: train(task, place, dist.PrefixStore("gan_cli", store)))
+    if code:
+        print(report.get("trace") or "\n".join(report["problems"]), file=sys.stderr, flush=True)
+        os._exit(code)
+    threading.Event().wait()
+    return 0
+
+
+def lead(task: dict[str, Any], place: Place) -> float | None:
+    """The first process's part of a run, after telling the others theirs."""
+    global _led
+    store, _led = _meet(place), True
+    store.set(TASK, json.dumps(task))
+    return train(task, place, dist.PrefixStore("gan_cli", store))
+
+
+def _meet(place: Place) -> Any:
+    """The store that all processes share; torchrun keeps it when it starts them again, with what they said before."""
+    store = next(iter(dist.rendezvous("env://", rank=place.rank, world_size=place.world)))[0]
+    return dist.PrefixStore(f"gan_cli/start-{starts()}", store)
+
+
+def _dismiss(place: Place) -> None:
+    """The first process is done: the others may go, and it stays until they have heard."""
+    store = _meet(place)
+    if not _led:
+        return store.set(TASK, "null")
+    store.set(ENDED, "")
+    deadline = time.monotonic() + GRACE
+    while store.add(LEFT, 0) < place.world - 1 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return None
+
+
+def _end_with_first(place: Place) -> None:
+    with contextlib.suppress(Exception):
+        store = _meet(place)
+        store.wait([ENDED], distributed.PATIENCE)
+        store.add(LEFT, 1)
+        os._exit(0)
+    os._exit(LOST)  # the store is gone, and with it the first process
+
+
+if __name__ == "__main__":
+    main()

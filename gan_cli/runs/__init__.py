@@ -1,0 +1,1 @@
+"""What a run does besides training, and what it leaves."""

@@ -1,0 +1,139 @@
+"""Checkpoints: written aside, flushed, renamed; read as data, never as code."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_cli.config.paths import expanded, named
+from gan_cli.errors import UserError
+from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
+
+log = logging.getLogger(__name__)
+FORMAT = 1
+BEST = "best.pt"  # by the watched metric
+
+
+def name_of(step: int) -> str:
+    return CHECKPOINT.format(step)
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint's name, −1 if it is not one of ours."""
+    number = number_in(path.name, CHECKPOINT)
+    return -1 if number is None else number
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints of a run folder, newest first."""
+    return [*numbered(folder / "checkpoints", CHECKPOINT).values()][::-1]
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Writes a complete state so that ``path`` is at every moment either absent, the old file or the new one.
+
+    Raises:
+        UserError: if it cannot be written; what was there before is untouched.
+    """
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself
+        finally:
+            os.close(folder)
+    except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
+        aside.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(
+            f"{path}: cannot write the checkpoint ({reason}): make room, then continue with resume="
+        ) from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint's state, on the CPU.
+
+    Raises:
+        UserError: if the file is missing, torn, or not a checkpoint of this program.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises half a dozen kinds for a damaged file
+        raise UserError(f"{path}: not a readable checkpoint (torn, or not from gan-train)") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT or not isinstance(state.get("config"), dict):
+        raise UserError(f"{path}: not a checkpoint of this version of gan-train")
+    return state
+
+
+def run_folder(where: str, key: str) -> Path:
+    """The folder that ``key=where`` names: ``latest`` is the newest run under ``outputs/``.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if where == "latest":
+        places = (place for place in Path("outputs").rglob("checkpoints") if place.parent.name != "abandoned")
+        found = [path for place in places for path in numbered(place, CHECKPOINT).values()]
+        if not found:
+            raise UserError(
+                f"{key}=latest: there is no run with checkpoints under {Path('outputs').resolve()}: "
+                f"give its folder, {key}=PATH"
+            )
+        return max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent
+    path = expanded(where, f"{key}=")
+    if not path.exists():
+        raise UserError(f"{key}={where}: no such file or folder: give a run folder, a checkpoint, or latest")
+    folder = named(path if path.is_dir() else path.parent)
+    return folder.parent if folder.name == "checkpoints" else folder
+
+
+def find(where: str, key: str) -> tuple[Path, Path, dict[str, Any]]:
+    """Run folder, checkpoint and state for ``key=where``: a run folder (its newest), one checkpoint, or ``latest``.
+
+    Raises:
+        UserError: if there is nothing there that can be read.
+    """
+    folder, path = run_folder(where, key), expanded(where, f"{key}=")
+    if where != "latest" and path.is_file():
+        try:
+            return folder, path, load(path)
+        except UserError as error:
+            raise UserError(f"{key}={error}: give a run folder, or a file of its checkpoints/") from error
+    return folder, *newest(folder, key)
+
+
+def newest(folder: Path, key: str) -> tuple[Path, dict[str, Any]]:
+    """The newest checkpoint of a run folder that can be read; those that cannot are named in the log.
+
+    Raises:
+        UserError: if there is none.
+    """
+    found = checkpoints_in(folder)
+    for path in found:
+        try:
+            return path, load(path)
+        except UserError as error:
+            log.warning("%s; trying the one before it", error)
+    members = [member for member in numbered(folder, MEMBER).values() if (member / "checkpoints").is_dir()]
+    if members:
+        raise UserError(f"{key}={folder}: is an ensemble: give one of its members, such as {key}={members[0]}")
+    what = "none of its checkpoints can be read" if found else "has no checkpoints"
+    raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Deletes all but the newest ``keep`` checkpoints of a run folder."""
+    for path in checkpoints_in(folder)[keep:]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,93 @@
+"""Where a single run is to lie: a folder of its own, or the one in which its job has left it unfinished. Torch-free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_cli.commands.hydra_job import Plan, resuming
+from gan_cli.config.compose import Composed
+from gan_cli.config.quoting import quoted
+from gan_cli.errors import UserError
+from gan_cli.parallel import place
+from gan_cli.runs.names import MEMBER, numbered
+from gan_cli.runs.status import status_of
+
+if TYPE_CHECKING:
+    from gan_cli.config.library import Library
+    from gan_cli.config.schema import Config
+
+BY_TIME = "${now:"
+
+
+def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
+    """Makes this run's folder: one that is named after the time and that no other run has, or the one asked for.
+
+    A job that torchrun or Slurm has started again goes on in the folder in which it was.
+
+    Returns:
+        How Hydra is to be called; None if that run is finished already.
+
+    Raises:
+        UserError: if the folder cannot be made or holds a run already.
+    """
+    wanted, raw = Path(composed.hydra["run.dir"]), str(composed.hydra["run.dir raw"])
+    if before := _left_by_this_job(wanted, raw, config, library):
+        return _again(before, config, library, added)
+    if BY_TIME in raw and config.name and "${name}" not in raw:
+        wanted = wanted.with_name(f"{wanted.name}-{config.name}")
+    try:
+        if BY_TIME in raw:
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            wanted = _numbered(wanted)
+        elif _holds_a_run(wanted):
+            raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
+        else:
+            wanted.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"
+        ) from error
+    return Plan([f"hydra.run.dir={quoted(str(wanted))}"], claimed=wanted, added=added)
+
+
+def _holds_a_run(folder: Path) -> bool:
+    return any((place / "checkpoints").exists() for place in (folder, *numbered(folder, MEMBER).values()))
+
+
+def _left_by_this_job(wanted: Path, raw: str, config: Config, library: Library) -> Path | None:
+    """The folder of this run, if its job has been started before and got as far as a checkpoint."""
+    if not place.starts():
+        return None
+    if BY_TIME not in raw:
+        before = status_of(wanted)
+        return wanted if _holds_a_run(wanted) and (not before or before.get("job") == place.job()) else None
+    from gan_cli.sweeps.sweep import changes
+
+    beginning = raw.partition(BY_TIME)[0]
+    root = Path() if "${" in beginning else Path(f"{beginning}-").parent
+    found = {file.parent: status_of(file.parent) for file in root.rglob("status.json")}
+    ours = [folder for folder, status in found.items() if status.get("job") == place.job() and _holds_a_run(folder)]
+    same = [folder for folder in ours if not changes(config, library, folder)]
+    return max(same, key=lambda folder: found[folder].get("updated", 0.0), default=None)
+
+
+def _again(folder: Path, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
+    from gan_cli.sweeps.sweep import continuation, is_over
+
+    resumption = continuation(config, library, folder, "use another hydra.run.dir")
+    if resumption is None or is_over(config, resumption):
+        return None
+    return resuming(resumption, added)
+
+
+def _numbered(wanted: Path) -> Path:
+    """A new folder; where another run began in the same second, with a number."""
+    for attempt in range(1, 1000):
+        folder = wanted if attempt == 1 else wanted.with_name(f"{wanted.name}-{attempt}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise UserError(f"{wanted}: too many runs began in this second")

@@ -1,0 +1,132 @@
+"""``dry_run=true``: what a run would be, without writing anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from rich.table import Table
+from torch import Tensor, nn
+
+from gan_cli.config.asking import is_own
+from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config
+from gan_cli.data.reading import load
+from gan_cli.data.samples import Samples, as_input
+from gan_cli.metrics.evaluation import metrics_of
+from gan_cli.metrics.evidence import Outline
+from gan_cli.metrics.extractors.asked import extractor_of
+from gan_cli.metrics.judge import Judge
+from gan_cli.output import screen
+from gan_cli.training.build import Setup, assemble, pick_device
+from gan_cli.training.compiler import require_compiler
+from gan_cli.training.fitting import check
+from gan_cli.training.precision import choose, set_precision
+
+
+def dry_run(config: Config, library: Library) -> None:
+    """Prints the resolved config, both networks layer by layer, and what memory and disk they will take.
+
+    Raises:
+        UserError: for anything a real run would refuse before its first step, short of reading shipped or stored data;
+            a dataset of one's own is asked for its samples.
+    """
+    from omegaconf import OmegaConf
+
+    console = screen.console(stderr=False)
+    console.print(OmegaConf.to_yaml(OmegaConf.create(config.saved())), highlight=False, markup=False)
+    device = pick_device(config.device)
+    precision = choose(config, device)
+    set_precision(precision, device, config.deterministic)
+    if config.compile and not config.ensemble:
+        require_compiler(device)
+    dataset = library.build("dataset", config.dataset)
+    samples = load(dataset, config.dataset.name) if is_own(dataset) else _blank(dataset)
+    setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
+    count, game = check(setup), setup.game
+    if config.metrics:
+        evidence = Outline(
+            samples.shape,
+            samples.classes,
+            planned=config.evaluate_count,
+            source=extractor_of(library, config.extractor),
+            dataset=dataset,
+            judge=Judge.of(config, game, torch.device("cpu")),
+        )
+        metrics_of(config, library, evidence)
+    rows = _layers(setup, count)
+    weights = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
+    for name in reversed(list(game.networks)):  # G before D, as samples go
+        table = Table("layer", "kind", "output", "weights", title=name, title_justify="left")
+        for layer in rows[name]:
+            table.add_row(layer["name"], layer["kind"], str(layer["shape"]), f"{layer['weights']:,}")
+        table.add_row("total", "", "", f"{weights[name]:,}", style="bold")
+        console.print(table)
+    activations = sum(  # those who judge see data and samples
+        (1 if name == game.sampler else 2) * _numel(row["shape"]) for name in rows for row in rows[name]
+    )
+    averaged = weights[game.sampler] if config.ema_half_life else 0
+    total, batch = sum(weights.values()), BatchSizes(config.batch_size).largest
+    training = 4 * (4 * total + averaged + batch // config.devices * activations)  # weights, gradients, two moments
+    checkpoint = 4 * (3 * total + averaged)
+    each = "each process about " if config.devices > 1 else "about "
+    console.print(f"memory: {each}{_mebibytes(training)} for weights, optimizers and activations, besides the data")
+    console.print(
+        f"disk: about {_mebibytes(checkpoint)} a checkpoint, "
+        f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"
+    )
+    console.print(f"device: {device}, {precision}; nothing was written")
+
+
+def _blank(dataset: Any) -> Samples:
+    """A sample of each label that a shipped dataset says it has, all zero."""
+    shape, classes = tuple(dataset.shape), getattr(dataset, "classes", 0)
+    values = np.zeros((max(1, classes), *shape), np.uint8 if len(shape) == 3 else np.float32)
+    return Samples(values, np.arange(classes) if classes else None)
+
+
+def _layers(setup: Setup, count: int) -> dict[str, list[dict[str, Any]]]:
+    """Of each network, the parts that have no parts, in order of use: name, kind, output without the batch, weights.
+
+    They are noted while every player's cost is computed once.
+
+    Args:
+        count: samples that this takes.
+    """
+    game, sampler = setup.game, setup.sampler
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in game.networks}
+    handles = []
+    for player, network in game.networks.items():
+        for name, module in network.eval().named_modules():
+            if not list(module.children()) or hasattr(module, "parametrizations"):
+
+                def note(module: nn.Module, args: Any, output: Any, name: str = name, player: str = player) -> None:
+                    if all(row["name"] != name for row in rows[player]):
+                        count = sum(p.numel() for p in module.parameters())
+                        first = output[0] if isinstance(output, tuple | list) else output  # of an LSTM
+                        shape = tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
+                        kind = type(module).__name__
+                        rows[player].append({"name": name, "kind": kind, "shape": shape, "weights": count})
+
+                if "parametrizations" not in name:
+                    handles.append(module.register_forward_hook(note))
+    x = as_input(setup.samples.values[np.arange(count) % len(setup.samples)])
+    z, labels = sampler.latents_of(range(count)), sampler.labels_of(range(count))
+    for player in game.networks:
+        game.cost(player, x, z, labels, {})
+    for handle in handles:
+        handle.remove()
+    return rows
+
+
+def _numel(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _mebibytes(size: float) -> str:
+    return f"{size / 2**20:,.0f} MiB" if size >= 2**20 else f"{size / 2**10:,.0f} KiB"

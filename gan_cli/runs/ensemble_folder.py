@@ -1,0 +1,106 @@
+"""The folder of an ensemble: a run folder for each member, and a ``status.json`` for the whole."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gan_cli.config.overrides import key_of
+from gan_cli.config.schema import Config
+from gan_cli.errors import UserError
+from gan_cli.runs.checkpoint import checkpoints_in, load, name_of, step_of
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.names import MEMBER
+from gan_cli.runs.status import status_of
+
+log = logging.getLogger(__name__)
+
+
+class EnsembleFolder(RunFolder):
+    """Holds nothing but the members' folders and the status."""
+
+    parts: ClassVar[tuple[str, ...]] = ()
+
+
+def seeds_in(folder: Path) -> list[int]:
+    """The seeds of the ensemble in a folder; none if it holds no ensemble."""
+    return status_of(folder).get("seeds", [])
+
+
+def alone(config: Config, seed: int) -> Config:
+    """The config of a member's run by itself."""
+    return config.model_copy(update={"seed": seed, "ensemble": 0, "compile": False, "resume": None})
+
+
+def member_folder(folder: Path, seed: int) -> Path:
+    return folder / MEMBER.format(seed)
+
+
+def is_over(folder: Path) -> bool:
+    """Whether a member went no further than it did, while others may have: it diverged or stopped early."""
+    status = status_of(folder)
+    return status.get("status") == "diverged" or (status.get("status") == "finished" and bool(status.get("reason")))
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether any member has a checkpoint."""
+    return any(checkpoints_in(member_folder(folder, seed)) for seed in seeds_in(folder))
+
+
+def state_of(folder: Path, key: str) -> dict[str, Any]:
+    """What a checkpoint of the whole would hold: the config and step that all share, and the ``members``' states.
+
+    Raises:
+        UserError: if there is no step that all share.
+    """
+    members = newest_states(folder, key)
+    first = next(state for state in members.values() if state)
+    seeds = list(members)
+    whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile", False)}
+    return {**first, "config": {**first["config"], **whole}, "members": members}
+
+
+def newest_states(folder: Path, key: str) -> dict[int, dict[str, Any] | None]:
+    """The members' states at the newest step that all have; None for a member that has not even begun.
+
+    Members that are over need not have that step: in their place stands the state of another.
+
+    Raises:
+        UserError: if there is no such step.
+    """
+    found = {seed: {step_of(path) for path in checkpoints_in(member_folder(folder, seed))} for seed in seeds_in(folder)}
+    if not any(found.values()):
+        raise UserError(f"{key}={folder}: none of its members has a checkpoint: nothing to continue: start it again")
+    going = [seed for seed in found if not is_over(member_folder(folder, seed))] or list(found)
+    common = set.intersection(*(found[seed] or {0} for seed in going))
+    for step in sorted(common, reverse=True):
+        try:
+            states = {seed: _state(folder, seed, step) if step in found[seed] else None for seed in found}
+            filler = next((states[seed] for seed in going if states[seed]), None)
+            return {seed: states[seed] or (filler if found[seed] else None) for seed in found}
+        except UserError as error:
+            log.warning("%s; trying the step before it", error)
+    raise UserError(
+        f"{key}={folder}: there is no step of which all its members have a checkpoint that can be read: "
+        f"continue them one by one, {key}={member_folder(folder, going[0])}"
+    )
+
+
+def _state(folder: Path, seed: int, step: int) -> dict[str, Any]:
+    return load(member_folder(folder, seed) / "checkpoints" / name_of(step))
+
+
+def write_config(folder: Path, member: Path, seed: int) -> None:
+    """Gives a member's folder the composed config and the command of its run alone, as Hydra would have left them."""
+    from omegaconf import OmegaConf
+
+    parent, own = folder / ".hydra", member / ".hydra"
+    if own.exists() or not (parent / "overrides.yaml").exists():
+        return
+    own.mkdir()
+    alone = {"seed": seed, "ensemble": 0, "compile": False}
+    OmegaConf.save(OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone), own / "config.yaml")
+    typed = [str(text) for text in OmegaConf.load(parent / "overrides.yaml")]
+    kept = [text for text in typed if key_of(text) not in alone]
+    OmegaConf.save(OmegaConf.create([*kept, f"seed={seed}"]), own / "overrides.yaml")

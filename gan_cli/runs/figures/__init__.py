@@ -1,0 +1,51 @@
+"""The lecture's arguments as figures: what a run measures on the way, and what it draws at its end.
+
+A figure is a function of ``metrics.jsonl`` and of the finished run, so a resumed run draws the same one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.errors import UserError
+from gan_cli.games.adversarial import AdversarialGame
+
+if TYPE_CHECKING:
+    from gan_cli.training.build import Setup
+
+
+class Figure:
+    """Writes ``figure.png`` and, beside it, the numbers in ``figure.json``.
+
+    Raises:
+        UserError: if the run is not of the kind the figure is about.
+    """
+
+    def __init__(self, setup: Setup, game: AdversarialGame) -> None:
+        self.setup, self.game = setup, game
+
+    def measure(self, images: int) -> dict[str, float]:
+        """More numbers for a line of ``metrics.jsonl``, after so many images; must leave the networks as they are."""
+        return {}
+
+    def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+        """Draws ``path`` from the lines of ``metrics.jsonl`` and returns the numbers in it."""
+        raise AssertionError("a figure defines draw()")
+
+
+def build(name: str, setup: Setup) -> Figure:
+    """A figure by name.
+
+    Raises:
+        UserError: if the game is not one it is about.
+    """
+    if not isinstance(setup.game, AdversarialGame):
+        raise UserError(f"figure={name}: is about model=gan, not model={setup.config.model.name}: leave it out")
+    if name == "saturation":
+        from gan_cli.runs.figures.saturation import Saturation
+
+        return Saturation(setup, setup.game)
+    from gan_cli.runs.figures.kl_vs_js import KLvsJS
+
+    return KLvsJS(setup, setup.game)

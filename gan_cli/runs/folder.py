@@ -1,0 +1,150 @@
+"""The folder of a run: who may write there, how it stands, and how it goes on after a kill."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gan_cli.errors import UserError
+from gan_cli.output.replacing import replacing
+from gan_cli.runs.checkpoint import BEST, checkpoints_in, load, step_of
+from gan_cli.runs.names import ASIDE, GRID, MEMBER, numbered
+from gan_cli.runs.records import record_of
+from gan_cli.runs.status import FILE, write_status
+
+try:
+    import fcntl
+except ImportError:  # Windows has no advisory locks on folders
+    fcntl = None  # type: ignore[assignment]
+
+
+log = logging.getLogger(__name__)
+
+
+class RunFolder:
+    """Paths below a run folder, and its ``status.json``."""
+
+    parts: ClassVar[tuple[str, ...]] = ("samples", "checkpoints")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self._lock: int | None = None
+
+    def open(self, wait: float = 0.0) -> None:
+        """Takes the folder for this process, until it ends or closes it.
+
+        Args:
+            wait: seconds for another process to leave it.
+
+        Raises:
+            UserError: if another process is training there or the folder cannot be written.
+        """
+        try:
+            for part in ("", *self.parts):
+                (self.path / part).mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path, os.O_RDONLY)
+            until = time.monotonic() + wait
+            while fcntl:
+                try:
+                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        raise
+                    time.sleep(0.1)
+        except BlockingIOError:
+            raise UserError(
+                f"{self.path}: another process is training in this folder: wait for it, or end it"
+            ) from None
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}): choose hydra.run.dir=…") from error
+
+    def close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def rewind(self, step: int) -> None:
+        """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and those that cannot be read.
+
+        Checkpoints and samples of later steps, left when an older checkpoint is resumed, are moved to ``abandoned/``.
+        What a kill left, half written or drawn after the last checkpoint, goes too.
+        """
+        for place in (self.path, self.samples, self.checkpoints):
+            for torn in place.iterdir() if place.is_dir() else ():
+                if ASIDE.fullmatch(torn.name) and torn.is_file():
+                    torn.unlink()
+        if self.metrics.exists():
+            kept, unread, lost = [], 0, 0
+            for line in self.metrics.read_bytes().splitlines():
+                if (record := record_of(line)) is None:
+                    unread += 1
+                elif record["step"] <= step:
+                    kept.append(line + b"\n")
+                    lost, unread = lost + unread, 0  # what a kill tore is the end
+            if lost:
+                log.warning("%s: %d of its lines before step %d cannot be read and are gone", self.metrics, lost, step)
+            with replacing(self.metrics) as aside:
+                aside.write_bytes(b"".join(kept))
+        later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
+        best = self.checkpoints / BEST
+        if later and best.is_file() and _beyond(best, step):
+            later.append(best)
+        pictures = [path for number, path in numbered(self.samples, GRID).items() if number > step]
+        if not later:
+            for path in pictures:
+                path.unlink()
+            return
+        for path in [*later, *pictures]:
+            place = self.path / "abandoned" / path.parent.name
+            place.mkdir(parents=True, exist_ok=True)
+            path.replace(place / path.name)
+
+    def write_status(self, status: str, reason: str | None = None, **totals: Any) -> None:
+        """As ``gan_cli.runs.status`` does, wherever there is room."""
+        try:
+            write_status(self.path, status, reason, **totals)
+        except OSError:
+            if status != "failed":  # a full disk must not hide the fault that is being reported
+                raise
+
+    def discard(self) -> None:
+        """Removes a folder in which nothing was trained, and parents under ``outputs`` that are left empty.
+
+        What else lies in it was there before, and stays.
+        """
+        self.close()
+        places = [self.path, *numbered(self.path, MEMBER).values()]
+        if self.metrics.exists() or any(checkpoints_in(place) for place in places):
+            return
+        for place in reversed(places):
+            shutil.rmtree(place / ".hydra", ignore_errors=True)
+            for name in (FILE, "train.log", "samples/real.png"):
+                with suppress(OSError):
+                    (place / name).unlink()
+            for name in ("samples", "checkpoints", ""):
+                with suppress(OSError):  # not empty
+                    (place / name).rmdir()
+        for parent in self.path.parents[:2]:
+            try:
+                if parent.resolve().is_relative_to(Path("outputs").resolve()):
+                    parent.rmdir()
+            except OSError:
+                return
+
+
+def _beyond(best: Path, step: int) -> bool:
+    """Whether this checkpoint is of a later step, or cannot be read and is of no use."""
+    try:
+        return load(best)["step"] > step
+    except UserError as error:
+        log.warning("%s; it is moved away", error)
+        return True

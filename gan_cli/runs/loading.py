@@ -1,0 +1,64 @@
+"""A trained generator, for notebooks and for the commands that need one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan_cli.config.library import Library
+from gan_cli.config.schema import from_saved
+from gan_cli.errors import UserError
+from gan_cli.models.sampler import Sampler
+from gan_cli.runs import weights
+from gan_cli.runs.weights import Weights
+from gan_cli.training.build import game_of, pick_device
+from gan_cli.training.fitting import check_trained
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A generator ready to draw samples, and the weights it was built from."""
+
+    sampler: Sampler
+    weights: Weights
+
+
+def load(path: str | Path, device: str = "cpu", config_dir: str | Path | None = None) -> Sampler:
+    """The generator of a run folder (its newest checkpoint), of one checkpoint, or of an exported ``.safetensors``.
+
+    It is the moving average if the run kept one.
+
+    Args:
+        path: or ``"latest"``: the newest run under ``outputs/``.
+        config_dir: the folder of your own options, if the run used any.
+
+    Raises:
+        UserError: (a ValueError) if there is no readable checkpoint.
+    """
+    library = Library(*([config_dir] if config_dir else []))
+    return trained(str(path), library, device, key="path").sampler
+
+
+def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = True, key: str = "checkpoint") -> Trained:
+    """The generator that ``key=where`` names.
+
+    Args:
+        ema: false for the weights as they are, even if the run kept a moving average.
+
+    Raises:
+        UserError: if it cannot be read, or does not fit its config.
+    """
+    found = weights.find(where, key, ema)
+    config = from_saved(found.config, library)
+    place = pick_device(device)
+    game = game_of(config, library, found.shape, found.classes, place)
+    network = game.networks[game.sampler]
+    try:
+        network.load_state_dict(found.tensors)
+    except RuntimeError as error:
+        raise UserError(f"{key}={where}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
+    prior = library.build("prior", config.prior)
+    network.eval().requires_grad_(False)
+    sampler = Sampler(network, prior, config, found.classes, place, found.names)
+    check_trained(sampler, found.shape)
+    return Trained(sampler, found)

@@ -1,0 +1,44 @@
+"""Checkpoints at their interval and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gan_cli.games.game import Statistics
+from gan_cli.runs import checkpoint
+
+
+class Checkpoints:
+    """Saves ``state(step)`` every ``every`` steps and at the end, and keeps the newest ``keep``.
+
+    Args:
+        state: returns everything the run is; raises Diverged rather than return weights that are not finite.
+    """
+
+    def __init__(
+        self, folder: Path, state: Callable[[int], dict[str, Any]], *, every: int, steps: int, keep: int
+    ) -> None:
+        self.folder, self.state, self.every, self.steps, self.keep = folder, state, every, steps, keep
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        if self.due(step):
+            self.save(step)
+
+    def due(self, step: int) -> bool:
+        return bool(self.every and step % self.every == 0) or step == self.steps
+
+    def save(self, step: int) -> None:
+        self.write(step)
+        self.prune()
+
+    def write(self, step: int) -> None:
+        checkpoint.save(self.state(step), self.folder / "checkpoints" / checkpoint.name_of(step))
+
+    def prune(self) -> None:
+        checkpoint.prune(self.folder, self.keep)
+
+    def save_best(self, step: int) -> None:
+        """The best so far, whatever comes after it."""
+        checkpoint.save(self.state(step), self.folder / "checkpoints" / checkpoint.BEST)

@@ -1,0 +1,162 @@
+"""Metrics while training: written down, the best checkpoint kept, and an end where nothing gets better."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from gan_cli.config.asking import is_own
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config
+from gan_cli.data.samples import Samples
+from gan_cli.errors import Diverged, EarlyStop
+from gan_cli.games.game import Statistics
+from gan_cli.metrics.evaluation import draw, judged, metrics_of, seeds_of, some
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
+from gan_cli.metrics.judge import Judge
+from gan_cli.output.pictures import as_bytes
+from gan_cli.runs.observers.pruning import Pruner
+from gan_cli.training.build import Setup
+
+log = logging.getLogger(__name__)
+
+
+class Evaluations:
+    """Judges samples of the generator every ``evaluate_every`` steps and at the end.
+
+    Each evaluation is a line of its own in ``metrics.jsonl``, its values under ``metric/…``.
+
+    Args:
+        path: of that file.
+        folder: where metrics may leave pictures.
+        save_best: called when the watched value is the best so far, after this object's state says so.
+        not_counted: a context in which time is not the training's.
+        pruner: may end the run, if others of its search are better.
+
+    Raises:
+        UserError: if a metric cannot be had from this run, or the watched value is none of them.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        library: Library,
+        path: Path,
+        folder: Path,
+        *,
+        save_best: Callable[[int], None],
+        not_counted: Callable[[], AbstractContextManager[None]],
+        pruner: Pruner | None = None,
+    ) -> None:
+        self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
+        self.pruner = pruner
+        self.config = config = setup.config
+        self.evidence = Evidence(
+            training=setup.samples,
+            real=some(setup.samples, config.evaluate_count, config.seed),
+            source=extractor_of(library, config.extractor),
+            dataset=setup.dataset,
+            judge=Judge.of(config, setup.game, setup.device),
+            planned=config.evaluate_count,
+            picture=lambda name: folder / f"{name}.png",
+            seed=config.seed,
+            device=setup.device,
+        )
+        self.metrics, more_is_better = metrics_of(config, library, self.evidence)  # refused now, not after an hour
+        self._try_own()
+        self.sign = 1 if more_is_better else -1
+        self.best: float | None = None
+        self.best_step = self.without_better = 0
+
+    def _try_own(self) -> None:
+        """Has what is one's own measure the untrained generator: a mistake is known now, not after an hour."""
+        every = isinstance(self.evidence.source, AskedExtractor)
+        own = {name: metric for name, metric in self.metrics.items() if every or is_own(metric)}
+        if not own:
+            return
+        sampler, seeds = self.setup.sampler, seeds_of(self.config.evaluate_count, self.config.seed)
+        x, labels = sampler.decode(sampler.latents_of(seeds), sampler.labels_of(seeds)), sampler.labels_of(seeds)
+        values = as_bytes(x) if x.ndim == 4 else x
+        self.evidence.fake = Samples(values.numpy(), None if labels is None else labels.numpy())
+        picture, self.evidence.picture = self.evidence.picture, None
+        judged(self.evidence, own, chosen=True)
+        self.evidence.picture, self.evidence.fake = picture, None
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        if self.due(step):
+            with self.not_counted():
+                self.evaluate(step)
+
+    def due(self, step: int) -> bool:
+        return due(self.config, step)
+
+    def evaluate(self, step: int) -> None:
+        """Measures, writes, and keeps the checkpoint if it is the best.
+
+        Raises:
+            EarlyStop: if the watched value has not got better for ``patience`` evaluations, or other runs are better.
+        """
+        try:
+            self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
+        except Diverged as error:
+            if self.config.on_divergence == "stop":
+                raise
+            log.warning("step %d  not measured: %s", step, error)
+            return
+        self.evidence.judge = Judge.of(self.config, self.setup.game, self.setup.device, step)
+        values, _ = judged(self.evidence, self.metrics, chosen=True)
+        record = {"step": step, "images": self.setup.batch_sizes.images_seen(step)}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**record, **{f"metric/{key}": v for key, v in values.items()}}) + "\n")
+        shown = "  ".join(
+            f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items() if "/" not in key
+        )
+        log.info("step %d  %s", step, shown)
+        if self.config.watch is not None:
+            self._watch(step, values.get(self.config.watch))
+            self._prune(step, self.config.watch)
+
+    def _watch(self, step: int, value: float | None) -> None:
+        if value is not None and (self.best is None or self.sign * value > self.sign * self.best):
+            self.best, self.best_step, self.without_better = value, step, 0
+            self.save_best(step)
+            log.info("step %d  the best %s so far, kept as best.pt", step, self.config.watch)
+            return
+        self.without_better += 1
+        if self.config.patience and self.without_better >= self.config.patience and step < self.config.steps:
+            long = f"{self.without_better} evaluation{'s' if self.without_better > 1 else ''}"
+            raise EarlyStop(
+                f"{self.config.watch} has not been better than {self.best:.4g} of step {self.best_step} for {long}"
+                if self.best is not None
+                else f"{self.config.watch} has not been finite for {long}"
+            )
+
+    def _prune(self, step: int, watch: str) -> None:
+        if self.pruner is None or step >= self.config.steps:
+            return
+        if reason := self.pruner.verdict(step, self.config.evaluate_every, self.best, watch, self.sign):
+            raise EarlyStop(f"pruned: {reason}")
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to know of the past."""
+        return {
+            "watch": self.config.watch,
+            "best": self.best,
+            "best_step": self.best_step,
+            "without_better": self.without_better,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if state["watch"] == self.config.watch:  # else the past says nothing of what is watched now
+            self.best, self.best_step = state["best"], state["best_step"]
+            self.without_better = state["without_better"]
+
+
+def due(config: Config, step: int) -> bool:
+    """Whether samples are judged at a step."""
+    return (config.evaluate_every > 0 and step % config.evaluate_every == 0) or step == config.steps

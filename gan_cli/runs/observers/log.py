@@ -1,0 +1,148 @@
+"""Statistics over each log interval, as one line of ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.errors import Diverged
+from gan_cli.games.game import Statistics
+from gan_cli.training.player import Player
+
+Record = dict[str, Any]
+
+
+class Log:
+    """Means of all statistics since the last line. They stay on the device until a line is due.
+
+    Args:
+        listeners: called with each record: the live line, hints.
+        batch_sizes: what turns steps into images.
+        consequences: numbers that follow from the means of an interval, for its line.
+        measure: takes more numbers for each line, after so many images.
+        stop_on_divergence: raise Diverged at a value that is not finite, rather than write null.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        players: Sequence[Player],
+        *,
+        every: int,
+        steps: int,
+        batch_sizes: BatchSizes,
+        dataset_size: int,
+        consequences: Callable[[Mapping[str, float]], dict[str, float]],
+        stop_on_divergence: bool,
+        listeners: Sequence[Callable[[Record], None]] = (),
+        measure: Callable[[int], dict[str, float]] | None = None,
+    ) -> None:
+        self.path, self.players, self.every, self.steps = path, players, every, steps
+        self.batch_sizes, self.dataset_size = batch_sizes, dataset_size
+        self.consequences, self.stop_on_divergence = consequences, stop_on_divergence
+        self.listeners, self.measure = listeners, measure
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.seconds = self._marked_seconds = 0.0
+        self._since = time.perf_counter()
+        self.steps_in_interval = 0
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        for move in statistics:
+            known = [name for name in move if name in self.sums]
+            if known:  # in one launch
+                sums = torch._foreach_add([self.sums[name] for name in known], [move[name] for name in known])
+                self.sums.update(zip(known, sums, strict=True))
+            for name, value in move.items():
+                self.sums.setdefault(name, value)
+                self.counts[name] = self.counts.get(name, 0) + 1
+        self.steps_in_interval += 1
+        if self.due(step):
+            self.write(step)
+
+    def hold(self, sums: dict[str, Tensor], counts: dict[str, int], steps: int) -> None:
+        """Takes over the sums of this interval so far, of ``steps`` steps, from whoever keeps them."""
+        self.sums, self.counts, self.steps_in_interval = sums, counts, steps
+
+    def due(self, step: int) -> bool:
+        return bool(self.every) and (step % self.every == 0 or step == self.steps)
+
+    def write(self, step: int) -> None:
+        """Writes the line of this interval and begins the next."""
+        means = self.means()  # waits for the device
+        self.mark_time()
+        images = self.batch_sizes.images_seen(step)
+        new = images - self.batch_sizes.images_seen(step - self.steps_in_interval)
+        record: Record = {
+            "step": step,
+            "images": images,
+            "epoch": images / self.dataset_size,
+            "seconds": self.seconds,
+            "images_per_second": new / (self.seconds - self._marked_seconds),
+            **means,
+            **{f"lr/{player.name}": player.rate(step) for player in self.players},
+            **self.consequences(means),
+        }
+        if self.measure is not None:
+            record.update(self.measure(images))
+        record = {key: value if math.isfinite(value) else None for key, value in record.items()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, allow_nan=False) + "\n")
+        self.sums, self.counts = {}, {}
+        self._marked_seconds, self.steps_in_interval = self.seconds, 0
+        for listener in self.listeners:
+            listener(record)
+        lost = [key for key, value in record.items() if value is None]
+        if lost and self.stop_on_divergence:
+            raise Diverged(f"{', '.join(lost)} not finite at or before step {step}")
+
+    def means(self) -> dict[str, float]:
+        """Means so far, fetched from the device at once."""
+        if not self.sums:
+            return {}
+        values = torch.stack([value.float() for value in self.sums.values()]).tolist()
+        return {name: total / self.counts[name] for name, total in zip(self.sums, values, strict=True)}
+
+    def mark_time(self) -> None:
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+
+    @contextmanager
+    def not_counted(self) -> Iterator[None]:
+        """What is done in this context takes no time of the training's."""
+        began = time.perf_counter()
+        yield
+        self._since += time.perf_counter() - began
+
+    def flush(self) -> None:
+        """Forces the lines onto the disk, so that no checkpoint is ever ahead of them."""
+        if self.path.exists():
+            with self.path.open("ab") as file:
+                os.fsync(file.fileno())
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to write the same next line."""
+        self.mark_time()
+        return {
+            "sums": {name: value.detach().clone() for name, value in self.sums.items()},
+            "counts": dict(self.counts),
+            "seconds": self.seconds,
+            "steps_in_interval": self.steps_in_interval,
+            "marked_seconds": self._marked_seconds,
+        }
+
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self.counts, self.seconds = dict(state["counts"]), state["seconds"]
+        self.steps_in_interval, self._marked_seconds = state["steps_in_interval"], state["marked_seconds"]
+        self._since = time.perf_counter()

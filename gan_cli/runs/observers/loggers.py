@@ -1,0 +1,94 @@
+"""Tells the loggers of the config what the run folder holds, as it comes and from the start after a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from gan_cli.config.schema import Config
+from gan_cli.errors import Diverged, Interrupted
+from gan_cli.games.game import Statistics
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.loggers.logger import Logger
+from gan_cli.runs.names import GRID, numbered
+from gan_cli.runs.records import record_of
+
+
+class Loggers:
+    """Reads on in ``metrics.jsonl`` and ``samples/`` whenever something is due there.
+
+    What is told is what is written, so a resumed run that was rewound tells exactly its own history. A context manager
+    around the run.
+
+    Args:
+        at: the step the run is at; a kill may have left pictures of later ones.
+        not_counted: a context in which time is not the training's.
+    """
+
+    def __init__(
+        self,
+        loggers: Sequence[Logger],
+        folder: RunFolder,
+        config: Config,
+        *,
+        at: Callable[[], int],
+        not_counted: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.loggers, self.folder, self.config = loggers, folder, config
+        self.at, self.not_counted = at, not_counted
+        self.intervals = (config.log_every, config.sample_every, config.evaluate_every)
+        self._read = 0  # bytes of metrics.jsonl
+        self._newest = -1  # step of the newest picture told of
+
+    def __enter__(self) -> Loggers:
+        with self.not_counted():
+            for logger in self.loggers:
+                logger.open(self.folder.path, self.config.saved())
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.loggers:
+            self.tell()
+        for logger in self.loggers:
+            logger.close(_code(error))
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        """As an observer, after those that write."""
+        if self.loggers and any(every and step % every == 0 for every in self.intervals):
+            with self.not_counted():
+                self.tell()
+
+    def tell(self) -> None:
+        """Passes on what is new, in the order of steps: some loggers cannot go back."""
+        grids, now = numbered(self.folder.samples, GRID), self.at()
+        pictures = [(step, path) for step, path in grids.items() if self._newest < step <= now]
+        for record in self._records():
+            while pictures and pictures[0][0] < record["step"]:
+                self._picture(*pictures.pop(0))
+            for logger in self.loggers:
+                logger.record(record)
+        for step, path in pictures:
+            self._picture(step, path)
+
+    def _records(self) -> list[dict[str, Any]]:
+        if not self.folder.metrics.exists():
+            return []
+        with self.folder.metrics.open("rb") as file:
+            file.seek(self._read)
+            lines = file.read()
+        self._read += len(lines)
+        return [record for line in lines.splitlines() if (record := record_of(line)) is not None]
+
+    def _picture(self, step: int, path: Path) -> None:
+        self._newest = step
+        for logger in self.loggers:
+            logger.picture(step, path)
+
+
+def _code(error: BaseException | None) -> int:
+    if isinstance(error, Interrupted):
+        return error.exit_code
+    return 0 if error is None else 3 if isinstance(error, Diverged) else 1

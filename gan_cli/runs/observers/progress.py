@@ -1,0 +1,76 @@
+"""The live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from types import TracebackType
+from typing import Any
+
+from gan_cli.output import screen
+
+log = logging.getLogger(__name__)
+NAMES = {
+    "loss/discriminator": "J(D)",
+    "loss/generator": "J(G)",
+    "D/real": "D(x)",
+    "D/fake": "D(G(z))",
+    "critic/real": "critic(x)",
+    "critic/fake": "critic(G(z))",
+}
+
+
+class Progress:
+    """Shows each record of the log; a context manager around the training."""
+
+    def __init__(self, start: int, steps: int, *, live: bool) -> None:
+        self.start, self.steps, self._bar = start, steps, None if not live else _bar()
+        self._began = time.perf_counter()
+        self._shown = 0
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._task = self._bar.add_task("training", total=self.steps, completed=self.start, numbers="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, step: int, statistics: Any) -> None:
+        """Moves the bar; as an observer."""
+        if self._bar and (step == self.steps or time.perf_counter() - self._began > 0.1 * (self._shown + 1)):
+            self._shown = int((time.perf_counter() - self._began) * 10)
+            self._bar.update(self._task, completed=step)
+
+    def record(self, record: dict[str, Any]) -> None:
+        """Shows new numbers; as a listener of the log."""
+        numbers = summary(record)
+        if self._bar:
+            self._bar.update(self._task, completed=record["step"], numbers=numbers)
+            return
+        done = record["step"] - self.start
+        left = (time.perf_counter() - self._began) / max(1, done) * (self.steps - record["step"])
+        log.info("step %d/%d  %s  %s left", record["step"], self.steps, numbers, _clock(left))
+
+
+def summary(record: dict[str, Any]) -> str:
+    """``341 img/s  J(D) 0.61  J(G) 0.52  D(x) 0.58  D(G(z)) 0.41``"""
+    parts = [f"{record['images_per_second']:.0f} img/s"]
+    for key, name in NAMES.items():
+        if key in record:
+            parts.append(f"{name} {'not finite' if record[key] is None else format(record[key], '.3f')}")
+    return "  ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
+
+
+def _bar() -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (MofNCompleteColumn(), BarColumn(20), TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"))
+    return Progress(*columns, console=screen.console(), transient=True)

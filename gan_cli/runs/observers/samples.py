@@ -1,0 +1,114 @@
+"""Sample grids: the pictures of seeds 0, 1, …, the same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.errors import UserError
+from gan_cli.games.game import Statistics
+from gan_cli.models.sampler import Sampler
+from gan_cli.output.pictures import grid, plot, save_png
+from gan_cli.output.titles import titled, titles
+from gan_cli.random import stream
+from gan_cli.runs.names import GRID
+
+POINTS_PER_PICTURE = 25
+
+
+class SampleGrids:
+    """Writes ``samples/real.png`` once and ``samples/step-….png`` every ``every`` steps and at the end.
+
+    A grid holds the pictures of seeds 0 to ``count − 1``, each with its seed's label, to the bit as ``gan-sample``
+    draws them from the checkpoint of that step; of a density, ``POINTS_PER_PICTURE`` times as many points.
+
+    Args:
+        seed: of the choice of real samples.
+        listeners: called with each batch of samples.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sampler: Sampler,
+        minibatches: Minibatches,
+        *,
+        every: int,
+        steps: int,
+        count: int,
+        seed: int,
+        listeners: Sequence[Callable[[Tensor], None]] = (),
+    ) -> None:
+        self.folder, self.sampler, self.every, self.steps = folder, sampler, every, steps
+        self.listeners, self.is_image = listeners, minibatches.is_image
+        count = count if self.is_image else count * POINTS_PER_PICTURE
+        self.seeds = range(count)
+        self.labels, self.latents = sampler.labels_of(self.seeds), sampler.latents_of(self.seeds)
+        self.columns = min(count, sampler.classes if 1 < sampler.classes <= 20 else _columns(count))
+        self.titles = [] if self.labels is None else titles(self.labels.tolist(), self.columns, sampler.names)
+        self.real = some_real(minibatches, count, seed, self.labels)
+
+    def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        if self.due(step):
+            self.write(step)
+
+    def due(self, step: int) -> bool:
+        return bool(self.every and step % self.every == 0) or step == self.steps
+
+    @property
+    def seeds_text(self) -> str:
+        """As ``gan-sample seeds=`` takes them."""
+        return f"0-{len(self.seeds) - 1}"
+
+    def write_real(self) -> None:
+        self._write("real.png", self.real[:0], self.real)
+
+    def write(self, step: int) -> None:
+        samples = self.sampler.decode_apart(self.latents, self.seeds, self.labels)
+        self._write(GRID.format(step), samples, self.real, seeds=self.seeds_text)
+        for listener in self.listeners:
+            listener(samples)
+
+    def _write(self, name: str, samples: Tensor, real: Tensor, **text: str) -> None:
+        """Samples, or if there are none real ones; of a density, both."""
+        if self.is_image:
+            image = titled(grid(samples if len(samples) else real, self.columns), self.titles)
+        else:
+            image = plot(samples.numpy(), real.numpy())
+        try:
+            save_png(image, self.folder / name, **text)
+        except OSError as error:
+            raise UserError(
+                f"{self.folder / name}: cannot write the samples ({error.strerror or error}): make room"
+            ) from error
+
+
+def _columns(count: int) -> int:
+    return next(n for n in range(1, count + 1) if n * n >= count)
+
+
+def some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | None) -> Tensor:
+    """Training samples to compare with; of a conditional run, of the wanted class in each place.
+
+    The place of a class that has no samples stays empty.
+    """
+    order = torch.randperm(minibatches.count, generator=stream(seed, "real"))
+    chosen = order[torch.arange(count) % minibatches.count]
+    empty = torch.zeros(count, dtype=torch.bool)
+    if labels is not None and minibatches.labels is not None:
+        of_class = minibatches.labels.cpu()[order]
+        for label in labels.unique():
+            places, members = (labels == label).nonzero()[:, 0], order[of_class == label]
+            if len(members):
+                chosen[places] = members[torch.arange(len(places)) % len(members)]
+            else:
+                empty[places] = True
+    values = minibatches.values[chosen.to(minibatches.values.device)].cpu()
+    if not minibatches.is_image:
+        return values[~empty]
+    values[empty] = 0
+    return values.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)

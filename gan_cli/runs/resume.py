@@ -1,0 +1,136 @@
+"""Which checkpoint to go on from, and with which config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gan_cli.config.command import Command
+from gan_cli.config.compose import Draft, compose, one_line
+from gan_cli.config.library import Library
+from gan_cli.config.mistakes import shown
+from gan_cli.config.overrides import PRESETS, Override
+from gan_cli.config.paths import named
+from gan_cli.config.schema import Config, completed, from_saved
+from gan_cli.errors import UserError
+from gan_cli.runs import checkpoint, ensemble_folder
+from gan_cli.runs.names import RESUMPTION, numbered
+
+FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
+FREE = (
+    "dataset.root",
+    "dataset.path",
+    "dataset.flip",
+    "dataset.allow_missing",
+    "optimizer.",
+)  # where the data lies; that it is the same is checked apart
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A checkpoint to continue, with the config it will continue with."""
+
+    folder: Path
+    checkpoint: Path
+    state: dict[str, Any]
+    config: Config
+
+    @property
+    def number(self) -> int:
+        """1 for the first resumption of this folder, then 2, …"""
+        return 1 + max(numbered(self.folder / ".hydra", RESUMPTION), default=0)
+
+
+def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
+    """Run folder, checkpoint and state for ``resume=PATH``; of an ensemble, its folder twice, and all its states.
+
+    Raises:
+        UserError: if there is nothing to continue.
+    """
+    whole = checkpoint.run_folder(resume, "resume")
+    if resume == "latest" and ensemble_folder.seeds_in(whole.parent):
+        whole = whole.parent
+    if ensemble_folder.seeds_in(whole):
+        return whole, whole, ensemble_folder.state_of(whole, "resume")
+    folder, path, state = checkpoint.find(resume, "resume")
+    if named(path.parent).name != "checkpoints":
+        raise UserError(f"resume={resume}: a checkpoint is continued inside its run folder, …/checkpoints/{path.name}")
+    return folder, path, state
+
+
+def prepare(draft: Draft) -> Resumption:
+    """Reads the checkpoint that a command's ``resume`` means and lays the keys typed now over its config.
+
+    Raises:
+        UserError: with one line for every mistake, or for every difference that the saved state cannot follow.
+    """
+    library, overrides, problems = draft.library, draft.command.parsed(draft.library), list(draft.problems)
+    if preset := next((o for o in overrides if o.key in PRESETS and o.values[0] is not None), None):
+        problems.append(
+            f"{preset.key}: is a whole preset and cannot be laid over a resumed run: type the keys to change"
+        )
+    if problems:
+        raise UserError(*problems)
+    folder, path, state = locate(str(draft.composed.values["resume"]))
+    saved = {"ensemble": 0, **state["config"]}
+    config = from_saved({**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}, library)
+    fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
+    before = completed(saved, library)
+    impossible = [
+        f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
+        "leave the key out, or start a new run"
+        for key, old, new in differences(before, config.saved())
+        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not key.startswith(FREE)
+    ]
+    if config.devices != before["devices"]:
+        impossible.append(
+            f"devices={config.devices}: the run was begun with devices={before['devices']} and goes on exactly only "
+            "so: leave the key out, or start a new run"
+        )
+    if impossible:
+        raise UserError(*impossible)
+    if config.steps <= state["step"]:
+        raise UserError(
+            f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
+            f"to train longer: steps={2 * state['step'] or config.steps}"
+        )
+    return Resumption(folder, path, state, config)
+
+
+def _overlaid(
+    saved: dict[str, Any], overrides: Sequence[Override], command: Command, library: Library
+) -> dict[str, Any]:
+    """The saved config with the options and keys typed now."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    choices = [override for override in overrides if override.is_group and override.key not in PRESETS]
+    typed = {override.key: override.values[0] for override in overrides if not override.is_group}
+    steps = typed.get("steps", saved.get("steps"))
+    fresh = compose(command, library, [*(choice.texts[0] for choice in choices), f"steps={steps}"]).values
+    merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
+    for choice in choices:
+        OmegaConf.update(merged, choice.key, fresh.get(choice.key, {}), merge=False, force_add=True)
+    if "optimizer.lr" in typed:  # both players follow it, as they do in config.yaml
+        rate = typed["optimizer.lr"]
+        typed = {"discriminator.lr": rate, "generator.lr": rate, **typed}
+    for key, value in typed.items():
+        OmegaConf.update(merged, key, value, merge=False, force_add=True)
+    try:
+        values = OmegaConf.to_container(merged, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(one_line(error)) from error
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
+    """Dotted key, old and new value; of an option that is another one now, only its name."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        if old.get("name") != new.get("name"):
+            return [(prefix, old.get("name"), new.get("name"))]
+        names = sorted({*old, *new})
+        return [d for n in names for d in differences(old.get(n), new.get(n), f"{prefix}.{n}" if prefix else n)]
+    return [] if old == new else [(prefix, old, new)]

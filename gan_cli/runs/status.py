@@ -1,0 +1,51 @@
+"""``status.json``: how a run stands, in its folder. Torch-free."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from gan_cli.output.replacing import replacing
+
+FILE = "status.json"
+
+
+def status_of(path: Path) -> dict[str, Any]:
+    """What ``status.json`` of a run folder says; empty if there is none that can be read."""
+    try:
+        found = json.loads((path / FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_status(path: Path, status: str, reason: str | None, **facts: Any) -> None:
+    """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far."""
+    told = {"status": status, "reason": reason, **facts, "pid": os.getpid(), "updated": time.time()}
+    with replacing(path / FILE) as aside:
+        aside.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+def result(status: dict[str, Any]) -> str:
+    """How a run ended, in a few words."""
+
+    def spread(key: str, unit: float = 1.0) -> str:
+        """Of an ensemble."""
+        return f" ± {unit * status['spread'][key]:.2g}" if key in status.get("spread", {}) else ""
+
+    words = []
+    if best := status.get("best"):
+        value = "not finite" if best["value"] is None else f"{best['value']:.5g}"
+        words.append(
+            f"best {best['metric']} {value}{spread('best')}" + (f" at step {best['step']}" if "step" in best else "")
+        )
+    if "modes" in status:
+        words.append(f"modes {status['modes']:.3g}{spread('modes')}/{status['of_modes']}")
+        words.append(f"high quality {100 * status['high_quality']:.1f}{spread('high_quality', 100)} %")
+    if status.get("reason"):
+        words.append(str(status["reason"]))
+    how = str(status.get("status", "not begun"))
+    return f"{how}: {'; '.join(words)}" if words else how

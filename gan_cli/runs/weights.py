@@ -1,0 +1,121 @@
+"""A generator's weights with what it takes to rebuild it: from a run's checkpoint, or from an exported file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gan_cli.config.paths import expanded
+from gan_cli.errors import UserError
+from gan_cli.output.replacing import replacing
+from gan_cli.runs import checkpoint
+
+FORMAT = 1
+FILE = "generator.safetensors"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """``folder`` is the run folder, or the one of the exported file; ``ema``: whether these are the moving average.
+
+    ``names`` are those of the ``classes``, by label, where they have names.
+    """
+
+    folder: Path
+    step: int
+    config: dict[str, Any]
+    shape: tuple[int, ...]
+    classes: int
+    ema: bool
+    tensors: dict[str, Tensor]
+    names: tuple[str, ...] = ()
+
+
+def find(where: str, key: str, ema: bool) -> Weights:
+    """The weights that ``key=where`` names: a run folder, a checkpoint, ``latest``, or an exported file or its folder.
+
+    Args:
+        ema: the moving average, if the run kept one.
+
+    Raises:
+        UserError: if there are none that can be read.
+    """
+    path = expanded(where, f"{key}=")
+    if path.is_dir() and (path / FILE).is_file():
+        path = path / FILE
+    if path.suffix == ".safetensors" and path.is_file():
+        return read(path, key, ema)
+    folder, _, state = checkpoint.find(where, key)
+    averaged = ema and bool(state["ema"])
+    return Weights(
+        folder,
+        state["step"],
+        state["config"],
+        tuple(state["data"]["shape"]),
+        state["classes"],
+        averaged,
+        state["ema"] if averaged else state["networks"][state.get("sampler", "generator")],
+        tuple(state["data"].get("names", ())) if state["classes"] else (),
+    )
+
+
+def write(weights: Weights, path: Path) -> None:
+    """Writes the tensors to ``path`` and the rest beside them, as JSON of the same name."""
+    from safetensors.torch import save
+
+    facts = {
+        "format": FORMAT,
+        "step": weights.step,
+        "shape": weights.shape,
+        "classes": weights.classes,
+        "names": weights.names,
+        "ema": weights.ema,
+        "config": weights.config,
+    }
+    with replacing(path.with_suffix(".json")) as aside:
+        aside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    with replacing(path) as aside:
+        aside.write_bytes(save({name: tensor.contiguous() for name, tensor in weights.tensors.items()}))
+
+
+def read(path: Path, key: str, ema: bool) -> Weights:
+    """Reads back what ``write`` wrote.
+
+    Raises:
+        UserError: if a file is missing or damaged, the package that reads it is not there, or other weights than
+            the exported ones are asked for.
+    """
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ModuleNotFoundError as error:
+        raise UserError(f"{key}={path}: needs the package safetensors: pip install 'gan-cli[export]'") from error
+    about = path.with_suffix(".json")
+    try:
+        facts = json.loads(about.read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise UserError(f"{key}={path}: {about.name} is from another version of gan-sample: export it again")
+        shape = tuple(facts["shape"])
+        found = Weights(
+            path.parent,
+            facts["step"],
+            dict(facts["config"]),
+            shape,
+            facts["classes"],
+            facts["ema"],
+            load_file(path),
+            tuple(facts.get("names", ())),
+        )
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f"{key}={path}: lacks {about.name}, which lies beside it when it is exported") from error
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise UserError(f"{key}={path}: cannot be read ({type(error).__name__}: {error}): export it again") from error
+    if found.ema and not ema:
+        raise UserError("ema=false: the exported weights are the moving average: leave it out, or name the run")
+    return found

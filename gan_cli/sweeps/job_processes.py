@@ -1,0 +1,165 @@
+"""Runs of a sweep in processes of their own: they end with their parent, share the GPUs, and save before they stop.
+
+Threads are shared out by the launchers: joblib gives each worker its part of the cores unless ``OMP_NUM_THREADS`` is
+set, Slurm the cores that were asked for.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from gan_cli.errors import Interrupted, UserError
+from gan_cli.output import screen, streams
+from gan_cli.runs.observers.interrupts import HANG_UP, ending_signals, launchers_signal
+from gan_cli.runs.status import status_of
+
+PATIENCE = 60.0  # seconds for the runs to finish their step and save
+_stopping = False
+
+
+def runs_at_once() -> int:
+    """Runs side by side on this machine: one for each GPU, else for each core, and no more than 8 for their memory."""
+    from joblib import cpu_count  # type: ignore[import-untyped]
+
+    return len(_gpu_files()) or min(8, cpu_count())
+
+
+def _gpu_files() -> list[str]:
+    """The GPUs of NVIDIA that this process may use, found without a driver's library."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    return [file.name for file in Path("/dev").glob("nvidia[0-9]*")]
+
+
+def python_first() -> None:
+    """Has the processes of launchers look for modules where Python's own are before they look into the current folder.
+
+    Raises:
+        UserError: if this Python cannot, and a file there has the name of one of Python's own modules.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    if sys.version_info < (3, 11):
+        names = {path.stem for path in Path().glob("*.py")} & sys.stdlib_module_names
+        if names:
+            raise UserError(f"{min(names)}.py: hides Python's own module from the runs of this launcher: rename it")
+
+
+def guard() -> None:
+    """From now on joblib's workers end with this process, busy or idle, and leave the terminal's signals to it."""
+    from joblib import parallel, register_parallel_backend
+
+    backend: Any = parallel.BACKENDS["loky"]
+
+    class Guarded(backend):
+        def configure(self, *arguments: Any, **options: Any) -> int:
+            return super().configure(*arguments, initializer=_begin_worker, initargs=(os.getpid(),), **options)
+
+    register_parallel_backend("loky", Guarded)
+
+
+def _begin_worker(parent: int) -> None:
+    streams.secure()
+    for number in ending_signals():
+        if number != signal.SIGTERM:  # that is what the parent says
+            signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()
+
+
+def begin(name: str, device: str) -> bool:
+    """What a process of a launcher does before a run: False if it has been told to stop.
+
+    A worker of joblib's takes its GPU.
+
+    Args:
+        name: of the run, to be said before each line on the screen.
+        device: of the run, as in its config.
+    """
+    if multiprocessing.parent_process() is not None:
+        take_gpu(device, multiprocessing.current_process().name)
+        screen.begin_lines_with(name)
+    return not _stopping
+
+
+def stop(interrupted: Interrupted) -> None:
+    """After an interrupted run: no other is begun here, and a launcher that asked for it queues this one again."""
+    global _stopping
+    _stopping = True
+    if interrupted.signal_number in launchers_signal():
+        signal.raise_signal(interrupted.signal_number)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process as ``kill -9`` would when its parent is gone: nobody waits for it, and its folder is wanted."""
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(1)
+
+
+def take_gpu(device: str, worker: str) -> None:
+    """Makes one GPU of several the one that ``cuda`` means in this worker: the next one for the next worker.
+
+    Args:
+        device: as in the config; ``cuda:1`` is left alone.
+        worker: the name of this process, which ends in its number, from 1.
+    """
+    if device not in ("auto", "cuda"):
+        return
+    import torch
+
+    if (count := torch.cuda.device_count()) > 1:
+        torch.cuda.set_device((int(worker.rpartition("-")[2]) - 1) % count)
+
+
+@contextmanager
+def stopped_together(folder: Path) -> Iterator[None]:
+    """While a sweep is under way in ``folder``: a signal to this process goes to the runs of its workers.
+
+    They finish their step and save; then the sweep ends. A second signal ends it at once.
+
+    Raises:
+        Interrupted: when they have.
+    """
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        children = {child.pid for child in multiprocessing.active_children()}
+        if not children:  # the run is in this process, between two handlers
+            raise Interrupted(number)
+        for name in numbers:
+            at_once: Any = signal.SIG_IGN if name == HANG_UP else lambda again, frame: os._exit(128 + again)
+            signal.signal(name, at_once)
+        told: set[int] = set()
+        until = time.monotonic() + PATIENCE
+        while (busy := _training(folder) & children) and time.monotonic() < until:
+            for pid in busy - told:
+                os.kill(pid, signal.SIGTERM)
+                told.add(pid)
+            time.sleep(0.05)
+        raise Interrupted(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = ending_signals()
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _training(folder: Path) -> set[int]:
+    """The processes that say they are training below a folder."""
+    statuses = (status_of(file.parent) for file in folder.rglob("status.json"))
+    return {int(status["pid"]) for status in statuses if status.get("status") == "running"}

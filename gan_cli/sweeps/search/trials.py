@@ -1,0 +1,58 @@
+"""The runs of a search, one after the other or drawn at random."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gan_cli.sweeps.search.space import Dimension
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a search: its number, and the overrides that make it."""
+
+    number: int
+    overrides: list[str]
+
+
+class Trials(Protocol):
+    """Where trials come from."""
+
+    def next(self) -> list[Trial]:
+        """Those to run now, side by side if the launcher can; empty when all are there."""
+
+    def tell(self, trial: Trial, folder: Path) -> None:
+        """Learns from the run folder of a trial."""
+
+
+class RandomTrials:
+    """Independent draws: number k follows from the seed and k alone, but for one that would be drawn twice."""
+
+    def __init__(self, dimensions: Sequence[Dimension], n_trials: int, seed: int) -> None:
+        drawn: dict[tuple[str, ...], None] = {}
+        for number in range(n_trials):
+            for attempt in range(100):  # a space of few values may hold fewer than asked for
+                overrides = tuple(
+                    dimension.text(dimension.draw(random.Random(f"{seed}/{number}/{attempt}/{dimension.key}")))
+                    for dimension in dimensions
+                )
+                if overrides not in drawn:
+                    drawn[overrides] = None
+                    break
+        if len(drawn) < n_trials:
+            log.warning("the space holds no more than these: %d of %d trials", len(drawn), n_trials)
+        self.waiting = [Trial(number, list(overrides)) for number, overrides in enumerate(drawn)]
+
+    def next(self) -> list[Trial]:
+        trials, self.waiting = self.waiting, []
+        return trials
+
+    def tell(self, trial: Trial, folder: Path) -> None:
+        pass

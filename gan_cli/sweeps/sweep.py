@@ -1,0 +1,177 @@
+"""Sweeps that go on where they stopped: a run's folder says whether it is finished, half done or not begun."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.config.mistakes import shown
+from gan_cli.config.overrides import Overrides, key_of
+from gan_cli.errors import UserError
+from gan_cli.runs.status import result, status_of
+
+if TYPE_CHECKING:
+    from gan_cli.config.library import Library
+    from gan_cli.config.schema import Config
+    from gan_cli.runs.resume import Resumption
+
+log = logging.getLogger(__name__)
+MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
+    *("steps", "schedule.duration", "patience", "on_divergence"),
+    *("device", "dataset.root", "dataset.path"),
+    *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger"),
+)
+LOCK_WAIT = 10.0  # seconds that a run's folder may still be held by the process that was killed
+CONTINUED_WITH = (
+    "hydra.launcher.",
+    "hydra.sweeper.n_trials.",
+    "hydra.sweeper.trials_at_once.",
+)  # other values of these
+# of which a sweep may have other values when it is called again
+
+
+def name_of(overrides: Overrides) -> str:
+    """A name for a sweep without one: what is swept, and a hash of all that was typed."""
+    typed = sorted(o.typed for o in overrides.every if not f"{o.key}.".startswith(CONTINUED_WITH))
+    digest = hashlib.blake2b("\n".join(typed).encode(errors="surrogateescape"), digest_size=3).hexdigest()
+    swept = [override.key.rpartition(".")[2] for override in overrides if len(override.values) > 1]
+    return "-".join([*(swept or ["sweep"]), digest])[-100:]
+
+
+def run_one(config: Config, library: Library, path: Path, search: Mapping[str, Any]) -> float | None:
+    """Trains one run of a sweep: from its last checkpoint if there is one, not at all if it is finished.
+
+    Args:
+        search: the options of the sweeper, which may end runs early.
+
+    Returns:
+        The best value of the watched metric, if one is watched.
+
+    Raises:
+        UserError: if the folder holds a run of another config.
+    """
+    from gan_cli.parallel.launch import run
+    from gan_cli.runs.observers.pruning import pruner
+
+    log.info("%s: begins", path.name)
+    resumption = continuation(config, library, path)
+    if resumption is not None and is_over(config, resumption):
+        log.info("%s: finished already", path.name)
+        return (status_of(path).get("best") or {}).get("value")
+    value = run(config, library, path, resumption, live=False, wait=LOCK_WAIT, pruner=pruner(search, path))
+    log.info("%s: %s", path.name, result(status_of(path)))
+    return value
+
+
+def continuation(
+    config: Config, library: Library, path: Path, instead: str = "give this sweep another name, name=…"
+) -> Resumption | None:
+    """The newest checkpoint in the folder, to be continued with this config; None if there is none.
+
+    Raises:
+        UserError: with a line for each key that is another there, and what to do ``instead``.
+    """
+    from gan_cli.runs.resume import Resumption
+
+    if (found := _newest(config, path)) is None:
+        return None
+    if changed := _changed(config, library, found[1]):
+        raise UserError(*(f"{key}={new}: the run in {path} has {old}: {instead}" for key, old, new in changed))
+    return Resumption(path, *found, config)
+
+
+def changes(config: Config, library: Library, path: Path) -> bool:
+    """Whether the run in a folder cannot go on with this config."""
+    return (found := _newest(config, path)) is None or bool(_changed(config, library, found[1]))
+
+
+def _newest(config: Config, path: Path) -> tuple[Path, dict[str, Any]] | None:
+    from gan_cli.runs import checkpoint, ensemble_folder
+
+    if config.ensemble and ensemble_folder.has_begun(path):
+        return path, ensemble_folder.state_of(path, "hydra.sweep.dir")
+    return checkpoint.newest(path, "hydra.sweep.dir") if checkpoint.checkpoints_in(path) else None
+
+
+def _changed(config: Config, library: Library, state: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Each key that may not be another in a continued run and is: before and now."""
+    from gan_cli.config.schema import from_saved
+    from gan_cli.runs.resume import differences
+
+    return [
+        (key, shown(old), shown(new))
+        for key, old, new in differences(from_saved(state["config"], library).saved(), config.saved())
+        if not key.startswith(MAY_CHANGE)
+    ]
+
+
+def is_over(config: Config, resumption: Resumption) -> bool:
+    """Whether a run is finished, and not to be trained further now; one that stopped early is over too."""
+    more = config.steps > resumption.state["config"]["steps"]
+    return status_of(resumption.folder).get("status") == "finished" and not more
+
+
+def note(path: Path, error: Exception) -> None:
+    """Says in the log and, if nothing was trained there, in ``status.json`` why a run failed."""
+    from gan_cli.runs.checkpoint import checkpoints_in
+    from gan_cli.runs.folder import RunFolder
+
+    reason = "; ".join(error.problems) if isinstance(error, UserError) else str(error)
+    log.error("%s: %s", path.name, reason)
+    if not checkpoints_in(path):
+        RunFolder(path).write_status("failed", reason)
+
+
+def best_of(folder: Path) -> list[str]:
+    """Which run of a sweep has the best watched value, and the command that repeats it; empty if none has one."""
+    found = [
+        (path, best)
+        for path, status in _runs(folder).items()
+        if (best := status.get("best")) and best["value"] is not None and best.get("better")
+    ]
+    if not found:
+        return []
+    path, best = min(found, key=lambda run: -run[1]["value"] if run[1]["better"] == "high" else run[1]["value"])
+    lines = [f"best {best['metric']}: {best['value']:.5g} at step {best['step']} of {path}"]
+    file = path / ".hydra" / "overrides.yaml"
+    if file.is_file():
+        from omegaconf import OmegaConf
+
+        texts = [str(text) for text in OmegaConf.load(file)]
+        typed = [text.lstrip("+") for text in texts if key_of(text) != "name"]
+        if any(key_of(text) == "sweep" for text in texts):  # which may set more than the space: a sweep of one run
+            typed = ["-m", *typed, f"name={folder.name}-best", "hydra/sweeper=basic"]
+        lines.append(f"  again: gan-train {shlex.join(typed)}")
+    return lines
+
+
+def table(folder: Path, unusable: Sequence[tuple[str, str]]) -> str:
+    """All runs of a sweep, a line each.
+
+    Args:
+        unusable: values that were left out, and why.
+    """
+    runs = _runs(folder)
+    rows = [(path.relative_to(folder).as_posix(), result(status)) for path, status in runs.items()]
+    rows += [(text, f"left out: {reason}") for text, reason in unusable]
+    width = max((len(name) for name, _ in rows), default=0)
+    finished = sum(status["status"] == "finished" for status in runs.values())
+    lines = [f"  {name:<{width}}  {words}" for name, words in rows]
+    return "\n".join([f"{folder}: {finished} of {len(rows)} finished", *lines, *best_of(folder)])
+
+
+def exit_code(folder: Path) -> int:
+    """0 if all runs are finished; else the code that the worst of them would have ended with; 1 if there is none."""
+    found = {status["status"] for status in _runs(folder).values()} or {"running"}
+    codes = {"failed": 2, "diverged": 3, "interrupted": 130, "running": 1}
+    return next((code for status, code in codes.items() if status in found), 0)
+
+
+def _runs(folder: Path) -> dict[Path, dict[str, Any]]:
+    """How the runs below the folder of a sweep stand; of an ensemble the whole, not its members."""
+    found = {path.parent: status_of(path.parent) for path in sorted(folder.rglob("status.json"))}
+    return {path: status for path, status in found.items() if "status" in status and path.parent not in found}

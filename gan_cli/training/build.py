@@ -1,0 +1,250 @@
+"""From config to objects: networks, game, players, data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from gan_cli import distributed
+from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config, PlayerOptions
+from gan_cli.data.identity import trained_on
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.reading import load
+from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
+from gan_cli.games.game import Game, Model
+from gan_cli.games.parts import Parts
+from gan_cli.models.priors import Latents
+from gan_cli.models.sampler import Sampler
+from gan_cli.models.sync_norm import synchronise
+from gan_cli.random import seed_all
+from gan_cli.training import cpu, fitting
+from gan_cli.training.answers import optimizer_of
+from gan_cli.training.compiler import require_compiler
+from gan_cli.training.ema import EMA
+from gan_cli.training.player import Player
+from gan_cli.training.precision import AUTOCAST, choose, set_precision
+from gan_cli.training.scaler import Scaler
+
+
+def pick_device(name: str, process: int | None = None) -> torch.device:
+    """The device a config asks for.
+
+    Args:
+        process: which of this machine's processes asks, if each is to have a device of its own.
+
+    Raises:
+        UserError: if this machine does not have it.
+    """
+    if process is not None and name != "cpu" and (name == "cuda" or torch.cuda.is_available()):
+        if process >= torch.cuda.device_count():
+            raise UserError(
+                f"devices: a process for each CUDA device, and this machine has {torch.cuda.device_count()}: "
+                "use fewer, or device=cpu"
+            )
+        name = f"cuda:{process}"
+    elif process is not None:
+        name = "cpu"
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UserError(f"device={name}: this machine has {torch.cuda.device_count()} CUDA devices: use device=auto")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("device=mps: this machine has no Metal device: use device=auto")
+    return device
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything of a run that is built from its config.
+
+    Attributes:
+        precision: that of the config, or the one chosen for precision=auto.
+        own: the groups in which the config chooses a class of the user's own that takes part in a move.
+    """
+
+    config: Config
+    device: torch.device
+    precision: str
+    dataset: Any
+    samples: Samples
+    minibatches: Minibatches
+    batch_sizes: BatchSizes
+    game: Game
+    players: Sequence[Player]
+    ema: EMA | None
+    sampler: Sampler
+    own: Sequence[str]
+    optimizer: Any  # the options that make one
+
+
+def game_of(
+    config: Config,
+    library: Library,
+    shape: tuple[int, ...],
+    classes: int,
+    device: torch.device,
+    autocast: torch.dtype | None = None,
+) -> Game:
+    """The game of a config, its networks freshly initialised.
+
+    Args:
+        shape: of one sample.
+        classes: labels that the networks see.
+
+    Raises:
+        UserError: if its parts do not fit together.
+    """
+    model: Model = library.build("model", config.model)
+    seed_all(config.seed, "init", device=torch.device("cpu"))  # for what a model of one's own draws by itself
+    return model.game(Parts(config, library, shape, classes, device, autocast))
+
+
+def own_parts(config: Config, library: Library) -> list[str]:
+    """Groups of which a class of the user's own takes part in a move."""
+    chosen = {group: [getattr(config, group)] for group in ("model", "architecture", "loss", "prior")}
+    chosen["penalty"] = list(config.penalty.values())
+    return [group for group, choices in chosen.items() if any(library.is_own(group, c.name) for c in choices)]
+
+
+def averaging(network: nn.Module, device: torch.device) -> distributed.Averaging:
+    """Of a player's gradients; on a GPU, which can send while it computes, they set out early."""
+    return distributed.Averaging(network.parameters() if device.type == "cuda" else ())
+
+
+def label_count(config: Config, classes: int) -> int:
+    """Labels the networks see: none unless the run is conditional.
+
+    Raises:
+        UserError: if it is and the data has none.
+    """
+    if config.conditional and classes < 2:
+        raise UserError(f"conditional=true: dataset={config.dataset.name} has no labels here: use conditional=false")
+    return classes if config.conditional else 0
+
+
+def build(config: Config, library: Library, state: Mapping[str, Any] | None = None, like: Setup | None = None) -> Setup:
+    """Loads the data and builds the game on the device.
+
+    Args:
+        state: of the checkpoint that is continued: the precision it has computed in, and what its data were.
+        like: of another seed; its data are shared.
+
+    Raises:
+        UserError: if the data cannot be had or the parts do not fit together.
+    """
+    device = pick_device(config.device, distributed.local())
+    precision = choose(config, device, state.get("precision") if state else None)
+    set_precision(precision, device, config.deterministic)
+    if device.type == "cpu":
+        cpu.tune()
+    if config.compile:
+        require_compiler(device)
+    dataset = like.dataset if like else library.build("dataset", config.dataset)
+    with distributed.first_of_machine():
+        if like:
+            samples = like.samples
+        else:
+            name = config.dataset.name
+            samples = trained_on(dataset, name, state["data"]) if state else load(dataset, name)
+    setup = assemble(config, library, device, precision, dataset, samples, like)
+    if not like:
+        fitting.check(setup)
+    if config.compile:
+        for network in setup.game.networks.values():
+            network.compile()  # unlike torch.compile(network), keeps the names of the weights
+    return setup
+
+
+def assemble(
+    config: Config,
+    library: Library,
+    device: torch.device,
+    precision: str,
+    dataset: Any,
+    samples: Samples,
+    like: Setup | None = None,
+) -> Setup:
+    """The game around samples that are there; else as ``build``."""
+    classes = label_count(config, samples.classes)
+    prior: Latents = library.build("prior", config.prior)
+    optimizer = library.build("optimizer", config.optimizer)
+    game = game_of(config, library, samples.shape, classes, device, AUTOCAST.get(precision))
+    if config.sync_batchnorm and distributed.world() > 1:
+        for network in game.networks.values():
+            synchronise(network)
+    players = players_of(game, config, library, optimizer, device, scaled=precision == "fp16")
+    batch_sizes = batch_sizes_of(game, config)
+    drawing = game.networks[game.sampler]
+    ema = EMA(drawing, config.ema_half_life, batch_sizes) if config.ema_half_life else None
+    if like:
+        minibatches = like.minibatches.seeded(config.seed)
+    else:
+        minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
+    if not config.conditional:
+        minibatches.labels = None
+    sampler = Sampler(ema.network if ema else drawing, prior, config, classes, device, samples.names)
+    return Setup(
+        config,
+        device,
+        precision,
+        dataset,
+        samples,
+        minibatches,
+        batch_sizes,
+        game,
+        players,
+        ema,
+        sampler,
+        own_parts(config, library),
+        optimizer,
+    )
+
+
+def settings_of(game: Game, player: str, config: Config) -> PlayerOptions:
+    """Moves in a turn and rate of a player."""
+    return game.settings(player) or config.player(player)
+
+
+def batch_sizes_of(game: Game, config: Config) -> BatchSizes:
+    """What turns the steps of a game into images."""
+    return BatchSizes(config.batch_size, settings_of(game, next(iter(game.networks)), config).steps)
+
+
+def players_of(
+    game: Game, config: Config, library: Library, optimizer: Any, device: torch.device, *, scaled: bool
+) -> list[Player]:
+    """Who learns in a game, in the order in which they move.
+
+    Args:
+        optimizer: the options that make one.
+        scaled: whether gradients of float16 are to be kept from vanishing.
+    """
+    schedule = library.build("schedule", config.schedule)
+    players = []
+    for name, network in game.networks.items():
+        options = settings_of(game, name, config)
+        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), options.lr)
+        players.append(
+            Player(
+                name,
+                network,
+                game.opponents(name),
+                made,
+                lr=options.lr,
+                schedule=schedule,
+                steps=options.steps,
+                options=getattr(optimizer, "at", None),
+                constrain=game.constraint(name),
+                scaler=Scaler(made, device) if scaled else None,
+                average=averaging(network, device) if distributed.world() > 1 else None,
+            )
+        )
+    return players

@@ -1,0 +1,59 @@
+"""An exponential moving average of the generator's weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.config.batch_sizes import BatchSizes
+
+RAMP_UP = 0.1  # the half-life is at most this share of the images seen, so that early averages forget the start
+
+
+class Averages(Protocol):
+    """Moving averages of what is being trained."""
+
+    def update(self, step: int) -> None:
+        """Takes in the weights as they are after a step."""
+        ...
+
+
+class EMA:
+    """Averages parameters and floating-point buffers (batch-norm statistics) of a network after each step.
+
+    Args:
+        half_life: images after which a weight's share has halved.
+        batch_sizes: what turns steps into images.
+    """
+
+    def __init__(self, network: nn.Module, half_life: float, batch_sizes: BatchSizes) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.half_life, self.batch_sizes = half_life, batch_sizes
+        self._pairs = self._matched(network)
+
+    def _matched(self, source: nn.Module) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
+        ours, theirs, counters = [], [], []
+        targets = dict(self.network.state_dict(keep_vars=True))
+        for name, value in source.state_dict(keep_vars=True).items():
+            if value.is_floating_point():
+                ours.append(targets[name])
+                theirs.append(value)
+            else:
+                counters.append((targets[name], value))
+        return ours, theirs, counters
+
+    def decay(self, step: int) -> float:
+        """What is left of the old average at step 1, 2, …: a function of the images seen, so there is no state."""
+        seen, before = self.batch_sizes.images_seen(step), self.batch_sizes.images_seen(step - 1)
+        half_life = min(self.half_life, RAMP_UP * step * (seen / step))  # in this order, the last bit of old runs
+        return 0.5 ** ((seen - before) / half_life)
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        ours, theirs, counters = self._pairs
+        torch._foreach_lerp_(ours, theirs, 1 - self.decay(step))
+        if counters:
+            torch._foreach_copy_([target for target, _ in counters], [value for _, value in counters])

@@ -1,0 +1,142 @@
+"""A player: a network, and how it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths
+from gan_cli.training.scaler import Scaler
+
+
+class Player:
+    """One of those who learn in a game.
+
+    Args:
+        name: the player's in the game.
+        opponents: networks that are held still while this player moves.
+        lr: this player's learning rate, before the schedule's factor.
+        schedule: step (1, 2, …) → factor.
+        steps: moves in each turn; for the discriminator, the k of Algorithm 1.
+        options: step → the optimizer's other options that change, such as momentum.
+        constrain: called with the parameters after each move.
+        scaler: of the gradients of float16 networks.
+        average: replaces tensors by their means over all processes that play this player.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        opponents: Iterable[nn.Module],
+        optimizer: torch.optim.Optimizer,
+        *,
+        lr: float,
+        schedule: Callable[[int], float],
+        steps: int,
+        options: Callable[[int], dict[str, float]] | None = None,
+        constrain: Constraint | None = None,
+        scaler: Scaler | None = None,
+        average: Callable[[list[Tensor]], None] | None = None,
+    ) -> None:
+        self.name, self.network = name, network
+        self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
+        self.options, self.constrain = options, constrain
+        self.scaler, self.average = scaler, average
+        self.parameters: list[Tensor] = list(network.parameters())
+        self._others = [parameter for opponent in opponents for parameter in opponent.parameters()]
+        self._start: list[Tensor] = []  # where the look ahead began
+        self._last: list[Tensor] = []  # the last displacement of an optimistic player
+
+    def moment(self, step: int, move: int, batch_sizes: BatchSizes) -> Moment:
+        """Where the run is at a move (0, 1, …) of this player in a step."""
+        size = batch_sizes.at(step)
+        return Moment(
+            step,
+            moves=(step - 1) * self.steps + move,
+            images=batch_sizes.images_seen(step - 1),
+            drawn=batch_sizes.drawn(step) * self.steps + move * size,
+            batch_size=size,
+        )
+
+    def gradient(self, game: Game, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
+        """Leaves the gradient of this player's cost in its parameters, and nothing in its opponents'."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+        for parameter in self._others:
+            parameter.requires_grad_(False)
+        self.optimizer.zero_grad(set_to_none=True)
+        cost, statistics = game.cost(self.name, x, z, labels, strengths)
+        (cost if self.scaler is None else cost * self.scaler.scale).backward()
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if self.average is not None:
+            self.average([*gradients, *statistics.values()])
+        norm = self.scaler.unscale(gradients) if self.scaler else torch.nn.utils.get_total_norm(gradients)
+        return {**statistics, f"grad_norm/{self.name}": norm}
+
+    def descend(self, step: int) -> None:
+        """One step of the optimizer along the gradient, at the rate of this step."""
+        self.tune(step)
+        self.move()
+
+    def tune(self, step: int) -> None:
+        """Sets what the optimizer does at a step: its rate, and the other options that change."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate(step))
+            else:
+                group["lr"] = self.rate(step)
+            group.update(self.options(step) if self.options else {})
+
+    def move(self) -> None:
+        """The part of a descent that happens on the device."""
+        self.optimizer.step()
+        if self.constrain is not None:
+            self.constrain(self.parameters)
+
+    def look_ahead(self, step: int) -> None:
+        """The first half of an extragradient step (Korpelevich 1976; Gidel et al. 2019, algorithm 2)."""
+        self._start = [parameter.detach().clone() for parameter in self.parameters]
+        self.descend(step)
+
+    @torch.no_grad()
+    def descend_from_start(self, step: int) -> None:
+        """The second half: from where the look ahead began, along the gradient found at its end."""
+        torch._foreach_copy_(self.parameters, self._start)
+        self.descend(step)
+
+    @torch.no_grad()
+    def descend_optimistically(self, step: int) -> None:
+        """w ← w + 2u − u′, of this displacement u and the last one u′ (Daskalakis et al. 2018, equation 4)."""
+        before = [parameter.detach().clone() for parameter in self.parameters]
+        self.descend(step)
+        displacement = torch._foreach_sub([p.detach() for p in self.parameters], before)
+        if self._last:
+            torch._foreach_add_(self.parameters, list(torch._foreach_sub(displacement, self._last)))
+        if self.constrain is not None:
+            self.constrain(self.parameters)
+        self._last = list(displacement)
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step."""
+        return self.lr * self.schedule(step)
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed player needs besides its weights."""
+        optimizer = self.optimizer.state_dict()
+        for group in optimizer["param_groups"]:
+            group["lr"] = self.lr if isinstance(group["lr"], Tensor) else group["lr"]
+        scaler = {"scaler": self.scaler.state()} if self.scaler else {}
+        return {"optimizer": optimizer, "last": self._last, **scaler}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        saved, ours = state["optimizer"], self.optimizer.state_dict()["param_groups"]
+        groups = [{**theirs, **our} for theirs, our in zip(saved["param_groups"], ours, strict=True)]
+        self.optimizer.load_state_dict({**saved, "param_groups": groups})  # the options are the config's
+        if self.scaler and "scaler" in state:
+            self.scaler.restore(state["scaler"])
+        self._last = [u.to(p.device) for u, p in zip(state["last"], self.parameters, strict=False)]

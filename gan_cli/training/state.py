@@ -1,0 +1,58 @@
+"""Everything a run is, as plain values and tensors; and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from gan_cli import __version__
+from gan_cli.data.identity import identity_of, require_same
+from gan_cli.errors import Diverged, UserError
+from gan_cli.games.game import Keeps
+from gan_cli.training.build import Setup
+
+
+def state_of(setup: Setup, step: int) -> dict[str, Any]:
+    """Everything the run is at a step: plain values and tensors."""
+    return {
+        "version": __version__,
+        "config": setup.config.saved(),
+        "data": identity_of(setup.samples),
+        "classes": setup.sampler.classes,
+        "step": step,
+        "precision": setup.precision,
+        "sampler": setup.game.sampler,
+        "networks": {player.name: player.network.state_dict() for player in setup.players},
+        "players": {player.name: player.state() for player in setup.players},
+        "ema": setup.ema.network.state_dict() if setup.ema else None,
+        "kept": setup.game.kept() if isinstance(setup.game, Keeps) else None,
+    }
+
+
+def restore(setup: Setup, state: dict[str, Any]) -> int:
+    """Puts a checkpoint's state into freshly built parts and returns its step.
+
+    Raises:
+        UserError: if the data or the weights are not those of the checkpoint.
+    """
+    require_same(setup.samples, setup.config.dataset.name, state["data"])
+    try:
+        for player in setup.players:
+            player.network.load_state_dict(state["networks"][player.name])
+            player.restore(state["players"][player.name])
+        if setup.ema:
+            setup.ema.network.load_state_dict(state["ema"] or state["networks"][setup.game.sampler])
+        if isinstance(setup.game, Keeps):
+            setup.game.restore(state["kept"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise UserError(f"resume: the checkpoint's weights do not fit: {str(error).splitlines()[0]}") from error
+    return state["step"]
+
+
+def require_finite(setup: Setup, step: int) -> None:
+    """Raises Diverged rather than let weights that are not finite replace a good checkpoint."""
+    if setup.config.on_divergence == "stop":
+        weights = [p.detach() for player in setup.players for p in player.network.parameters()]
+        if not torch.isfinite(torch.stack(torch._foreach_norm(weights))).all():
+            raise Diverged(f"weights not finite at step {step}")
