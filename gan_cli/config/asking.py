@@ -16,13 +16,13 @@ from typing import Any
 
 from gan_cli.errors import UserError
 
-NOT_OWN = (str(Path(__file__).resolve().parent), "<", *set(sysconfig.get_paths().values()))
+NOT_OWN = (str(Path(__file__).resolve().parents[1]), "<", *set(sysconfig.get_paths().values()))
 
 
 def is_own(part: Any) -> bool:
     """Whether a part is the user's, not this package's."""
     cls = part if isinstance(part, type) else type(part)
-    return cls.__module__.partition(".")[0] != __package__
+    return cls.__module__.partition(".")[0] != "gan_cli"
 
 
 def method(part: Any, who: str, name: str, wanted: str, *arguments: Any) -> Callable[..., Any]:

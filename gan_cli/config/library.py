@@ -27,7 +27,7 @@ from gan_cli.errors import UserError
 
 def shipped_conf() -> Path:
     """The shipped ``conf`` folder: inside the package in a wheel, beside it in an editable install."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     return next(d for d in (package / "conf", package.parent / "conf") if (d / "config.yaml").is_file())
 
 
