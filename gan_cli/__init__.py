@@ -8,14 +8,14 @@ import sys
 if sys.argv[:1] == ["-m"] and sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib itself may be hidden
     sys.path.append(sys.path.pop(0))  # `python -m` puts the current folder first: a random.py there hides Python's own
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from gan_cli.version import __version__
 
 if TYPE_CHECKING:
     from gan_cli.models.sampler import Sampler
     from gan_cli.runs.loading import load
 
-__version__ = version("gan-cli")
 __all__ = ["Sampler", "__version__", "load", "losses"]
 
 

@@ -125,7 +125,7 @@ def _train(argv: list[str]) -> None:
 
         return print(help_text(Library(*command.config_dirs), *command.overrides))
     if command.has("--version"):
-        from gan_cli import __version__
+        from gan_cli.version import __version__
 
         return print(f"gan-train {__version__}")
     if command.info == "--info":

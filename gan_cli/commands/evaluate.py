@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.table import Table
 
-from gan_cli import __version__
 from gan_cli.commands.tool import DataPlace, Evaluation
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded, named, says_folder
@@ -30,6 +29,7 @@ from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
 from gan_cli.training.build import game_of, pick_device
 from gan_cli.training.fitting import check_trained
+from gan_cli.version import __version__
 
 log = logging.getLogger(__name__)
 

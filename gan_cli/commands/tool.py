@@ -88,7 +88,7 @@ class Tool:
         if command.has("--help", "-h") or not argv:
             return print((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8").rstrip())
         if command.has("--version"):
-            from gan_cli import __version__
+            from gan_cli.version import __version__
 
             return print(f"gan-{self.name} {__version__}")
         if unusable := [flag for flag in command.flags if flag.startswith("-") and flag not in ("--config-dir",)]:

@@ -7,7 +7,7 @@ import platform
 
 import torch
 
-from gan_cli import __version__
+from gan_cli.version import __version__
 
 
 def environment(device: torch.device) -> dict[str, str]:

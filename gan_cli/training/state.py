@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from gan_cli import __version__
 from gan_cli.data.identity import identity_of, require_same
 from gan_cli.errors import Diverged, UserError
 from gan_cli.games.game import Keeps
 from gan_cli.training.build import Setup
+from gan_cli.version import __version__
 
 
 def state_of(setup: Setup, step: int) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     """
     options, rest = _parser().parse_known_args(argv)
     if options.version:
-        from gan_cli import __version__
+        from gan_cli.version import __version__
 
         return print(f"gan-bench {__version__}")
     command = Command.parse(rest)

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from gan_cli import __version__
 from gan_cli.commands.bench.contender import Contender
 from gan_cli.commands.bench.peer import Peer, PeerCommand
 from gan_cli.commands.bench.table import show
@@ -24,6 +23,7 @@ from gan_cli.errors import UserError
 from gan_cli.output import screen
 from gan_cli.output.replacing import replacing
 from gan_cli.training.build import pick_device
+from gan_cli.version import __version__
 
 
 def run(

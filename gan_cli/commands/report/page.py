@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from gan_cli import __version__
 from gan_cli.commands.report.collect import Run, differing, note
 from gan_cli.commands.report.tables import low_is_better, result_keys
+from gan_cli.version import __version__
 
 SCRIPTS = ("data.js", "board.js", "curves.js", "samples.js", "search.js", "runs.js")  # in this order
 NUMBERS = 500_000  # in all curves together: about 7 MB

@@ -1,4 +1,4 @@
-"""What samples are written as, beside the sheets of ``gan_cli.output.pictures``. Every file is written aside, then renamed."""
+"""What samples are written as, beside sheets. Every file is written aside, then renamed."""
 
 from __future__ import annotations
 

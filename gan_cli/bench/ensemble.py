@@ -1,0 +1,8 @@
+"""``python -m gan_cli.bench.ensemble``: how much faster many seeds are together than one after another."""
+
+import sys
+
+from gan_cli.commands.bench.ensemble import main
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
