@@ -16,7 +16,7 @@ from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Draft, check, draft, one_line
 from gan_cli.config.library import Library
-from gan_cli.config.options import SCHEMAS
+from gan_cli.config.options import GROUPS
 from gan_cli.config.overrides import Overrides
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import Root, validate
@@ -186,7 +186,7 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
 
 def _of_other_commands(overrides: Overrides) -> list[str]:
     """One line for each key that is not ours, nor the end of one of ours, but that of a command beside this one."""
-    ours = {part for key in known_keys(Root, tuple(SCHEMAS)) for part in (key, key.rpartition(".")[2])}
+    ours = {part for key in known_keys(Root, GROUPS) for part in (key, key.rpartition(".")[2])}
     lines = []
     for override in overrides:
         tools = [f"gan-{tool.name}" for tool in (EVALUATION, SAMPLING) if override.key in tool.root.model_fields]

@@ -10,11 +10,14 @@ import yaml
 from conftest import TINY_POINTS, config_of, state_in
 from PIL import Image
 
+from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
-from gan_cli.config.overrides import Overrides, text_keys
+from gan_cli.config.overrides import Overrides, is_text
 from gan_cli.config.quoting import folder_name
+from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 
 QUICK = (*TINY_POINTS, "steps=1", "sample_every=0", "log_every=1")
@@ -49,17 +52,21 @@ def test_a_path_needs_no_quotes_whatever_it_is_called(flags, key):
 def test_paths_of_a_sweep_are_told_apart_and_home_is_found(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     Path("a,b").mkdir()
-    (override,) = Overrides.parse(["dataset.path=~/x y,a,b,1_0,ü"], Library(), several=True)
+    (override,) = Overrides.parse(["dataset.path=~/x y,a,b,1_0,ü"], Library(), root=Root, several=True)
     assert override.values == ["/home/me/x y", "a,b", "1_0", "ü"]
-    (override,) = Overrides.parse(["dataset.path=a (1, 2),'c,d'"], Library(), several=True)
+    (override,) = Overrides.parse(["dataset.path=a (1, 2),'c,d'"], Library(), root=Root, several=True)
     assert override.values == ["a (1, 2)", "c,d"]
 
 
 def test_every_key_that_holds_text_is_known_to_hold_text():
-    kept = {"name", "watch", "resume", "checkpoint", "real", "samples", "out", "device", "seeds", "label", "arithmetic"}
-    kept |= {"dataset.root", "dataset.path", "dataset.category", "logger.wandb.project", "hydra.sweep.dir"}
-    assert kept <= text_keys()
-    assert not {"steps", "loss.divergence", "format", "n", "dataset.size"} & text_keys()
+    kept = {
+        Root: "name watch resume device dataset.root dataset.path dataset.category logger.wandb.project hydra.sweep.dir",
+        EVALUATION.root: "checkpoint real samples out device dataset.root",
+        SAMPLING.root: "checkpoint out device seeds label arithmetic",
+    }
+    for root, keys in kept.items():
+        assert [key for key in keys.split() if not is_text(key, root)] == []
+        assert not any(is_text(key, root) for key in ("steps", "loss.divergence", "format", "n", "dataset.size"))
 
 
 def test_a_folder_of_pictures_with_a_name_of_signs_trains_in_a_run_and_in_a_sweep(gan_train):

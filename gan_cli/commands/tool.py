@@ -13,10 +13,9 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import SCHEMAS
-from gan_cli.config.options.base import BlackAndWhite, Choice, Count, Options, Several, Text, Whole
+from gan_cli.config.options import GROUPS, BlackAndWhite, Choice, Count, Options, Several, Text, Whole
 from gan_cli.config.overrides import Override
-from gan_cli.config.schema import Root, known_device
+from gan_cli.config.root import Root, known_device
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
 
@@ -84,7 +83,7 @@ class Tool:
             UserError: with one line for every mistake.
         """
         command = Command.parse(argv)
-        command.config_name = self.name
+        command.config_name, command.root = self.name, self.root
         if command.has("--help", "-h") or not argv:
             return print((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8").rstrip())
         if command.has("--version"):
@@ -104,8 +103,8 @@ class Tool:
 
     def _not_ours(self, override: Override) -> str | None:
         head = override.key.partition(".")[0]
-        ours = head in self.groups or (head in self.root.model_fields and override.key not in SCHEMAS)
-        of_training = head in (*Root.model_fields, *SCHEMAS, "hydra")
+        ours = head in self.groups or (head in self.root.model_fields and override.key not in GROUPS)
+        of_training = head in (*Root.model_fields, *GROUPS, "hydra")
         return f"{override.typed}: is a key of gan-train, not of gan-{self.name}" if of_training and not ours else None
 
 

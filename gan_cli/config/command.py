@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import suggestion
+from gan_cli.config.options import Options
 from gan_cli.config.overrides import Overrides
+from gan_cli.config.root import Root
 from gan_cli.errors import UserError
 
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
@@ -25,6 +27,7 @@ class Command:
     overrides: list[str] = field(default_factory=list)
     config_dirs: list[str] = field(default_factory=list)
     config_name: str = "config"
+    root: type[Options] = Root
     _parsed: tuple[list[str], Overrides] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -65,7 +68,8 @@ class Command:
     def parsed(self, library: Library) -> Overrides:
         """The overrides taken apart: once, as long as they stay the same."""
         if self._parsed is None or self._parsed[0] != self.overrides:
-            self._parsed = (list(self.overrides), Overrides.parse(self.overrides, library, several=self.multirun))
+            found = Overrides.parse(self.overrides, library, root=self.root, several=self.multirun)
+            self._parsed = (list(self.overrides), found)
         return self._parsed[1]
 
     def for_hydra(self, library: Library, added: Collection[str] = (), extra: Sequence[str] = ()) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import SCHEMAS, SEVERAL
+from gan_cli.config.options import GROUPS, SEVERAL
 from gan_cli.config.overrides import PRESETS, Override, key_of
 from gan_cli.config.quoting import folder_name
 from gan_cli.errors import UserError
@@ -102,8 +102,8 @@ def wrong_options(override: Override, value: Any, library: Library) -> list[str]
         if not override.is_group or (name is None and override.key in PRESETS):
             continue
         try:
-            if override.key in SCHEMAS:
-                library.class_of(override.key, shown(name))
+            if override.key in GROUPS:
+                library.names_of(override.key, shown(name))
             else:
                 library.readable(override.key, shown(name))
         except UserError as error:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from gan_cli.config.asking import asked, is_own, kind, reason
 from gan_cli.config.mistakes import explain, keys_of, suggestion
-from gan_cli.config.options import SCHEMAS, Choice
+from gan_cli.config.options import Choice
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
@@ -29,6 +29,9 @@ def shipped_conf() -> Path:
     """The shipped ``conf`` folder: inside the package in a wheel, beside it in an editable install."""
     package = Path(__file__).resolve().parents[1]
     return next(d for d in (package / "conf", package.parent / "conf") if (d / "config.yaml").is_file())
+
+
+NAMES = ("class", "schema")  # keys of a YAML file that name code, and that nothing else can set
 
 
 def content_of(path: Path) -> dict[str, Any]:
@@ -120,13 +123,17 @@ class Library:
         if not (path := self.file(group, name)).is_relative_to(shipped_conf()):
             content_of(path)
 
-    def class_of(self, group: str, name: str) -> str:
-        """The dotted path of the class an option configures, as its YAML file says."""
+    def names_of(self, group: str, name: str) -> dict[str, str]:
+        """The dotted paths that an option's YAML file gives: of the class it configures, and perhaps of its schema.
+
+        Raises:
+            UserError: if the file cannot be read or names no class.
+        """
         path = self.file(group, name)
         node = content_of(path)
         if not isinstance(node.get("class"), str) or self.option_of(group, node.get("name")) != name:
             raise UserError(f"{path}: needs the lines `name: {name}` and `class: your_module.YourClass`")
-        return node["class"]
+        return {key: node[key] for key in NAMES if key in node}
 
     def option_of(self, group: str, name: Any) -> str:
         """The option that a file's ``name: …`` means, which YAML may take for a number: ``64`` of ``64.yaml``."""
@@ -139,12 +146,18 @@ class Library:
 
     def is_own(self, group: str, name: str) -> bool:
         """Whether an option is the user's own class rather than one of this program's."""
-        return not self.class_of(group, name).startswith("gan_cli.")
+        return not self.names_of(group, name)["class"].startswith("gan_cli.")
 
     def schema(self, group: str, name: str) -> type[Choice]:
-        """Types and limits of an option's keys; for the user's own class, read from its signature."""
+        """Types and limits of an option's keys; where its YAML file names no schema, the signature of its class says.
+
+        Raises:
+            UserError: if the user's module or class cannot be imported.
+        """
+        if dotted := self.names_of(group, name).get("schema"):
+            return self._imported(group, name, dotted)
         if self.file(group, name).is_relative_to(shipped_conf()):
-            return SCHEMAS[group][name]
+            return Choice  # no options
         return _schema_from_signature(group, name, self.load(group, name))
 
     def check(self, group: str, node: Mapping[str, Any], prefix: str) -> Choice:
@@ -158,11 +171,12 @@ class Library:
         """
         node = {**node, "name": self.option_of(group, node["name"])}
         schema = self.schema(group, node["name"])
-        dotted = self.class_of(group, node["name"])
-        if node.get("class", dotted) != dotted:
-            raise UserError(f"{prefix}class={node['class']}: is set by {group}/{node['name']}.yaml alone")
+        dotted = self.names_of(group, node["name"])
+        for key in NAMES:
+            if key in node and node[key] != dotted.get(key):
+                raise UserError(f"{prefix}{key}={node[key]}: is set by {group}/{node['name']}.yaml alone")
         try:
-            return schema.model_validate({key: value for key, value in node.items() if key != "class"})
+            return schema.model_validate({key: value for key, value in node.items() if key not in NAMES})
         except ValidationError as error:
             keys = [key for key in schema.model_fields if key != "name"]
             owner = f"; {group}={node['name']} has {', '.join(keys) if keys else 'no options'}"
@@ -174,7 +188,9 @@ class Library:
         Raises:
             UserError: if the user's module or class cannot be imported.
         """
-        dotted = self.class_of(group, name)
+        return self._imported(group, name, self.names_of(group, name)["class"])
+
+    def _imported(self, group: str, name: str, dotted: str) -> type:
         module, _, attribute = dotted.rpartition(".")
         for folder in (*self.own, Path.cwd()) if self.own else ():
             if str(folder) not in sys.path:

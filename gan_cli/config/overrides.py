@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from gan_cli.config.options import SCHEMAS, SEVERAL
+from gan_cli.config.options import GROUPS, SEVERAL
 from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
 from gan_cli.errors import UserError
 
@@ -73,11 +73,14 @@ class Overrides:
         return override.values[0] if override else None
 
     @classmethod
-    def parse(cls, words: Sequence[str], library: Library, *, several: bool = False) -> Overrides:
+    def parse(
+        cls, words: Sequence[str], library: Library, *, root: type[BaseModel], several: bool = False
+    ) -> Overrides:
         """Takes words apart.
 
         Args:
             library: knows the groups and their options.
+            root: the keys of the command that are not groups.
             several: whether a key may have several values, for a sweep.
         """
         found: list[Override] = []
@@ -85,7 +88,7 @@ class Overrides:
         unread: list[str] = []
         for word in words:
             try:
-                found.append(_parsed(word, library, several))
+                found.append(_parsed(word, library, several, root))
             except UserError as error:
                 problems += error.problems
                 unread.append(key_of(word))
@@ -97,18 +100,29 @@ def key_of(text: str) -> str:
     return text.lstrip("+").partition("=")[0].replace("/", ".")
 
 
-@cache
-def text_keys() -> frozenset[str]:
-    """The keys of all commands whose values are text: what is typed for them is not a number, a list or a choice."""
-    from gan_cli.commands.sampling.keys import SAMPLING
-    from gan_cli.commands.tool import EVALUATION
-    from gan_cli.config.schema import Root
+def is_text(key: str, root: type[BaseModel]) -> bool:
+    """Whether what is typed for a key is text, not a number, a list or a choice.
 
-    found = {key for root in (Root, EVALUATION.root, SAMPLING.root) for key in _texts_of(root, "")}
-    for group, schemas in SCHEMAS.items():
-        for name, schema in schemas.items():
-            found |= set(_texts_of(schema, f"{group}.{name}." if group in SEVERAL else f"{group}."))
-    return frozenset(found.union(HYDRA_TEXT))
+    Args:
+        root: the keys of the command that are not groups.
+    """
+    group = key.partition(".")[0]
+    return key in HYDRA_TEXT or key in _texts_of_root(root) or (group in GROUPS and key in _texts_of_group(group))
+
+
+@cache
+def _texts_of_root(root: type[BaseModel]) -> frozenset[str]:
+    return frozenset(_texts_of(root, ""))
+
+
+@cache
+def _texts_of_group(group: str) -> frozenset[str]:
+    from gan_cli.config.library import Library
+
+    shipped, found = Library(), set()
+    for name in shipped.options(group):
+        found |= set(_texts_of(shipped.schema(group, name), f"{group}.{name}." if group in SEVERAL else f"{group}."))
+    return frozenset(found)
 
 
 def _texts_of(schema: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -121,7 +135,7 @@ def _texts_of(schema: type[BaseModel], prefix: str) -> Iterator[str]:
                 yield from _texts_of(kind, f"{prefix}{name}.")
 
 
-def _parsed(word: str, library: Library, several: bool) -> Override:
+def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -> Override:
     """Raises UserError, with one line, if it is mistaken."""
     from hydra.core.override_parser.types import Override as Parsed
 
@@ -129,7 +143,7 @@ def _parsed(word: str, library: Library, several: bool) -> Override:
     key = key_of(word)
     is_group = key in library.groups()
     written = word
-    if equals and key in text_keys():
+    if equals and is_text(key, root):
         written = f"{typed_key}={as_text(key, raw, several)}"
     elif equals and is_group:
         written = f"{typed_key}={as_options(raw)}"

@@ -9,8 +9,7 @@ from pydantic import ValidationError
 
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import explain, keys_of, shown
-from gan_cli.config.options import SCHEMAS, SEVERAL, Choice
-from gan_cli.config.options.base import Options
+from gan_cli.config.options import SEVERAL, Choice, Options
 from gan_cli.errors import UserError
 
 
@@ -59,9 +58,9 @@ def _not_chosen(group: str, key: str, typed: Any, library: Library) -> str:
 
 def known_keys(root: type[Options], groups: Sequence[str]) -> list[str]:
     """Every dotted key of the root and of the shipped options, for suggestions."""
-    keys = keys_of(root, "")
+    keys, shipped = keys_of(root, ""), Library()
     for group in groups:
         keys.append(group)
-        for schema in SCHEMAS[group].values():
-            keys += keys_of(schema, f"{group}.")
+        for name in shipped.options(group):
+            keys += keys_of(shipped.schema(group, name), f"{group}.")
     return sorted(set(keys))

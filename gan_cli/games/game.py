@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from gan_cli.config.schema import PlayerOptions
+from gan_cli.config.root import PlayerOptions
 from gan_cli.games.view import View
 from gan_cli.losses.loss import Loss
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose, wrong_options
-from gan_cli.config.options import SCHEMAS
+from gan_cli.config.options import GROUPS
 from gan_cli.config.overrides import PRESETS, Override, Overrides
 from gan_cli.errors import UserError
 
@@ -114,7 +114,7 @@ def _not_everywhere(overrides: Overrides) -> set[str]:
         for o in overrides
         if len(o.values) == 1
         and not o.is_group
-        and o.key.partition(".")[0] in SCHEMAS
+        and o.key.partition(".")[0] in GROUPS
         and (swept & {o.key.partition(".")[0], *PRESETS})
     }
 

@@ -13,7 +13,7 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import compose_hydra
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import explain, keys_of, suggestion
-from gan_cli.config.options.base import Count, Options, Whole
+from gan_cli.config.options import Count, Options, Whole
 from gan_cli.config.overrides import Override
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError

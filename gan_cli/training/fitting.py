@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.asking import asked, kind, method
-from gan_cli.config.options.base import sizes_of
+from gan_cli.config.options import sizes_of
 from gan_cli.config.schema import Config
 from gan_cli.data.samples import as_input
 from gan_cli.distributed import by_itself

@@ -14,7 +14,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from gan_cli.config.compose import one_line
-from gan_cli.config.options import SCHEMAS
+from gan_cli.config.library import NAMES
+from gan_cli.config.options import GROUPS
 from gan_cli.config.overrides import key_of
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
@@ -65,7 +66,7 @@ class Run:
         node = self.status.get("config") or self._composed or self._saved
         if not node:  # so that it is taken for no other
             return {"config": f"unknown of {self.name}"}
-        keys = [*(group for group in SCHEMAS if group in node), *(key for key in node if key not in SCHEMAS)]
+        keys = [*(group for group in GROUPS if group in node), *(key for key in node if key not in GROUPS)]
         return flattened({key: node[key] for key in keys if key not in IGNORED})
 
     @property
@@ -182,7 +183,7 @@ def _texts(folder: Path) -> list[str]:
 
 def flattened(node: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(node, dict):
-        parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k != "class"]
+        parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k not in NAMES]
         return {key: value for part in parts for key, value in part.items()}
     return {prefix.removesuffix(".name"): _number(node)}
 

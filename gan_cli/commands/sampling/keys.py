@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from gan_cli.commands.sampling.grammar import numbers, terms
 from gan_cli.commands.tool import Device, Tool
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options.base import Count, Options, Text
+from gan_cli.config.options import Count, Options, Text
 from gan_cli.config.paths import says_folder
 
 

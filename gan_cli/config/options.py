@@ -1,11 +1,28 @@
-"""Types that options share; nothing here imports torch."""
+"""What all options share: types of values, and how an option says what it does not go with. Nothing imports torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+GROUPS = (
+    "model",
+    "dataset",
+    "architecture",
+    "loss",
+    "penalty",
+    "prior",
+    "optimizer",
+    "schedule",
+    "extractor",
+    "metrics",
+    "logger",
+)
+OF_GAMES = ("architecture", "loss", "penalty")  # groups that a model may have no use for
+SEVERAL = ("penalty", "metrics", "logger")  # groups of which any number can be chosen
 
 
 def _whole(value: Any) -> Any:
@@ -70,16 +87,54 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """All that was chosen, as far as each value alone is right: what rules about values together look at.
+
+    Attributes:
+        root: the keys at the root, as they are typed.
+        options: of each group its option; of groups of which any number can be chosen, all by name.
+    """
+
+    root: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    def one(self, group: str) -> Choice | None:
+        """The option of a group, or None if it is mistaken."""
+        return self.options.get(group)
+
+    def several(self, group: str) -> Mapping[str, Choice]:
+        """The options of a group of which any number can be chosen."""
+        return self.options.get(group, {})
+
+    def count(self, key: str) -> int:
+        """A whole number at the root, or 0 if it is none."""
+        value = self.root.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+    def on(self, key: str) -> bool:
+        """Whether a switch at the root is set."""
+        return self.root.get(key) is True
+
+
 class Choice(Options):
     """The keys of one option of a group, such as ``loss=minimax``; ``name`` is the option's own.
 
     Attributes:
         before: what a key was before it existed, where a saved config without it does not mean its YAML's value.
+        together: whether an ensemble can train games of it as one computation.
+        uses: of a model, the groups whose options it takes part from, among ``OF_GAMES``.
     """
 
     name: str
 
     before: ClassVar[dict[str, Any]] = {}
+    together: ClassVar[bool] = False
+    uses: ClassVar[Sequence[str]] = ()
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """One line for each value that this option does not go with, with what would."""
+        return []
 
     def keywords(self) -> dict[str, Any]:
         """The options as keyword arguments of the class they configure."""

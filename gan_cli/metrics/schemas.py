@@ -1,4 +1,4 @@
-"""What feature extractors and metrics may be told."""
+"""What feature extractors and metrics may be told. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gan_cli.config.options.base import Choice, Count, Positive, Text, Whole
+from gan_cli.config.options import Choice, Count, Positive, Text, Whole
 
 
-# --- extractor -------------------------------------------------------------------------------------------------------
 class ClassifierOptions(Choice):
     root: Text
     seed: Whole
@@ -20,7 +19,6 @@ class InceptionOptions(Choice):
     weights: Text
 
 
-# --- metrics ---------------------------------------------------------------------------------------------------------
 class KernelOptions(Choice):
     subsets: Annotated[Count, Field(ge=2)]
     subset_size: Annotated[Count, Field(ge=2)]

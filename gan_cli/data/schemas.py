@@ -1,4 +1,4 @@
-"""What each dataset may be told."""
+"""What each dataset may be told. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,31 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from gan_cli.config.options.base import BlackAndWhite, Choice, Count, Finite, NonNegative, Positive, Text, Whole
+from gan_cli.config.mistakes import shown
+from gan_cli.config.options import (
+    BlackAndWhite,
+    Choice,
+    Chosen,
+    Count,
+    Finite,
+    NonNegative,
+    Positive,
+    Text,
+    Whole,
+)
 
 
-class ImageOptions(Choice):
+class DataOptions(Choice):
+    labelled: ClassVar[bool] = True
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Labels that are not there."""
+        if self.labelled or not chosen.on("conditional"):
+            return []
+        return [f"conditional=true: dataset={self.name} has no labels: use conditional=false"]
+
+
+class ImageOptions(DataOptions):
     size: Annotated[Count, Field(ge=4, le=1024)]
     channels: Literal[1, 3]
     limit: Whole
@@ -34,10 +55,14 @@ class STL10Options(WebImageOptions):
 
 
 class CelebAOptions(WebImageOptions):
+    labelled = False
+
     split: Literal["train", "valid", "test", "all"]  # type: ignore[assignment]
 
 
 class LSUNOptions(WebImageOptions):
+    labelled = False
+
     split: Literal["train", "val", "test"]  # type: ignore[assignment]
     category: str
 
@@ -60,9 +85,15 @@ class FolderOptions(ImageOptions):
     before: ClassVar[dict[str, Any]] = {"rules": 1}
 
 
-class PointOptions(Choice):
+class PointOptions(DataOptions):
     points: Count
     seed: Whole
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """What is for pictures."""
+        augment = chosen.root.get("augment")
+        pictures = f"augment={shown(augment)}: is for pictures, and dataset={self.name} holds points"
+        return [*super().contradictions(chosen), *([pictures] if augment else [])]
 
 
 class MixtureOptions(PointOptions):
@@ -84,12 +115,16 @@ class GridOptions(PointOptions):
 
 
 class GaussianOptions(PointOptions):
+    labelled = False
+
     dimension: Count
     mean: Finite
     sigma: Positive
 
 
 class SwissRollOptions(PointOptions):
+    labelled = False
+
     turns: Positive
     radius: Positive
     noise: NonNegative

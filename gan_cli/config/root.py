@@ -1,0 +1,209 @@
+"""The keys at the root of the config that are not groups, by what they are about, and what goes together.
+
+Values live in ``conf/config.yaml``; here are only types, limits and rules.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from gan_cli.config.mistakes import shown
+from gan_cli.config.options import (
+    BatchSize,
+    Chosen,
+    Count,
+    NonNegative,
+    Options,
+    Positive,
+    Several,
+    Text,
+    Whole,
+    sizes_of,
+)
+
+
+class PlayerOptions(Options):
+    steps: Count
+    lr: Positive
+
+
+class InstanceNoiseOptions(Options):
+    sigma: NonNegative
+    images: Whole
+
+
+class GameKeys(Options):
+    """The game: Algorithm 1."""
+
+    steps: Count
+    batch_size: BatchSize
+    seed: Whole
+    conditional: bool
+    updates: Literal["alternating", "simultaneous", "extragradient", "optimistic"]
+    reuse_fakes: bool
+    discriminator: PlayerOptions
+    generator: PlayerOptions
+    ema_half_life: NonNegative
+    instance_noise: InstanceNoiseOptions
+    augment: list[Literal["color", "translation", "cutout"]]
+    pack: Annotated[Count, Field(le=16)]
+    on_divergence: Literal["stop", "continue"]
+
+
+def of_game(chosen: Chosen) -> list[str]:
+    """What packs cannot do."""
+    pack = chosen.count("pack")
+    if pack < 2:
+        return []
+    problems = [
+        f"pack={pack}: D sees {pack} samples at a time, so batch_size={batch} must be a multiple"
+        for batch in sizes_of(chosen.root.get("batch_size"))
+        if batch % pack
+    ]
+    if chosen.on("conditional"):
+        problems.append(f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false")
+    return problems
+
+
+def known_device(value: str) -> str:
+    """Raises ValueError unless it can name a device."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        raise ValueError("must be auto, cpu, cuda, cuda:N or mps")
+    return value
+
+
+class MachineKeys(Options):
+    """The machine."""
+
+    device: Annotated[str, AfterValidator(known_device)]
+    devices: Count
+    sync_batchnorm: bool
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "auto"]
+    capture: Literal["auto", True, False]
+    compile: bool
+    deterministic: bool
+    ensemble: Whole
+
+
+ALONE = {  # values of keys that an ensemble cannot have, why, and what it can
+    "precision": (("bf16", "fp16", "auto"), "small games gain nothing by it", "fp32"),
+    "capture": ((True,), "its moves are not recorded", "auto"),
+    "reuse_fakes": ((True,), "each of its moves is a computation of its own", "false"),
+}
+
+
+def of_machine(chosen: Chosen) -> list[str]:
+    """What a device, several of them, and an ensemble cannot do."""
+    problems = _ensemble(chosen) + _several(chosen)
+    device, precision = chosen.root.get("device"), chosen.root.get("precision")
+    if device in ("cpu", "mps"):
+        if chosen.on("capture"):
+            problems.append(f"capture=true: is for CUDA devices, and device={device}: use capture=auto")
+        if precision in ("tf32", "fp16"):
+            problems.append(f"precision={precision}: is for CUDA devices, and device={device}: use fp32 or bf16")
+    return problems
+
+
+def _ensemble(chosen: Chosen) -> list[str]:
+    size = chosen.count("ensemble")
+    if not size:
+        return []
+    if size == 1:
+        return ["ensemble=1: is one run: leave it out, or ensemble=2 or more"]
+    problems = []
+    model, architecture, optimizer = (chosen.one(group) for group in ("model", "architecture", "optimizer"))
+    if model and not model.together:
+        problems.append(f"ensemble={size}: is for model=gan: use --multirun seed=0,1,2")
+    elif architecture and not architecture.together:
+        problems.append(
+            f"ensemble={size}: is for small games, architecture=mlp: architecture={architecture.name} "
+            "keeps the machine busy alone: use --multirun seed=0,1,2"
+        )
+    if optimizer and not optimizer.together:
+        problems.append(
+            f"optimizer={optimizer.name}: is not known to treat every weight alone, as ensemble={size} needs: "
+            "use one of adam, adamw, rmsprop, sgd, or --multirun seed=0,1,2"
+        )
+    problems += [
+        f"{key}={str(value).lower()}: ensemble={size} cannot: {reason}: use {key}={instead}"
+        for key, (values, reason, instead) in ALONE.items()
+        if (value := chosen.root.get(key)) in values
+    ]
+    if (devices := chosen.count("devices")) > 1:
+        problems.append(f"devices={devices}: ensemble={size} trains in one process: leave one of them out")
+    if figure := chosen.root.get("figure"):
+        problems.append(f"figure={figure}: is drawn from one run: leave out ensemble={size}")
+    return problems
+
+
+def _several(chosen: Chosen) -> list[str]:
+    devices, pack = chosen.count("devices"), chosen.count("pack") or 1
+    if devices < 2:
+        return []
+    part = devices * pack
+    packs = f" of whole packs of {pack}" if part > devices else ""
+    problems = [
+        f"devices={devices}: each takes an equal share{packs} of batch_size={batch}, so it must be a multiple "
+        f"of {part}, such as batch_size={max(1, round(batch / part)) * part}"
+        for batch in sizes_of(chosen.root.get("batch_size"))
+        if batch % part
+    ]
+    if chosen.on("capture"):
+        problems.append(f"capture=true: devices={devices} average gradients within a move: use capture=auto")
+    if re.fullmatch(r"mps|cuda:\d+", device := str(chosen.root.get("device"))):
+        problems.append(
+            f"device={device}: is one device, and devices={devices} wants {devices}: use device=auto or cpu"
+        )
+    return problems
+
+
+def _file_name(value: str) -> str:
+    if not re.fullmatch(r"[\w.,+=-]{1,100}", value) or value.startswith("."):
+        raise ValueError("must be letters, digits and -_.,+= alone: it names a folder")
+    if (size := len(value.encode())) > 200:
+        raise ValueError(f"must have 200 bytes at most, not {size}: it names a folder")
+    return value
+
+
+class WritingKeys(Options):
+    """What is written down; none of it changes the training."""
+
+    log_every: Whole
+    sample_every: Whole
+    sample_count: Count
+    checkpoint_every: Whole
+    keep_checkpoints: Count
+    evaluate_every: Whole
+    evaluate_count: Several
+    watch: Text | None
+    patience: Whole
+    figure: Literal["saturation", "kl_vs_js"] | None
+
+    name: Annotated[str, AfterValidator(_file_name)] | None
+    resume: Text | None
+    dry_run: bool
+
+
+def of_writing(chosen: Chosen) -> list[str]:
+    """What is asked for and follows from nothing."""
+    root, problems = chosen.root, []
+    if root.get("watch") and not chosen.several("metrics"):
+        problems.append(f"watch={root['watch']}: nothing is measured: add metrics=[…], such as metrics=[frechet]")
+    if patience := root.get("patience"):
+        if not root.get("watch"):
+            problems.append(f"patience={patience}: of which metric? add watch=…, such as watch=frechet")
+        if root.get("evaluate_every") == 0:
+            problems.append(f"patience={patience}: is measured at the end alone: set evaluate_every to 1 or more")
+    if (figure := root.get("figure")) and root.get("log_every") == 0:
+        problems.append(f"figure={shown(figure)}: is drawn from what is logged: set log_every to 1 or more")
+    return problems
+
+
+class Root(WritingKeys, MachineKeys, GameKeys):
+    """All of them."""
+
+
+RULES = (of_game, of_machine, of_writing)

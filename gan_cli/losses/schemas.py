@@ -1,0 +1,34 @@
+"""What losses may be told. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gan_cli.config.options import Choice, Chosen, Finite, NonNegative
+
+
+class CrossEntropyOptions(Choice):
+    smoothing: Annotated[float, Field(ge=0, lt=0.5)]
+
+
+class LeastSquaresOptions(Choice):
+    a: Finite
+    b: Finite
+    c: Finite
+
+
+class WassersteinOptions(Choice):
+    clip: NonNegative
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """A critic that nothing holds."""
+        if self.clip or chosen.several("penalty"):
+            return []
+        return ["loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01"]
+
+
+class FGANOptions(Choice):
+    divergence: Literal["kl", "reverse_kl", "pearson", "squared_hellinger", "jensen_shannon", "gan", "total_variation"]
+    generator_step: Literal["paper", "alternative"]

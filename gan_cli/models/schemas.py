@@ -1,0 +1,90 @@
+"""What architectures and priors may be told. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gan_cli.config.options import Choice, Chosen, Count, Fraction, Options, Positive
+from gan_cli.data.schemas import ImageOptions, PointOptions
+from gan_cli.games.schemas import PenaltyOptions
+
+Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "maxout"]
+
+
+class MLPGeneratorOptions(Options):
+    hidden: list[Count]
+    activation: Activation
+    pieces: Annotated[Count, Field(ge=2)]
+    norm: Literal["none", "batch", "layer"]
+    dropout: Fraction
+    output: Literal["auto", "tanh", "sigmoid", "none"]
+    init: Positive | None
+
+
+class MLPDiscriminatorOptions(Options):
+    hidden: list[Count]
+    activation: Activation
+    pieces: Annotated[Count, Field(ge=2)]
+    norm: Literal["none", "batch", "layer", "spectral"]
+    dropout: Fraction
+    input_dropout: Fraction
+    minibatch_std: bool
+    init: Positive | None
+    pixels: Literal["signed", "unit"]
+
+
+class MLPOptions(Choice):
+    together = True
+
+    generator: MLPGeneratorOptions
+    discriminator: MLPDiscriminatorOptions
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Slopes that an ensemble cannot take."""
+        if not (size := chosen.count("ensemble")) or (norm := self.discriminator.norm) not in ("batch", "spectral"):
+            return []
+        return [
+            f"architecture.discriminator.norm={norm}: changes with every look, and ensemble={size} cannot take the "
+            f"slopes of penalty={name} through that: use norm=layer, or --multirun seed=0,1,2"
+            for name, penalty in chosen.several("penalty").items()
+            if isinstance(penalty, PenaltyOptions) and penalty.second_derivative
+        ]
+
+
+class DCGANGeneratorOptions(Options):
+    width: Count
+    norm: Literal["batch", "instance", "group", "layer", "none"]
+
+
+class DCGANDiscriminatorOptions(Options):
+    width: Count
+    norm: Literal["batch", "instance", "group", "layer", "none", "spectral"]
+    minibatch_std: bool
+
+
+class DCGANOptions(Choice):
+    width: Count
+    norm: Literal["batch", "instance", "group", "layer", "none"]
+    generator: DCGANGeneratorOptions
+    discriminator: DCGANDiscriminatorOptions
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Points, and sizes that are not doubled from 4."""
+        dataset, problems = chosen.one("dataset"), []
+        if isinstance(dataset, PointOptions):
+            problems.append(
+                f"architecture=dcgan: makes pictures, but dataset={dataset.name} holds points: use architecture=mlp"
+            )
+        elif isinstance(dataset, ImageOptions) and (dataset.size & (dataset.size - 1) or not 8 <= dataset.size <= 256):
+            problems.append(
+                f"dataset.size={dataset.size}: architecture=dcgan needs a power of two from 8 to 256, "
+                f"such as dataset.size={min(256, max(8, 1 << (dataset.size - 1).bit_length()))}"
+            )
+        return problems
+
+
+class PriorOptions(Choice):
+    size: Count
+    scale: Positive
