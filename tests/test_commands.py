@@ -197,11 +197,11 @@ def test_a_dry_run_shows_everything_and_writes_nothing(gan_train):
     ):
         assert text in result.out
     total = sum(int(n.replace(",", "")) for n in re.findall(r"total\s*│\s*│\s*│\s*([\d,]+)", result.out))
-    from gan_cli.training.build import networks
+    from gan_cli.training.build import game_of
 
     config = config_of("dataset=cifar10", "conditional=true")
-    made = networks(config, Library(), (3, 32, 32), 10, torch.device("cpu"))
-    assert total == sum(p.numel() for network in made for p in network.parameters())
+    made = game_of(config, Library(), (3, 32, 32), 10, torch.device("cpu")).networks
+    assert total == sum(p.numel() for network in made.values() for p in network.parameters())
     assert list(Path().iterdir()) == []
     assert gan_train("dry_run=true", "dataset=image_folder", "dataset.path=nowhere").code == 2
 

@@ -11,7 +11,7 @@ from conftest import state_in
 
 import gan_cli
 from gan_cli.config.library import Library
-from gan_cli.training.build import networks
+from gan_cli.training.build import game_of
 
 QUIET = ("log_every=0", "sample_every=0", "checkpoint_every=0")
 
@@ -25,7 +25,7 @@ def test_at_equilibrium_the_discriminator_is_one_half_and_the_moments_are_right(
     x = sampler.sample(50_000, seed=1)
     assert x.mean().item() == pytest.approx(mean, abs=0.05 * sigma)
     assert x.std().item() == pytest.approx(sigma, rel=0.05)
-    _, discriminator = networks(sampler.config, Library(), (1,), 0, torch.device("cpu"))
+    discriminator = game_of(sampler.config, Library(), (1,), 0, torch.device("cpu")).networks["discriminator"]
     discriminator.load_state_dict(state_in(Path("run"))["networks"]["discriminator"])
     with torch.no_grad():
         D = discriminator.eval()(torch.linspace(mean - 3 * sigma, mean + 3 * sigma, 61)[:, None]).sigmoid()
