@@ -60,7 +60,7 @@ def test_paths_of_a_sweep_are_told_apart_and_home_is_found(monkeypatch):
 
 def test_every_key_that_holds_text_is_known_to_hold_text():
     kept = {
-        Root: "name watch resume device dataset.root dataset.path dataset.category logger.wandb.project hydra.sweep.dir",
+        Root: "name watch resume device dataset.root dataset.path dataset.category logger.wandb.project",
         EVALUATION.root: "checkpoint real samples out device dataset.root",
         SAMPLING.root: "checkpoint out device seeds label arithmetic",
     }
