@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
+from gan_cli.commands.claiming import claimed
 from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
@@ -24,7 +25,6 @@ from gan_cli.config.typed import known_keys
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors
 from gan_cli.output import streams
 from gan_cli.parallel import place
-from gan_cli.runs.claiming import claimed
 from gan_cli.runs.observers.interrupts import unwind_at_the_end
 from gan_cli.sweeps import plan as sweep_plan
 from gan_cli.sweeps import sweep
@@ -129,9 +129,9 @@ def _train(argv: list[str]) -> None:
 
         return print(f"gan-train {__version__}")
     if command.info == "--info":
-        from gan_cli.commands.help import environment
+        from gan_cli.commands.help import installation
 
-        return print(environment())
+        return print(installation())
     library = Library(*command.config_dirs)
     plan = Plan()
     if command.trains:
@@ -238,7 +238,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         raise UserError("resume: continues one run: leave out --multirun")
     how = sweeping(command, library)
     check_search(how, overrides)
-    name = sweep.name_of(overrides)
+    name = sweep.name_from(overrides)
     if how.search:
         space = sweep_plan.prepare_search(command, library, validate, how.search.params, name)
         check_search(how, overrides, space.config)

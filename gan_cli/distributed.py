@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-PATIENCE = timedelta(days=1)  # others wait while the first measures; that it died is noticed by other means
+LONGEST_WAIT = timedelta(days=1)  # others wait while the first measures; that it died is noticed by other means
 BUCKET = 25 * 2**20  # bytes: large enough for full speed of the link, small enough to leave while backward goes on
 _local: int | None = None
 _alone = False
@@ -32,7 +32,7 @@ def joined(store: Any, rank: int, world: int, local: int, device: torch.device) 
         store=store,
         rank=rank,
         world_size=world,
-        timeout=PATIENCE,
+        timeout=LONGEST_WAIT,
         device_id=device if device.type == "cuda" else None,
     )
     _local = local

@@ -13,10 +13,10 @@ from gan_cli.distributed import alone
 from gan_cli.games.game import Game, Statistics, Strengths
 from gan_cli.models.priors import Latents
 from gan_cli.random import drawn, seed_move
-from gan_cli.training.build import Setup
 from gan_cli.training.capture import Eager
 from gan_cli.training.ema import Averages
 from gan_cli.training.player import Player
+from gan_cli.training.setup import Setup
 
 Observer = Callable[[int, Sequence[Statistics]], None]
 Descent = Callable[[Player, int], None]

@@ -20,7 +20,8 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
-from gan_cli.training.build import Setup, build
+from gan_cli.training.build import build
+from gan_cli.training.setup import Setup
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
 torch.set_num_threads(1)

@@ -17,7 +17,7 @@ from conftest import TINY_POINTS, Result, metrics_in
 from PIL import Image
 
 from gan_cli import cli
-from gan_cli.commands.report.collect import Run
+from gan_cli.commands.report.collect import RunRecord
 from gan_cli.commands.report.command import main
 from gan_cli.commands.report.page import as_html, chosen, curves
 from gan_cli.runs.folder import RunFolder
@@ -131,7 +131,7 @@ def test_two_hundred_runs_fit_on_a_page(tmp_path):
     for step in range(20, 401, 20):
         Image.fromarray(noise).save(tmp_path / "samples" / f"step-{step:09d}.png")
     (tmp_path / "status.json").write_text('{"status": "finished"}')
-    run = Run(tmp_path, "run")
+    run = RunRecord(tmp_path, "run")
     run.__dict__["records"] = records
     one = as_html([run], tmp_path)
     assert len(content_of(one)["runs"][0]["grids"]) == 12

@@ -75,7 +75,7 @@ def _wrapped(lines: list[str], width: int) -> list[str]:
     return [textwrap.fill(line, 110, subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines]
 
 
-def environment() -> str:
+def installation() -> str:
     """Versions, devices and folders; imports torch."""
     import torch
 

@@ -54,7 +54,7 @@ class ImageDataset:
         every = replace(self, limit=0).load()
         return every.take(slice(self.limit, None)) if len(every) > self.limit else None
 
-    def pack(self, pictures: np.ndarray, labels: np.ndarray | None, names: Sequence[str] = ()) -> Samples:
+    def fitted(self, pictures: np.ndarray, labels: np.ndarray | None, names: Sequence[str] = ()) -> Samples:
         """Pictures already in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), in the asked size and channels.
 
         ``limit`` takes their head: the well-known datasets are published in random order.

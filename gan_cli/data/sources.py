@@ -31,7 +31,7 @@ class Digits(ImageDataset):
     def load(self) -> Samples:
         with resources.files("gan_cli").joinpath("assets/digits.npz").open("rb") as file:
             arrays = np.load(file)
-            return self.pack(arrays[f"{self.split}_images"], arrays[f"{self.split}_labels"])
+            return self.fitted(arrays[f"{self.split}_images"], arrays[f"{self.split}_labels"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class WebDataset(ImageDataset):
 
     def load(self) -> Samples:
         dataset = self.opened()
-        return self.pack(np.asarray(dataset.data), np.asarray(self.targets(dataset)), self.names(dataset))
+        return self.fitted(np.asarray(dataset.data), np.asarray(self.targets(dataset)), self.names(dataset))
 
     def targets(self, dataset: Any) -> Any:
         return dataset.targets

@@ -61,7 +61,7 @@ class Batchable(TorchFunctionMode):
         raise AssertionError("a mode says where draws come from")
 
 
-class Recording(Batchable):
+class Noting(Batchable):
     """Notes the draws made inside."""
 
     def __init__(self) -> None:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gan_cli.ensemble.draws import Draw, Recording, Replaying
+from gan_cli.ensemble.draws import Draw, Noting, Replaying
 from gan_cli.ensemble.stack import Stack
 from gan_cli.games.game import Statistics, Strengths
 from gan_cli.random import seed_all
-from gan_cli.training.build import Setup
+from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
 Tensors = dict[str, Tensor]
@@ -74,7 +74,7 @@ class Move:
 
     def record(self) -> tuple[int, list[Draw]]:
         """What a member draws in this move, and how much of it for its minibatch."""
-        mode = Recording()
+        mode = Noting()
         with mode:
             x, labels = self.setup.minibatches.at(torch.zeros(self.size, dtype=torch.int64))
         flips = len(mode.draws)

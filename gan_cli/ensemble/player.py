@@ -13,9 +13,9 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.ensemble.moves import Move
 from gan_cli.ensemble.stack import Stack
 from gan_cli.games.game import Game, Moment, Statistics
-from gan_cli.training.build import Setup
 from gan_cli.training.capture import Eager, Gradient
 from gan_cli.training.player import Player
+from gan_cli.training.setup import Setup
 
 
 class StackedMinibatches(Minibatches):

@@ -20,15 +20,15 @@ from gan_cli.ensemble.train import Ensemble
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.games.game import Statistics
 from gan_cli.output import screen
-from gan_cli.parallel import place
-from gan_cli.runs.checkpoint import name_of
-from gan_cli.runs.ensemble_folder import EnsembleFolder, alone, is_over, member_folder, write_config
+from gan_cli.runs.checkpoint import file_of
+from gan_cli.runs.ensemble_folder import EnsembleFolder, config_of_member, is_over, member_folder, write_config
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.observers.interrupts import Interrupts
 from gan_cli.runs.observers.progress import Progress, summary
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.run import describe
-from gan_cli.training.build import Setup
+from gan_cli.runs.status import job_of
+from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
 LONG = 5000  # steps after which compiling has paid for itself
@@ -81,13 +81,13 @@ class EnsembleRun:
         self.progress = Progress(self.start, config.steps, live=live)
 
     def _member(self, seed: int, state: dict[str, Any] | None, library: Library, like: Setup | None) -> Member:
-        config = alone(self.config, seed)
+        config = config_of_member(self.config, seed)
         folder = RunFolder(member_folder(self.folder.path, seed))
         folder.open()
         self.closes.enter_context(closing(folder))
         write_config(self.folder.path, folder.path, seed)
         resumption = Resumption(folder.path, folder.checkpoints, state, config) if state else None
-        over = bool(state) and is_over(folder.path) and not (folder.checkpoints / name_of(self.at)).exists()
+        over = bool(state) and is_over(folder.path) and not (folder.checkpoints / file_of(self.at)).exists()
         member = Member(config, library, folder, resumption, like=like, over=over)
         self.closes.enter_context(closing(member.lines))
         self.closes.enter_context(member.loggers)
@@ -238,7 +238,7 @@ class EnsembleRun:
         for key, (mean, spread) in self.spreads().items():
             facts[key] = {"metric": self.config.watch, "value": mean} if key == "best" else mean
             facts.setdefault("spread", {})[key] = spread
-        if job := place.job():
+        if job := job_of():
             facts["job"] = job
         if self.members:
             facts |= {key: value for key, value in self.members[0].quality.items() if key == "of_modes"}

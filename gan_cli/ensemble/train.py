@@ -11,8 +11,8 @@ from gan_cli.config.library import Library
 from gan_cli.ensemble.player import StackedMinibatches, StackedPlayer, Together
 from gan_cli.ensemble.stack import Stack
 from gan_cli.train import Observer, train
-from gan_cli.training.build import Setup
 from gan_cli.training.ema import EMA
+from gan_cli.training.setup import Setup
 
 
 class Ensemble:

@@ -10,10 +10,13 @@ import torch
 from torch import nn
 
 from gan_cli.config.asking import asked, kind
+from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
 from gan_cli.config.options import SEVERAL
+from gan_cli.config.root import PlayerOptions
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
+from gan_cli.games.game import Game
 from gan_cli.random import seed_all
 
 
@@ -84,3 +87,13 @@ class Parts:
             )
         layout = torch.channels_last if len(self.shape) == 3 else torch.contiguous_format
         return network.to(self.device).to(memory_format=layout).train()
+
+
+def settings_of(game: Game, player: str, config: Config) -> PlayerOptions:
+    """Moves in a turn and rate of a player."""
+    return game.settings(player) or config.player(player)
+
+
+def batch_sizes_of(game: Game, config: Config) -> BatchSizes:
+    """What turns the steps of a game into images."""
+    return BatchSizes(config.batch_size, settings_of(game, next(iter(game.networks)), config).steps)

@@ -13,7 +13,7 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 from gan_cli.distributed import deviation
 from gan_cli.random import normal_like, uniform_for
 
-Judge = Callable[[Tensor], Tensor]  # samples (B, …) → D's output (B,)
+Output = Callable[[Tensor], Tensor]  # samples (B, …) → D's output (B,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Penalty:
     anneal_images: int
     interval: int
 
-    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
         """The penalty without its weight, a scalar. ``real`` and ``fake`` are (B, …), as D sees them, detached."""
         raise AssertionError("a penalty defines __call__()")
 
@@ -43,12 +43,12 @@ class Penalty:
         return self.interval * (final + (self.weight - final) * (1 + math.cos(math.pi * progress)) / 2)
 
 
-def squared_slope(judge: Judge, x: Tensor) -> Tensor:
+def squared_slope(judge: Output, x: Tensor) -> Tensor:
     """‖∇D(x)‖² for each sample, (B,), differentiable in D's weights."""
     return slope(judge, x).flatten(1).square().sum(dim=1)
 
 
-def slope(judge: Judge, x: Tensor) -> Tensor:
+def slope(judge: Output, x: Tensor) -> Tensor:
     """∇D(x) for each sample, (B, …); a ``TorchFunctionMode`` may take it in another way."""
     if has_torch_function_unary(x):
         return handle_torch_function(slope, (x,), judge, x)
@@ -59,14 +59,14 @@ def slope(judge: Judge, x: Tensor) -> Tensor:
 class R1(Penalty):
     """½ E ‖∇D(x)‖² on data (Mescheder et al. 2018, equation 9)."""
 
-    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
         return 0.5 * squared_slope(judge, real).mean()
 
 
 class R2(Penalty):
     """½ E ‖∇D(G(z))‖² on samples (Mescheder et al. 2018, section 4.1)."""
 
-    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
         return 0.5 * squared_slope(judge, fake).mean()
 
 
@@ -77,10 +77,10 @@ class GradientPenalty(Penalty):
     sides: str
     target: float
 
-    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
         return self.from_slope(judge, fake + uniform_for(real) * (real - fake))
 
-    def from_slope(self, judge: Judge, x: Tensor) -> Tensor:
+    def from_slope(self, judge: Output, x: Tensor) -> Tensor:
         excess = (squared_slope(judge, x) + 1e-12).sqrt() - self.target  # the root's own slope at 0 is not finite
         return (excess if self.sides == "two" else excess.relu()).square().mean()
 
@@ -91,7 +91,7 @@ class DRAGAN(GradientPenalty):
 
     deviation: float
 
-    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
         return self.from_slope(judge, real + self.deviation * deviation(real) * normal_like(real))
 
 
@@ -102,7 +102,7 @@ class Consistency(Penalty):
     shift: float
     noise: float
 
-    def __call__(self, judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
         from gan_cli.games.view import translated
 
         if real.dim() == 4:

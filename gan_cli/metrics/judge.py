@@ -13,10 +13,10 @@ from gan_cli.config.schema import Config
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.distributed import by_itself
 from gan_cli.games.game import Game, Judges
+from gan_cli.games.parts import batch_sizes_of
 from gan_cli.games.view import View, as_played
 from gan_cli.losses.loss import Loss
 from gan_cli.random import key, seed_all
-from gan_cli.training.build import batch_sizes_of
 
 log = logging.getLogger(__name__)
 AT_ONCE = 256  # samples or packs, where it makes no difference which

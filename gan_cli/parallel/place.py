@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from socket import gethostname
 from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
@@ -38,14 +37,6 @@ def given() -> Place | None:
     if not {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"} <= env.keys():
         return None
     return Place(int(env["RANK"]), int(env["WORLD_SIZE"]), int(env["LOCAL_RANK"])) if env["WORLD_SIZE"] != "1" else None
-
-
-def job() -> str | None:
-    """What torchrun or Slurm calls the job that this process is of: the same when they start it again."""
-    env = os.environ
-    if name := env.get("TORCHELASTIC_RUN_ID"):
-        return f"torchrun {name if name != 'none' else f'{gethostname()} {os.getppid()}'}"
-    return f"slurm {env['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in env else None
 
 
 def starts() -> int:

@@ -116,7 +116,7 @@ def lead_or_follow(place: Place, command: Callable[[], int]) -> int:
         finally:
             _dismiss(place)
     store = _meet(place)
-    store.wait([TASK], distributed.PATIENCE)
+    store.wait([TASK], distributed.LONGEST_WAIT)
     task = json.loads(store.get(TASK))
     if task is None:
         return 0
@@ -158,7 +158,7 @@ def _dismiss(place: Place) -> None:
 def _end_with_first(place: Place) -> None:
     with contextlib.suppress(Exception):
         store = _meet(place)
-        store.wait([ENDED], distributed.PATIENCE)
+        store.wait([ENDED], distributed.LONGEST_WAIT)
         store.add(LEFT, 1)
         os._exit(0)
     os._exit(LOST)  # the store is gone, and with it the first process

@@ -18,7 +18,7 @@ FORMAT = 1
 BEST = "best.pt"  # by the watched metric
 
 
-def name_of(step: int) -> str:
+def file_of(step: int) -> str:
     return CHECKPOINT.format(step)
 
 

@@ -20,10 +20,11 @@ from gan_cli.metrics.evidence import Outline
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output import screen
-from gan_cli.training.build import Setup, assemble, pick_device
+from gan_cli.training.build import assemble, pick_device
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.fitting import check
 from gan_cli.training.precision import choose, set_precision
+from gan_cli.training.setup import Setup
 
 
 def dry_run(config: Config, library: Library) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from gan_cli.config.overrides import key_of
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
-from gan_cli.runs.checkpoint import checkpoints_in, load, name_of, step_of
+from gan_cli.runs.checkpoint import checkpoints_in, file_of, load, step_of
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.names import MEMBER
 from gan_cli.runs.status import status_of
@@ -28,7 +28,7 @@ def seeds_in(folder: Path) -> list[int]:
     return status_of(folder).get("seeds", [])
 
 
-def alone(config: Config, seed: int) -> Config:
+def config_of_member(config: Config, seed: int) -> Config:
     """The config of a member's run by itself."""
     return config.model_copy(update={"seed": seed, "ensemble": 0, "compile": False, "resume": None})
 
@@ -48,7 +48,7 @@ def has_begun(folder: Path) -> bool:
     return any(checkpoints_in(member_folder(folder, seed)) for seed in seeds_in(folder))
 
 
-def state_of(folder: Path, key: str) -> dict[str, Any]:
+def states_of(folder: Path, key: str) -> dict[str, Any]:
     """What a checkpoint of the whole would hold: the config and step that all share, and the ``members``' states.
 
     Raises:
@@ -88,7 +88,7 @@ def newest_states(folder: Path, key: str) -> dict[int, dict[str, Any] | None]:
 
 
 def _state(folder: Path, seed: int, step: int) -> dict[str, Any]:
-    return load(member_folder(folder, seed) / "checkpoints" / name_of(step))
+    return load(member_folder(folder, seed) / "checkpoints" / file_of(step))
 
 
 def write_config(folder: Path, member: Path, seed: int) -> None:

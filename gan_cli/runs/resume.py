@@ -19,7 +19,7 @@ from gan_cli.runs import checkpoint, ensemble_folder
 from gan_cli.runs.names import RESUMPTION, numbered
 
 FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
-FREE = (
+MAY_CHANGE = (
     "dataset.root",
     "dataset.path",
     "dataset.flip",
@@ -53,7 +53,7 @@ def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
     if resume == "latest" and ensemble_folder.seeds_in(whole.parent):
         whole = whole.parent
     if ensemble_folder.seeds_in(whole):
-        return whole, whole, ensemble_folder.state_of(whole, "resume")
+        return whole, whole, ensemble_folder.states_of(whole, "resume")
     folder, path, state = checkpoint.find(resume, "resume")
     if named(path.parent).name != "checkpoints":
         raise UserError(f"resume={resume}: a checkpoint is continued inside its run folder, …/checkpoints/{path.name}")
@@ -82,7 +82,7 @@ def prepare(draft: Draft) -> Resumption:
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
         for key, old, new in differences(before, config.saved())
-        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not key.startswith(FREE)
+        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not key.startswith(MAY_CHANGE)
     ]
     if config.devices != before["devices"]:
         impossible.append(

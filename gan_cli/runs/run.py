@@ -17,7 +17,6 @@ from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.games.game import Statistics
 from gan_cli.metrics.evaluation import decoded
 from gan_cli.output import screen
-from gan_cli.parallel import place
 from gan_cli.runs import figures
 from gan_cli.runs.environment import environment
 from gan_cli.runs.folder import RunFolder
@@ -33,9 +32,11 @@ from gan_cli.runs.observers.pruning import Pruner
 from gan_cli.runs.observers.samples import SampleGrids
 from gan_cli.runs.records import records_in
 from gan_cli.runs.resume import Resumption
+from gan_cli.runs.status import job_of
 from gan_cli.train import play
-from gan_cli.training.build import Setup, build
+from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
+from gan_cli.training.setup import Setup
 from gan_cli.training.state import require_finite, restore, state_of
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Run:
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
         self.last: dict[str, Any] = {}  # the newest record of the log
         self.quality: dict[str, float] = {}  # of the newest samples of a mixture
-        self.figure = figures.build(config.figure, setup) if config.figure else None
+        self.figure = figures.figure_of(config.figure, setup) if config.figure else None
         self.progress = Progress(self.start, config.steps, live=live)
         self.hints = Hints(config.loss.name)
         self.record = Log(
@@ -253,7 +254,7 @@ class Run:
         facts["sample_seeds"] = self.grids.seeds_text
         facts["environment"] = self.environment
         facts["config"] = self.config.saved()
-        if job := place.job():
+        if job := job_of():
             facts["job"] = job
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
 

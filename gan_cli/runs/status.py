@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from gan_cli.output.replacing import replacing
@@ -49,3 +50,11 @@ def result(status: dict[str, Any]) -> str:
         words.append(str(status["reason"]))
     how = str(status.get("status", "not begun"))
     return f"{how}: {'; '.join(words)}" if words else how
+
+
+def job_of() -> str | None:
+    """What torchrun or Slurm calls the job that this process is of: the same when they start it again."""
+    env = os.environ
+    if name := env.get("TORCHELASTIC_RUN_ID"):
+        return f"torchrun {name if name != 'none' else f'{gethostname()} {os.getppid()}'}"
+    return f"slurm {env['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in env else None

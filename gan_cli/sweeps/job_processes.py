@@ -23,7 +23,7 @@ from gan_cli.output import screen, streams
 from gan_cli.runs.observers.interrupts import HANG_UP, ending_signals, launchers_signal
 from gan_cli.runs.status import status_of
 
-PATIENCE = 60.0  # seconds for the runs to finish their step and save
+SAVES_WITHIN = 60.0  # seconds for the runs to finish their step and save
 _stopping = False
 
 
@@ -139,7 +139,7 @@ def stopped_together(folder: Path) -> Iterator[None]:
             at_once: Any = signal.SIG_IGN if name == HANG_UP else lambda again, frame: os._exit(128 + again)
             signal.signal(name, at_once)
         told: set[int] = set()
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + SAVES_WITHIN
         while (busy := _training(folder) & children) and time.monotonic() < until:
             for pid in busy - told:
                 os.kill(pid, signal.SIGTERM)

@@ -34,7 +34,7 @@ CONTINUED_WITH = (
 # of which a sweep may have other values when it is called again
 
 
-def name_of(overrides: Overrides) -> str:
+def name_from(overrides: Overrides) -> str:
     """A name for a sweep without one: what is swept, and a hash of all that was typed."""
     typed = sorted(o.typed for o in overrides.every if not f"{o.key}.".startswith(CONTINUED_WITH))
     digest = hashlib.blake2b("\n".join(typed).encode(errors="surrogateescape"), digest_size=3).hexdigest()
@@ -93,7 +93,7 @@ def _newest(config: Config, path: Path) -> tuple[Path, dict[str, Any]] | None:
     from gan_cli.runs import checkpoint, ensemble_folder
 
     if config.ensemble and ensemble_folder.has_begun(path):
-        return path, ensemble_folder.state_of(path, "hydra.sweep.dir")
+        return path, ensemble_folder.states_of(path, "hydra.sweep.dir")
     return checkpoint.newest(path, "hydra.sweep.dir") if checkpoint.checkpoints_in(path) else None
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from gan_cli import distributed
-from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
-from gan_cli.config.schema import Config, PlayerOptions
+from gan_cli.config.schema import Config
 from gan_cli.data.identity import trained_on
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Model
-from gan_cli.games.parts import Parts
+from gan_cli.games.parts import Parts, batch_sizes_of, settings_of
 from gan_cli.models.priors import Latents
 from gan_cli.models.sampler import Sampler
 from gan_cli.models.sync_norm import synchronise
@@ -31,6 +29,7 @@ from gan_cli.training.ema import EMA
 from gan_cli.training.player import Player
 from gan_cli.training.precision import AUTOCAST, choose, set_precision
 from gan_cli.training.scaler import Scaler
+from gan_cli.training.setup import Setup
 
 
 def pick_device(name: str, process: int | None = None) -> torch.device:
@@ -59,30 +58,6 @@ def pick_device(name: str, process: int | None = None) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError("device=mps: this machine has no Metal device: use device=auto")
     return device
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Everything of a run that is built from its config.
-
-    Attributes:
-        precision: that of the config, or the one chosen for precision=auto.
-        own: the groups in which the config chooses a class of the user's own that takes part in a move.
-    """
-
-    config: Config
-    device: torch.device
-    precision: str
-    dataset: Any
-    samples: Samples
-    minibatches: Minibatches
-    batch_sizes: BatchSizes
-    game: Game
-    players: Sequence[Player]
-    ema: EMA | None
-    sampler: Sampler
-    own: Sequence[str]
-    optimizer: Any  # the options that make one
 
 
 def game_of(
@@ -206,16 +181,6 @@ def assemble(
         own_parts(config, library),
         optimizer,
     )
-
-
-def settings_of(game: Game, player: str, config: Config) -> PlayerOptions:
-    """Moves in a turn and rate of a player."""
-    return game.settings(player) or config.player(player)
-
-
-def batch_sizes_of(game: Game, config: Config) -> BatchSizes:
-    """What turns the steps of a game into images."""
-    return BatchSizes(config.batch_size, settings_of(game, next(iter(game.networks)), config).steps)
 
 
 def players_of(

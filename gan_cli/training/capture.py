@@ -27,7 +27,7 @@ from gan_cli.games.game import Game, Moment, Statistics, Strengths
 from gan_cli.training.player import Player
 
 if TYPE_CHECKING:
-    from gan_cli.training.build import Setup
+    from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
 WARM_UP = 2  # moves of a kind before it is recorded

@@ -31,7 +31,7 @@ from gan_cli.training.player import Player
 from gan_cli.training.ranges import SCALES, check_labels, check_logits, check_pixels, randomised
 
 if TYPE_CHECKING:
-    from gan_cli.training.build import Setup
+    from gan_cli.training.setup import Setup
 
 ROWS = 4  # samples, or packs of them, in the pass: it costs next to nothing
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-START, PATIENCE = 2.0**16, 2000
+START, GROWTH_INTERVAL = 2.0**16, 2000
 
 
 class Scaler:
@@ -31,7 +31,7 @@ class Scaler:
         fine = norm.isfinite()
         self.overflow.copy_(~fine)
         self.good.copy_(torch.where(fine, self.good + 1, 0.0))
-        doubled = self.good == PATIENCE
+        doubled = self.good == GROWTH_INTERVAL
         self.scale.mul_(torch.where(fine, torch.where(doubled, 2.0, 1.0), 0.5))
         self.good.masked_fill_(doubled, 0.0)
         return torch.where(fine, norm, 0.0)

@@ -9,7 +9,7 @@ import torch
 from gan_cli.data.identity import identity_of, require_same
 from gan_cli.errors import Diverged, UserError
 from gan_cli.games.game import Keeps
-from gan_cli.training.build import Setup
+from gan_cli.training.setup import Setup
 from gan_cli.version import __version__
 
 

@@ -18,9 +18,10 @@ from gan_cli.commands.bench.variants import Variant
 from gan_cli.commands.bench.work import period, work
 from gan_cli.config.library import Library
 from gan_cli.train import play
-from gan_cli.training.build import Setup, build
+from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
 from gan_cli.training.precision import AUTOCAST
+from gan_cli.training.setup import Setup
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 

@@ -23,7 +23,7 @@ from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.ensemble.train import Ensemble
-from gan_cli.runs.ensemble_folder import alone as by_itself
+from gan_cli.runs.ensemble_folder import config_of_member
 from gan_cli.training.build import build
 
 
@@ -34,9 +34,9 @@ def together_and_alone(config: Config, library: Library, turns: int = 9, steps: 
         turns: of each, one after the other.
         steps: in each turn.
     """
-    alone = build(by_itself(config, config.seed), library)
+    alone = build(config_of_member(config, config.seed), library)
     seeds = range(config.seed, config.seed + config.ensemble)
-    members = [build(by_itself(config, seed), library, like=alone) for seed in seeds]
+    members = [build(config_of_member(config, seed), library, like=alone) for seed in seeds]
     ensemble = Ensemble(members, library, compile=config.compile)
 
     def train_alone(steps: range) -> None:

@@ -26,7 +26,7 @@ BATCH = re.compile(rb"\[(Epoch )?\d+/\d+\] ?\[(Batch )?\d+/\d+\]")
 SIZE = re.compile(r"--batch[-_]?size[= ](\d+)", re.IGNORECASE)
 WARM_UP = 3  # batches
 FEWEST = 3  # batches in a turn
-PATIENCE = 300  # seconds without a batch after which the script is given up
+SILENT_FOR = 300  # seconds without a batch after which the script is given up
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ class Peer:
 
     def _next(self) -> float:
         try:
-            done = self._batches.get(timeout=PATIENCE)
+            done = self._batches.get(timeout=SILENT_FOR)
         except queue.Empty:
             raise UserError(
-                f"--peer {self.name}: no line [epoch/epochs][batch/batches] in {PATIENCE} seconds"
+                f"--peer {self.name}: no line [epoch/epochs][batch/batches] in {SILENT_FOR} seconds"
             ) from None
         if done is None:
             code = self._process.wait()

@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.train import play
-from gan_cli.training.build import Setup
 from gan_cli.training.capture import own_stream
+from gan_cli.training.setup import Setup
 
 
 @dataclass

@@ -41,7 +41,7 @@ LAST = (  # statistics of which the last value is a result
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """A run folder; ``name`` is where it lies below what was asked for."""
 
     folder: Path
@@ -195,13 +195,13 @@ def _number(node: Any) -> Any:
     return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
-def collect(paths: Sequence[str]) -> list[Run]:
+def collect(paths: Sequence[str]) -> list[RunRecord]:
     """All runs below these paths, by name.
 
     Raises:
         UserError: if there is none.
     """
-    runs: dict[Path, Run] = {}
+    runs: dict[Path, RunRecord] = {}
     several = len(paths) > 1
     for text in paths:
         root, found = expanded(text, ""), 0
@@ -213,7 +213,7 @@ def collect(paths: Sequence[str]) -> list[Run]:
                 note(f"{file}: cannot be read: the run is left out")
             if "status" not in status_of(folder) or seeds_in(folder):
                 continue  # not ours, or an ensemble, whose members are the runs
-            run = runs.get(folder.resolve()) or Run(folder, _name(folder, root, several=several))
+            run = runs.get(folder.resolve()) or RunRecord(folder, _name(folder, root, several=several))
             if run.readable():
                 runs[folder.resolve()] = run
                 found += 1
@@ -230,7 +230,7 @@ def _name(folder: Path, root: Path, *, several: bool) -> str:
     return f"{root.resolve().name}/{name}" if several else name
 
 
-def differing(runs: Sequence[Run]) -> list[str]:
+def differing(runs: Sequence[RunRecord]) -> list[str]:
     """The keys of the config that are not the same in all runs.
 
     Of keys that always agree, the shortest; no keys of an option where another option was chosen instead.
@@ -251,7 +251,7 @@ class Group:
     """Runs that differ in nothing but their seed, with mean and standard deviation of each result."""
 
     settings: dict[str, Any]
-    runs: list[Run]
+    runs: list[RunRecord]
 
     @cached_property
     def results(self) -> dict[str, tuple[float, float | None]]:
@@ -263,10 +263,10 @@ class Group:
         return found
 
 
-def grouped(runs: Sequence[Run]) -> list[Group]:
+def grouped(runs: Sequence[RunRecord]) -> list[Group]:
     """Runs by what differs, other than the seed."""
     keys = [key for key in differing(runs) if key != "seed"]
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[RunRecord]] = {}
     for run in runs:
         groups.setdefault(json.dumps([run.config.get(key) for key in keys]), []).append(run)
     return [Group({key: members[0].config.get(key) for key in keys}, members) for members in groups.values()]

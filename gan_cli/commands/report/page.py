@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from gan_cli.commands.report.collect import Run, differing, note
+from gan_cli.commands.report.collect import RunRecord, differing, note
 from gan_cli.commands.report.tables import low_is_better, result_keys
 from gan_cli.version import __version__
 
@@ -28,7 +28,7 @@ SIDES = (480, 240)  # pixels of a picture's longer side, of few runs and of many
 NOT_DRAWN = ("step", "images", "epoch", "seconds")
 
 
-def as_html(runs: Sequence[Run], beside: Path) -> str:
+def as_html(runs: Sequence[RunRecord], beside: Path) -> str:
     """The page, with the numbers, curves and pictures of all runs in it.
 
     Args:
@@ -59,7 +59,7 @@ def _asset(name: str) -> str:
     return resources.files("gan_cli").joinpath(f"assets/report/{name}").read_text(encoding="utf-8")
 
 
-def _facts(run: Run, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, Any]:
+def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, Any]:
     status = run.status
     return {
         "name": run.name,
@@ -73,7 +73,7 @@ def _facts(run: Run, keys: Sequence[str], points: int, steps: int, side: int) ->
     }
 
 
-def _grids(run: Run, steps: int, side: int) -> dict[int, str]:
+def _grids(run: RunRecord, steps: int, side: int) -> dict[int, str]:
     """The pictures of some sample grids by step; says which of them cannot be read."""
     found = {step: picture(run.grids[step], side) for step in chosen(sorted(run.grids), steps)}
     for step in [step for step, small in found.items() if not small]:
@@ -103,14 +103,14 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
 
 
-def _affordable(runs: Sequence[Run], side: int) -> int:
+def _affordable(runs: Sequence[RunRecord], side: int) -> int:
     """Sample grids of each run that the page has room for, judged by the last of the first run that has one."""
     last = next((run.grids[max(run.grids)] for run in runs if run.grids), None)
     size = max(1, len(picture(last, side))) if last else 1
     return min(STEPS[1], max(STEPS[0], PICTURES // (size * len(runs))))
 
 
-def _real(runs: Sequence[Run], side: int) -> str | None:
+def _real(runs: Sequence[RunRecord], side: int) -> str | None:
     """Training samples, if all runs show the same."""
     files = [file for run in runs if (file := run.folder / "samples" / "real.png").is_file()]
     return (picture(files[0], side) or None) if len({file.read_bytes() for file in files}) == 1 else None

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from gan_cli.commands.report.collect import Run, differing, grouped
+from gan_cli.commands.report.collect import RunRecord, differing, grouped
 from gan_cli.config.mistakes import shown
 
 LOW = ("loss/", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap", "two_sample", "copied", "distance")
 
 
-def as_csv(runs: Sequence[Run]) -> str:
+def as_csv(runs: Sequence[RunRecord]) -> str:
     """A line for each run: what differs, how it ended, its results."""
     keys, results = differing(runs), result_keys(runs)
     sheet = io.StringIO()
@@ -29,7 +29,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     return sheet.getvalue()
 
 
-def as_json(runs: Sequence[Run]) -> str:
+def as_json(runs: Sequence[RunRecord]) -> str:
     """Every run with its folder, status, differing settings, command and results."""
     keys = differing(runs)
     rows = [
@@ -46,7 +46,7 @@ def as_json(runs: Sequence[Run]) -> str:
     return json.dumps(rows, indent=2) + "\n"
 
 
-def as_markdown(runs: Sequence[Run]) -> str:
+def as_markdown(runs: Sequence[RunRecord]) -> str:
     """A line for each setting: mean ± standard deviation over its seeds."""
     groups = grouped(runs)
     keys, results = list(groups[0].settings), result_keys(runs)
@@ -58,20 +58,20 @@ def as_markdown(runs: Sequence[Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _count(runs: Sequence[Run]) -> str:
+def _count(runs: Sequence[RunRecord]) -> str:
     """``5 (1 diverged)``"""
     others = Counter(str(run.status["status"]) for run in runs if run.status["status"] != "finished")
     words = ", ".join(f"{count} {status}" for status, count in others.items())
     return f"{len(runs)} ({words})" if others else str(len(runs))
 
 
-def result_keys(runs: Sequence[Run]) -> list[str]:
+def result_keys(runs: Sequence[RunRecord]) -> list[str]:
     """Every result that any run has; the watched ones first."""
     keys = dict.fromkeys(key for run in runs for key in run.results)
     return sorted(keys, key=lambda key: not key.startswith("best "))
 
 
-def low_is_better(runs: Sequence[Run]) -> list[str]:
+def low_is_better(runs: Sequence[RunRecord]) -> list[str]:
     """Results of which less is better; how a watched one is judged, the runs say."""
     watched = {f"best {best['metric']}": best for run in runs if (best := run.status.get("best"))}
     said = {key: best["better"] == "low" for key, best in watched.items() if "better" in best}

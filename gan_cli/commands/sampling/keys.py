@@ -170,7 +170,7 @@ def _out(config: Sampling) -> list[str]:
     return []
 
 
-def name_of(config: Sampling) -> str:
+def output_name(config: Sampling) -> str:
     """A name for the output that says what is in it, such as ``seeds-0-63-truncation-0.7``."""
     words = {
         PICTURES: ["seeds", config.seeds_text],

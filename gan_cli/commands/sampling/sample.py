@@ -17,7 +17,7 @@ from torch import Tensor
 from gan_cli.commands.sampling import files
 from gan_cli.commands.sampling.draw import Shot, asked, drawn, misfits, samples, shots
 from gan_cli.commands.sampling.grammar import numbers, terms
-from gan_cli.commands.sampling.keys import ENDINGS, Sampling, name_of
+from gan_cli.commands.sampling.keys import ENDINGS, Sampling, output_name
 from gan_cli.commands.sampling.labels import file_words
 from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.config.library import Library
@@ -67,7 +67,7 @@ def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
 
 
 def _path(config: Sampling, folder: Path, step: str) -> Path:
-    ending, name = ENDINGS[config.kind], name_of(config)
+    ending, name = ENDINGS[config.kind], output_name(config)
     if config.out:
         out = expanded(config.out, "out=")
         if not ending or (out.suffix == ending and not says_folder(config.out)):

@@ -12,7 +12,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
 
 if TYPE_CHECKING:
-    from gan_cli.training.build import Setup
+    from gan_cli.training.setup import Setup
 
 
 class Figure:
@@ -34,7 +34,7 @@ class Figure:
         raise AssertionError("a figure defines draw()")
 
 
-def build(name: str, setup: Setup) -> Figure:
+def figure_of(name: str, setup: Setup) -> Figure:
     """A figure by name.
 
     Raises:

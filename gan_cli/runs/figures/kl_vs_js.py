@@ -13,7 +13,7 @@ from gan_cli.output.pictures import DATA, SAMPLES, hexadecimal
 from gan_cli.runs.figures import Figure
 
 if TYPE_CHECKING:
-    from gan_cli.training.build import Setup
+    from gan_cli.training.setup import Setup
 
 POINTS = 20_000
 

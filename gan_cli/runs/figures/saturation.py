@@ -14,7 +14,7 @@ from gan_cli.games.view import as_played
 from gan_cli.runs.figures import Figure
 
 if TYPE_CHECKING:
-    from gan_cli.training.build import Setup
+    from gan_cli.training.setup import Setup
 
 GAMES = {"minimax": "#7a3fa8", "non_saturating": "#2860c8", "maximum_likelihood": "#3c9646"}
 

@@ -34,7 +34,7 @@ class Checkpoints:
         self.prune()
 
     def write(self, step: int) -> None:
-        checkpoint.save(self.state(step), self.folder / "checkpoints" / checkpoint.name_of(step))
+        checkpoint.save(self.state(step), self.folder / "checkpoints" / checkpoint.file_of(step))
 
     def prune(self) -> None:
         checkpoint.prune(self.folder, self.keep)

@@ -21,7 +21,7 @@ from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output.pictures import as_bytes
 from gan_cli.runs.observers.pruning import Pruner
-from gan_cli.training.build import Setup
+from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.train import play
-from gan_cli.training.build import Setup, build
+from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, Machine, Recorder
 from gan_cli.training.precision import set_precision
+from gan_cli.training.setup import Setup
 from gan_cli.training.state import state_of
 
 MLP = ("architecture=mlp", "architecture.generator.hidden=[64]", "architecture.discriminator.hidden=[64]")

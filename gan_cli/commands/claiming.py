@@ -11,7 +11,7 @@ from gan_cli.config.quoting import quoted
 from gan_cli.errors import UserError
 from gan_cli.parallel import place
 from gan_cli.runs.names import MEMBER, numbered
-from gan_cli.runs.status import status_of
+from gan_cli.runs.status import job_of, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -61,13 +61,13 @@ def _left_by_this_job(wanted: Path, raw: str, config: Config, library: Library) 
         return None
     if BY_TIME not in raw:
         before = status_of(wanted)
-        return wanted if _holds_a_run(wanted) and (not before or before.get("job") == place.job()) else None
+        return wanted if _holds_a_run(wanted) and (not before or before.get("job") == job_of()) else None
     from gan_cli.sweeps.sweep import changes
 
     beginning = raw.partition(BY_TIME)[0]
     root = Path() if "${" in beginning else Path(f"{beginning}-").parent
     found = {file.parent: status_of(file.parent) for file in root.rglob("status.json")}
-    ours = [folder for folder, status in found.items() if status.get("job") == place.job() and _holds_a_run(folder)]
+    ours = [folder for folder, status in found.items() if status.get("job") == job_of() and _holds_a_run(folder)]
     same = [folder for folder in ours if not changes(config, library, folder)]
     return max(same, key=lambda folder: found[folder].get("updated", 0.0), default=None)
 

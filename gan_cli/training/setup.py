@@ -1,0 +1,42 @@
+"""What is trained: everything of a run that is built from its config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.config.schema import Config
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.samples import Samples
+from gan_cli.games.game import Game
+from gan_cli.models.sampler import Sampler
+from gan_cli.training.ema import EMA
+from gan_cli.training.player import Player
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything of a run that is built from its config.
+
+    Attributes:
+        precision: that of the config, or the one chosen for precision=auto.
+        own: the groups in which the config chooses a class of the user's own that takes part in a move.
+    """
+
+    config: Config
+    device: torch.device
+    precision: str
+    dataset: Any
+    samples: Samples
+    minibatches: Minibatches
+    batch_sizes: BatchSizes
+    game: Game
+    players: Sequence[Player]
+    ema: EMA | None
+    sampler: Sampler
+    own: Sequence[str]
+    optimizer: Any  # the options that make one
