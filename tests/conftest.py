@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gan_cli.config.schema import Config, validate
 from gan_cli.training.build import build
 from gan_cli.training.setup import Setup
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, by every process that a test starts too
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
 torch.set_num_threads(1)
 

@@ -379,7 +379,7 @@ def test_resizing_crops_the_middle_and_keeps_flat_colours():
 
 
 # --- the originals, where they are at hand ---------------------------------------------------------------------------
-ORIGINALS = Path(__file__).resolve().parents[2] / "shared" / "data"
+ORIGINALS = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @pytest.mark.skipif(not ORIGINALS.is_dir(), reason="the original files are not beside this checkout")

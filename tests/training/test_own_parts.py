@@ -576,10 +576,12 @@ def test_a_refused_run_takes_nothing_with_it_from_the_folder_it_was_given(gan_tr
 
 
 def test_compiling_without_a_compiler_is_refused_before_anything_is_made(gan_train, monkeypatch):
+    from torch._inductor import config
+
     monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nonexistent/g++",))
-    for dry in ("dry_run=true", "dry_run=false"):
-        refused(gan_train(*TINY_POINTS, "compile=true", dry), "compile=true: this machine cannot compile (")
+    with config.patch({"cpp.cxx": ("/nonexistent/g++",)}):
+        for dry in ("dry_run=true", "dry_run=false"):
+            refused(gan_train(*TINY_POINTS, "compile=true", dry), "compile=true: this machine cannot compile (")
     assert not Path("outputs").exists()
 
 

@@ -19,7 +19,7 @@ from gan_cli import cli
 from gan_cli.commands.report.command import main as report
 from gan_cli.commands.tool import EVALUATION
 
-OLD = sorted(path for path in Path(__file__).parent.glob("old_runs/*/*") if path.is_dir())
+OLD = sorted(path for path in Path(__file__).parents[1].glob("old_runs/*/*") if path.is_dir())
 COMMANDS = {
     "mlp": "architecture=mlp architecture.generator.hidden=[16] architecture.discriminator.hidden=[16] dataset.size=8 "
     "dataset.limit=64 prior.size=4 batch_size=8 discriminator.steps=2 steps=4",

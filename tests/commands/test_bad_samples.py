@@ -91,7 +91,7 @@ def test_a_checkpoint_that_is_not_there_is_named(gan_sample):
             "give its folder, checkpoint=PATH",
         ),
         ("gone", "checkpoint=gone: no such file or folder: give a run folder, a checkpoint, or latest"),
-        (".", "checkpoint=.: has no checkpoints: give the folder of a run, such as outputs/<date>/<time>"),
+        (".", f"checkpoint={Path.cwd()}: has no checkpoints: give the folder of a run, such as outputs/<date>/<time>"),
         ("null", "checkpoint: is missing: checkpoint=RUN_FOLDER, a checkpoint in it, or latest"),
     ]:
         result = gan_sample(f"checkpoint={typed}")

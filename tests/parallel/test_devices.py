@@ -63,7 +63,7 @@ def games(tmp_path_factory):
     """All games, played by one process and by two: folder with a file for each game and process."""
     folder = tmp_path_factory.mktemp("games")
     cases = [" ".join((*case, "steps=3", "device=cpu", "devices=1")) for case in SAME_GAME.values()]
-    script = str(Path(__file__).with_name("processes.py"))
+    script = str(Path(__file__).parents[1] / "processes.py")
     started = [
         subprocess.Popen([sys.executable, script, str(rank), str(world), str(folder), *cases], stderr=subprocess.PIPE)
         for world in (1, 2)

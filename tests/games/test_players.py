@@ -21,7 +21,7 @@ from gan_cli.train import play, turn
 GAMES = {"normal": ("dataset.size=8", "prior.size=64"), "autoencoder": ("dataset.size=8", "prior.size=3")}
 PLAYERS = {"normal": ["model"], "autoencoder": ["judge", "encoder", "decoder"]}
 COMMON = ("dataset.limit=64", "batch_size=8", "sample_count=4", "log_every=1", "ema_half_life=60")
-TESTS = str(Path(__file__).parent)
+TESTS = str(Path(__file__).parents[1])
 
 
 @pytest.fixture

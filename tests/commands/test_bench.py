@@ -12,6 +12,7 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, Result, setup_of
 from torch.nn import functional as F
 
+import gan_cli
 from gan_cli import cli
 from gan_cli.commands.bench import contender, peaks
 from gan_cli.commands.bench.command import main
@@ -106,7 +107,7 @@ def test_the_games_of_peers_take_the_arithmetic_that_their_presets_say(game, mfl
     name, *keys = game
     size = 28 if name == "pytorch_gan" else 64 if name == "examples_dcgan" else 32
     shipped = ("dataset=digits", f"dataset.size={size}", "dataset.limit=16")
-    peers = Path(contender.__file__).with_name("peers")
+    peers = Path(gan_cli.__file__).with_name("bench") / "peers"
     setup = setup_of("--config-dir", str(peers), "device=cpu", f"experiment={name}", *shipped, "batch_size=4", *keys)
     assert work(setup).flops / 4 == pytest.approx(mflop * 1e6, rel=1e-3)
 
