@@ -38,6 +38,12 @@ class ProcessFailed(RuntimeError):
     """One of the processes that train a run together ended before its time (exit code 1)."""
 
 
+def reason_of(error: Exception) -> str:
+    """Why something failed, in a line: what the system says, else the first line of the error, else its kind."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def config_errors() -> tuple[type[Exception], ...]:
     """What Hydra and OmegaConf raise; imported only when somebody asks."""
     from hydra.errors import HydraException

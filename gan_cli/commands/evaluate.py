@@ -127,7 +127,7 @@ def _placed(dataset: Any, place: DataPlace) -> Any:
     """The dataset's options with the place the data lies at now."""
     typed = {key: value for key, value in place.model_dump().items() if value is not None}
     for key in typed:
-        if not hasattr(dataset, key):
+        if key not in type(dataset).model_fields:
             raise UserError(f"dataset.{key}={typed[key]}: dataset={dataset.name} has no such key: leave it out")
     return dataset.model_copy(update=typed)
 
@@ -135,8 +135,8 @@ def _placed(dataset: Any, place: DataPlace) -> Any:
 def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
     """Two folders or zips of pictures, brought to one size."""
     sets, listed = [], {}
-    for key in ("real", "samples"):
-        options = {"path": getattr(config, key), "size": config.size, "channels": config.channels, "split": "all"}
+    for key, place in {"real": config.real, "samples": config.samples}.items():
+        options: dict[str, Any] = {"path": place, "size": config.size, "channels": config.channels, "split": "all"}
         options |= {"range": config.range, "allow_missing": config.allow_missing}
         try:
             listed[key] = library.build_by_name("dataset", "image_folder", **options)
@@ -166,8 +166,7 @@ def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) 
         place, around = one.source.resolve(), other.source.resolve()
         if around in place.parents and any((around / file.name).is_relative_to(place) for file in other.chosen):
             raise UserError(
-                f"{inner}={getattr(config, inner)}: lies in {outer}={getattr(config, outer)}, which would hold its "
-                "pictures too: move one out"
+                f"{inner}={one.path}: lies in {outer}={other.path}, which would hold its pictures too: move one out"
             )
 
 

@@ -257,6 +257,6 @@ def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
-    own = {"model_config": config, "before": getattr(cls, "before", {})}
+    own = {"model_config": config, "before": dict(inspect.getmembers(cls)).get("before", {})}
     with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
         return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
+from pydantic import BaseModel
+
 from gan_cli.config.options import GROUPS, SEVERAL
 from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
 from gan_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from gan_cli.config.library import Library
 
 PRESETS = ("experiment", "sweep")  # groups of which none need be chosen
@@ -131,7 +131,7 @@ def _texts_of(schema: type[BaseModel], prefix: str) -> Iterator[str]:
         if str in kinds:
             yield prefix + name
         for kind in kinds:
-            if isinstance(kind, type) and hasattr(kind, "model_fields"):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield from _texts_of(kind, f"{prefix}{name}.")
 
 

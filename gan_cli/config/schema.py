@@ -36,16 +36,20 @@ class Config(Root):
     def player(self, name: str) -> PlayerOptions:
         """Moves in a turn and rate of a player: what stands under its name, else one move at the optimizer's rate."""
         own = {"discriminator": self.discriminator, "generator": self.generator}
-        return own.get(name) or PlayerOptions(steps=1, lr=getattr(self.optimizer, "lr"))  # noqa: B009
+        return own.get(name) or PlayerOptions(steps=1, lr=self.optimizer.model_dump()["lr"])
+
+    def chosen(self, group: str) -> Any:
+        """The option of a group; of a group of which any number can be chosen, all by name."""
+        return vars(self)[group]
 
     def saved(self) -> dict[str, Any]:
         """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""
         saved = self.model_dump(exclude={"name", "resume", "dry_run"})
         for group in GROUPS:
             if group in SEVERAL:
-                saved[group] = {name: choice.model_dump() for name, choice in getattr(self, group).items()}
+                saved[group] = {name: choice.model_dump() for name, choice in self.chosen(group).items()}
             else:
-                saved[group] = getattr(self, group).model_dump()
+                saved[group] = self.chosen(group).model_dump()
         return saved
 
 

@@ -41,7 +41,7 @@ def typed(
             values[group] = checked[group]
     try:
         made = root.model_validate({key: value for key, value in raw.items() if key not in groups})
-        values.update((key, getattr(made, key)) for key in root.model_fields)
+        values.update((key, vars(made)[key]) for key in root.model_fields)
     except ValidationError as error:
         problems.extend(explain(error, known_keys(root, groups)))
     return values, problems

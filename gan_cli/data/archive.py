@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, reason_of
 
 READ_HERE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 OTHERS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
@@ -21,9 +21,8 @@ def opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # a damaged directory makes zipfile raise anything
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UserError(
-            f"dataset.path={path}: cannot be read as a zip ({reason}): pack it again, or give the folder"
+            f"dataset.path={path}: cannot be read as a zip ({reason_of(error)}): pack it again, or give the folder"
         ) from error
 
 

@@ -24,7 +24,7 @@ from gan_cli.data.finding import listed
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.listing import File, Listing, printable, readable
 from gan_cli.data.samples import Samples
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class ImageFolder(ImageDataset):
             if source.is_file() and archive.is_torn(source):
                 what = "is neither a folder nor a whole zip file (its end is missing)"
         except (OSError, ValueError) as error:  # a folder around it is closed, or no file can have this name
-            what = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
+            what = f"cannot be opened ({reason_of(error)})"
         raise UserError(f"dataset.path={self.path}: {what}: give a folder or .zip of pictures")
 
     @cached_property

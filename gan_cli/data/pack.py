@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gan_cli.data.samples import digest_of
+from gan_cli.errors import reason_of
 from gan_cli.output.replacing import replacing
 
 log = logging.getLogger(__name__)
@@ -68,8 +69,7 @@ class Pack:
             if saved.get("stamp") != self._stamp():
                 contents = self._examined(values, contents)
         except Exception as error:  # what a damaged file holds can be anything
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            log.warning("%s is damaged (%s): its pictures are decoded again", self.pixels, reason)
+            log.warning("%s is damaged (%s): its pictures are decoded again", self.pixels, reason_of(error))
             return None
         return values, contents
 

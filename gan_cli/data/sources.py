@@ -98,7 +98,7 @@ class MNIST(WebDataset):
         return f"{type(self).__name__}/raw"
 
     def open(self, datasets: Any, root: Path) -> Any:
-        return getattr(datasets, type(self).__name__)(str(root), train=self.split == "train", download=True)
+        return vars(datasets)[type(self).__name__](str(root), train=self.split == "train", download=True)
 
 
 class FashionMNIST(MNIST):

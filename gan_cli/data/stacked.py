@@ -34,7 +34,7 @@ class Stacked(ImageDataset):
 
     def glyphs(self) -> Samples:
         """The pictures that are stacked: (N, 1, size, size) with labels 0 to 9."""
-        shared = {field.name: getattr(self, field.name) for field in fields(ImageDataset)}
+        shared = {field.name: vars(self)[field.name] for field in fields(ImageDataset)}
         shared["channels"] = 1
         if self.source != "digits":
             shared["root"] = self.root

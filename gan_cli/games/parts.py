@@ -39,7 +39,7 @@ class Parts:
 
     def build(self, group: str) -> Any:
         """The option that the config chooses in a group; of a group of which any number can be chosen, all by name."""
-        chosen = getattr(self.config, group)
+        chosen = self.config.chosen(group)
         if group in SEVERAL:
             return {name: self.library.build(group, choice) for name, choice in chosen.items()}
         return self.library.build(group, chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import getmembers
 from typing import Any, ClassVar
 
 import torch
@@ -49,8 +50,9 @@ class OwnLoss(Loss):
     """A loss that does not derive from ``Loss``: what it does not say is what ``Loss`` says."""
 
     def __init__(self, loss: Any) -> None:
-        said = {name: getattr(loss, name) for name in (*Loss.__annotations__, "constrain") if hasattr(loss, name)}
-        self.__dict__.update(said, discriminator=loss.discriminator, generator=loss.generator)
+        own = dict(getmembers(loss))
+        self.__dict__.update({name: own[name] for name in (*Loss.__annotations__, "constrain") if name in own})
+        self.__dict__.update(discriminator=loss.discriminator, generator=loss.generator)
 
     @property
     def constrains(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gan_cli.data.knows import KnowsModes, Stacks
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric, needs_pictures, needs_samples
 
@@ -24,7 +25,7 @@ class InceptionScore(Metric):
         return {"inception_score": "high"}
 
     def refusal(self, evidence: Evidence) -> str | None:
-        if hasattr(evidence.dataset, "glyphs"):
+        if isinstance(evidence.dataset, Stacks):
             return "needs pictures of one class each, not stacks"
         return needs_pictures(evidence) or needs_classes(evidence) or needs_samples(evidence, self.splits)
 
@@ -59,10 +60,10 @@ class Modes(Metric):
 
     def refusal(self, evidence: Evidence) -> str | None:
         if not evidence.is_image:
-            return None if hasattr(evidence.dataset, "quality") else "needs a mixture, whose modes are known"
+            return None if isinstance(evidence.dataset, KnowsModes) else "needs a mixture, whose modes are known"
         if evidence.training.classes < 2:
             return "needs labelled pictures"
-        if not hasattr(evidence.source, "probabilities") or not getattr(evidence.source, "of_labels", True):
+        if not evidence.source.tells_classes or not evidence.source.of_labels:
             return "needs an extractor that has learnt the labels of this dataset: use extractor=classifier"
         return needs_classes(evidence)
 
@@ -76,7 +77,7 @@ class Modes(Metric):
         )
         assert evidence.training.labels is not None
         shares = np.bincount(evidence.training.labels, minlength=classes)
-        if hasattr(evidence.dataset, "glyphs"):
+        if isinstance(evidence.dataset, Stacks):
             seen, classes = seen @ 10 ** np.arange(seen.shape[1])[::-1], 10 ** seen.shape[1]
             shares = np.ones(classes)
         counts = np.bincount(seen, minlength=classes)
@@ -101,7 +102,7 @@ def kl(counts: np.ndarray, shares: np.ndarray) -> float:
 def needs_classes(evidence: Evidence) -> str | None:
     """For metrics that ask of which kind a picture is."""
     extractor = evidence.extractor
-    if hasattr(extractor, "probabilities") and not extractor.refusal(evidence.real):
+    if extractor.tells_classes and not extractor.refusal(evidence.real):
         return None
     labelled = "classifier or " if evidence.real.classes > 1 else ""
     return f"needs an extractor that tells kinds apart: use extractor={labelled}inception"

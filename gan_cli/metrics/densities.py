@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gan_cli.data.knows import KnowsDensity, Redraws
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric
 
@@ -25,10 +26,12 @@ class Divergence(Metric):
     cells: int
 
     def better(self, evidence: Evidence) -> Better:
-        return {"jsd": "low", "log_density_gap": "low"} if hasattr(evidence.dataset, "log_density") else {"jsd": "low"}
+        return (
+            {"jsd": "low", "log_density_gap": "low"} if isinstance(evidence.dataset, KnowsDensity) else {"jsd": "low"}
+        )
 
     def refusal(self, evidence: Evidence) -> str | None:
-        known = not evidence.is_image and hasattr(evidence.dataset, "load")
+        known = not evidence.is_image and isinstance(evidence.dataset, Redraws)
         return None if known else "needs points of a known density, such as dataset=ring: leave it out"
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
@@ -37,7 +40,7 @@ class Divergence(Metric):
         fresh = replace(dataset, points=len(fake), seed=dataset.seed + 2).load().values
         counts = cell_counts([draw, fake, fresh], self.cells)
         values = {"jsd": jsd(counts[0], counts[1]), "jsd_floor": jsd(counts[0], counts[2])}
-        if hasattr(dataset, "log_density"):
+        if isinstance(dataset, KnowsDensity):
             some = evidence.some(draw, 20_000, "log_density_gap")
             gap = dataset.log_density(some).mean() - dataset.log_density(fake).mean()
             values["log_density_gap"] = float(gap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from inspect import getmembers
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -17,6 +18,7 @@ from gan_cli.data.samples import Samples
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
 from gan_cli.metrics.evidence import Evidence, Unseen
+from gan_cli.metrics.metric import Refuses
 from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.pictures import as_bytes
@@ -45,15 +47,15 @@ def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[di
     return metrics, config.watch is not None and better[config.watch] == "high"
 
 
-def watchable(metric: Any, evidence: Evidence) -> dict[str, str]:
-    """Values of a metric that can be watched, and which way is better."""
-    better = getattr(metric, "better", {})
+def watchable(metric: Any, evidence: Evidence) -> Mapping[str, str]:
+    """Values of a metric that can be watched, and which way is better; of one's own, an attribute will do."""
+    better = dict(getmembers(metric)).get("better", {})
     return better(evidence) if callable(better) else better
 
 
 def refusal(metric: Any, evidence: Evidence) -> str | None:
     """Why these samples cannot be judged by a metric; None if they can, or if it does not say."""
-    return metric.refusal(evidence) if hasattr(metric, "refusal") else None
+    return metric.refusal(evidence) if isinstance(metric, Refuses) else None
 
 
 def judged(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gan_cli.data.knows import HoldsOut, LeavesOut, Stacks
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.metrics.extractors.pixels import Pixels
@@ -55,7 +56,7 @@ class Evidence:
     @cached_property
     def extractor(self) -> Any:
         """The extractor, ready to use; it has seen single pictures where the dataset stacks them."""
-        if not hasattr(self.dataset, "glyphs"):
+        if not isinstance(self.dataset, Stacks):
             self.source.prepare(self.training, lambda: self.held_out, self.device)
         else:
             unseen = replace(self.dataset, split="test", limit=0)
@@ -65,7 +66,7 @@ class Evidence:
     @cached_property
     def held_out(self) -> Samples | None:
         """Samples of the same source that neither player has seen, if there are any."""
-        if not hasattr(self.dataset, "held_out"):
+        if not isinstance(self.dataset, HoldsOut):
             return None
         try:
             return self.dataset.held_out()
@@ -76,7 +77,7 @@ class Evidence:
     @cached_property
     def unused(self) -> Samples | None:
         """Samples of the training split that the run was not given (``dataset.limit``), if there are any."""
-        return self.dataset.unused() if hasattr(self.dataset, "unused") else None
+        return self.dataset.unused() if isinstance(self.dataset, LeavesOut) else None
 
     @property
     def is_image(self) -> bool:
@@ -193,7 +194,7 @@ class Outline(Evidence):
 
     @property
     def held_out(self) -> Samples | None:
-        return self.training if hasattr(self.dataset, "held_out") else None
+        return self.training if isinstance(self.dataset, HoldsOut) else None
 
     def features(self, samples: Samples) -> np.ndarray:
         raise Unseen

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from gan_cli.metrics.evidence import Evidence
 
 Better = dict[str, Literal["low", "high"]]
+
+
+@runtime_checkable
+class Refuses(Protocol):
+    """A metric that says which samples it cannot judge."""
+
+    def refusal(self, evidence: Evidence) -> str | None:
+        """Why these samples cannot be judged; None if they can."""
+        ...
 
 
 class Metric:

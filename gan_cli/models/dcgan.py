@@ -38,8 +38,10 @@ def initialise(module: nn.Module) -> None:
             nn.init.normal_(part.weight, 0.0, 0.02)
         elif isinstance(part, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
             nn.init.normal_(part.weight, 1.0, 0.02)
-        if isinstance(bias := getattr(part, "bias", None), nn.Parameter):
-            nn.init.zeros_(bias)
+        else:
+            continue
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
 
 
 class Generator(nn.Module):

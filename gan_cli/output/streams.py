@@ -74,6 +74,7 @@ def finish() -> None:
         UserError: if not all of it could be written, though somebody reads it.
     """
     sys.stdout.flush()
-    sink = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    buffer = sys.stdout.buffer if isinstance(sys.stdout, io.TextIOWrapper) else None
+    sink = buffer.raw if isinstance(buffer, io.BufferedWriter) else None
     if isinstance(sink, Sink) and sink.fault and sink.fault.errno not in NOBODY:
         raise UserError(f"standard output: cannot be written ({sink.fault.strerror}): make room, or show it elsewhere")

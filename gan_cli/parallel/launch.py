@@ -101,7 +101,7 @@ def _start(task: dict[str, Any], world: int) -> float | None:
 
 def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
     """Starts process ``rank``; it ends when the pipe to it is closed, so that none is left over."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     env = {"OMP_NUM_THREADS": str(max(1, cores // world)), **os.environ, "GAN_TRAIN_TASK": f"{folder}:{rank}:{world}"}
     if sys.platform == "linux":
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from gan_cli.config.paths import expanded, named
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, reason_of
 from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,8 @@ def save(state: dict[str, Any], path: Path) -> None:
             os.close(folder)
     except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
         aside.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(
-            f"{path}: cannot write the checkpoint ({reason}): make room, then continue with resume="
+            f"{path}: cannot write the checkpoint ({reason_of(error)}): make room, then continue with resume="
         ) from error
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from rich.table import Table
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from gan_cli.config.asking import is_own
 from gan_cli.config.batch_sizes import BatchSizes
@@ -83,7 +84,7 @@ def dry_run(config: Config, library: Library) -> None:
 
 def _blank(dataset: Any) -> Samples:
     """A sample of each label that a shipped dataset says it has, all zero."""
-    shape, classes = tuple(dataset.shape), getattr(dataset, "classes", 0)
+    shape, classes = tuple(dataset.shape), dataset.classes
     values = np.zeros((max(1, classes), *shape), np.uint8 if len(shape) == 3 else np.float32)
     return Samples(values, np.arange(classes) if classes else None)
 
@@ -101,7 +102,7 @@ def _layers(setup: Setup, count: int) -> dict[str, list[dict[str, Any]]]:
     handles = []
     for player, network in game.networks.items():
         for name, module in network.eval().named_modules():
-            if not list(module.children()) or hasattr(module, "parametrizations"):
+            if not list(module.children()) or is_parametrized(module):
 
                 def note(module: nn.Module, args: Any, output: Any, name: str = name, player: str = player) -> None:
                     if all(row["name"] != name for row in rows[player]):

@@ -12,6 +12,7 @@ import torch
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.knows import KnowsModes
 from gan_cli.distributed import alone, world
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.games.game import Statistics
@@ -215,7 +216,7 @@ class Run:
         self.at = step
 
     def _judge(self, samples: torch.Tensor) -> None:
-        if hasattr(self.setup.dataset, "quality"):
+        if isinstance(self.setup.dataset, KnowsModes):
             found = self.setup.dataset.quality(samples.numpy())
             self.quality.update(found)
             share = 100 * found["high_quality"]

@@ -26,6 +26,7 @@ from gan_cli.training import cpu, fitting
 from gan_cli.training.answers import optimizer_of
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.ema import EMA
+from gan_cli.training.optimizers import Varies
 from gan_cli.training.player import Player
 from gan_cli.training.precision import AUTOCAST, choose, set_precision
 from gan_cli.training.scaler import Scaler
@@ -84,7 +85,7 @@ def game_of(
 
 def own_parts(config: Config, library: Library) -> list[str]:
     """Groups of which a class of the user's own takes part in a move."""
-    chosen = {group: [getattr(config, group)] for group in ("model", "architecture", "loss", "prior")}
+    chosen = {group: [config.chosen(group)] for group in ("model", "architecture", "loss", "prior")}
     chosen["penalty"] = list(config.penalty.values())
     return [group for group, choices in chosen.items() if any(library.is_own(group, c.name) for c in choices)]
 
@@ -162,7 +163,9 @@ def assemble(
     if like:
         minibatches = like.minibatches.seeded(config.seed)
     else:
-        minibatches = Minibatches(samples, device, seed=config.seed, flip=getattr(dataset, "flip", False))
+        minibatches = Minibatches(
+            samples, device, seed=config.seed, flip=config.dataset.model_dump().get("flip", False)
+        )
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else drawing, prior, config, classes, device, samples.names)
@@ -206,7 +209,7 @@ def players_of(
                 lr=options.lr,
                 schedule=schedule,
                 steps=options.steps,
-                options=getattr(optimizer, "at", None),
+                options=optimizer.at if isinstance(optimizer, Varies) else None,
                 constrain=game.constraint(name),
                 scaler=Scaler(made, device) if scaled else None,
                 average=averaging(network, device) if distributed.world() > 1 else None,

@@ -173,13 +173,18 @@ class Pass(Networks):
         self._check_gradients("discriminator", "J(D)")
         self._check_gradients("generator", "J(G)")
         for player in setup.players:
-            _check_descent(setup, getattr(self, player.name).network, player)
+            _check_descent(setup, self.of(player.name), player)
         self.check_outputs(self.z, game.view(self.x), self.labels, game.loss.probability)
+
+    def of(self, player: str) -> nn.Module:
+        """The copy of a player's network."""
+        assert self.discriminator
+        return self.generator.network if player == "generator" else self.discriminator.network
 
     def _gradients(self, name: str) -> list[Tensor | None]:
         with asked(f"{self.who}: a move of the {name}"):
             value, _ = self.game.cost(name, self.x, self.z, self.labels, self.strengths)
-            weights = list(getattr(self, name).network.parameters())
+            weights = list(self.of(name).parameters())
             return list(torch.autograd.grad(value, weights, allow_unused=True))
 
     def _check_gradients(self, name: str, what: str) -> None:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch.nn import Parameter
+
+
+@runtime_checkable
+class Varies(Protocol):
+    """Options of an optimizer of which some, such as momentum, are not the same at every step."""
+
+    def at(self, step: int) -> dict[str, float]:
+        """Those at step 1, 2, …"""
+        ...
 
 
 def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
@@ -18,7 +27,8 @@ def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimi
     compiler out of these methods.
     """
     shielded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    methods = {name: inspect.unwrap(getattr(kind, name)) for name in shielded}
+    members = dict(inspect.getmembers(kind))
+    methods = {name: inspect.unwrap(members[name]) for name in shielded}
     return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 

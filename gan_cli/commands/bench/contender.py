@@ -133,7 +133,7 @@ class Timed:
 def eager(config: Any) -> Any:
     """The same game, step by step: compiled code hides its operations from a count."""
     plain = {"compile": False, "capture": False}
-    return config.model_copy(update={key: value for key, value in plain.items() if hasattr(config, key)})
+    return config.model_copy(update=plain)
 
 
 def switches() -> list[tuple[Callable[[Any], None], Any]]:

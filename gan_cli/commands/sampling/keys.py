@@ -61,7 +61,7 @@ class Sampling(Options):
     @property
     def mode(self) -> str:
         """The key that says what is to be made, ``pictures`` if none does."""
-        return next((key for key in MODES if getattr(self, key, None)), PICTURES)
+        return next((key for key in MODES if vars(self).get(key)), PICTURES)
 
     @property
     def kind(self) -> str:
@@ -180,8 +180,8 @@ def output_name(config: Sampling) -> str:
         "export": ["generator"],
     }[config.mode]
     for key in ("label", "truncation", "columns"):
-        if getattr(config, key) is not None:
-            words += [key, shown(getattr(config, key))]
+        if (value := vars(config)[key]) is not None:
+            words += [key, shown(value)]
     if not config.ema and not config.export:
         words += ["without-ema"]
     name = re.sub(r"[^\w.,+-]", "", "-".join(words))

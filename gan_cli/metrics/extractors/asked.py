@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import getmembers
 from typing import Any
 
 import numpy as np
@@ -13,30 +14,30 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.extractors.extractor import Extractor
 
 
-def extractor_of(library: Library, choice: Choice) -> Any:
+def extractor_of(library: Library, choice: Choice) -> Extractor:
     """The extractor that an option names; one of one's own is looked at whenever it is asked."""
     made = library.build("extractor", choice)
     return AskedExtractor(made, f"extractor={choice.name}") if is_own(made) else made
 
 
-class AskedExtractor:
+class AskedExtractor(Extractor):
     """An extractor of one's own, which need not define more than ``features(values)``."""
 
     def __init__(self, own: Any, who: str) -> None:
-        method(own, who, "features", "values", np.zeros(()))
-        self._own, self._who = own, who
+        self._features, self._who = method(own, who, "features", "values", np.zeros(())), who
+        defined = dict(getmembers(own))
+        self._probabilities = defined.get("probabilities")
+        self.tells_classes = self._probabilities is not None
+        optional = ("prepare", "refusal", "provenance", "of_labels")
+        self.__dict__.update({name: defined[name] for name in optional if name in defined})
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "probabilities":
-            own = self._own.probabilities
-            return lambda values: self._numbers(name, own, values)
-        if name in ("prepare", "refusal", "provenance") and not hasattr(self._own, name):
-            return getattr(Extractor(), name)
-        return getattr(self._own, name)
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """float32 (N, classes)."""
+        return self._numbers("probabilities", self._probabilities, values)
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """float32 (N, F)."""
-        found = self._numbers("features", self._own.features, values)
+        found = self._numbers("features", self._features, values)
         if found.ndim != 2:
             raise UserError(f"{self._who}: features() returned {kind(found)}: return float32 ({len(values)}, F)")
         return found

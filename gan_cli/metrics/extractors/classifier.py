@@ -15,6 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples, as_input
+from gan_cli.errors import reason_of
 from gan_cli.metrics.extractors.extractor import Extractor
 from gan_cli.output import screen
 from gan_cli.output.replacing import replacing
@@ -64,6 +65,8 @@ class Classifier(Extractor):
     Distances in its features compare runs on one dataset with each other. They compare with figures found elsewhere
     only if the weights are the same: the hash says.
     """
+
+    tells_classes = True
 
     def __init__(self, root: str, seed: int, epochs: int) -> None:
         self.root, self.seed, self.epochs = root, seed, epochs
@@ -147,8 +150,9 @@ class Classifier(Extractor):
             with replacing(path) as aside:
                 torch.save(made.state_dict(), aside)
         except (OSError, RuntimeError) as error:
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            log.warning("the classifier cannot be kept in %s (%s): it is learnt again next time", path.parent, reason)
+            log.warning(
+                "the classifier cannot be kept in %s (%s): it is learnt again next time", path.parent, reason_of(error)
+            )
 
     def refusal(self, samples: Samples) -> str | None:
         if samples.classes < 2:

@@ -19,6 +19,7 @@ class Extractor:
     """
 
     device = torch.device("cpu")
+    tells_classes = False  # has probabilities()
     of_labels = True  # probabilities() are those of the dataset's own labels, in their order
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
@@ -32,6 +33,10 @@ class Extractor:
     def features(self, values: np.ndarray) -> np.ndarray:
         """uint8 (N, C, H, W) → float32 (N, F)."""
         raise AssertionError("an extractor defines features()")
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, classes), of an extractor that tells classes."""
+        raise AssertionError("an extractor that tells classes defines probabilities()")
 
     def provenance(self) -> dict[str, Any]:
         """What a reader must know to compare figures: the weights' hash, how pictures are resized."""

@@ -26,7 +26,7 @@ class Inception(Extractor):
         weights: the file; downloaded there if it is missing.
     """
 
-    of_labels = False
+    tells_classes, of_labels = True, False
 
     def __init__(self, weights: str) -> None:
         self.weights = expanded(weights, "extractor.weights=")

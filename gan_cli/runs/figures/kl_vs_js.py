@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gan_cli.data.knows import KnowsDensity
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.output.pictures import DATA, SAMPLES, hexadecimal
@@ -27,7 +28,7 @@ class KLvsJS(Figure):
 
     def __init__(self, setup: Setup, game: AdversarialGame) -> None:
         super().__init__(setup, game)
-        if setup.samples.shape != (1,) or not hasattr(setup.dataset, "log_density"):
+        if setup.samples.shape != (1,) or not isinstance(setup.dataset, KnowsDensity):
             raise UserError("figure=kl_vs_js: is about one-dimensional mixtures: use dataset=mixture")
 
     def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from typing import Any
 
 from gan_cli.errors import Ended, Interrupted
 
-HANG_UP: int | None = getattr(
-    signal, "SIGHUP", None
-)  # the terminal was closed or the connection lost; Windows has none
+HANG_UP = signal.Signals.__members__.get("SIGHUP")  # the terminal was closed or the connection lost; Windows has none
 
 
 def ending_signals() -> list[int]:
@@ -43,7 +41,7 @@ def unwind_at_the_end() -> None:
 
 def launchers_signal() -> list[int]:
     """The signal on which a launcher queues its job again (submitit's), if this process is such a job."""
-    number = getattr(signal, "SIGUSR2", None)  # Windows has none
+    number = signal.Signals.__members__.get("SIGUSR2")  # Windows has none
     return [number] if number is not None and callable(signal.getsignal(number)) else []
 
 
