@@ -27,6 +27,8 @@ from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
+from gan_cli.runs.loading import fill
+from gan_cli.runs.weights import of_checkpoint
 from gan_cli.training.build import game_of, pick_device
 from gan_cli.training.fitting import check_trained
 from gan_cli.version import __version__
@@ -85,13 +87,8 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
     training = trained_on(dataset, trained.dataset.name, state["data"])
     shape, classes = training.shape, state["classes"]
     game = game_of(trained, library, shape, classes, device)
-    averaged = config.ema and bool(state["ema"])
-    try:
-        for name, network in game.networks.items():
-            mean = averaged and name == game.sampler
-            network.load_state_dict(state["ema"] if mean else state["networks"][name])
-    except RuntimeError as error:
-        raise UserError(f"checkpoint={path}: its weights do not fit: {str(error).splitlines()[0]}") from error
+    weights = of_checkpoint(folder, state, config.ema)
+    fill(game, weights, f"checkpoint={path}")
     prior = library.build("prior", trained.prior)
     sampler = Sampler(game.networks[game.sampler], prior, trained, classes, device, training.names)
     check_trained(sampler, shape, game)
@@ -115,7 +112,7 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
         "checkpoint": str(path),
         "checkpoint_hash": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
         "step": state["step"],
-        "ema": averaged,
+        "ema": weights.ema,
         "sample_seeds": f"{seeds[0]}-{seeds[-1]}",
         "dataset": trained.dataset.model_dump(),
         "split": config.split,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
+from gan_cli.games.game import Encodes, Game, Judges, Likelihood
 from gan_cli.random import stream
 
 ROWS = 32  # of a batch, where every bit counts
@@ -29,6 +30,7 @@ class Sampler:
         config: the run's typed config.
         classes: number of labels of a conditional generator, else 0.
         names: of those classes, by label, where they have names.
+        game: what was trained, with all its networks; None of an exported generator, and while a run trains.
     """
 
     def __init__(
@@ -39,9 +41,46 @@ class Sampler:
         classes: int,
         device: torch.device,
         names: Sequence[str] = (),
+        game: Game | None = None,
     ) -> None:
         self.network, self.prior, self.config, self.classes, self.device = network, prior, config, classes, device
-        self.names = tuple(names) if classes else ()
+        self.names, self.game = tuple(names) if classes else (), game
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """The trained discriminator: (x, labels) → logits (B,).
+
+        Raises:
+            ValueError: if there was none.
+        """
+        if not isinstance(self.game, Judges):
+            raise ValueError(f"model={self.config.model.name}: has no discriminator here")
+        return self.game.discriminator
+
+    @torch.no_grad()
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """log p(x) in nats, (n,) on the CPU, of a model that has one; ``game.exactness`` says whether it is exact.
+
+        Args:
+            x: float32 pictures (n, C, H, W) in [−1, 1], or points (n, d).
+
+        Raises:
+            ValueError: if the model has no likelihood.
+        """
+        if not isinstance(self.game, Likelihood):
+            raise ValueError(f"model={self.config.model.name}: has no likelihood here")
+        return self.game.log_likelihood(x.to(self.device)).cpu()
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """The latent of each sample, (n, latent) on the CPU, of a model that has an encoder.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if not isinstance(self.game, Encodes):
+            raise ValueError(f"model={self.config.model.name}: has no encoder here")
+        return self.game.encode(x.to(self.device)).cpu()
 
     def latents_of(self, seeds: Iterable[int]) -> Tensor:
         """The latent of each seed, float32 (n, size) on the CPU; the same on every device."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from gan_cli.config.library import Library
 from gan_cli.config.schema import from_saved
 from gan_cli.errors import UserError
+from gan_cli.games.game import Game
 from gan_cli.models.sampler import Sampler
 from gan_cli.runs import weights
 from gan_cli.runs.weights import Weights
@@ -52,13 +53,24 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     config = from_saved(found.config, library)
     place = pick_device(device)
     game = game_of(config, library, found.shape, found.classes, place)
-    network = game.networks[game.sampler]
-    try:
-        network.load_state_dict(found.tensors)
-    except RuntimeError as error:
-        raise UserError(f"{key}={where}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
+    fill(game, found, f"{key}={where}")
+    for network in game.networks.values():
+        network.eval().requires_grad_(False)
+    whole = game if found.others else None
     prior = library.build("prior", config.prior)
-    network.eval().requires_grad_(False)
-    sampler = Sampler(network, prior, config, found.classes, place, found.names)
+    sampler = Sampler(game.networks[game.sampler], prior, config, found.classes, place, found.names, whole)
     check_trained(sampler, found.shape)
     return Trained(sampler, found)
+
+
+def fill(game: Game, found: Weights, what: str) -> None:
+    """Gives the networks of a game their trained weights; of an exported generator, that one alone.
+
+    Raises:
+        UserError: if they do not fit.
+    """
+    try:
+        for name, tensors in {**found.others, game.sampler: found.tensors}.items():
+            game.networks[name].load_state_dict(tensors)
+    except (KeyError, RuntimeError) as error:
+        raise UserError(f"{what}: its weights do not fit its config: {str(error).splitlines()[0]}") from error

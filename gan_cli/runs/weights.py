@@ -1,9 +1,10 @@
-"""A generator's weights with what it takes to rebuild it: from a run's checkpoint, or from an exported file."""
+"""A game's weights with what it takes to rebuild it: from a run's checkpoint, or those of an exported generator."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ FILE = "generator.safetensors"
 
 @dataclass(frozen=True)
 class Weights:
-    """``folder`` is the run folder, or the one of the exported file; ``ema``: whether these are the moving average.
+    """``tensors`` are those of the network that draws samples; ``ema``: whether they are the moving average.
 
-    ``names`` are those of the ``classes``, by label, where they have names.
+    Attributes:
+        folder: of the run, or of the exported file.
+        names: of the classes, by label, where they have names.
+        others: the weights of the other players' networks; an exported file has none.
     """
 
     folder: Path
@@ -33,6 +37,7 @@ class Weights:
     ema: bool
     tensors: dict[str, Tensor]
     names: tuple[str, ...] = ()
+    others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
 
 
 def find(where: str, key: str, ema: bool) -> Weights:
@@ -50,7 +55,12 @@ def find(where: str, key: str, ema: bool) -> Weights:
     if path.suffix == ".safetensors" and path.is_file():
         return read(path, key, ema)
     folder, _, state = checkpoint.find(where, key)
-    averaged = ema and bool(state["ema"])
+    return of_checkpoint(folder, state, ema)
+
+
+def of_checkpoint(folder: Path, state: Mapping[str, Any], ema: bool) -> Weights:
+    """The weights in a checkpoint's state."""
+    averaged, sampler = ema and bool(state["ema"]), state.get("sampler", "generator")
     return Weights(
         folder,
         state["step"],
@@ -58,8 +68,9 @@ def find(where: str, key: str, ema: bool) -> Weights:
         tuple(state["data"]["shape"]),
         state["classes"],
         averaged,
-        state["ema"] if averaged else state["networks"][state.get("sampler", "generator")],
+        state["ema"] if averaged else state["networks"][sampler],
         tuple(state["data"].get("names", ())) if state["classes"] else (),
+        {name: tensors for name, tensors in state["networks"].items() if name != sampler},
     )
 
 

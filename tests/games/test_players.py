@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from conftest import TINY_MLP, TINY_POINTS, assert_same_run, metrics_in, setup_of, state_in, tensors
 from own_games import write_options
@@ -118,6 +119,24 @@ def test_such_games_are_sampled_evaluated_reported_loaded_and_dry_run(gan_train,
     assert "needs the discriminator" in capfd.readouterr().err
     assert cli._exit_code(lambda: report(["run"]), "gan-report") == 0
     assert f"loss/{PLAYERS[model][0]}" in Path("run/report.html").read_text()
+
+
+def test_what_only_some_games_can_do_is_asked_of_what_was_loaded(gan_train, own):
+    for model in GAMES:
+        assert gan_train(*own(model), "steps=6", f"hydra.run.dir={model}").code == 0
+    folder, x = own("normal")[1], torch.linspace(-1, 1, 3 * 64).reshape(3, 1, 8, 8)
+    normal, autoencoder = (gan_cli.load(model, config_dir=folder) for model in ("normal", "autoencoder"))
+    average = state_in(Path("normal"))["ema"]  # the average of the weights
+    nats = scipy.stats.norm(average["mean"], average["log_scale"].exp()).logpdf(x).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(normal.log_likelihood(x), nats, rtol=1e-5)
+    assert autoencoder.encode(x).shape == (3, 3)
+    assert gan_train(*TINY_MLP, "steps=2", "hydra.run.dir=gan").code == 0
+    assert gan_cli.load("gan").discriminator(x, None).shape == (3,)
+    for loaded, name in ((normal, "encode"), (autoencoder, "log_likelihood"), (gan_cli.load("gan"), "encode")):
+        with pytest.raises(ValueError, match=r"model=\w+: has no (encoder|likelihood) here"):
+            vars(type(loaded))[name](loaded, x)
+    with pytest.raises(ValueError, match="model=normal: has no discriminator here"):
+        normal.discriminator  # noqa: B018
 
 
 def test_several_processes_play_the_games_of_one_and_three(gan_train, own):
