@@ -40,7 +40,7 @@ class GAN:
 
         def network(player: str, wanted: str, *arguments: Any) -> nn.Module:
             make = method(architecture, who, player, wanted, *arguments)
-            return parts.network(player, lambda: make(*arguments), who)
+            return parts.network(player, lambda: make(*arguments), who, f"{player}({wanted})")
 
         game = AdversarialGame(
             network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes),

@@ -56,14 +56,15 @@ class Parts:
             raise UserError(f"prior={self.config.prior.name}: needs the option `size`, how many numbers a latent has")
         return size
 
-    def network(self, player: str, make: Callable[[], nn.Module], who: str | None = None) -> nn.Module:
+    def network(self, player: str, make: Callable[[], nn.Module], who: str = "", call: str = "") -> nn.Module:
         """The network of a player, on the device.
 
         It is initialised on the CPU from the run's seed and the player's name, so that every device starts from the
         same weights.
 
         Args:
-            who: makes it, for what is said if it is wrong; the model, unless another is named.
+            who: makes it, such as ``architecture=mine``, for what is said if it is wrong; else the model.
+            call: by which it is made.
 
         Raises:
             UserError: if ``make`` raises ValueError, as an architecture that cannot take a shape does, or returns no
@@ -71,7 +72,7 @@ class Parts:
         """
         who = who or f"model={self.config.model.name}"
         seed_all(self.config.seed, "init", player, device=torch.device("cpu"))
-        with asked(f"{who}: its {player}"):
+        with asked(f"{who}: {call or player}"):
             try:
                 network: Any = make()
             except ValueError as error:

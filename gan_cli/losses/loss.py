@@ -52,7 +52,7 @@ class OwnLoss(Loss):
     def __init__(self, loss: Any) -> None:
         own = dict(getmembers(loss))
         self.__dict__.update({name: own[name] for name in (*Loss.__annotations__, "constrain") if name in own})
-        self.__dict__.update(discriminator=loss.discriminator, generator=loss.generator)
+        self.__dict__.update({name: own.get(name) for name in ("discriminator", "generator")})  # None: it lacks that
 
     @property
     def constrains(self) -> bool:

@@ -205,7 +205,7 @@ def test_a_run_that_gets_no_better_stops_early_and_is_finished(gan_train):
 
 
 def test_a_sweeper_is_given_the_best_value(gan_train, monkeypatch):
-    import gan_cli.run as module
+    import gan_cli.runs.run as module
 
     returned, run = [], module.run
     monkeypatch.setattr(module, "run", lambda *a, **k: returned.append(run(*a, **k)) or returned[-1])

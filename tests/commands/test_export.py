@@ -118,7 +118,7 @@ def test_a_damaged_export_is_named(trained):
 
 UNTRACEABLE = """
 from torch import nn
-from gan_cli.networks.mlp import MLP
+from gan_cli.models.mlp import MLP
 
 class Moody(nn.Module):
     def __init__(self, network):

@@ -138,7 +138,7 @@ NETWORKS = {
 def test_asking_d_leaves_every_bit_of_it_and_knows_whether_minibatches_matter(kind):
     setup = setup_of(*TINY_DCGAN, *NETWORKS[kind])
     discriminator = setup.game.discriminator
-    judge = Judge.of(setup.config, discriminator, setup.game.loss, CPU)
+    judge = Judge.of(setup.config, setup.game, CPU)
     before = {name: value.clone() for name, value in discriminator.state_dict().items()}
     modes = [module.training for module in discriminator.modules()]
     drawn = torch.get_rng_state()
@@ -153,7 +153,7 @@ def test_asking_d_leaves_every_bit_of_it_and_knows_whether_minibatches_matter(ki
 
 def test_dropout_is_off_and_said_to_be():
     setup = setup_of(*TINY_MLP, "architecture.discriminator.dropout=0.5")
-    judge = Judge.of(setup.config, setup.game.discriminator, setup.game.loss, CPU)
+    judge = Judge.of(setup.config, setup.game, CPU)
     with as_played(setup.game.discriminator), torch.no_grad():
         assert not setup.game.discriminator.hidden[-1].training
     assert judge.described(setup.samples.shape)["asked"] == "one by one, without dropout"
@@ -347,7 +347,7 @@ def test_a_saturating_gradient_is_measured_of_networks_as_they_play():
     noise = ("instance_noise.sigma=0.2", "instance_noise.images=96")
     setup = setup_of("experiment=lecture_saturation", *norms, *noise, "dataset.points=100", "batch_size=16")
     before = {player.name: [b.clone() for b in player.network.buffers()] for player in setup.players}
-    measured = Saturation(setup).measure(48)["saturation/D"]
+    measured = Saturation(setup, setup.game).measure(48)["saturation/D"]
     for player in setup.players:
         assert all(torch.equal(b, c) for b, c in zip(player.network.buffers(), before[player.name], strict=True))
     with torch.no_grad():  # both with the statistics of this minibatch, and half of the noise

@@ -206,7 +206,7 @@ def test_a_bad_search_is_refused_in_a_line_before_anything_is_made(gan_train, ke
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(gan_train, monkeypatch):
-    import gan_cli.launchers
+    import gan_cli.sweeps.plugins
 
     monkeypatch.setattr(gan_cli.sweeps.plugins, "find_spec", lambda module: None)
     for keys in (["hydra/launcher=joblib"], ["hydra/launcher=slurm"], ["hydra/sweeper=optuna"]):
