@@ -56,7 +56,7 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     fill(game, found, f"{key}={where}")
     for network in game.networks.values():
         network.eval().requires_grad_(False)
-    whole = game if found.others else None
+    whole = game if game.networks.keys() <= {game.sampler, *found.others} else None
     prior = library.build("prior", config.prior)
     sampler = Sampler(game.networks[game.sampler], prior, config, found.classes, place, found.names, whole)
     check_trained(sampler, found.shape)
