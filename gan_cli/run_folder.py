@@ -127,10 +127,10 @@ class RunFolder:
             return
         for place in reversed(places):
             shutil.rmtree(place / ".hydra", ignore_errors=True)
-            for name in (FILE, "train.log", "samples/real.png"):
+            for name in (FILE, "train.log", "samples/real.png", "wandb/run-id"):
                 with suppress(OSError):
                     (place / name).unlink()
-            for name in ("samples", "checkpoints", ""):
+            for name in ("samples", "checkpoints", "wandb", ""):
                 with suppress(OSError):  # not empty
                     (place / name).rmdir()
         for parent in self.path.parents[:2]:
