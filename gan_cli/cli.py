@@ -146,8 +146,8 @@ def _train(argv: list[str]) -> None:
     try:
         hand_over(command, library, plan)
     except config_errors():
-        if plan.claimed:
-            discard(plan.claimed)
+        if plan.claimed and plan.run_dir:
+            discard(plan.run_dir)
         check(command, library, validate)  # says the same in one line for each mistake
         raise
 
@@ -179,20 +179,28 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
         raise UserError(*idle)
     for logger in config.logger.values():
         library.build("logger", logger)  # refused here if its package is missing
-    if not (config.dry_run or command.multirun or plan.resumption):
-        return config, claimed(made.composed, config, library, made.composed.added)
-    return config, plan
+    if config.dry_run or command.multirun:
+        return config, plan
+    if not plan.resumption:
+        plan = claimed(made.composed, config, library, made.composed.added)
+    if plan and plan.resumption:
+        config = plan.resumption.config
+    return config, plan and replace(plan, config=config, composed=made.composed.whole)
 
 
 def _of_other_commands(overrides: Overrides) -> list[str]:
     """One line for each key that is not ours, nor the end of one of ours, but that of a command beside this one."""
+    tools = (EVALUATION, SAMPLING)
+    doubtful = [o for o in overrides if any(o.key in tool.root.model_fields for tool in tools)]
+    if not doubtful:
+        return []
     ours = {part for key in known_keys(Root, GROUPS) for part in (key, key.rpartition(".")[2])}
-    lines = []
-    for override in overrides:
-        tools = [f"gan-{tool.name}" for tool in (EVALUATION, SAMPLING) if override.key in tool.root.model_fields]
-        if tools and override.key not in ours:
-            lines.append(f"{override.typed}: is a key of {' and '.join(tools)}, not of gan-train")
-    return lines
+    return [
+        f"{override.typed}: is a key of {' and '.join(theirs)}, not of gan-train"
+        for override in doubtful
+        if override.key not in ours
+        and (theirs := [f"gan-{tool.name}" for tool in tools if override.key in tool.root.model_fields])
+    ]
 
 
 def _idle(overrides: Overrides, config: Config) -> list[str]:
@@ -210,6 +218,8 @@ def _adopted(made: Draft, here: place.Place) -> Draft:
     """The command as it is for the processes that there are."""
     values = made.composed.values
     place.adopt(made.command, here, made.command.parsed(made.library).find("devices"), values["devices"])
+    if made.composed.whole is not None:
+        made.composed.whole.devices = here.world
     return replace(made, composed=replace(made.composed, values={**values, "devices": here.world}))
 
 
@@ -256,5 +266,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         f"hydra.sweep.dir={quoted(str(space.folder))}",  # as it is now
         *how.extra,
     ]
-    plan = Plan(extra, folder=space.folder, unusable=space.unusable, added=space.added, in_processes=how.in_processes)
+    plan = Plan(
+        extra=extra, folder=space.folder, unusable=space.unusable, added=space.added, in_processes=how.in_processes
+    )
     return space.config, plan

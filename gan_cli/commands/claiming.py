@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from gan_cli.commands.hydra_job import Plan, resuming
 from gan_cli.config.compose import Composed
-from gan_cli.config.quoting import quoted
 from gan_cli.errors import UserError
 from gan_cli.parallel import place
 from gan_cli.runs.names import MEMBER, numbered
@@ -48,7 +47,7 @@ def claimed(composed: Composed, config: Config, library: Library, added: frozens
         raise UserError(
             f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"
         ) from error
-    return Plan([f"hydra.run.dir={quoted(str(wanted))}"], claimed=wanted, added=added)
+    return Plan(run_dir=wanted, claimed=True, added=added)
 
 
 def _holds_a_run(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.overrides import key_of
-from gan_cli.config.quoting import folder_name, quoted
+from gan_cli.config.quoting import folder_name
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.parallel import launch, place
@@ -25,6 +25,7 @@ from gan_cli.sweeps import sweep
 from gan_cli.sweeps.search import register
 
 if TYPE_CHECKING:
+    from gan_cli.config.schema import Config
     from gan_cli.runs.resume import Resumption
 
 log = logging.getLogger("gan_cli")
@@ -32,21 +33,29 @@ log = logging.getLogger("gan_cli")
 
 @dataclass(frozen=True)
 class Plan:
-    """How Hydra is called.
+    """How a command is run.
 
     Args:
-        extra: overrides that nobody typed.
+        config: of a run, checked.
+        composed: what it was composed to, Hydra's own keys too.
+        run_dir: the run folder.
+        output_subdir: where in it the config is written, if not in ``.hydra``.
         resumption: a checkpoint to go on from.
-        claimed: a folder made for the run.
+        claimed: whether the run folder was made for it.
+        extra: of a sweep, overrides that nobody typed.
         folder: of a sweep.
         unusable: values of a sweep that are left out, and why.
         added: typed keys that not every option has.
         in_processes: whether a sweep's runs have processes of their own.
     """
 
-    extra: Sequence[str] = ()
+    config: Config | None = None
+    composed: Any = None
+    run_dir: Path | None = None
+    output_subdir: str | None = None
     resumption: Resumption | None = None
-    claimed: Path | None = None
+    claimed: bool = False
+    extra: Sequence[str] = ()
     folder: Path | None = None
     unusable: Sequence[tuple[str, str]] = ()
     added: Collection[str] = ()
@@ -55,11 +64,8 @@ class Plan:
 
 def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
     """Hydra writes into the folder that there is, and the config beside those of earlier times."""
-    extra = [
-        f"hydra.run.dir={quoted(str(resumption.folder))}",
-        f"hydra.output_subdir=.hydra/{RESUMPTION.format(resumption.number)}",
-    ]
-    return Plan(extra, resumption, added=added)
+    subdir = f".hydra/{RESUMPTION.format(resumption.number)}"
+    return Plan(run_dir=resumption.folder, output_subdir=subdir, resumption=resumption, added=added)
 
 
 def hand_over(command: Command, library: Library, plan: Plan) -> None:
@@ -82,7 +88,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         if elsewhere and not workers.begin(path.name, str(cfg.device)):
             return None
         try:
-            config = resumption.config if resumption else validate(plain(cfg, typed), library)
+            config = plan.config or validate(plain(cfg, typed), library)
             if command.multirun:
                 return sweep.run_one(config, library, path, hydra_config.sweeper)
             return launch.run(config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0)
@@ -101,11 +107,14 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
                 log.exception("unexpected fault")
         return None
 
-    if command.multirun:
-        register()
-    sys.argv = command.for_hydra(library, plan.added, plan.extra)
-    with workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext():
-        hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
+    if plan.composed is not None:
+        _run(command, library, plan, job)
+    else:
+        if command.multirun:
+            register()
+        sys.argv = command.for_hydra(library, plan.added, plan.extra)
+        with workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext():
+            hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
     if plan.folder:
         print(sweep.table(plan.folder, plan.unusable), file=sys.stderr)
         if plan.unusable:
@@ -114,6 +123,34 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
             raise SystemExit(code)
     if faults:
         raise faults[0]
+
+
+def _run(command: Command, library: Library, plan: Plan, job: Callable[[Any], Any]) -> None:
+    """Runs the job of one run as Hydra does, with what the command was composed to when it was checked."""
+    from hydra._internal.callbacks import Callbacks
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+    from hydra.core.utils import configure_log, run_job
+    from hydra.types import HydraContext, RunMode
+    from omegaconf import OmegaConf, open_dict, read_write
+
+    cfg, own = plan.composed, plan.composed.hydra
+    every = command.parsed(library).every
+    with read_write(own), open_dict(own):
+        own.mode, own.run.dir = RunMode.RUN, str(plan.run_dir)
+        own.job.id = own.job.num = "???"  # of a sweep's runs
+        own.overrides.task = [f"++{o.text}" if o.key in plan.added else o.text for o in every if not o.of_hydra]
+        own.overrides.hydra = [o.text for o in every if o.of_hydra]
+        if plan.output_subdir:
+            own.output_subdir = plan.output_subdir
+    OmegaConf.set_struct(cfg, True)
+    callbacks = Callbacks(cfg)
+    context = HydraContext(config_loader=ConfigLoaderImpl(ConfigSearchPathImpl()), callbacks=callbacks)
+    configure_log(own.hydra_logging, own.verbose)
+    callbacks.on_run_start(config=cfg, config_name=command.config_name)
+    done = run_job(job, cfg, "hydra.run.dir", None, context)
+    callbacks.on_run_end(config=cfg, config_name=command.config_name, job_return=done)
+    _ = done.return_value  # raises what the job raised
 
 
 def discard(path: Path) -> None:

@@ -28,12 +28,14 @@ class Composed:
         hydra: the values of Hydra's own keys that were asked for, and beside each, under ``KEY raw``, as it is written.
         linked: the dotted keys whose values were taken over from other keys.
         added: the typed keys that the YAML files do not have.
+        whole: Hydra's config, its own keys too, for the run; None if nothing could be composed.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     hydra: Mapping[str, Any] = field(default_factory=dict)
     linked: Sequence[str] = ()
     added: frozenset[str] = frozenset()
+    whole: Any = None
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,10 @@ def _read(cfg: Any, typed: Sequence[str], ask: Sequence[str], name: str | None) 
         asked[f"{key} raw"] = raw[last]
         asked[key] = OmegaConf.select(cfg, f"hydra.{key}")
     with open_dict(cfg):
-        cfg.pop("hydra")
-    return Composed(plain(cfg, typed), asked, _linked(OmegaConf.to_container(cfg, resolve=False)))
+        hydra = cfg.pop("hydra")
+        values, linked = plain(cfg, typed), _linked(OmegaConf.to_container(cfg, resolve=False))
+        cfg.hydra = hydra
+    return Composed(values, asked, linked, whole=cfg)
 
 
 def _has(node: Any, key: str) -> bool:

@@ -6,6 +6,7 @@ It names the part, what it returned, and what it should.
 from __future__ import annotations
 
 import math
+from inspect import getmembers
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from gan_cli.config.asking import asked, kind, method
 from gan_cli.errors import UserError
+from gan_cli.losses.loss import Loss
 
 
 class AskedNetwork(nn.Module):
@@ -76,14 +78,13 @@ class AskedDiscriminator(AskedNetwork):
         return found
 
 
-class AskedLoss:
-    """A loss whose costs are looked at; its attributes are its own."""
+class AskedLoss(Loss):
+    """A loss whose costs are looked at; what it says of itself is what that says."""
 
-    def __init__(self, loss: Any, who: str) -> None:
+    def __init__(self, loss: Loss, who: str) -> None:
         self._loss, self._who = loss, who
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loss, name)
+        said = dict(getmembers(loss))
+        self.__dict__.update({name: said[name] for name in Loss.__annotations__})
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return self._cost("discriminator", "real_logits, fake_logits", "J(D)", real_logits, fake_logits)
