@@ -17,6 +17,7 @@ from hydra._internal.hydra import Hydra
 
 from gan_cli import cli
 from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
@@ -121,6 +122,20 @@ def gan_sample(capfd):
     def call(*arguments: str) -> Result:
         capfd.readouterr()
         code = cli._exit_code(lambda: SAMPLING.main(arguments), "gan-sample")
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def gan_eval(capfd):
+    """Runs the command in this process, in the current folder."""
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
         os.environ.pop("HYDRA_FULL_ERROR", None)
         out, err = capfd.readouterr()
         return Result(code, out, err)

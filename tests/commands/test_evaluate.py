@@ -10,27 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, Result, assert_same_run, metrics_in, state_in
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, assert_same_run, metrics_in, state_in
 from PIL import Image
-
-from gan_cli import cli
-from gan_cli.commands.tool import EVALUATION
 
 PIXELS = ("extractor=pixels", "evaluate_count=80", "dataset.limit=100")
 MEASURED = (*TINY_MLP, *PIXELS, "metrics=[frechet,sliced_wasserstein]", "watch=frechet", "evaluate_every=3")
-
-
-@pytest.fixture
-def gan_eval(capfd):
-    """Runs ``gan-eval`` in this process, in the current folder."""
-
-    def call(*arguments: str) -> Result:
-        capfd.readouterr()
-        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return call
 
 
 def lines(folder: str) -> list[dict]:

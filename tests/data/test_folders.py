@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_MLP, Result, config_of, state_in
+from conftest import TINY_MLP, config_of, state_in
 from PIL import Image
 
-from gan_cli import cli
-from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.library import Library
 from gan_cli.config.schema import completed
 from gan_cli.data import Samples, finding, listing
@@ -334,19 +332,6 @@ def test_an_unreadable_half_of_a_limit_is_refused():
         Path("p", file.name).write_bytes(b"torn")
     with pytest.raises(UserError, match=r"3 of 30 pictures cannot be read"):
         dataset_of(limit=5).load()
-
-
-@pytest.fixture
-def gan_eval(capfd):
-    """Runs ``gan-eval`` in this process, in the current folder."""
-
-    def call(*arguments: str) -> Result:
-        capfd.readouterr()
-        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return call
 
 
 COMPARE = ("extractor=pixels", "size=8", "channels=1", "metrics=sliced_wasserstein")

@@ -10,11 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, Result, metrics_in, setup_of, state_in
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, setup_of, state_in
 from torch import nn
 
-from gan_cli import cli
-from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.adversarial import AdversarialGame
@@ -37,16 +35,6 @@ PLAYED = (
     "steps=60",
     "ema_half_life=0",
 )
-
-
-@pytest.fixture
-def gan_eval(capfd):
-    def call(*arguments: str) -> Result:
-        capfd.readouterr()
-        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
-        return Result(code, *capfd.readouterr())
-
-    return call
 
 
 def found_in(path: str) -> dict:

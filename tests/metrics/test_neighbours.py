@@ -10,12 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import Result
 from PIL import Image
 
-from gan_cli import cli
 from gan_cli.commands.sampling.sample import _real
-from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
 from gan_cli.metrics.evidence import Evidence
@@ -25,16 +22,6 @@ distance = pytest.importorskip("scipy.spatial.distance")
 
 LIBRARY = Library()
 SHARES = ("precision", "recall", "density", "coverage")
-
-
-@pytest.fixture
-def gan_eval(capfd):
-    def call(*arguments: str) -> Result:
-        capfd.readouterr()
-        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
-        return Result(code, *capfd.readouterr())
-
-    return call
 
 
 def metric(name: str, **options):
