@@ -17,7 +17,7 @@ from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Draft, check, draft, one_line
 from gan_cli.config.library import Library
-from gan_cli.config.options import GROUPS
+from gan_cli.config.options import GROUPS, OF_GAMES, OF_PLAYERS
 from gan_cli.config.overrides import Overrides
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import Root, validate
@@ -204,10 +204,16 @@ def _of_other_commands(overrides: Overrides) -> list[str]:
 
 
 def _idle(overrides: Overrides, config: Config) -> list[str]:
-    """One line for each key that has something measured more often or better, when nothing is measured."""
+    """One line for each key that the model has no use for, or that has nothing measured more often or better."""
+    unused = {*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)
+    lines = [
+        f"{override.typed}: model={config.model.name} has no use for it: leave it out"
+        for override in overrides
+        if override.key.partition(".")[0] in unused
+    ]
     if config.metrics or overrides.find("metrics"):
-        return []
-    return [
+        return lines
+    return lines + [
         f"{override.typed}: nothing is measured: add metrics=[…], such as metrics=[frechet]"
         for key in ("evaluate_every", "evaluate_count")
         if (override := overrides.find(key))

@@ -15,6 +15,7 @@ from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import GROUPS, BlackAndWhite, Choice, Count, Options, Several, Text, Whole
 from gan_cli.config.overrides import Override
+from gan_cli.config.paths import says_folder
 from gan_cli.config.root import Root, known_device
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
@@ -109,6 +110,13 @@ class Tool:
 
 
 def _evaluation_contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+    out = values.get("out")
+    if out and not says_folder(out) and not out.endswith(".json"):
+        return [f"out={out}: must end in .json, or be a folder: out={out}.json"]
+    return _kinds_contradict(values, given)
+
+
+def _kinds_contradict(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
     folders = [key for key in ("real", "samples") if values.get(key)]
     if values.get("checkpoint"):
         idle = [key for key in ("size", "channels", "range", "allow_missing") if key in given]

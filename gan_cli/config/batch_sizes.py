@@ -16,6 +16,18 @@ class Stretch:
     size: int
 
 
+def changed(old: int | Mapping[int, int], new: int | Mapping[int, int], images: int) -> int | dict[int, int]:
+    """The batch sizes of a run that has seen so many images by ``old`` and goes on by ``new``: what was stays true."""
+    before, after = _schedule(old), _schedule(new)
+    now = after[max(at for at in after if at <= images)]
+    seen = {at: size for at, size in before.items() if at < images}
+    return {**seen, images: now, **{at: size for at, size in after.items() if at > images}}
+
+
+def _schedule(sizes: int | Mapping[int, int]) -> dict[int, int]:
+    return {0: sizes} if isinstance(sizes, int) else dict(sorted(sizes.items()))
+
+
 class BatchSizes:
     """A batch size that is a number, or changes with the images seen.
 
@@ -29,7 +41,7 @@ class BatchSizes:
 
     def __init__(self, sizes: int | Mapping[int, int], moves: int = 1) -> None:
         self.moves = moves
-        schedule = {0: sizes} if isinstance(sizes, int) else dict(sorted(sizes.items()))
+        schedule = _schedule(sizes)
         step = images = drawn = 0
         size = schedule[0]
         self.stretches = [Stretch(1, 0, 0, size)]

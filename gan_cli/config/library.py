@@ -257,6 +257,7 @@ def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
-    own = {"model_config": config, "before": dict(inspect.getmembers(cls)).get("before", {})}
+    said = dict(inspect.getmembers(cls))
+    own = {"model_config": config, "before": said.get("before", {}), "uses": tuple(said.get("uses", ()))}
     with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
         return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

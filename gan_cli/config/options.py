@@ -22,6 +22,7 @@ GROUPS = (
     "logger",
 )
 OF_GAMES = ("architecture", "loss", "penalty")  # groups that a model may have no use for
+OF_PLAYERS = ("discriminator", "generator", "pack", "instance_noise", "augment", "reuse_fakes")  # and keys at the root
 SEVERAL = ("penalty", "metrics", "logger")  # groups of which any number can be chosen
 
 
@@ -123,7 +124,7 @@ class Choice(Options):
     Attributes:
         before: what a key was before it existed, where a saved config without it does not mean its YAML's value.
         together: whether an ensemble can train games of it as one computation.
-        uses: of a model, the groups whose options it takes part from, among ``OF_GAMES``.
+        uses: of a model, what it has a use for among ``OF_GAMES`` and ``OF_PLAYERS``.
     """
 
     name: str

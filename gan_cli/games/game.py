@@ -132,7 +132,10 @@ class Encodes(Protocol):
 
 @runtime_checkable
 class Keeps(Protocol):
-    """A game with state besides weights, such as the chains of a Boltzmann machine."""
+    """A game with state besides weights, such as the chains of a Boltzmann machine.
+
+    Of several processes, each sees its own rows of a minibatch, and what the first one keeps is saved.
+    """
 
     def kept(self) -> dict[str, Tensor]:
         """What a checkpoint must hold of it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from gan_cli.config.options import OF_GAMES, Choice, Chosen, Count, Fraction, NonNegative, Positive, Whole
+from gan_cli.config.options import OF_GAMES, OF_PLAYERS, Choice, Chosen, Count, Fraction, NonNegative, Positive, Whole
 
 
 class GANOptions(Choice):
     together = True
-    uses = OF_GAMES
+    uses = (*OF_GAMES, *OF_PLAYERS)
 
 
 class PenaltyOptions(Choice):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gan_cli.config.batch_sizes import BatchSizes, changed
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Draft, compose, one_line
 from gan_cli.config.library import Library
@@ -96,6 +97,11 @@ def prepare(draft: Draft) -> Resumption:
             f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
             f"to train longer: steps={2 * state['step'] or config.steps}"
         )
+    was = from_saved(saved, library) if overrides.find("batch_size") else config
+    if was.batch_size != config.batch_size:
+        first = next(iter(state["players"])) if "players" in state else "discriminator"
+        images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])
+        config = config.model_copy(update={"batch_size": changed(was.batch_size, config.batch_size, images)})
     return Resumption(folder, path, state, config)
 
 

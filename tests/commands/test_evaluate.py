@@ -17,6 +17,16 @@ PIXELS = ("extractor=pixels", "evaluate_count=80", "dataset.limit=100")
 MEASURED = (*TINY_MLP, *PIXELS, "metrics=[frechet,sliced_wasserstein]", "watch=frechet", "evaluate_every=3")
 
 
+def test_a_result_replaces_no_other_file(gan_eval, trained):
+    folder = trained(*TINY_MLP)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name in ("checkpoints/step-000000002.pt", "metrics.jsonl"):
+        result = gan_eval(f"checkpoint={folder}", f"out={folder / name}")
+        assert result.code == 2
+        assert f"out={folder / name}: must end in .json, or be a folder" in result.err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def lines(folder: str) -> list[dict]:
     return [record for record in metrics_in(Path(folder)) if "metric/frechet" in record]
 
@@ -115,7 +125,7 @@ def test_two_folders_of_pictures_are_compared(gan_eval):
         (("checkpoint=RUN", "steps=100"), "steps=100: is a key of gan-train, not of gan-eval"),
         (("real=a", "samples=b", "split=test"), "split=test: is for a checkpoint"),
         (("checkpoint=RUN", "count=1"), "count=1: must be at least 2"),
-        (("checkpoint=RUN", "metrics=frechet", "count=50", "out=/dev/null/x"), "out=/dev/null/x: cannot be written"),
+        (("checkpoint=RUN", "metrics=frechet", "count=50", "out=/dev/null/x.json"), "out=/dev/null/x.json: cannot be written"),
         (("checkpoint=RUN/metrics.jsonl",), "give a run folder, or a file of its checkpoints/"),
     ],
 )

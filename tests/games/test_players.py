@@ -210,6 +210,27 @@ def test_a_batch_size_that_doubles_half_way_resumes_exactly(gan_train, keys):
     ]
 
 
+def test_a_resumed_run_with_another_batch_size_counts_the_images_that_were_seen(gan_train):
+    keys = [key for key in TINY_MLP if not key.startswith("batch_size")]
+    assert gan_train(*keys, "batch_size=16", "steps=4", "log_every=1", "hydra.run.dir=run").code == 0
+    assert gan_train("resume=run", "steps=6", "batch_size=8").code == 0
+    assert gan_train("resume=run", "steps=8", "batch_size={0:4,88:12}").code == 0
+    assert [line["images"] for line in metrics_in(Path("run"))] == [16, 32, 48, 64, 72, 80, 84, 88]
+    assert gan_train("resume=run", "steps=9").code == 0
+    assert metrics_in(Path("run"))[-1]["images"] == 100
+    assert state_in(Path("run"))["config"]["batch_size"] == {0: 16, 64: 8, 80: 4, 88: 12}
+
+
+@pytest.mark.parametrize(
+    "key", ["loss=hinge", "penalty=r1", "discriminator.steps=2", "pack=2", "instance_noise.sigma=1"]
+)
+def test_what_a_model_has_no_use_for_is_refused(gan_train, own, key):
+    result = gan_train(*own("normal"), key, "steps=1")
+    assert result.code == 2
+    assert result.errors == [f"gan-train: error: {key}: model=normal has no use for it: leave it out"]
+    assert not Path("outputs").exists()
+
+
 def test_no_picture_is_skipped_or_repeated_where_the_batch_size_changes():
     setup = setup_of(*TINY_MLP, "batch_size={0:8,24:20,44:5}", "discriminator.steps=2", "dataset.limit=96")
     seen: dict[str, list[int]] = {"discriminator": [], "generator": []}

@@ -67,6 +67,8 @@ def _idle(config: Config, overrides: Overrides) -> list[str]:
     idle = ["resume"] if config.resume else []
     idle += ["dry_run"] if config.dry_run else []
     several = [f"devices={config.devices}: gan-bench times one process: leave it out"] if config.devices > 1 else []
+    if isinstance(config.batch_size, dict):
+        several.append(f"batch_size={shown(config.batch_size)}: gan-bench times steps of one size: give a number")
     return several + [
         f"{override.typed}: has no effect on the speed of a step: leave it out"
         for override in overrides.every

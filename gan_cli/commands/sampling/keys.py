@@ -185,6 +185,8 @@ def output_name(config: Sampling) -> str:
     if not config.ema and not config.export:
         words += ["without-ema"]
     name = re.sub(r"[^\w.,+-]", "", "-".join(words))
+    if config.label and re.search(r"[^\w.,+-]", config.label):  # another label may be the same without them
+        name += f"-{blake2b(config.label.encode(), digest_size=3).hexdigest()}"
     if len(name.encode()) <= 120:
         return name
     return f"{name.encode()[:100].decode(errors='ignore')}-{blake2b(name.encode(), digest_size=6).hexdigest()}"
