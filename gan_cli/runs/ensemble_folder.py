@@ -67,13 +67,21 @@ def newest_states(folder: Path, key: str) -> dict[int, dict[str, Any] | None]:
     Members that are over need not have that step: in their place stands the state of another.
 
     Raises:
-        UserError: if there is no such step.
+        UserError: if there is no such step, or a member has been trained further by itself.
     """
     found = {seed: {step_of(path) for path in checkpoints_in(member_folder(folder, seed))} for seed in seeds_in(folder)}
     if not any(found.values()):
         raise UserError(f"{key}={folder}: none of its members has a checkpoint: nothing to continue: start it again")
     going = [seed for seed in found if not is_over(member_folder(folder, seed))] or list(found)
     common = set.intersection(*(found[seed] or {0} for seed in going))
+    wanted = status_of(folder).get("steps", 0)
+    for seed in going:
+        member, at, together = member_folder(folder, seed), max(found[seed], default=0), max(common, default=0)
+        if wanted and status_of(member).get("steps", 0) > wanted and at > together:
+            raise UserError(
+                f"{key}={folder}: {member.name} has been trained by itself, to step {at}, and together it would begin "
+                f"at {together} again: continue it alone, {key}={member}, or move it elsewhere"
+            )
     for step in sorted(common, reverse=True):
         try:
             states = {seed: _state(folder, seed, step) if step in found[seed] else None for seed in found}

@@ -125,7 +125,10 @@ def test_two_folders_of_pictures_are_compared(gan_eval):
         (("checkpoint=RUN", "steps=100"), "steps=100: is a key of gan-train, not of gan-eval"),
         (("real=a", "samples=b", "split=test"), "split=test: is for a checkpoint"),
         (("checkpoint=RUN", "count=1"), "count=1: must be at least 2"),
-        (("checkpoint=RUN", "metrics=frechet", "count=50", "out=/dev/null/x.json"), "out=/dev/null/x.json: cannot be written"),
+        (
+            ("checkpoint=RUN", "metrics=frechet", "count=50", "out=/dev/null/x.json"),
+            "out=/dev/null/x.json: cannot be written",
+        ),
         (("checkpoint=RUN/metrics.jsonl",), "give a run folder, or a file of its checkpoints/"),
     ],
 )

@@ -123,6 +123,17 @@ def test_members_that_a_kill_left_at_different_steps_go_on_from_the_one_they_sha
         assert_same_run(Path(f"whole/seed-{seed}"), Path(f"killed/seed-{seed}"))
 
 
+def test_a_member_that_was_trained_further_alone_is_not_thrown_back(gan_train):
+    keys = (*TINY_POINTS, "ensemble=2", "hydra.run.dir=run")
+    assert gan_train(*keys, "steps=4").code == 0
+    assert gan_train("resume=run/seed-1", "steps=7").code == 0
+    result = gan_train("resume=run", "steps=9")
+    assert result.code == 2
+    assert "resume=run: seed-1 has been trained by itself, to step 7, and together it would begin at 4" in result.err
+    assert Path("run/seed-1/checkpoints/step-000000007.pt").exists()
+    assert gan_train("resume=run/seed-1", "steps=9").code == 0
+
+
 def test_an_ensemble_that_was_killed_goes_on(spawn, gan_train):
     keys = (*GAME, "ensemble=2", "checkpoint_every=2", "sample_every=0", "updates=optimistic")
     assert gan_train(*keys, "steps=60", "hydra.run.dir=whole").code == 0
