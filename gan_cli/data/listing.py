@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import zipfile
@@ -132,8 +133,11 @@ def _few(names: Sequence[str], most: int = 5) -> str:
 
 
 def printable(name: str) -> str:
-    """A file's name on one line of text, whatever bytes it is made of."""
-    text = name.encode("utf-8", "backslashreplace").decode()
+    """A file's name on one line of text, whatever bytes it is made of: UTF-8 in any locale, else escaped."""
+    try:
+        text = os.fsencode(name).decode()
+    except UnicodeError:  # other bytes; or letters, as from a zip, that this locale's file names cannot have
+        text = name.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

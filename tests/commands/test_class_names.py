@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -158,3 +161,18 @@ def test_well_known_datasets_have_the_names_torchvision_knows():
     for kind in (FashionMNIST, KMNIST, CIFAR10, STL10):
         assert kind(**options).names(SimpleNamespace(**opened)) == ["a", "b"]
     assert MNIST(**options).names(SimpleNamespace(**opened)) == ()  # the digits are their numbers
+
+
+def test_classes_are_called_by_their_names_in_a_locale_of_ascii_too(spawn):
+    for name in ("ünï cøde", "b"):
+        Path("odd", name).mkdir(parents=True)
+        for i in range(8):
+            Image.new("L", (8, 8), 20 * i).save(Path("odd", name, f"{i}.png"))
+    ascii_alone = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    keys = [key for key in TINY_MLP if "limit" not in key]
+    run = spawn(*KEYS, *keys, "dataset.path=odd", "hydra.run.dir=run", "device=cpu", env=ascii_alone)
+    assert run.wait() == 0, run.stderr.read()
+    assert state_in(Path("run"))["data"]["names"] == ["b", "ünï cøde"]
+    program = "import sys; from gan_cli.cli import sample; sys.argv[0] = 'gan-sample'; sample()"
+    words = [sys.executable, "-c", program, "checkpoint=run", "n=2", "label=ünï cøde", "out=some.png"]
+    assert subprocess.run(words, env=ascii_alone, check=False).returncode == 0

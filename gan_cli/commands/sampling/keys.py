@@ -17,6 +17,7 @@ from gan_cli.commands.tool import Device, Tool
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Count, Options, Text
 from gan_cli.config.paths import says_folder
+from gan_cli.data.listing import printable
 
 
 def _readable(reader: Callable[[str], Any]) -> AfterValidator:
@@ -30,7 +31,7 @@ def _readable(reader: Callable[[str], Any]) -> AfterValidator:
 def _named(text: str) -> str:
     if not text.strip():
         raise ValueError("must be labels, by number or name, such as 3, 0-9 or cat,dog")
-    return text
+    return printable(text)  # in another locale than UTF-8, what is typed is bytes, as names of folders are
 
 
 Numbers = Annotated[Text, _readable(numbers)]
