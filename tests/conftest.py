@@ -115,32 +115,27 @@ def gan_train(capfd, monkeypatch):
     return call
 
 
-@pytest.fixture
-def gan_sample(capfd):
-    """Runs the command in this process, in the current folder."""
-
+def _called(tool, capfd):
     def call(*arguments: str) -> Result:
         capfd.readouterr()
-        code = cli._exit_code(lambda: SAMPLING.main(arguments), "gan-sample")
+        code = cli._exit_code(lambda: tool.main(arguments), f"gan-{tool.name}")
         os.environ.pop("HYDRA_FULL_ERROR", None)
         out, err = capfd.readouterr()
         return Result(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def gan_sample(capfd):
+    """Runs the command in this process, in the current folder."""
+    return _called(SAMPLING, capfd)
 
 
 @pytest.fixture
 def gan_eval(capfd):
     """Runs the command in this process, in the current folder."""
-
-    def call(*arguments: str) -> Result:
-        capfd.readouterr()
-        code = cli._exit_code(lambda: EVALUATION.main(arguments), "gan-eval")
-        os.environ.pop("HYDRA_FULL_ERROR", None)
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return call
+    return _called(EVALUATION, capfd)
 
 
 @pytest.fixture(scope="session")
