@@ -103,11 +103,12 @@ def wrong_options(override: Override, value: Any, library: Library) -> list[str]
     for name in value if isinstance(value, list) else [value]:
         if not override.is_group or (name is None and override.key in PRESETS):
             continue
+        text = name if isinstance(name, str) else shown(name)
         try:
             if override.key in GROUPS:
-                library.names_of(override.key, shown(name))
+                library.names_of(override.key, text)
             else:
-                library.readable(override.key, shown(name))
+                library.readable(override.key, text)
         except UserError as error:
             problems += error.problems
     return problems

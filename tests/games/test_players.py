@@ -119,6 +119,13 @@ def test_such_games_are_sampled_evaluated_reported_loaded_and_dry_run(gan_train,
     assert "needs the discriminator" in capfd.readouterr().err
     assert cli._exit_code(lambda: report(["run"]), "gan-report") == 0
     assert f"loss/{PLAYERS[model][0]}" in Path("run/report.html").read_text()
+    capfd.readouterr()
+    assert cli._exit_code(lambda: report(["run", "--format", "json"]), "gan-report") == 0
+    results = json.loads(capfd.readouterr().out)[0]["results"]
+    last = metrics_in(Path("run"))[-1]
+    for name in PLAYERS[model]:
+        assert results[f"loss/{name}"] == last[f"loss/{name}"]
+        assert f"J({name}) {last[f'loss/{name}']:.3f}" in Path("run/train.log").read_text()
 
 
 def test_what_only_some_games_can_do_is_asked_of_what_was_loaded(gan_train, own):

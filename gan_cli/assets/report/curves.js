@@ -8,6 +8,8 @@ const pairs = {
 };
 const graphs = {};
 for (const [title, pair] of Object.entries(pairs)) if (pair.every(name => names.includes(name))) graphs[title] = pair;
+const costs = names.filter(name => name.startsWith("loss/"));  // of a game of other players
+if (costs.length > 1 && !graphs["losses of D and G"]) graphs["losses of all players"] = costs;
 for (const name of names) graphs[name.replace("metric/", "")] = [name];
 const EDGE = {left: 62, right: 14, top: 10, bottom: 26}, HEIGHT = 300;
 const plots = [];

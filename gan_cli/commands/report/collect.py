@@ -34,10 +34,7 @@ IGNORED = (  # keys of a config that are not about the training
     *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every", "logger"),
 )
 MISSING = "missing"
-LAST = (  # statistics of which the last value is a result
-    *("loss/discriminator", "loss/generator", "D/real", "D/fake", "critic/real", "critic/fake"),
-    "images_per_second",
-)
+LAST = ("loss/", "D/", "critic/", "nats", "bits_per_dim", "images_per_second")  # whose last value is a result
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ class RunRecord:
         values.update((key, self.status[key]) for key in ("modes", "high_quality") if key in self.status)
         for record in self.records:
             for key, value in record.items():
-                if key in LAST or (key.startswith("metric/") and key != "metric/of_modes"):
+                if key.startswith(LAST) or (key.startswith("metric/") and key != "metric/of_modes"):
                     values[key.removeprefix("metric/")] = value
         return values
 

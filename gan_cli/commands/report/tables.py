@@ -12,7 +12,10 @@ from typing import Any
 from gan_cli.commands.report.collect import RunRecord, differing, grouped
 from gan_cli.config.mistakes import shown
 
-LOW = ("loss/", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap", "two_sample", "copied", "distance")
+LOW = (  # parts of the names of results of which less is better
+    *("loss/", "bits_per_dim", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap"),
+    *("two_sample", "copied", "distance"),
+)
 
 
 def as_csv(runs: Sequence[RunRecord]) -> str:

@@ -17,6 +17,8 @@ NAMES = {
     "D/fake": "D(G(z))",
     "critic/real": "critic(x)",
     "critic/fake": "critic(G(z))",
+    "nats": "nats",
+    "bits_per_dim": "bits/dim",
 }
 
 
@@ -57,8 +59,9 @@ class Progress:
 
 def summary(record: dict[str, Any]) -> str:
     """``341 img/s  J(D) 0.61  J(G) 0.52  D(x) 0.58  D(G(z)) 0.41``"""
+    costs = {key: f"J({key.removeprefix('loss/')})" for key in record if key.startswith("loss/")}  # of any players
     parts = [f"{record['images_per_second']:.0f} img/s"]
-    for key, name in NAMES.items():
+    for key, name in {**costs, **NAMES}.items():
         if key in record:
             parts.append(f"{name} {'not finite' if record[key] is None else format(record[key], '.3f')}")
     return "  ".join(parts)
