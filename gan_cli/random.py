@@ -2,7 +2,8 @@
 
 Every draw comes from a stream named by its place: ``(seed, "move", step, player, move)``, ``(seed, "order", player,
 epoch)``, ``(seed, "samples")``. So a checkpoint holds no generator state, observers may draw what they like, and a
-resumed run draws what the undisturbed one would have drawn.
+resumed run draws what the undisturbed one would have drawn. What is drawn in training follows from the attempt too:
+a run that has gone back plays the same moments with other draws.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ def key(*place: int | str) -> int:
     """A 63-bit seed for a place: equal places give equal seeds, different ones unrelated seeds."""
     digest = hashlib.blake2b(repr(place).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
+
+
+def played(seed: int, attempt: int) -> tuple[int | str, ...]:
+    """Where the places of a run's training begin: its seed and, once it has gone back, which attempt this is."""
+    return (seed, "attempt", attempt) if attempt else (seed,)
 
 
 def stream(*place: int | str, device: torch.device | str = "cpu") -> torch.Generator:

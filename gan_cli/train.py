@@ -12,7 +12,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.distributed import alone
 from gan_cli.games.game import Game, Statistics, Strengths
 from gan_cli.models.priors import Latents
-from gan_cli.random import drawn, seed_move
+from gan_cli.random import drawn, played, seed_move
 from gan_cli.training.capture import Eager
 from gan_cli.training.ema import Averages
 from gan_cli.training.player import Player
@@ -34,6 +34,7 @@ def train(
     steps: range,
     updates: str,
     seed: int,
+    attempt: int = 0,
     device: torch.device,
     executor: Eager | None = None,
 ) -> None:
@@ -41,6 +42,7 @@ def train(
 
     ``players`` move in this order: in the paper's game D ``k`` times, then G. Observers are told each step's
     statistics; nothing they do can change the training, because every draw below is a function of its place.
+    ``attempt`` counts how often the run has gone back: each plays the same steps with other draws.
     ``executor`` may make moves in another way: replay recorded ones, or make those of many seeds at once.
     """
     executor = executor or Eager()
@@ -54,7 +56,7 @@ def train(
         size, statistics = batch_sizes.at(step), []
         for moves, descend in turn(players, updates):
             for player, move in moves:
-                seed_move(seed, "move", step, player.name, move, device=device)
+                seed_move(*played(seed, attempt), "move", step, player.name, move, device=device)
                 moment = player.moment(step, move, batch_sizes)
                 rows, labels = minibatches.rows(player.name, moment.drawn, size)
                 statistics.append(executor.gradient(gradient, game, player, rows, labels, moment))
@@ -111,6 +113,7 @@ def play(
         steps=steps,
         updates=setup.config.updates,
         seed=setup.config.seed,
+        attempt=setup.attempt,
         device=setup.device,
         executor=executor,
     )

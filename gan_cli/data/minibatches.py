@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_cli import distributed
 from gan_cli.data.ahead import Ahead, OnDevice, OnHost
 from gan_cli.data.samples import Samples
-from gan_cli.random import stream, uniform_for
+from gan_cli.random import played, stream, uniform_for
 
 
 class Minibatches:
@@ -22,8 +22,10 @@ class Minibatches:
     minibatch ahead.
     """
 
-    def __init__(self, samples: Samples, device: torch.device, *, seed: int, flip: bool = False) -> None:
-        self.seed, self.flip, self.device = seed, flip, device
+    def __init__(
+        self, samples: Samples, device: torch.device, *, seed: int, attempt: int = 0, flip: bool = False
+    ) -> None:
+        self.seed, self.attempt, self.flip, self.device = seed, attempt, flip, device
         self.count, self.is_image = len(samples), samples.values.ndim == 4
         values = torch.from_numpy(samples.values)
         if self.is_image:
@@ -36,10 +38,11 @@ class Minibatches:
         kind = OnHost if from_disk else None if resident else OnDevice
         self._ahead: Ahead | None = kind(device) if kind else None
 
-    def seeded(self, seed: int) -> Minibatches:
-        """The same samples in the order of another seed."""
+    def seeded(self, seed: int, attempt: int = 0) -> Minibatches:
+        """The same samples in the order of another seed or attempt."""
         other = copy(self)
-        other.seed, other._orders = seed, {}
+        other.seed, other.attempt, other._orders = seed, attempt, {}
+        other._ahead = type(self._ahead)(self.device) if self._ahead else None  # this one foresees another order
         return other
 
     def indices(self, player: str, drawn: int, size: int) -> Tensor:
@@ -63,7 +66,7 @@ class Minibatches:
 
     def order(self, player: str, epoch: int) -> Tensor:
         """All samples in the order of an epoch (0, 1, …): int64 (…, N)."""
-        return torch.randperm(self.count, generator=stream(self.seed, "order", player, epoch))
+        return torch.randperm(self.count, generator=stream(*played(self.seed, self.attempt), "order", player, epoch))
 
     def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
         """A player's minibatch after ``drawn`` samples, on the training device, as it is stored, and its labels.

@@ -28,7 +28,7 @@ from gan_cli.runs.observers.progress import Progress, summary
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.run import describe
 from gan_cli.runs.status import job_of
-from gan_cli.training.setup import Setup
+from gan_cli.training.setup import Loaded
 
 log = logging.getLogger(__name__)
 LONG = 5000  # steps after which compiling has paid for itself
@@ -70,7 +70,7 @@ class EnsembleRun:
         if not resumption:
             self.status("running")  # from here on the folder can be resumed
         for seed in self.seeds:
-            like = self.members[0].setup if self.members else None
+            like = self.members[0].setup.loaded if self.members else None
             self.members.append(self._member(seed, states[seed], library, like))
         self.ensemble = Ensemble([member.setup for member in self.members], library, compile=config.compile)
         for i, member in enumerate(self.members):
@@ -80,7 +80,7 @@ class EnsembleRun:
         self.steps_in_interval = 0
         self.progress = Progress(self.start, config.steps, live=live)
 
-    def _member(self, seed: int, state: dict[str, Any] | None, library: Library, like: Setup | None) -> Member:
+    def _member(self, seed: int, state: dict[str, Any] | None, library: Library, like: Loaded | None) -> Member:
         config = config_of_member(self.config, seed)
         folder = RunFolder(member_folder(self.folder.path, seed))
         folder.open()

@@ -37,7 +37,7 @@ from gan_cli.runs.status import job_of
 from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
-from gan_cli.training.setup import Setup
+from gan_cli.training.setup import Loaded, Setup
 from gan_cli.training.state import require_finite, restore, state_of
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Run:
         *,
         live: bool,
         pruner: Pruner | None = None,
-        like: Setup | None = None,
+        like: Loaded | None = None,
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
         self.setup = setup = build(config, library, resumption.state if resumption else None, like)

@@ -30,7 +30,7 @@ from gan_cli.training.optimizers import Varies
 from gan_cli.training.player import Player
 from gan_cli.training.precision import AUTOCAST, choose, set_precision
 from gan_cli.training.scaler import Scaler
-from gan_cli.training.setup import Setup
+from gan_cli.training.setup import Loaded, Setup
 
 
 def pick_device(name: str, process: int | None = None) -> torch.device:
@@ -106,12 +106,15 @@ def label_count(config: Config, classes: int) -> int:
     return classes if config.conditional else 0
 
 
-def build(config: Config, library: Library, state: Mapping[str, Any] | None = None, like: Setup | None = None) -> Setup:
+def build(
+    config: Config, library: Library, state: Mapping[str, Any] | None = None, like: Loaded | None = None
+) -> Setup:
     """Loads the data and builds the game on the device.
 
     Args:
-        state: of the checkpoint that is continued: the precision it has computed in, and what its data were.
-        like: of another seed; its data are shared.
+        state: of the checkpoint that is continued: the precision it has computed in, what its data were, and how often
+            the run has gone back.
+        like: the data of another run, which are shared.
 
     Raises:
         UserError: if the data cannot be had or the parts do not fit together.
@@ -130,7 +133,8 @@ def build(config: Config, library: Library, state: Mapping[str, Any] | None = No
         else:
             name = config.dataset.name
             samples = trained_on(dataset, name, state["data"]) if state else load(dataset, name)
-    setup = assemble(config, library, device, precision, dataset, samples, like)
+    attempt = state.get("attempt", 0) if state else 0
+    setup = assemble(config, library, device, precision, dataset, samples, like, attempt)
     if not like:
         fitting.check(setup)
     if config.compile:
@@ -146,7 +150,8 @@ def assemble(
     precision: str,
     dataset: Any,
     samples: Samples,
-    like: Setup | None = None,
+    like: Loaded | None = None,
+    attempt: int = 0,
 ) -> Setup:
     """The game around samples that are there; else as ``build``."""
     classes = label_count(config, samples.classes)
@@ -161,11 +166,10 @@ def assemble(
     drawing = game.networks[game.sampler]
     ema = EMA(drawing, config.ema_half_life, batch_sizes) if config.ema_half_life else None
     if like:
-        minibatches = like.minibatches.seeded(config.seed)
+        minibatches = like.minibatches.seeded(config.seed, attempt)
     else:
-        minibatches = Minibatches(
-            samples, device, seed=config.seed, flip=config.dataset.model_dump().get("flip", False)
-        )
+        flip = config.dataset.model_dump().get("flip", False)
+        minibatches = Minibatches(samples, device, seed=config.seed, attempt=attempt, flip=flip)
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else drawing, prior, config, classes, device, samples.names)
@@ -183,6 +187,7 @@ def assemble(
         sampler,
         own_parts(config, library),
         optimizer,
+        attempt,
     )
 
 

@@ -19,12 +19,22 @@ from gan_cli.training.player import Player
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """The data of a run, which another can share."""
+
+    dataset: Any
+    samples: Samples
+    minibatches: Minibatches
+
+
+@dataclass(frozen=True)
 class Setup:
     """Everything of a run that is built from its config.
 
     Attributes:
         precision: that of the config, or the one chosen for precision=auto.
         own: the groups in which the config chooses a class of the user's own that takes part in a move.
+        attempt: how often the run has gone back to an earlier checkpoint.
     """
 
     config: Config
@@ -40,3 +50,9 @@ class Setup:
     sampler: Sampler
     own: Sequence[str]
     optimizer: Any  # the options that make one
+    attempt: int = 0
+
+    @property
+    def loaded(self) -> Loaded:
+        """Its data, without the rest."""
+        return Loaded(self.dataset, self.samples, self.minibatches)

@@ -21,6 +21,7 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
         "data": identity_of(setup.samples),
         "classes": setup.sampler.classes,
         "step": step,
+        "attempt": setup.attempt,
         "precision": setup.precision,
         "sampler": setup.game.sampler,
         "networks": {player.name: player.network.state_dict() for player in setup.players},

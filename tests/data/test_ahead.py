@@ -45,6 +45,15 @@ def test_packs_on_the_disk_give_the_bytes_of_packs_in_memory(tmp_path, labels):
         assert torch.equal(expected, ahead.draw("generator", 7 * size, size)[0])
 
 
+def test_what_was_foreseen_for_one_attempt_is_not_given_to_another(tmp_path):
+    first = Minibatches(packed(tmp_path / "pack.u8"), CPU, seed=3)
+    first.rows("generator", 0, 7)
+    again = first.seeded(3, attempt=1)
+    wanted = Minibatches(packed(), CPU, seed=3, attempt=1).rows("generator", 7, 7)[0]
+    assert torch.equal(again.rows("generator", 7, 7)[0], wanted)
+    assert not torch.equal(first.rows("generator", 7, 7)[0], wanted)
+
+
 def test_the_next_minibatch_is_fetched_while_this_one_is_used():
     fetched = threading.Event()
 

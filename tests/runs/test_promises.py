@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, setup_of, state_in, tensors
+
+from gan_cli.train import play
 
 GAMES = {
     "mlp": (*TINY_MLP, "discriminator.steps=2"),
@@ -44,6 +47,30 @@ def test_the_same_command_gives_the_same_weights(gan_train, game):
     assert weights("one") == weights("two")
     assert gan_train(*game, "steps=5", "seed=1", "hydra.run.dir=other").code == 0
     assert weights("one") != weights("other")
+
+
+@pytest.mark.parametrize("game", [GAMES["mlp"], GAMES["stabilisers"]], ids=["mlp", "stabilisers"])
+def test_every_draw_follows_from_the_attempt_too(game):
+    """Each draw by itself: which samples, their flips, latents, and what is drawn within a move."""
+
+    def drawn(attempt: int) -> dict[str, bytes]:
+        setup, found = replace(setup_of(*game, "dataset.flip=true"), attempt=attempt), {}
+        setup.minibatches.attempt = attempt
+        work = setup.game.cost
+
+        def cost(player, x, z, labels, strengths):
+            found.update({f"{player} {len(found)}": part.numpy().tobytes() for part in (x, z)})
+            found[f"{player} {len(found)} within"] = torch.default_generator.get_state().numpy().tobytes()
+            return work(player, x, z, labels, strengths)
+
+        setup.game.cost = cost
+        play(setup, range(1, 3))
+        return found
+
+    first, again, other = drawn(0), drawn(0), drawn(1)
+    assert first == again
+    assert first.keys() == other.keys()
+    assert [name for name in first if first[name] == other[name]] == []
 
 
 def test_a_checkpoint_cannot_name_code_to_run(gan_train):
@@ -157,8 +184,6 @@ def test_deterministic_runs_resume_exactly_on_cuda(gan_train, game):
 
 
 def test_an_observer_may_draw_what_it_likes():
-    from gan_cli.train import play
-
     def trained(observer) -> list[bytes]:
         setup = setup_of(*TINY_MLP, "dataset.flip=true")
         play(setup, range(1, 6), [observer])

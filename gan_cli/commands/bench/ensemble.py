@@ -36,7 +36,7 @@ def together_and_alone(config: Config, library: Library, turns: int = 9, steps: 
     """
     alone = build(config_of_member(config, config.seed), library)
     seeds = range(config.seed, config.seed + config.ensemble)
-    members = [build(config_of_member(config, seed), library, like=alone) for seed in seeds]
+    members = [build(config_of_member(config, seed), library, like=alone.loaded) for seed in seeds]
     ensemble = Ensemble(members, library, compile=config.compile)
 
     def train_alone(steps: range) -> None:
