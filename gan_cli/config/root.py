@@ -15,6 +15,7 @@ from gan_cli.config.options import (
     BatchSize,
     Chosen,
     Count,
+    Finite,
     NonNegative,
     Options,
     Positive,
@@ -168,6 +169,17 @@ def _file_name(value: str) -> str:
     return value
 
 
+class Published(Options):
+    """A figure of somebody's paper that this run can be compared with."""
+
+    result: Text  # as metrics.jsonl and status.json name it: frechet, modes, high_quality
+    model: Text
+    value: Finite
+    spread: NonNegative | None = None
+    source: Text
+    protocol: Text | None = None
+
+
 class WritingKeys(Options):
     """What is written down; none of it changes the training."""
 
@@ -181,6 +193,7 @@ class WritingKeys(Options):
     watch: Text | None
     patience: Whole
     figure: Literal["saturation", "kl_vs_js"] | None
+    published: list[Published]
 
     name: Annotated[str, AfterValidator(_file_name)] | None
     resume: Text | None

@@ -32,8 +32,9 @@ from gan_cli.runs.observers.progress import Progress, summary
 from gan_cli.runs.observers.pruning import Pruner
 from gan_cli.runs.observers.samples import SampleGrids
 from gan_cli.runs.records import records_in
+from gan_cli.runs.results import compared, results_of
 from gan_cli.runs.resume import Resumption
-from gan_cli.runs.status import job_of
+from gan_cli.runs.status import job_of, status_of
 from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
@@ -178,6 +179,10 @@ class Run:
         self.status("finished", reason)
         if self.last:
             log.info("finished %d steps: %s", self.at, summary(self.last))
+        if self.config.published:
+            found = results_of(status_of(self.folder.path), records_in(self.folder.metrics)[0])
+            for line in compared([figure.model_dump() for figure in self.config.published], found):
+                log.info("%s", line)
         last, seeds = self.folder.samples / GRID.format(self.at), self.grids.seeds_text
         log.info("last samples: %s: seeds %s of gan-sample checkpoint=%s", last, seeds, self.folder.path)
         return self.evaluations.best if self.evaluations else None

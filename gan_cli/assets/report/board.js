@@ -1,3 +1,11 @@
+// figures of papers that the experiments of these runs name, beside theirs
+{
+  const row = (tag, cells) => make("tr", {}, ...cells.map(value => make(tag, {textContent: value})));
+  $("papers").hidden = !data.published.length;
+  $("published").append(make("thead", {}, row("th", ["result", "published", "here", "runs"])),
+    make("tbody", {}, ...data.published.map(each => row("td", [each.result, each.published, each.here || "–", each.runs]))));
+}
+
 // leaderboard
 
 const main = data.results.filter(key => !key.includes("/") && key !== "images_per_second");

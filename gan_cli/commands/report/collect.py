@@ -22,6 +22,7 @@ from gan_cli.errors import UserError
 from gan_cli.runs.ensemble_folder import seeds_in
 from gan_cli.runs.names import GRID, RESUMPTION, numbered
 from gan_cli.runs.records import records_in
+from gan_cli.runs.results import results_of
 from gan_cli.runs.status import result, status_of
 
 try:
@@ -30,11 +31,10 @@ except ImportError:  # Windows: a run that says so is taken to be running
     fcntl = None  # type: ignore[assignment]
 
 IGNORED = (  # keys of a config that are not about the training
-    *("hydra", "name", "resume", "dry_run", "sweep", "figure"),
+    *("hydra", "name", "resume", "dry_run", "sweep", "figure", "published"),
     *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every", "logger"),
 )
 MISSING = "missing"
-LAST = ("loss/", "D/", "critic/", "nats", "bits_per_dim", "images_per_second")  # whose last value is a result
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,13 @@ class RunRecord:
     @cached_property
     def results(self) -> dict[str, float | None]:
         """The watched value at its best, the modes of a mixture, and the last value of each metric and statistic."""
-        values: dict[str, float | None] = {}
-        if best := self.status.get("best"):
-            values[f"best {best['metric']}"] = best["value"]
-        values.update((key, self.status[key]) for key in ("modes", "high_quality") if key in self.status)
-        for record in self.records:
-            for key, value in record.items():
-                if key.startswith(LAST) or (key.startswith("metric/") and key != "metric/of_modes"):
-                    values[key.removeprefix("metric/")] = value
-        return values
+        return results_of(self.status, self.records)
+
+    @property
+    def published(self) -> list[dict[str, Any]]:
+        """Figures of papers that its experiment names; see ``Published``."""
+        found = (self.status.get("config") or {}).get("published") or []
+        return [figure for figure in found if isinstance(figure, dict)]
 
     @cached_property
     def grids(self) -> dict[int, Path]:

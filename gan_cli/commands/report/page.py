@@ -15,7 +15,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from gan_cli.commands.report.collect import RunRecord, differing, note
-from gan_cli.commands.report.tables import low_is_better, result_keys
+from gan_cli.commands.report.tables import low_is_better, published, result_keys
 from gan_cli.version import __version__
 
 SCRIPTS = ("data.js", "board.js", "curves.js", "samples.js", "search.js", "runs.js")  # in this order
@@ -46,6 +46,7 @@ def as_html(runs: Sequence[RunRecord], beside: Path) -> str:
         "keys": keys,
         "results": result_keys(runs),
         "low": low_is_better(runs),
+        "published": published(runs),
         "real": _real(runs, side),
         "runs": facts,
     }

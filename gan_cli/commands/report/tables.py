@@ -7,10 +7,12 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 from gan_cli.commands.report.collect import RunRecord, differing, grouped
 from gan_cli.config.mistakes import shown
+from gan_cli.runs.results import cited, with_spread
 
 LOW = (  # parts of the names of results of which less is better
     *("loss/", "bits_per_dim", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap"),
@@ -85,8 +87,22 @@ def spread(value: tuple[float, float | None] | None) -> str:
     """``12.3 ± 0.4``"""
     if value is None:
         return ""
-    mean, deviation = value
-    return f"{mean:.4g}" if deviation is None else f"{mean:.4g} ± {deviation:.2g}"
+    return with_spread(*value)
+
+
+def published(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """Each figure of a paper that these runs name, and theirs: mean, spread and count of the runs that have it."""
+    named: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        for figure in run.published:
+            named.setdefault(json.dumps(figure), []).append(run)
+    rows = []
+    for text, naming in named.items():
+        figure = json.loads(text)
+        values = [value for run in naming if (value := run.results.get(figure["result"])) is not None]
+        here = spread((fmean(values), stdev(values) if len(values) > 1 else None)) if values else ""
+        rows.append({"result": figure["result"], "published": cited(figure), "here": here, "runs": len(values)})
+    return rows
 
 
 FORMATS: dict[str, Any] = {"csv": as_csv, "json": as_json, "md": as_markdown}
