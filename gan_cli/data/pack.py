@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import math
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,9 +17,11 @@ import numpy as np
 
 from gan_cli.data.samples import digest_of
 from gan_cli.errors import reason_of
+from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
 
 log = logging.getLogger(__name__)
+BLOCK, THREADS = 2**24, 8  # bytes of a file that are hashed at a time, by so many at most
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Contents:
 class Pack:
     """Pictures as bytes, (N, size, size, channels), in ``<name>.u8``; their ``Contents`` in ``<name>.json``.
 
-    A file of the size and the time stamp it was written with is trusted; any other is hashed before it is used.
+    Every byte of both is held against a hash before it is used. A file that an older version wrote, without hashes of
+    its blocks, is so once: from then on it has them.
     """
 
     def __init__(self, folder: Path, name: str, count: int, shape: tuple[int, int, int]) -> None:
@@ -55,7 +59,9 @@ class Pack:
         if not self.about.exists():
             return None
         try:
-            saved = json.loads(self.about.read_text(encoding="utf-8"))
+            saved, as_written = sealed_json.read(self.about.read_text(encoding="utf-8"))
+            if as_written is False or (as_written is None and "blocks" in saved):
+                raise ValueError(f"{self.about.name} is altered")
             contents = Contents(
                 int(saved["kept"]),
                 str(saved.get("digest", "")),
@@ -66,8 +72,10 @@ class Pack:
             if not left_out <= set(range(self.count)) or contents.kept != self.count - len(left_out):
                 raise ValueError(f"{self.about.name} is about other pictures")
             values = self.mapped(contents.kept)
-            if saved.get("stamp") != self._stamp():
+            if "blocks" not in saved:
                 contents = self._examined(values, contents)
+            elif saved["blocks"] != self._blocks():
+                raise ValueError("altered: not what its checksum says was written")
         except Exception as error:  # what a damaged file holds can be anything
             log.warning("%s is damaged (%s): its pictures are decoded again", self.pixels, reason_of(error))
             return None
@@ -88,7 +96,7 @@ class Pack:
     def describe(self, contents: Contents) -> None:
         """Says what was written: from here on there is a pack."""
         with replacing(self.about) as aside:
-            aside.write_text(json.dumps({**asdict(contents), "stamp": self._stamp()}), encoding="utf-8")
+            aside.write_text(sealed_json.written({**asdict(contents), "blocks": self._blocks()}), encoding="utf-8")
 
     def mapped(self, kept: int) -> np.ndarray:
         """The pictures in the file, (N, channels, size, size), read from the disk as needed."""
@@ -98,12 +106,19 @@ class Pack:
         values = np.memmap(self.pixels, np.uint8, mode="c", shape=shape) if kept else np.empty(shape, np.uint8)
         return values.transpose(0, 3, 1, 2)
 
-    def _stamp(self) -> list[int]:
-        found = self.pixels.stat()
-        return [found.st_size, found.st_mtime_ns]
+    def _blocks(self) -> list[str]:
+        """A hash of each block of the file."""
+
+        def digest(start: int) -> str:
+            with self.pixels.open("rb") as file:
+                file.seek(start)
+                return hashlib.sha256(file.read(BLOCK)).hexdigest()
+
+        with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
+            return list(threads.map(digest, range(0, self.pixels.stat().st_size, BLOCK)))
 
     def _examined(self, values: np.ndarray, contents: Contents) -> Contents:
-        """A file that was copied, or written by an older version, if it holds the bytes that it should."""
+        """A file that an older version wrote, if it holds the bytes that it should."""
         digest = digest_of(values)
         if contents.digest and digest != contents.digest:
             raise ValueError("other bytes than were written")

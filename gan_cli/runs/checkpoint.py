@@ -7,10 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
+from gan_cli.output import sealed
 from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def save(state: dict[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
+            sealed.write({"format": FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
@@ -63,14 +62,14 @@ def load(path: Path) -> dict[str, Any]:
     """A checkpoint's state, on the CPU.
 
     Raises:
-        UserError: if the file is missing, torn, or not a checkpoint of this program.
+        UserError: if the file is missing, torn, altered by a single byte, or not a checkpoint of this program.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises half a dozen kinds for a damaged file
-        raise UserError(f"{path}: not a readable checkpoint (torn, or not from gan-train)") from error
+        state = sealed.read(path)
+    except (OSError, sealed.Damaged) as error:
+        raise UserError(f"{path}: not a readable checkpoint ({reason_of(error)})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT or not isinstance(state.get("config"), dict):
         raise UserError(f"{path}: not a checkpoint of this version of gan-train")
     return state

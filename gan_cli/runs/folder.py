@@ -103,6 +103,8 @@ class RunFolder:
             for path in pictures:
                 path.unlink()
             return
+        names = ", ".join(path.name for path in later)
+        log.info("%s: of later steps, or cannot be read: moved to %s", names, self.path / "abandoned")
         for path in [*later, *pictures]:
             place = self.path / "abandoned" / path.parent.name
             place.mkdir(parents=True, exist_ok=True)

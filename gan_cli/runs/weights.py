@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
+from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
 
-FORMAT = 1
+FORMAT = 2  # 1: without checksums
 FILE = "generator.safetensors"
 
 
@@ -78,8 +79,10 @@ def write(weights: Weights, path: Path) -> None:
     """Writes the tensors to ``path`` and the rest beside them, as JSON of the same name."""
     from safetensors.torch import save
 
+    tensors = save({name: tensor.contiguous() for name, tensor in weights.tensors.items()})
     facts = {
         "format": FORMAT,
+        "weights": hashlib.sha256(tensors).hexdigest(),
         "step": weights.step,
         "shape": weights.shape,
         "classes": weights.classes,
@@ -88,9 +91,9 @@ def write(weights: Weights, path: Path) -> None:
         "config": weights.config,
     }
     with replacing(path.with_suffix(".json")) as aside:
-        aside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        aside.write_text(sealed_json.written(facts), encoding="utf-8")
     with replacing(path) as aside:
-        aside.write_bytes(save({name: tensor.contiguous() for name, tensor in weights.tensors.items()}))
+        aside.write_bytes(tensors)
 
 
 def read(path: Path, key: str, ema: bool) -> Weights:
@@ -102,14 +105,19 @@ def read(path: Path, key: str, ema: bool) -> Weights:
     """
     try:
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load
     except ModuleNotFoundError as error:
         raise UserError(f"{key}={path}: needs the package safetensors: pip install 'gan-cli[export]'") from error
     about = path.with_suffix(".json")
     try:
-        facts = json.loads(about.read_text(encoding="utf-8"))
-        if facts["format"] != FORMAT:
+        text, tensors = about.read_text(encoding="utf-8"), path.read_bytes()
+        facts, as_written = sealed_json.read(text)
+        if facts["format"] not in (1, FORMAT):
             raise UserError(f"{key}={path}: {about.name} is from another version of gan-sample: export it again")
+        if as_written is False or (as_written is None and facts["format"] == FORMAT):
+            raise UserError(f"{key}={path}: its weights do not fit {about.name}, which is altered: export it again")
+        if as_written and facts["weights"] != hashlib.sha256(tensors).hexdigest():
+            raise ValueError("altered: not what its checksum says was written")
         shape = tuple(facts["shape"])
         found = Weights(
             path.parent,
@@ -118,7 +126,7 @@ def read(path: Path, key: str, ema: bool) -> Weights:
             shape,
             facts["classes"],
             facts["ema"],
-            load_file(path),
+            load(tensors),
             tuple(facts.get("names", ())),
         )
     except UserError:

@@ -100,17 +100,30 @@ def test_a_damaged_export_is_named(trained):
     weights.write_bytes(whole[:-5])
     with pytest.raises(ValueError, match=r"generator\.safetensors: cannot be read"):
         gan_cli.load("there")
+    weights.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:])
+    with pytest.raises(ValueError, match=r"generator\.safetensors: cannot be read \(ValueError: altered"):
+        gan_cli.load("there")
     weights.write_bytes(whole)
+    altered = "weights do not fit generator.json, which is altered"
     for content, expected in [
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
         ('{"format": 1}', "cannot be read"),
         (json.dumps({**facts, "format": 99}), "from another version"),
         (json.dumps({**facts, "shape": [1, 16, 16]}), "weights do not fit"),
+        (
+            about.read_text().replace('"scale": 1.0', '"scale": 1.1'),
+            "weights do not fit generator.json, which is altered",
+        ),
+        (about.read_text().replace('"sha256"', '"shA256"'), altered),
+        ("[" * 100_000, "cannot be read"),
     ]:
         about.write_text(content)
         with pytest.raises(ValueError, match=expected):
             gan_cli.load("there")
+    unsealed = {key: value for key, value in facts.items() if key not in ("sha256", "weights")}
+    about.write_text(json.dumps({**unsealed, "format": 1}))  # as an older version wrote it
+    assert gan_cli.load("there").sample(1).shape == (1, 1, 8, 8)
     about.unlink()
     with pytest.raises(ValueError, match=r"lacks generator\.json"):
         gan_cli.load("there")

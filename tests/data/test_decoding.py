@@ -337,11 +337,23 @@ def test_a_picture_that_the_system_kept_from_us_is_tried_again(folder, monkeypat
 
 
 # --- a cache that mends itself ---------------------------------------------------------------------------------------
+def rot(path: Path) -> None:
+    """Flips a bit, as a disk does: the time stamp stays."""
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def damage(how: str) -> None:
     (pixels,), (about,) = Path("data/cache").glob("*.u8"), Path("data/cache").glob("*.json")
     facts = json.loads(about.read_text())
     if how == "bytes":
         pixels.write_bytes(bytes([1]) + pixels.read_bytes()[1:])
+    elif how == "a bit":
+        rot(pixels)
+    elif how == "about a bit":
+        about.write_text(about.read_text().replace('"kept": 8', '"kept": 9').replace('"index": 8', '"index": 9'))
     elif how == "torn":
         pixels.write_bytes(pixels.read_bytes()[:-1])
     elif how == "deleted":
@@ -362,6 +374,8 @@ def damage(how: str) -> None:
     "how",
     [
         "bytes",
+        "a bit",
+        "about a bit",
         "torn",
         "deleted",
         "folder",

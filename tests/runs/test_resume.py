@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -10,6 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in, tensors
+
+from gan_cli.errors import UserError
+from gan_cli.runs import checkpoint
 
 CASES = {
     "mlp-adam": (*TINY_MLP, "optimizer=adam"),
@@ -269,15 +274,59 @@ def test_pictures_after_the_last_checkpoint_are_drawn_again_or_go(gan_train):
     assert not Path("run/abandoned").exists()
 
 
-def test_a_torn_checkpoint_is_named_and_the_one_before_it_used(gan_train):
-    assert gan_train(*TINY_MLP, "steps=6", "checkpoint_every=3", "hydra.run.dir=run").code == 0
-    torn = Path("run/checkpoints/step-000000006.pt")
-    torn.write_bytes(torn.read_bytes()[:1000])
+DAMAGES = {
+    "torn": lambda content: content[:1000],
+    "a bit of the weights": lambda content: flipped(content, 8 * content.index(b"data/0FB") + 8001),
+    "a bit of a name": lambda content: flipped(content, 8 * content.index(b"weight_decay") + 3),
+    "a bit of the checksum": lambda content: flipped(content, 8 * len(content) - 100),
+    "a bit of the mark": lambda content: flipped(content, 8 * content.rindex(b"sha256")),
+    "a bit of the length of the mark": lambda content: flipped(content, 8 * (content.rindex(b"gan-train: ") - 2)),
+    "a page of zeros": lambda content: content[:4096] + bytes(4096) + content[8192:],
+    "the end again": lambda content: content + content[-200:],
+}
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(gan_train, trained, damage):
+    run = Path(shutil.copytree(trained(*TINY_MLP, "steps=6", "checkpoint_every=3"), "run"))
+    path = run / "checkpoints/step-000000006.pt"
+    whole = state_in(run)
+    path.write_bytes(damage(path.read_bytes()))
+    named = gan_train(f"resume={path}", "steps=7")
+    assert (named.code, len(named.errors)) == (2, 1)
+    assert "step-000000006.pt: not a readable checkpoint (" in named.errors[0]
     result = gan_train("resume=run")
-    assert result.code == 0
-    assert "step-000000006.pt" in result.err
-    assert "trying the one before" in result.err
-    assert state_in(Path("run"))["step"] == 6
+    assert result.code == 0, result.err
+    assert "step-000000006.pt: of later steps, or cannot be read: moved to run/abandoned" in result.err
+    ours, theirs = tensors(state_in(run)), tensors(whole)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("written_by", ["today", "before there were checksums"])
+def test_no_altered_bit_of_a_checkpoint_is_believed(trained, written_by):
+    """Bits all over the file; of one without a checksum, those that say nothing may differ."""
+    content = (trained(*TINY_MLP) / "checkpoints/step-000000002.pt").read_bytes()
+    path = Path("step-000000002.pt")
+    if written_by != "today":
+        torch.save(torch.load(io.BytesIO(content), weights_only=True), path)
+        content = path.read_bytes()
+    path.write_bytes(content)
+    whole, draw = checkpoint.load(path), random.Random(0)
+    places = [*draw.sample(range(8 * len(content)), 60), *range(8 * len(content) - 60, 8 * len(content))]
+    for bit in places:
+        path.write_bytes(flipped(content, bit))
+        try:
+            found = checkpoint.load(path)
+        except UserError:
+            continue
+        assert written_by != "today", f"bit {bit}"
+        assert repr(found) == repr(whole), f"bit {bit}"
 
 
 REFUSED = {

@@ -17,7 +17,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.errors import reason_of
 from gan_cli.metrics.extractors.extractor import Extractor
-from gan_cli.output import screen
+from gan_cli.output import screen, sealed
 from gan_cli.output.replacing import replacing
 from gan_cli.random import key
 
@@ -83,12 +83,12 @@ class Classifier(Extractor):
         made = network(training.shape[0], training.classes, training.shape[-1])
         path = self._path(training)
         try:
-            made.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            made.load_state_dict(sealed.read(path))
         except FileNotFoundError:
             self._learn(made, training)
             self._save(made, path)
-        except Exception:  # torn: learnt again
-            log.warning("%s is damaged: the classifier is learnt again", path)
+        except Exception as error:  # torn or altered: learnt again
+            log.warning("%s is damaged (%s): the classifier is learnt again", path, reason_of(error))
             self._learn(made, training)
             self._save(made, path)
         self._network = made.to(device).eval().requires_grad_(False)
@@ -147,8 +147,8 @@ class Classifier(Extractor):
     def _save(self, made: nn.Sequential, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as aside:
-                torch.save(made.state_dict(), aside)
+            with replacing(path) as aside, aside.open("wb") as file:
+                sealed.write(made.state_dict(), file)
         except (OSError, RuntimeError) as error:
             log.warning(
                 "the classifier cannot be kept in %s (%s): it is learnt again next time", path.parent, reason_of(error)
