@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -47,16 +49,17 @@ class _Hashing:
         self.file.flush()
 
 
-def write(state: object, file: BinaryIO) -> None:
-    """Writes what ``torch.save`` writes, and its seal."""
+@contextmanager
+def sealing(file: BinaryIO) -> Iterator[IO[bytes]]:
+    """A file for ``torch.save``; after what it writes comes the seal."""
     hashing = _Hashing(file)
-    torch.save(state, cast(IO[bytes], hashing))
+    yield cast(IO[bytes], hashing)
     file.seek(-COMMENT_LENGTH, os.SEEK_END)
     file.write(SEAL.to_bytes(COMMENT_LENGTH, "little") + MARK + hashing.digest.hexdigest().encode())
 
 
 def read(path: Path) -> Any:
-    """Reads what ``write`` or ``torch.save`` wrote, on the CPU: plain values and tensors, never code.
+    """Reads what ``torch.save`` wrote, sealed or not, on the CPU: plain values and tensors, never code.
 
     Raises:
         Damaged: if a byte is not what was written, or what is in it is not plain.

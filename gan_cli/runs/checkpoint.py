@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
@@ -42,7 +44,8 @@ def save(state: dict[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:
-            sealed.write({"format": FORMAT, **state}, file)
+            with sealed.sealing(file) as whole:
+                torch.save({"format": FORMAT, **state}, whole)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

@@ -147,8 +147,8 @@ class Classifier(Extractor):
     def _save(self, made: nn.Sequential, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as aside, aside.open("wb") as file:
-                sealed.write(made.state_dict(), file)
+            with replacing(path) as aside, aside.open("wb") as file, sealed.sealing(file) as whole:
+                torch.save(made.state_dict(), whole)
         except (OSError, RuntimeError) as error:
             log.warning(
                 "the classifier cannot be kept in %s (%s): it is learnt again next time", path.parent, reason_of(error)
