@@ -205,7 +205,7 @@ def _of_other_commands(overrides: Overrides) -> list[str]:
 
 def _idle(overrides: Overrides, config: Config) -> list[str]:
     """One line for each key that the model has no use for, or that has nothing measured more often or better."""
-    unused = {*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)
+    unused = ({*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)) | set(config.model.idle)
     lines = [
         f"{override.typed}: model={config.model.name} has no use for it: leave it out"
         for override in overrides

@@ -77,6 +77,14 @@ def uniform_for(x: Tensor) -> Tensor:
     )
 
 
+def uniform_like(x: Tensor) -> Tensor:
+    """U(0, 1) for every number in ``x`` (B, …), in the order of its axes."""
+    return drawn(
+        world() * len(x),
+        lambda n, generator: torch.rand(n, *x.shape[1:], device=x.device, dtype=x.dtype, generator=generator),
+    )
+
+
 def like(x: Tensor, fill: Callable[[Tensor, torch.Generator | None], Tensor]) -> Tensor:
     """Draws for every number in ``x`` (B, …), which ``fill`` puts in place into a tensor laid out as ``x``."""
     whole = x.detach() if world() == 1 else torch.cat([x.detach()] * world())

@@ -58,6 +58,12 @@ TINY_POINTS = (
     "sample_count=4",
 )
 
+TINY_PICTURES = ("dataset.size=8", "dataset.limit=64", "batch_size=8", "sample_count=4")
+MODELS = {  # every option of model=… but gan, tiny: each keeps the promises in tests/games/test_models.py
+    "fvsbn": ("model=fvsbn", *TINY_PICTURES),
+    "fvsbn-grey": ("model=fvsbn", "model.levels=16", "conditional=true", *TINY_PICTURES),
+}
+
 
 @dataclass
 class Result:

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from gan_cli.config.schema import PlayerOptions
-from gan_cli.games.game import Game
+from gan_cli.games.game import Game, LogLikelihood
+from gan_cli.models.units import of_densities
 
 OPTIONS = {
     "normal": "class: own_games.Normal\nrate: 0.02\n",
@@ -50,22 +51,22 @@ class Normal:
 
 class NormalGame(Game):
     sampler = "model"
-    exactness = "exact"
 
     def __init__(self, network: Diagonal, rate: float) -> None:
         self.networks, self.rate, self.seen = {"model": network}, rate, torch.zeros(())
+        self.unit = of_densities(tuple(network.mean.shape))
 
     def settings(self, player):
         return PlayerOptions(steps=1, lr=self.rate)
 
-    def log_likelihood(self, x):
+    def log_likelihood(self, x, labels=None):
         network = self.networks["model"]
         z = (x - network.mean) * (-network.log_scale).exp()
-        return (-z.square() / 2 - network.log_scale - math.log(2 * math.pi) / 2).flatten(1).sum(dim=1)
+        return LogLikelihood((-z.square() / 2 - network.log_scale - math.log(2 * math.pi) / 2).flatten(1).sum(dim=1))
 
     def cost(self, player, x, z, labels, strengths):
         self.seen = self.seen + len(x)
-        nats = -self.log_likelihood(x).mean()
+        nats = -self.log_likelihood(x).nats.mean()
         return nats, {"loss/model": nats.detach(), "seen": self.seen}
 
     def kept(self):

@@ -18,8 +18,9 @@ from gan_cli.config.paths import expanded, named, says_folder
 from gan_cli.config.schema import from_saved
 from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
+from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.errors import UserError
-from gan_cli.metrics.evaluation import draw, judged, provenance, seeds_of, some
+from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
@@ -29,7 +30,7 @@ from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
 from gan_cli.runs.loading import fill
 from gan_cli.runs.weights import of_checkpoint
-from gan_cli.training.build import game_of, pick_device
+from gan_cli.training.build import game_of, pick_device, prior_of
 from gan_cli.training.fitting import check_trained
 from gan_cli.version import __version__
 
@@ -46,18 +47,23 @@ def run(config: Evaluation, library: Library) -> None:
     if config.out:
         _writable(expanded(config.out, "out="))
     choices = config.metrics or {name: library.choice("metrics", name) for name in library.options("metrics")}
-    evidence, facts, default = (_of_checkpoint if config.checkpoint else _of_folders)(config, library)
+    metrics = {name: library.build("metrics", choice) for name, choice in choices.items()}
+    if config.checkpoint:
+        evidence, facts, default = _of_checkpoint(config, library, draws=judge_samples(metrics))
+    else:
+        evidence, facts, default = _of_folders(config, library)
     options = {name: choice.keywords() for name, choice in choices.items()}
     path = _path(config, default, options)
     _writable(path)
     evidence.picture = lambda name: path.with_name(f"{path.stem}-{name}.png")
-    metrics = {name: library.build("metrics", choice) for name, choice in choices.items()}
     values, left_out = judged(evidence, metrics, chosen=bool(config.metrics))
     facts |= provenance(evidence, config.extractor.name)
     if evidence.judge is not None and "D_accuracy/generated" in values:
         facts["discriminator"] = evidence.judge.described(evidence.training.shape)
         if facts["ema"]:
             facts["discriminator"]["opponent"] = "G's moving average, which D has not met: ema=false has the one it met"
+    if evidence.notes:
+        facts["notes"] = evidence.notes
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     _write({"metrics": values, "left_out": left_out, **facts}, path)  # before anything is shown
@@ -79,8 +85,12 @@ def _path(config: Evaluation, default: Path, options: dict[str, Any]) -> Path:
     return out / f"{default.stem}-{digest}.json"
 
 
-def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
-    """What the checkpoint was trained on, its samples and its discriminator; provenance; where the JSON goes."""
+def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tuple[Evidence, dict[str, Any], Path]:
+    """What the checkpoint was trained on, its samples and its discriminator; provenance; where the JSON goes.
+
+    Args:
+        draws: whether a metric looks at samples.
+    """
     folder, path, state = checkpoint.find(str(config.checkpoint), "checkpoint")
     trained, device = from_saved(state["config"], library), pick_device(config.device)
     dataset = library.build("dataset", _placed(trained.dataset, config.dataset))
@@ -89,15 +99,17 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
     game = game_of(trained, library, shape, classes, device)
     weights = of_checkpoint(folder, state, config.ema)
     fill(game, weights, f"checkpoint={path}")
-    prior = library.build("prior", trained.prior)
-    sampler = Sampler(game.networks[game.sampler], prior, trained, classes, device, training.names)
+    prior = prior_of(game, trained, library)
+    sampler = Sampler(game.networks[game.sampler], prior, trained, classes, device, training.names, game)
     check_trained(sampler, shape, game)
+    training = still(dataset, training, TRAINED_ON)
     evidence = Evidence(
         training=training,
         real=training,
         source=extractor_of(library, config.extractor),
         dataset=dataset,
         judge=Judge.of(trained, game, device, state["step"]),
+        model=sampler,
         seed=config.seed,
         device=device,
     )
@@ -106,14 +118,15 @@ def _of_checkpoint(config: Evaluation, library: Library) -> tuple[Evidence, dict
             raise UserError(f"split=test: dataset={trained.dataset.name} has no test split here: use split=train")
         evidence.real = evidence.held_out
     evidence.real = some(evidence.real, config.count, config.seed)
-    evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
+    if draws:
+        evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
     seeds = seeds_of(config.count, config.seed)
     facts = {
         "checkpoint": str(path),
         "checkpoint_hash": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
         "step": state["step"],
         "ema": weights.ema,
-        "sample_seeds": f"{seeds[0]}-{seeds[-1]}",
+        "sample_seeds": f"{seeds[0]}-{seeds[-1]}" if draws else "none drawn",
         "dataset": trained.dataset.model_dump(),
         "split": config.split,
     }
@@ -200,13 +213,15 @@ def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dic
     asked = facts.get("discriminator", {}).get("asked", "").partition(",")[0]
     table = Table("metric", "value", "", box=None)
     for name, value in values.items():
-        note = asked if name.startswith("D_") or name == "jsd_bound" else ""
+        note = facts.get("notes", {}).get(name) or (asked if name.startswith("D_") or name == "jsd_bound" else "")
         table.add_row(name, "not finite" if value is None else f"{value:.6g}", note)
     console.print(table)
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         console.print(f"left out: {names}: {reason}", markup=False, highlight=False)
-    told = ", ".join(f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset")))
+    told = ", ".join(
+        f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset", "notes"))
+    )
     console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 

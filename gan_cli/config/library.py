@@ -32,6 +32,7 @@ def shipped_conf() -> Path:
 
 
 NAMES = ("class", "schema")  # keys of a YAML file that name code, and that nothing else can set
+NAMES_OF_ALL = {"name", "class"}  # keys that every option has
 
 
 def content_of(path: Path) -> dict[str, Any]:
@@ -57,6 +58,12 @@ def content_of(path: Path) -> dict[str, Any]:
     if not isinstance(node, dict):
         raise UserError(f"{path}: must hold lines key: value")
     return node
+
+
+def own_values(node: dict[str, Any], group: str) -> dict[str, Any]:
+    """An option's own values; a file for ``# @package _global_`` has them under the group, beside other keys."""
+    own = node.get(group)
+    return own if isinstance(own, dict) and not NAMES_OF_ALL & node.keys() else node
 
 
 class Library:
@@ -130,7 +137,7 @@ class Library:
             UserError: if the file cannot be read or names no class.
         """
         path = self.file(group, name)
-        node = content_of(path)
+        node = own_values(content_of(path), group)
         if not isinstance(node.get("class"), str) or self.option_of(group, node.get("name")) != name:
             raise UserError(f"{path}: needs the lines `name: {name}` and `class: your_module.YourClass`")
         return {key: node[key] for key in NAMES if key in node}
@@ -240,7 +247,7 @@ class Library:
         Raises:
             UserError: for an unknown name.
         """
-        return {**content_of(self.file(group, name)), "name": name}
+        return {**own_values(content_of(self.file(group, name)), group), "name": name}
 
 
 def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
@@ -258,6 +265,7 @@ def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
         fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
     said = dict(inspect.getmembers(cls))
-    own = {"model_config": config, "before": said.get("before", {}), "uses": tuple(said.get("uses", ()))}
+    own = {"model_config": config, "before": said.get("before", {})}
+    own |= {key: tuple(said.get(key, ())) for key in ("uses", "idle")}
     with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
         return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

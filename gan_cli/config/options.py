@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -24,6 +24,7 @@ GROUPS = (
 OF_GAMES = ("architecture", "loss", "penalty")  # groups that a model may have no use for
 OF_PLAYERS = ("discriminator", "generator", "pack", "instance_noise", "augment", "reuse_fakes")  # and keys at the root
 SEVERAL = ("penalty", "metrics", "logger")  # groups of which any number can be chosen
+Reading = Literal["bytes", "levels", "binary", "dequantised"]
 
 
 def _whole(value: Any) -> Any:
@@ -125,6 +126,7 @@ class Choice(Options):
         before: what a key was before it existed, where a saved config without it does not mean its YAML's value.
         together: whether an ensemble can train games of it as one computation.
         uses: of a model, what it has a use for among ``OF_GAMES`` and ``OF_PLAYERS``.
+        idle: of a model, which other groups and keys at the root it has no use for, such as ``prior``.
     """
 
     name: str
@@ -132,6 +134,16 @@ class Choice(Options):
     before: ClassVar[dict[str, Any]] = {}
     together: ClassVar[bool] = False
     uses: ClassVar[Sequence[str]] = ()
+    idle: ClassVar[Sequence[str]] = ()
+
+    @property
+    def reads(self) -> Reading:
+        """Of a model, what it takes pictures for: see ``gan_cli.models.units``."""
+        return "bytes"
+
+    def settled(self, model: Choice) -> Choice:
+        """The same with what ``auto`` means for this model."""
+        return self
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """One line for each value that this option does not go with, with what would."""

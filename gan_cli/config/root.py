@@ -117,8 +117,11 @@ def _ensemble(chosen: Chosen) -> list[str]:
     problems = []
     model, architecture, optimizer = (chosen.one(group) for group in ("model", "architecture", "optimizer"))
     if model and not model.together:
-        problems.append(f"ensemble={size}: is for model=gan: use --multirun seed=0,1,2")
-    elif architecture and not architecture.together:
+        problems.append(
+            f"ensemble={size}: model={model.name} cannot train several seeds as one computation: "
+            "use --multirun seed=0,1,2"
+        )
+    elif model and "architecture" in model.uses and architecture and not architecture.together:
         problems.append(
             f"ensemble={size}: is for small games, architecture=mlp: architecture={architecture.name} "
             "keeps the machine busy alone: use --multirun seed=0,1,2"

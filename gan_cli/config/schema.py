@@ -63,6 +63,7 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
     problems.extend(_contradictions(Chosen(raw, values)))
     if problems:
         raise UserError(*problems)
+    values["dataset"] = values["dataset"].settled(values["model"])
     return Config.model_construct(None, **values)
 
 

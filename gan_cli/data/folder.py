@@ -100,7 +100,10 @@ class ImageFolder(ImageDataset):
             pictures = [f for i, f in enumerate(pictures) if (i % 10 == 9) == (split == "test")]
             if not pictures:
                 raise UserError(f"dataset.split={split}: holds no picture: use dataset.split=all")
-        return pictures
+        if not self.only:
+            return pictures
+        labels = self.chosen_labels(self.class_names)
+        return [file for file in pictures if self.listing.labels.get(file.name) in labels]
 
     def _limited(self, files: list[File]) -> list[File]:
         if not self.limit:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.reading import load
+from gan_cli.data.reading import TRAINED_ON, load
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
@@ -37,6 +37,7 @@ def trained_on(dataset: Any, name: str, saved: Mapping[str, Any]) -> Samples:
     if samples.matches(saved["fingerprint"]):
         return samples
     for other in dataset.decoded_by_others() if isinstance(dataset, ImageDataset) else ():
+        other = dataset.presentation.stored(other, TRAINED_ON)
         if other.matches(saved["fingerprint"]):
             log.info("the pictures are those that %s decoded, as the checkpoint's", other.decoder)
             return other.as_in(saved)

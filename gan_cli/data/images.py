@@ -10,12 +10,18 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from gan_cli.data.samples import Samples
+from gan_cli.data.presenting import Presentation
+from gan_cli.data.samples import SHOWN, Samples
+from gan_cli.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDataset:
-    """Options that all datasets of pictures share."""
+    """Options that all datasets of pictures share; those that a class of one's own need not have come last.
+
+    Args:
+        only: labels or names of the classes that are given, under the numbers that they have among all; () for all.
+    """
 
     test_split: ClassVar[str] = "test"
 
@@ -24,6 +30,9 @@ class ImageDataset:
     limit: int
     flip: bool
     split: str
+    binarise: str = "none"
+    dequantise: bool | str = False
+    only: Sequence[int | str] = ()
 
     @property
     def classes(self) -> int:
@@ -33,6 +42,27 @@ class ImageDataset:
     @property
     def shape(self) -> tuple[int, int, int]:
         return self.channels, self.size, self.size
+
+    @property
+    def presentation(self) -> Presentation:
+        """How they are shown to a model."""
+        return Presentation(self.binarise, self.dequantise is True)
+
+    def chosen_labels(self, names: Sequence[str] = ()) -> list[int]:
+        """The labels of ``only``. A name comes before a number, as where labels are typed for samples.
+
+        Raises:
+            UserError: if there are no such classes.
+        """
+        numbers = {name: label for label, name in enumerate(names)}
+        found = []
+        for wanted in self.only:
+            label = numbers.get(str(wanted), wanted)
+            if not isinstance(label, int) or not 0 <= label < self.classes:
+                known = ", ".join(names[:SHOWN]) if names else f"0 to {self.classes - 1}" if self.classes else "none"
+                raise UserError(f"dataset.classes=[{wanted}]: no such class; there are: {known}")
+            found.append(label)
+        return found
 
     def load(self) -> Samples:
         """All pictures, packed."""
@@ -59,6 +89,9 @@ class ImageDataset:
 
         ``limit`` takes their head: the well-known datasets are published in random order.
         """
+        if self.only:
+            rows = np.flatnonzero(np.isin([] if labels is None else labels, self.chosen_labels(names)))
+            pictures, labels = pictures[rows], None if labels is None else labels[rows]
         if self.limit:
             pictures, labels = pictures[: self.limit], None if labels is None else labels[: self.limit]
         packed = resized(pictures, self.size, self.channels)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gan_cli import distributed
 from gan_cli.data.ahead import Ahead, OnDevice, OnHost
+from gan_cli.data.presenting import AS_IT_IS, Presentation
 from gan_cli.data.samples import Samples
 from gan_cli.random import played, stream, uniform_for
 
@@ -23,9 +24,17 @@ class Minibatches:
     """
 
     def __init__(
-        self, samples: Samples, device: torch.device, *, seed: int, attempt: int = 0, flip: bool = False
+        self,
+        samples: Samples,
+        device: torch.device,
+        *,
+        seed: int,
+        attempt: int = 0,
+        flip: bool = False,
+        presentation: Presentation = AS_IT_IS,
     ) -> None:
         self.seed, self.attempt, self.flip, self.device = seed, attempt, flip, device
+        self.presentation = presentation
         self.count, self.is_image = len(samples), samples.values.ndim == 4
         values = torch.from_numpy(samples.values)
         if self.is_image:
@@ -84,11 +93,11 @@ class Minibatches:
     def scaled(self, rows: Tensor) -> Tensor:
         """Stored samples as networks take them: float32 (size, *shape), pixels in [−1, 1].
 
-        Flips come from the device's default generator.
+        Flips and what pixels are drawn anew come from the device's default generator.
         """
         if not self.is_image:
             return rows
-        x = rows.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)  # (B, C, H, W), channels last in memory
+        x = self.presentation(rows).permute(0, 3, 1, 2)  # (B, C, H, W), channels last in memory
         if self.flip:
             mirrored = uniform_for(x) < 0.5
             x = torch.where(mirrored, x.flip(3), x)

@@ -6,12 +6,15 @@ from contextlib import nullcontext
 from typing import Any
 
 from gan_cli.config.asking import asked, is_own, kind, method
+from gan_cli.data.images import ImageDataset
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
+TRAINED_ON, HELD_OUT, UNUSED = "train", "test", "unused"  # which samples of a source: each has a draw of its own
+
 
 def load(dataset: Any, name: str) -> Samples:
-    """The samples of ``dataset=name``.
+    """The samples of ``dataset=name``, binarised if that is done once.
 
     Raises:
         UserError: if they cannot be had, or are not what a dataset must give.
@@ -32,4 +35,9 @@ def load(dataset: Any, name: str) -> Samples:
         raise UserError(
             f"{who}: pictures of {samples.shape[0]} channels cannot be drawn: give 1 (grey), 3 (colour) or 4"
         )
-    return samples
+    return dataset.presentation.stored(samples, TRAINED_ON) if isinstance(dataset, ImageDataset) else samples
+
+
+def still(dataset: object, samples: Samples, part: str) -> Samples:
+    """Samples of a dataset as a judge sees them: see ``Presentation.still``; points as they are."""
+    return dataset.presentation.still(samples, part) if isinstance(dataset, ImageDataset) else samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import (
@@ -18,6 +18,14 @@ from gan_cli.config.options import (
     Text,
     Whole,
 )
+
+
+def _classes(wanted: list[Any]) -> list[Any]:
+    if any(isinstance(one, bool) or not isinstance(one, int | str) for one in wanted):
+        raise ValueError("must be labels or names of classes, such as [3] or [cat,dog]")
+    if len(set(wanted)) < len(wanted):
+        raise ValueError("names a class twice")
+    return wanted
 
 
 class DataOptions(Choice):
@@ -36,6 +44,37 @@ class ImageOptions(DataOptions):
     limit: Whole
     flip: bool
     split: Literal["train", "test"]
+    binarise: Literal["auto", "none", "threshold", "dynamic", "fixed"]
+    dequantise: Literal["auto", True, False]
+    classes: Annotated[list[Any], AfterValidator(_classes)]  # of int and str
+
+    before: ClassVar[dict[str, Any]] = {"binarise": "none", "dequantise": False}
+
+    def settled(self, model: Choice) -> Choice:
+        """With what the model wants of pictures in the place of ``auto``."""
+        wanted = {
+            "binarise": "dynamic" if model.reads == "binary" and self.dequantise is not True else "none",
+            "dequantise": model.reads == "dequantised" and self.binarise in ("auto", "none"),
+        }
+        return self.model_copy(update={key: value for key, value in wanted.items() if vars(self)[key] == "auto"})
+
+    def keywords(self) -> dict[str, Any]:
+        """``classes`` are all of the source's to the class, and those that are chosen ``only``."""
+        keywords = super().keywords()
+        return {"only": keywords.pop("classes"), **keywords}
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Classes that are not there, and levels of pictures that have none between black and white."""
+        problems = super().contradictions(chosen)
+        binary = self.binarise not in ("auto", "none")
+        if binary and self.dequantise is True:
+            problems.append(
+                f"dataset.dequantise=true: dataset.binarise={self.binarise} leaves two levels, with nothing between: "
+                "leave one of them out"
+            )
+        if self.classes and not self.labelled:
+            problems.append(f"dataset.classes={shown(self.classes)}: dataset={self.name} has no labels: leave it out")
+        return problems
 
 
 class WebImageOptions(ImageOptions):
@@ -73,6 +112,15 @@ class StackedOptions(WebImageOptions):
     seed: Whole
     channels: Literal[3]
 
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """A choice among a thousand classes."""
+        problems = super().contradictions(chosen)
+        if self.classes:
+            problems.append(
+                f"dataset.classes={shown(self.classes)}: dataset={self.name} stacks all classes: leave it out"
+            )
+        return problems
+
 
 class FolderOptions(ImageOptions):
     root: Text
@@ -82,7 +130,7 @@ class FolderOptions(ImageOptions):
     range: BlackAndWhite | None
     rules: Literal[1, 2]
 
-    before: ClassVar[dict[str, Any]] = {"rules": 1}
+    before: ClassVar[dict[str, Any]] = {**ImageOptions.before, "rules": 1}
 
 
 class PointOptions(DataOptions):

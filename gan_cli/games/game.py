@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from gan_cli.config.root import PlayerOptions
 from gan_cli.games.view import View
 from gan_cli.losses.loss import Loss
+from gan_cli.models.priors import Latents
+from gan_cli.models.units import Unit
 
 Statistics = dict[str, Tensor]  # scalars on the training device, detached
 Strengths = Mapping[str, "float | Tensor"]  # what counts in a move and how much: σ of the noise, weights of penalties
@@ -110,24 +112,66 @@ class Judges(Protocol):
     view: View
 
 
+@dataclass(frozen=True)
+class LogLikelihood:
+    """log p(x) of samples in nats, and what kind of number that is.
+
+    Attributes:
+        nats: (B,), of each sample: the value, the bound, or the best estimate.
+        kind: ``exact``; ``lower bound``, which the true value is not below on average; ``estimate``.
+        how: what makes it one, such as ``ELBO of 1 draw`` or ``importance-weighted, k = 5,000``; empty if exact.
+        low, high: of an estimate, how many nats the mean may be below and above it (two-sided annealing …).
+    """
+
+    nats: Tensor
+    kind: Literal["exact", "lower bound", "estimate"] = "exact"
+    how: str = ""
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def told(self) -> str:
+        """``exact``, or ``lower bound (ELBO of 1 draw)``."""
+        return f"{self.kind} ({self.how})" if self.how else self.kind
+
+
 @runtime_checkable
 class Likelihood(Protocol):
-    """A game whose model has a likelihood."""
+    """A game whose model has a likelihood.
 
-    exactness: str  # "exact", "bound" or "estimate"
+    Attributes:
+        unit: what its nats are of, and its bits per dimension.
+    """
 
-    def log_likelihood(self, x: Tensor) -> Tensor:
-        """log p(x) in nats, (B,)."""
+    unit: Unit
+
+    def log_likelihood(self, x: Tensor, labels: Tensor | None = None) -> LogLikelihood:
+        """log p(x), or log p(x | label), of samples as the data present them: pictures in [−1, 1], points as they are.
+
+        It may take any number of them: how many are computed at a time is the game's business. Draws come from the
+        default generators, which the caller has pointed at a place.
+        """
         ...
 
 
 @runtime_checkable
 class Encodes(Protocol):
-    """A game whose model has an encoder."""
+    """A game whose model has an encoder; its sampler's network decodes."""
 
     def encode(self, x: Tensor) -> Tensor:
         """The latent of each sample, (B, latent)."""
         ...
+
+
+@runtime_checkable
+class OwnLatents(Protocol):
+    """A game that says itself what latents are: as many numbers as the data has, the base of a flow …
+
+    Attributes:
+        latents: what the sampler's network is given, in training and sampling alike; ``prior=…`` then has no use.
+    """
+
+    latents: Latents
 
 
 @runtime_checkable

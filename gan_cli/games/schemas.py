@@ -2,14 +2,82 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from gan_cli.config.options import OF_GAMES, OF_PLAYERS, Choice, Chosen, Count, Fraction, NonNegative, Positive, Whole
+from pydantic import Field
+
+from gan_cli.config.options import (
+    OF_GAMES,
+    OF_PLAYERS,
+    Choice,
+    Chosen,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    Reading,
+    Whole,
+)
+from gan_cli.data.schemas import ImageOptions, PointOptions
 
 
 class GANOptions(Choice):
     together = True
     uses = (*OF_GAMES, *OF_PLAYERS)
+
+
+class LikelihoodOptions(Choice):
+    """A model that learns by maximum likelihood alone: what it has no use for, and how the data must be shown to it.
+
+    Attributes:
+        points: whether it takes points too.
+    """
+
+    idle = ("prior", "updates", "compile")
+
+    points: ClassVar[bool] = False
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Data that it cannot read, and labels that it does not heed."""
+        dataset, problems = chosen.one("dataset"), []
+        if isinstance(dataset, PointOptions) and not self.points:
+            problems.append(
+                f"dataset={dataset.name}: holds points, and model={self.name} is of the levels of pixels: "
+                "use pictures, such as dataset=digits"
+            )
+        if isinstance(dataset, ImageOptions):
+            problems += self._misread(dataset)
+        if chosen.on("conditional") and "conditional" in self.idle:
+            problems.append(f"conditional=true: model={self.name} heeds no labels: use conditional=false")
+        return problems
+
+    def _misread(self, dataset: ImageOptions) -> list[str]:
+        grey, filled = dataset.binarise == "none", dataset.dequantise is True
+        if self.reads == "binary" and grey:
+            return [
+                f"dataset.binarise=none: model={self.name} is of black and white pixels here: use dynamic, fixed or "
+                "threshold"
+            ]
+        if self.reads in ("binary", "levels") and filled:
+            return [f"dataset.dequantise=true: model={self.name} is of whole levels here: use false"]
+        if self.reads == "dequantised" and dataset.dequantise is False:
+            return [f"dataset.dequantise=false: model={self.name} is a density, and whole levels have none: use true"]
+        if self.reads == "dequantised" and dataset.binarise not in ("auto", "none"):
+            return [f"dataset.binarise={dataset.binarise}: model={self.name} is a density of grey pixels: use none"]
+        return []
+
+
+class BeliefNetOptions(LikelihoodOptions):
+    together = True
+
+    levels: Annotated[Count, Field(ge=2, le=256)]
+    output: Literal["categorical", "logistic"]
+    components: Count
+
+    @property
+    def reads(self) -> Reading:
+        """Two levels are black and white."""
+        return "binary" if self.levels == 2 else "levels"
 
 
 class PenaltyOptions(Choice):

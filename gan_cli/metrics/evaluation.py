@@ -18,7 +18,7 @@ from gan_cli.data.samples import Samples
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
 from gan_cli.metrics.evidence import Evidence, Unseen
-from gan_cli.metrics.metric import Refuses
+from gan_cli.metrics.metric import Metric, Refuses
 from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.pictures import as_bytes
@@ -56,6 +56,11 @@ def watchable(metric: Any, evidence: Evidence) -> Mapping[str, str]:
 def refusal(metric: Any, evidence: Evidence) -> str | None:
     """Why these samples cannot be judged by a metric; None if they can, or if it does not say."""
     return metric.refusal(evidence) if isinstance(metric, Refuses) else None
+
+
+def judge_samples(metrics: Mapping[str, Any]) -> bool:
+    """Whether any of these metrics looks at generated samples, which may take long to draw."""
+    return any(not isinstance(metric, Metric) or metric.judges_samples for metric in metrics.values())
 
 
 def judged(
@@ -149,7 +154,7 @@ def decoded(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> l
 def provenance(evidence: Evidence, extractor: str) -> dict[str, Any]:
     """What a reader must know to compare the figures."""
     facts: dict[str, Any] = {
-        "samples": len(evidence.drawn),
+        "samples": evidence.generated,
         "real_samples": len(evidence.real),
         "data": evidence.real.fingerprint(),
         "seed": evidence.seed,

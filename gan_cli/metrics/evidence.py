@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import HoldsOut, LeavesOut, Stacks
+from gan_cli.data.reading import HELD_OUT, TRAINED_ON, UNUSED, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
+from gan_cli.models.sampler import Sampler
 from gan_cli.random import key
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ class Evidence:
             ``.provenance()`` and perhaps ``.probabilities(values)``.
         dataset: the dataset object, for what it knows about itself (its density, its modes); None for bare folders.
         judge: the trained discriminator with its loss, or None.
+        model: what draws the samples, with its game, if that has a likelihood or an encoder to ask; or None.
         fake: generated samples of the same kind, or None before there are any.
         planned: how many there will be.
         picture: where a metric may leave a picture of this name, or None.
@@ -44,11 +48,13 @@ class Evidence:
     source: Any
     dataset: Any = None
     judge: Judge | None = None
+    model: Sampler | None = None
     fake: Samples | None = None
     planned: int = 0
     picture: Callable[[str], Path] | None = None
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    notes: dict[str, str] = field(default_factory=dict)  # what a reader of a value must know, by the value's name
     _of_fake: tuple[Samples, np.ndarray] | None = None
     _told: set[str] = field(default_factory=set)
     _of_real: dict[bytes, np.ndarray] = field(default_factory=dict)  # features of pictures, by their digests
@@ -56,11 +62,15 @@ class Evidence:
     @cached_property
     def extractor(self) -> Any:
         """The extractor, ready to use; it has seen single pictures where the dataset stacks them."""
-        if not isinstance(self.dataset, Stacks):
-            self.source.prepare(self.training, lambda: self.held_out, self.device)
-        else:
+        if isinstance(self.dataset, Stacks):
             unseen = replace(self.dataset, split="test", limit=0)
             self.source.prepare(self.dataset.glyphs(), unseen.glyphs, self.device)
+        elif isinstance(self.dataset, ImageDataset) and self.dataset.only:  # what tells all classes apart
+            whole = Evidence(self.training, self.real, self.source, replace(self.dataset, only=()))
+            every = still(whole.dataset, whole.dataset.load(), TRAINED_ON)
+            self.source.prepare(every, lambda: whole.held_out, self.device)
+        else:
+            self.source.prepare(self.training, lambda: self.held_out, self.device)
         return self.source
 
     @cached_property
@@ -69,15 +79,17 @@ class Evidence:
         if not isinstance(self.dataset, HoldsOut):
             return None
         try:
-            return self.dataset.held_out()
+            found = self.dataset.held_out()
         except UserError as error:
             log.warning("no held-out samples: %s", error)
             return None
+        return None if found is None else still(self.dataset, found, HELD_OUT)
 
     @cached_property
     def unused(self) -> Samples | None:
         """Samples of the training split that the run was not given (``dataset.limit``), if there are any."""
-        return self.dataset.unused() if isinstance(self.dataset, LeavesOut) else None
+        found = self.dataset.unused() if isinstance(self.dataset, LeavesOut) else None
+        return None if found is None else still(self.dataset, found, UNUSED)
 
     @property
     def is_image(self) -> bool:
@@ -152,6 +164,11 @@ class Evidence:
         if line not in self._told:
             self._told.add(line)
             log.info("%s", line)
+
+    def note(self, name: str, line: str) -> None:
+        """Says what a value is, once, and keeps it for whoever shows the value."""
+        self.notes[name] = line
+        self.say(f"{name}: {line}")
 
     def some(self, values: np.ndarray, count: int, purpose: str) -> np.ndarray:
         """At most ``count`` of them, drawn without replacement; their order stays. All are taken as they are."""

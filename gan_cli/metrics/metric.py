@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from gan_cli.metrics.evidence import Evidence
 
@@ -22,7 +22,12 @@ class Metric:
     """One way of judging samples.
 
     A metric of one's own needs ``__call__`` and may set the rest; it need not derive from this class.
+
+    Attributes:
+        judges_samples: whether it looks at generated samples at all.
     """
+
+    judges_samples: ClassVar[bool] = True
 
     def better(self, evidence: Evidence) -> Better:
         """Values that can be watched, and which way is better; an attribute will do."""

@@ -46,6 +46,10 @@ class ParzenOptions(Choice):
     test: Annotated[Count, Field(ge=2)]
 
 
+class LikelihoodOptions(Choice):
+    samples: Annotated[Count, Field(ge=2)]
+
+
 class TwoSampleOptions(Choice):
     steps: Count
 

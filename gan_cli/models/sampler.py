@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -11,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
-from gan_cli.games.game import Encodes, Game, Judges, Likelihood
-from gan_cli.random import stream
+from gan_cli.games.game import Encodes, Game, Judges, Likelihood, LogLikelihood
+from gan_cli.models.units import levels
+from gan_cli.random import seed_all, stream
 
 ROWS = 32  # of a batch, where every bit counts
 
@@ -57,19 +59,41 @@ class Sampler:
             raise ValueError(f"model={self.config.model.name}: has no discriminator here")
         return self.game.discriminator
 
+    def log_likelihood(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """log p(x) in nats, (n,) on the CPU, of a model that has one; see ``likelihood`` for what it is."""
+        return self.likelihood(x, labels).nats
+
     @torch.no_grad()
-    def log_likelihood(self, x: Tensor) -> Tensor:
-        """log p(x) in nats, (n,) on the CPU, of a model that has one; ``game.exactness`` says whether it is exact.
+    def likelihood(self, x: Tensor, labels: Tensor | None = None, seed: int = 0) -> LogLikelihood:
+        """log p(x) in nats, or log p(x | label), on the CPU: exact, a bound, or an estimate, as it says.
 
         Args:
-            x: float32 pictures (n, C, H, W) in [−1, 1], or points (n, d).
+            x: float32 pictures (n, C, H, W) in [−1, 1], or points (n, d). Where the run dequantised its pictures, these
+                are too; where it binarised them, these must be −1 and 1 alone.
+            labels: int64 (n,), if the model is conditional.
+            seed: of whatever is drawn for it.
 
         Raises:
-            ValueError: if the model has no likelihood.
+            ValueError: if the model has no likelihood, or these are no samples that it could have one for.
         """
-        if not isinstance(self.game, Likelihood):
+        game = self.game
+        if not isinstance(game, Likelihood):
             raise ValueError(f"model={self.config.model.name}: has no likelihood here")
-        return self.game.log_likelihood(x.to(self.device)).cpu()
+        if bool(self.classes) != (labels is not None):
+            raise ValueError(f"labels: {'give one for each sample' if self.classes else 'not a conditional model'}")
+        with _asked(game, self.device, seed):
+            x = self._presented(x.to(self.device))
+            found = game.log_likelihood(x, None if labels is None else labels.to(self.device))
+        return replace(found, nats=found.nats.cpu())
+
+    def _presented(self, x: Tensor) -> Tensor:
+        """Samples as they were shown to the model in training."""
+        shown = self.config.dataset.model_dump()
+        if shown.get("binarise", "none") != "none" and not torch.equal(x.abs(), torch.ones_like(x)):
+            raise ValueError(f"x: must be −1 and 1 alone, as dataset.binarise={shown['binarise']} made the data")
+        if shown.get("dequantise") is True:
+            return (levels(x) + torch.rand_like(x)) * (2 / 256) - 1
+        return x
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -80,7 +104,8 @@ class Sampler:
         """
         if not isinstance(self.game, Encodes):
             raise ValueError(f"model={self.config.model.name}: has no encoder here")
-        return self.game.encode(x.to(self.device)).cpu()
+        with _asked(self.game, self.device, 0):
+            return self.game.encode(self._presented(x.to(self.device))).cpu()
 
     def latents_of(self, seeds: Iterable[int]) -> Tensor:
         """The latent of each seed, float32 (n, size) on the CPU; the same on every device."""
@@ -122,8 +147,18 @@ class Sampler:
         return self.decode_apart(self.latents(n, seed), range(seed, seed + n), labels, batch_size)
 
     @torch.no_grad()
-    def decode(self, z: Tensor, labels: Tensor | None = None, batch_size: int = 256) -> Tensor:
-        """The samples of given latents (n, size), float32 on the CPU."""
+    def decode(
+        self,
+        z: Tensor,
+        labels: Tensor | None = None,
+        batch_size: int = 256,
+        done: Callable[[range], None] | None = None,
+    ) -> Tensor:
+        """The samples of given latents (n, size), float32 on the CPU.
+
+        Args:
+            done: told which latents have been decoded, after each batch.
+        """
         was_training = self.network.training
         self.network.eval()
         try:
@@ -132,12 +167,19 @@ class Sampler:
                 part = slice(start, start + batch_size)
                 label = None if labels is None else labels[part].to(self.device)
                 parts.append(self.network(z[part].to(self.device), label).float().cpu())
+                if done is not None:
+                    done(range(start, min(start + batch_size, len(z))))
             return torch.cat(parts)
         finally:
             self.network.train(was_training)
 
     def decode_apart(
-        self, z: Tensor, places: Sequence[int], labels: Tensor | None = None, batch_size: int = ROWS
+        self,
+        z: Tensor,
+        places: Sequence[int],
+        labels: Tensor | None = None,
+        batch_size: int = ROWS,
+        tick: Callable[[], None] | None = None,
     ) -> Tensor:
         """Like ``decode``, but the bits of a sample follow from its latent, label and place alone.
 
@@ -147,6 +189,7 @@ class Sampler:
 
         Args:
             places: such as the seeds of the latents.
+            tick: called after each sample, as they come.
         """
         taken = [0] * batch_size
         rows = []
@@ -160,8 +203,28 @@ class Sampler:
         if labels is not None:
             padded_labels = labels.new_zeros(len(padded))
             padded_labels[rows] = labels
+
+        def done(batch: range) -> None:
+            for _ in range(sum(row in batch for row in rows) if tick else 0):
+                tick()  # type: ignore[misc]
+
         with _exact_kernels():
-            return self.decode(padded, padded_labels, batch_size=batch_size)[rows]
+            return self.decode(padded, padded_labels, batch_size, done)[rows]
+
+
+@contextmanager
+def _asked(game: Game, device: torch.device, seed: int) -> Iterator[None]:
+    """The networks of a game as they are used, and draws that follow from the seed and change nobody else's."""
+    modes = {network: network.training for network in game.networks.values()}
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        seed_all(seed, "asked", device=device)
+        try:
+            for network in modes:
+                network.eval()
+            yield
+        finally:
+            for network, mode in modes.items():
+                network.train(mode)
 
 
 @contextmanager

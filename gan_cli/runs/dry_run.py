@@ -14,6 +14,7 @@ from gan_cli.config.asking import is_own
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.images import ImageDataset
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.metrics.evaluation import metrics_of
@@ -21,6 +22,7 @@ from gan_cli.metrics.evidence import Outline
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output import screen
+from gan_cli.training.averaged import Averaged
 from gan_cli.training.build import assemble, pick_device
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.fitting import check
@@ -56,6 +58,7 @@ def dry_run(config: Config, library: Library) -> None:
             source=extractor_of(library, config.extractor),
             dataset=dataset,
             judge=Judge.of(config, game, torch.device("cpu")),
+            model=Averaged(setup),
         )
         metrics_of(config, library, evidence)
     rows = _layers(setup, count)
@@ -85,6 +88,8 @@ def dry_run(config: Config, library: Library) -> None:
 def _blank(dataset: Any) -> Samples:
     """A sample of each label that a shipped dataset says it has, all zero."""
     shape, classes = tuple(dataset.shape), dataset.classes
+    if isinstance(dataset, ImageDataset) and all(isinstance(wanted, int) for wanted in dataset.only):
+        dataset.chosen_labels()  # names are known once the data are read
     values = np.zeros((max(1, classes), *shape), np.uint8 if len(shape) == 3 else np.float32)
     return Samples(values, np.arange(classes) if classes else None)
 

@@ -12,7 +12,7 @@ from gan_cli.games.game import Game
 from gan_cli.models.sampler import Sampler
 from gan_cli.runs import weights
 from gan_cli.runs.weights import Weights
-from gan_cli.training.build import game_of, pick_device
+from gan_cli.training.build import game_of, pick_device, prior_of
 from gan_cli.training.fitting import check_trained
 
 
@@ -57,7 +57,7 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     for network in game.networks.values():
         network.eval().requires_grad_(False)
     whole = game if game.networks.keys() <= {game.sampler, *found.others} else None
-    prior = library.build("prior", config.prior)
+    prior = prior_of(game, config, library)
     sampler = Sampler(game.networks[game.sampler], prior, config, found.classes, place, found.names, whole)
     check_trained(sampler, found.shape)
     return Trained(sampler, found)

@@ -83,7 +83,8 @@ def prepare(draft: Draft) -> Resumption:
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
         for key, old, new in differences(before, config.saved())
-        if f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not key.startswith(MAY_CHANGE)
+        if key == "model"  # another one; of the same, options that weights cannot follow show where they are loaded
+        or (f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not key.startswith(MAY_CHANGE))
     ]
     if config.devices != before["devices"]:
         impossible.append(

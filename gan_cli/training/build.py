@@ -12,11 +12,13 @@ from gan_cli import distributed
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.identity import trained_on
+from gan_cli.data.images import ImageDataset
 from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.presenting import AS_IT_IS
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.games.game import Game, Model
+from gan_cli.games.game import Game, Model, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, settings_of
 from gan_cli.models.priors import Latents
 from gan_cli.models.sampler import Sampler
@@ -81,6 +83,11 @@ def game_of(
     model: Model = library.build("model", config.model)
     seed_all(config.seed, "init", device=torch.device("cpu"))  # for what a model of one's own draws by itself
     return model.game(Parts(config, library, shape, classes, device, autocast))
+
+
+def prior_of(game: Game, config: Config, library: Library) -> Latents:
+    """What latents are drawn from: the prior of the config, unless the game has its own."""
+    return game.latents if isinstance(game, OwnLatents) else library.build("prior", config.prior)
 
 
 def own_parts(config: Config, library: Library) -> list[str]:
@@ -155,9 +162,9 @@ def assemble(
 ) -> Setup:
     """The game around samples that are there; else as ``build``."""
     classes = label_count(config, samples.classes)
-    prior: Latents = library.build("prior", config.prior)
     optimizer = library.build("optimizer", config.optimizer)
     game = game_of(config, library, samples.shape, classes, device, AUTOCAST.get(precision))
+    prior = prior_of(game, config, library)
     if config.sync_batchnorm and distributed.world() > 1:
         for network in game.networks.values():
             synchronise(network)
@@ -168,8 +175,14 @@ def assemble(
     if like:
         minibatches = like.minibatches.seeded(config.seed, attempt)
     else:
-        flip = config.dataset.model_dump().get("flip", False)
-        minibatches = Minibatches(samples, device, seed=config.seed, attempt=attempt, flip=flip)
+        minibatches = Minibatches(
+            samples,
+            device,
+            seed=config.seed,
+            attempt=attempt,
+            flip=config.dataset.model_dump().get("flip", False),
+            presentation=dataset.presentation if isinstance(dataset, ImageDataset) else AS_IT_IS,
+        )
     if not config.conditional:
         minibatches.labels = None
     sampler = Sampler(ema.network if ema else drawing, prior, config, classes, device, samples.names)

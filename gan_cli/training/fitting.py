@@ -23,6 +23,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.adversarial import NOISE, AdversarialGame
 from gan_cli.games.game import Game, Judges
 from gan_cli.games.view import packed
+from gan_cli.models.priors import Prior
 from gan_cli.models.sampler import ROWS as TOGETHER
 from gan_cli.models.sampler import Sampler
 from gan_cli.random import seed_all, stream
@@ -254,7 +255,8 @@ def latents(prior: Any, config: Config, rows: int) -> Tensor:
     Raises:
         UserError: if it does not.
     """
-    who, size = f"prior={config.prior.name}", config.prior.size  # type: ignore[attr-defined]
+    who = f"prior={config.prior.name}"
+    size = prior.size if isinstance(prior, Prior) else config.prior.size  # type: ignore[attr-defined]
     sample = method(prior, who, "sample", "n, device, generator", rows, "cpu", None)
     with asked(f"{who}: sample(n, device, generator)"):
         draws = [sample(rows, "cpu", stream(place, "fitting")) for place in (0, 0, 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -103,21 +103,24 @@ def drawn(found: Trained, wanted: Sequence[Shot], truncation: float | None) -> I
             part = wanted[start : start + AT_ONCE]
             seeds = [shot.seed for shot in part]
             labels = None if part[0].label is None else torch.tensor([shot.label for shot in part])
-            yield part, samples(found, found.sampler.latents_of(seeds), seeds, labels, truncation)
-            for _ in part:
-                tick()
+            yield part, samples(found, found.sampler.latents_of(seeds), seeds, labels, truncation, tick)
 
 
 def samples(
-    found: Trained, latents: Tensor, places: Sequence[int], labels: Tensor | None, truncation: float | None
+    found: Trained,
+    latents: Tensor,
+    places: Sequence[int],
+    labels: Tensor | None,
+    truncation: float | None,
+    tick: Callable[[], None] | None = None,
 ) -> Tensor:
-    """The samples of latents (n, size), truncated.
+    """The samples of latents (n, size), truncated; ``tick`` is called after each, as they come.
 
     Raises:
         UserError: if they are not finite.
     """
     z = latents if truncation is None else truncation * latents
-    x = found.sampler.decode_apart(z, places, labels)
+    x = found.sampler.decode_apart(z, places, labels, tick=tick)
     if not x.isfinite().all():
         raise UserError(
             f"checkpoint={found.weights.folder}: its samples at step {found.weights.step} are not finite, training "

@@ -12,15 +12,17 @@ from typing import Any
 from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import Diverged, EarlyStop
-from gan_cli.games.game import Statistics
-from gan_cli.metrics.evaluation import draw, judged, metrics_of, seeds_of, some
+from gan_cli.games.game import Encodes, Likelihood, Statistics
+from gan_cli.metrics.evaluation import draw, judge_samples, judged, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output.pictures import as_bytes
 from gan_cli.runs.observers.pruning import Pruner
+from gan_cli.training.averaged import Averaged
 from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -56,12 +58,15 @@ class Evaluations:
         self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
         self.pruner = pruner
         self.config = config = setup.config
+        training = still(setup.dataset, setup.samples, TRAINED_ON)
+        self.model = Averaged(setup) if isinstance(setup.game, Likelihood | Encodes) else None
         self.evidence = Evidence(
-            training=setup.samples,
-            real=some(setup.samples, config.evaluate_count, config.seed),
+            training=training,
+            real=some(training, config.evaluate_count, config.seed),
             source=extractor_of(library, config.extractor),
             dataset=setup.dataset,
             judge=Judge.of(config, setup.game, setup.device),
+            model=self.model or setup.sampler,
             planned=config.evaluate_count,
             picture=lambda name: folder / f"{name}.png",
             seed=config.seed,
@@ -102,13 +107,16 @@ class Evaluations:
             EarlyStop: if the watched value has not got better for ``patience`` evaluations, or other runs are better.
         """
         try:
-            self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
+            if judge_samples(self.metrics):
+                self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
         except Diverged as error:
             if self.config.on_divergence == "stop":
                 raise
             log.warning("step %d  not measured: %s", step, error)
             return
         self.evidence.judge = Judge.of(self.config, self.setup.game, self.setup.device, step)
+        if self.model is not None:
+            self.model.refresh()
         values, _ = judged(self.evidence, self.metrics, chosen=True)
         record = {"step": step, "images": self.setup.batch_sizes.images_seen(step)}
         with self.path.open("a", encoding="utf-8") as file:

@@ -111,4 +111,7 @@ def some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | 
     if not minibatches.is_image:
         return values[~empty]
     values[empty] = 0
+    if minibatches.presentation.binarise == "dynamic":
+        white = torch.rand(values.shape, generator=stream(seed, "real", "binarise")) * 255 < values
+        values = torch.where(white, 255, 0).byte()
     return values.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)

@@ -1,0 +1,64 @@
+"""How bytes are shown to a model: as they are, as black and white pixels, or with their levels filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli.data.samples import Samples
+from gan_cli.random import key, uniform_like
+
+BLOCK = 4096  # pictures that are drawn at a time
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What happens to pictures between the disk and the model.
+
+    ``binarise`` (Salakhutdinov & Murray 2008): a pixel is white with the probability of its grey, byte/255, drawn anew
+    at each presentation (``dynamic``) or once (``fixed``); ``threshold``: if its byte is above 127. ``dequantise``
+    (Uria et al. 2013): a byte k becomes (k + u) / 256 of the way from −1 to 1, u ~ U(0, 1) drawn anew.
+    """
+
+    binarise: str = "none"
+    dequantise: bool = False
+
+    def stored(self, samples: Samples, part: str) -> Samples:
+        """What a run keeps of its pictures: bytes of 0 and 255 where that is settled once.
+
+        Args:
+            part: which pictures of their source these are: ``train``, ``test``.
+        """
+        return samples if self.binarise == "dynamic" else self.still(samples, part)
+
+    def still(self, samples: Samples, part: str) -> Samples:
+        """The pictures as a judge sees them: of dynamic ones, the one draw that ``fixed`` would train on.
+
+        The draw of a picture follows from its place in its part alone. (What is binary stays as it is.)
+        """
+        if self.binarise in ("auto", "none"):
+            return samples
+        if self.binarise == "threshold":
+            return replace(samples, values=np.where(samples.values > 127, 255, 0).astype(np.uint8), digest=None)
+        generator = np.random.default_rng(key("binarise", part))
+        drawn = np.empty_like(samples.values)
+        for start in range(0, len(drawn), BLOCK):
+            grey = samples.values[start : start + BLOCK]
+            white = generator.random(grey.shape, np.float32) * np.float32(255) < grey
+            drawn[start : start + BLOCK] = np.where(white, 255, 0)
+        return replace(samples, values=drawn, digest=None)
+
+    def __call__(self, bytes_: Tensor) -> Tensor:
+        """uint8 (B, …) → float32 in [−1, 1]; draws come from the device's default generator."""
+        x = bytes_.float()
+        if self.binarise == "dynamic":
+            return torch.where(uniform_like(x) * 255 < x, 1.0, -1.0)
+        if self.dequantise is True:
+            return x.add_(uniform_like(x)).mul_(2 / 256).sub_(1)
+        return x.mul_(2 / 255).sub_(1)
+
+
+AS_IT_IS = Presentation()

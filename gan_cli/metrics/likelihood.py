@@ -1,0 +1,142 @@
+"""What a model says of data that it has a likelihood of, or that it can encode."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from gan_cli.data.images import ImageDataset
+from gan_cli.data.samples import Samples, as_input
+from gan_cli.games.game import Encodes, LogLikelihood
+from gan_cli.games.game import Likelihood as HasLikelihood
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.metric import Better, Metric
+from gan_cli.models.sampler import Sampler
+from gan_cli.output.pictures import as_bytes, pairs, save_png
+
+PAIRS = 10  # pictures shown beside their reconstructions
+AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihood(Metric):
+    """Log-likelihood of held-out and of training samples: E log p(x) in nats per sample, with its standard error, and
+    in bits per dimension. High nats and low bits are good; training far above held-out: learnt by heart.
+
+    The note beside it says what it is: exact, a lower bound (ELBO; importance-weighted with k), or an estimate, with
+    ``nats_low`` and ``nats_high`` as its two-sided range; and of what: a probability of levels, a density of
+    dequantised pictures in [0, 1]^D, or of points in their own units.
+    """
+
+    judges_samples = False
+
+    samples: int
+
+    def better(self, evidence: Evidence) -> Better:
+        if evidence.model is None or not isinstance(evidence.model.game, HasLikelihood):
+            return {}
+        return {"nats": "high", "bits_per_dim": "low"} if evidence.is_image else {"nats": "high"}
+
+    def refusal(self, evidence: Evidence) -> str | None:
+        model = evidence.model
+        if model is not None and isinstance(model.game, HasLikelihood):
+            return None
+        instead = "metrics=parzen" if evidence.is_image else "metrics=parzen or metrics=divergence"
+        who = "generated samples alone have" if model is None else f"model={model.config.model.name} has"
+        return f"{who} no likelihood: use {instead}, which judge samples"
+
+    def __call__(self, evidence: Evidence) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for suffix, samples, whose in of_both(evidence):
+            some = evidence.some_samples(samples, self.samples, f"likelihood{suffix}")
+            values |= self._of(evidence, some, suffix, whose)
+        return values
+
+    def _of(self, evidence: Evidence, samples: Samples, suffix: str, whose: str) -> dict[str, float]:
+        model = asked(evidence)
+        assert isinstance(model.game, HasLikelihood)
+        found, unit = likelihood_of(model, samples, evidence.seed), model.game.unit
+        nats = found.nats.double()
+        mean = float(nats.mean())
+        values = {f"nats{suffix}": mean, f"nats_error{suffix}": float(nats.std()) / math.sqrt(len(nats))}
+        if found.kind == "estimate":
+            values |= {f"nats_low{suffix}": mean - found.low, f"nats_high{suffix}": mean + found.high}
+        if (bits := unit.bits_per_dim(mean)) is not None:
+            values[f"bits_per_dim{suffix}"] = bits
+        note = f"{found.told}, {unit.name}, {len(samples):,} {whose}"
+        evidence.note(f"nats{suffix}", note)
+        return values
+
+
+class Reconstruction(Metric):
+    """Mean squared error of encoding samples and decoding them again, held-out and training: of pixels in [0, 1], of
+    points in their own units. A picture shows some beside their reconstructions.
+    """
+
+    judges_samples = False
+
+    def better(self, evidence: Evidence) -> Better:
+        return {"reconstruction": "low"} if self.refusal(evidence) is None else {}
+
+    def refusal(self, evidence: Evidence) -> str | None:
+        if evidence.model is not None and isinstance(evidence.model.game, Encodes):
+            return None
+        who = "" if evidence.model is None else f"model={evidence.model.config.model.name} has none: "
+        return f"needs a model with an encoder: {who}use metrics=memorisation to see what samples are near to"
+
+    def __call__(self, evidence: Evidence) -> dict[str, float]:
+        model, values = asked(evidence), {}
+        for suffix, samples, whose in of_both(evidence):
+            some = evidence.some_samples(samples, len(evidence.real), f"reconstruction{suffix}")
+            x = as_input(some.values).contiguous()
+            back = reconstructed(model, x, some.labels)
+            error = (back - x).square().mean()
+            values[f"reconstruction{suffix}"] = float(error) / (4 if evidence.is_image else 1)
+            evidence.note(f"reconstruction{suffix}", f"{len(some):,} {whose}")
+            if evidence.is_image and evidence.picture is not None and not suffix:
+                save_png(pairs(back[:PAIRS], x[:PAIRS]), evidence.picture("reconstruction"))
+        return values
+
+
+def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
+    """Held-out samples, if there are any, and training samples: what follows the names of their values, and whose."""
+    found, training = [], evidence.training
+    if evidence.held_out is not None:
+        where = "other draws"
+        if isinstance(evidence.dataset, ImageDataset):
+            where = f"pictures of split={evidence.dataset.test_split}{shown(evidence.dataset)}"
+        found.append(("", evidence.held_out, where))
+    else:
+        evidence.say("no samples are held out: likelihood and reconstruction are of training samples alone")
+    where = f"training samples{shown(evidence.dataset)}"
+    return [*found, ("/training", training, where)]
+
+
+def shown(dataset: object) -> str:
+    """How pictures were binarised, if they were."""
+    if not isinstance(dataset, ImageDataset) or dataset.binarise in ("auto", "none"):
+        return ""
+    drawn = ", drawn once by the published seed" if dataset.binarise in ("dynamic", "fixed") else ""
+    return f" (binarise={dataset.binarise}{drawn})"
+
+
+def asked(evidence: Evidence) -> Sampler:
+    assert evidence.model is not None, "refused without a model"
+    return evidence.model
+
+
+def likelihood_of(model: Sampler, samples: Samples, seed: int) -> LogLikelihood:
+    """That of stored samples."""
+    labels = None if not model.classes or samples.labels is None else torch.from_numpy(samples.labels)
+    return model.likelihood(as_input(samples.values).contiguous(), labels, seed)
+
+
+def reconstructed(model: Sampler, x: torch.Tensor, labels: object) -> torch.Tensor:
+    """x encoded and decoded again, as it would be stored."""
+    given = torch.as_tensor(labels) if model.classes else None
+    parts = [slice(start, start + AT_ONCE) for start in range(0, len(x), AT_ONCE)]
+    back = [model.decode(model.encode(x[p]), None if given is None else given[p]) for p in parts]
+    y = torch.cat(back)
+    return as_bytes(y).float() / 127.5 - 1 if y.dim() == 4 else y

@@ -1,0 +1,145 @@
+"""The promises, for every model beside gan: exact resume, watching changes nothing, the same command is the same run.
+
+A new model is one line of ``conftest.MODELS``.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import MODELS, assert_same_run, metrics_in, state_in, tensors
+
+import gan_cli
+from gan_cli.config.library import Library
+from gan_cli.games.game import Likelihood
+
+WATCHED = ("log_every=3", "sample_every=4", "checkpoint_every=5", "keep_checkpoints=9")
+
+
+def weights(folder: str) -> dict[str, bytes]:
+    parts = {key: state_in(Path(folder))[key] for key in ("networks", "ema", "players", "kept")}
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors(parts).items()}
+
+
+def test_every_model_is_here():
+    tested = {key.partition("=")[2] for keys in MODELS.values() for key in keys if key.startswith("model=")}
+    assert tested | {"gan"} == set(Library().options("model"))
+
+
+@pytest.mark.parametrize("keys", MODELS.values(), ids=MODELS)
+def test_stopped_and_resumed_is_the_undisturbed_run(gan_train, keys):
+    assert gan_train(*keys, *WATCHED, "steps=11", "hydra.run.dir=whole").code == 0
+    assert gan_train(*keys, *WATCHED, "steps=7", "hydra.run.dir=parts").code == 0
+    Path("parts/checkpoints/step-000000007.pt").unlink()  # as a kill at step 7 leaves it
+    assert gan_train("resume=parts", "steps=11").code == 0
+    state = state_in(Path("whole"))
+    assert state["step"] == 11
+    assert_same_run(Path("whole"), Path("parts"))
+
+
+@pytest.mark.parametrize("keys", MODELS.values(), ids=MODELS)
+def test_watching_never_changes_training_and_the_same_command_is_the_same_run(gan_train, keys):
+    blind = ("log_every=0", "sample_every=0", "checkpoint_every=0")
+    measured = "[two_sample]" if "model=adversarial_autoencoder" in keys else "[likelihood]"
+    watched = ("log_every=1", "sample_every=1", "checkpoint_every=1", f"metrics={measured}", "evaluate_every=2")
+    assert gan_train(*keys, *blind, "steps=5", "hydra.run.dir=blind").code == 0
+    torch.rand(3)  # what was drawn before must not matter
+    result = gan_train(*keys, *watched, "evaluate_count=40", "steps=5", "hydra.run.dir=watched")
+    assert result.code == 0, result.err
+    assert weights("blind") == weights("watched")
+    assert gan_train(*keys, *blind, "steps=5", "seed=1", "hydra.run.dir=other").code == 0
+    assert weights("other") != weights("blind")
+
+
+@pytest.mark.parametrize("keys", MODELS.values(), ids=MODELS)
+def test_it_is_dry_run_sampled_evaluated_loaded_and_reported(gan_train, gan_sample, gan_eval, keys):
+    from gan_cli import cli
+    from gan_cli.commands.report.command import main as report
+
+    result = gan_train(*keys, "dry_run=true")
+    assert result.code == 0, result.err
+    assert not Path("outputs").exists()
+    assert gan_train(*keys, "steps=4", "log_every=2", "hydra.run.dir=run").code == 0
+    assert gan_sample("checkpoint=run", "seeds=3,1", "format=npz", "out=some.npz").code == 0
+    drawn = np.load("some.npz")
+    values = drawn["images"] if "images" in drawn else drawn["points"]
+    model = gan_cli.load("run")
+    ours = model.sample(3, seed=1)
+    assert np.isfinite(ours.numpy()).all()
+    stored = ((ours + 1) * 127.5).round().byte() if "images" in drawn else ours
+    np.testing.assert_array_equal(values, stored[[2, 0]])  # a seed's picture, whatever else is drawn
+    asked = "[likelihood,parzen]" if isinstance(model.game, Likelihood) else "[parzen]"
+    result = gan_eval("checkpoint=run", "extractor=pixels", "count=40", f"metrics={asked}", "out=found.json")
+    assert result.code == 0, result.err
+    found = json.loads(Path("found.json").read_text())
+    assert np.isfinite(found["metrics"]["parzen"])
+    if isinstance(model.game, Likelihood):
+        assert {"nats", "bits_per_dim"} <= set(metrics_in(Path("run"))[0]) or "images" not in drawn
+        assert found["notes"]["nats"].startswith(("exact", "lower bound", "estimate"))
+        assert np.isfinite(found["metrics"]["nats"])
+        assert found["metrics"]["nats_error"] > 0
+    assert cli._exit_code(lambda: report(["run"]), "gan-report") == 0
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(gan_train, spawn):
+    keys = (*MODELS["fvsbn"], "checkpoint_every=20", "steps=300")
+    process = spawn(*keys, "hydra.run.dir=killed")
+    deadline = time.monotonic() + 120
+    while not Path("killed/checkpoints/step-000000020.pt").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert gan_train("resume=killed").code == 0
+    assert gan_train(*keys, "hydra.run.dir=whole").code == 0
+    assert_same_run(Path("whole"), Path("killed"))
+
+
+MISTAKES = {
+    "model=fvsbn loss=hinge": "loss=hinge: model=fvsbn has no use for it: leave it out",
+    "model=fvsbn prior=uniform": "prior=uniform: model=fvsbn has no use for it: leave it out",
+    "model=fvsbn updates=optimistic": "updates=optimistic: model=fvsbn has no use for it: leave it out",
+    "model=fvsbn dataset=ring": "dataset=ring: holds points, and model=fvsbn is of the levels of pixels",
+    "model=fvsbn dataset.binarise=none": "dataset.binarise=none: model=fvsbn is of black and white pixels here: use",
+    "model=fvsbn dataset.dequantise=true": "dataset.dequantise=true: model=fvsbn is of whole levels here: use false",
+    "model=fvsbn model.levels=300": "model.levels=300: must be at most 256",
+    "model=fvsbn metrics=reconstruction": "metrics=reconstruction: needs a model with an encoder: model=fvsbn has none",
+    "metrics=likelihood": "metrics=likelihood: model=gan has no likelihood: use metrics=parzen, which judge samples",
+    "dataset.binarise=dynamic dataset.dequantise=true": "dataset.dequantise=true: dataset.binarise=dynamic leaves two",
+    "dataset=ring architecture=mlp dataset.binarise=fixed": "dataset.binarise=fixed: no such key",
+    "dataset.classes=[3,10]": "dataset.classes=[10]: no such class; there are: 0 to 9",
+    "dataset.classes=[3,3]": "dataset.classes=[3, 3]: names a class twice",
+    "dataset=celeba dataset.classes=[1]": "dataset.classes=[1]: dataset=celeba has no labels: leave it out",
+}
+
+
+@pytest.mark.parametrize("command", MISTAKES)
+def test_what_does_not_fit_is_one_line(gan_train, command):
+    result = gan_train(*command.split(), "dry_run=true")
+    assert result.code == 2
+    assert len(result.errors) == 1
+    assert result.errors[0].startswith(f"gan-train: error: {MISTAKES[command]}")
+    assert not Path("outputs").exists()
+
+
+def test_another_model_cannot_go_on(gan_train):
+    assert gan_train(*MODELS["fvsbn"], "steps=2", "hydra.run.dir=run").code == 0
+    result = gan_train("resume=run", "steps=4", "model=gan")
+    assert result.code == 2
+    assert "model=gan: the checkpoint has fvsbn, and its weights and data cannot follow" in result.errors[0]
+
+
+def test_the_likelihood_of_a_gan_is_refused_with_what_to_use_instead(trained, gan_eval):
+    from conftest import TINY_MLP
+
+    result = gan_eval(f"checkpoint={trained(*TINY_MLP)}", "metrics=likelihood")
+    assert result.code == 2
+    line = "gan-eval: error: metrics=likelihood: model=gan has no likelihood: use metrics=parzen, which judge samples"
+    assert result.err.splitlines()[-1] == line
