@@ -1,10 +1,9 @@
-"""A mistake in one line: key, value, what is wrong, and what the user probably meant."""
+"""Describes a mistake in one line: key, value, what is wrong, and what the user probably meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -27,9 +26,9 @@ def explain(error: ValidationError, known: Iterable[str], prefix: str = "", owne
     """Each mistake pydantic found, in our words: ``key=value: what is wrong (and what would be right)``.
 
     Args:
-        known: the keys there are, for suggestions.
-        prefix: of the keys in the error.
-        owner: said after a key that is not there: whose keys these are.
+        known: the keys that exist, for suggestions.
+        prefix: what stands before the keys in the error.
+        owner: appended for an unknown key: the option, and the keys that it has.
     """
     lines = []
     for problem in error.errors(include_url=False):
@@ -67,8 +66,8 @@ _WORDS = {
 }
 
 
-def shown(value: Any) -> str:
-    """A value as one would type it."""
+def shown(value: object) -> str:
+    """A value as it is typed on the command line."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -16,7 +16,7 @@ from gan_cli.losses.loss import Loss, exp_or_tangent
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropyGame(Loss):
-    """D is a binary classifier; subclasses say what G makes of it.
+    """D is a binary classifier; subclasses define J(G).
 
     ``smoothing`` moves the target of real samples from 1 to 1 − smoothing, and of them alone (one-sided, Salimans et
     al. 2016, section 3.4).

@@ -1,4 +1,4 @@
-"""The folder of a run: who may write there, how it stands, and how it goes on after a kill."""
+"""The folder of a run: its lock, its status, and its repair after a kill."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gan_cli.errors import UserError
 from gan_cli.output.replacing import replacing
 from gan_cli.runs.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.runs.names import ASIDE, GRID, MEMBER, numbered
-from gan_cli.runs.records import record_of
+from gan_cli.runs.records import record_of, step_in
 from gan_cli.runs.status import FILE, write_status
 
 try:
@@ -39,10 +39,10 @@ class RunFolder:
         self._lock: int | None = None
 
     def open(self, wait: float = 0.0) -> None:
-        """Takes the folder for this process, until it ends or closes it.
+        """Locks the folder for this process, until it ends or closes it.
 
         Args:
-            wait: seconds for another process to leave it.
+            wait: seconds to wait for another process to release it.
 
         Raises:
             UserError: if another process is training there or the folder cannot be written.
@@ -73,10 +73,10 @@ class RunFolder:
             self._lock = None
 
     def rewind(self, step: int) -> None:
-        """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and those that cannot be read.
+        """Returns the folder to its state at a step. Later and unreadable lines of ``metrics.jsonl`` are removed.
 
-        Checkpoints and samples of later steps, left when an older checkpoint is resumed, are moved to ``abandoned/``.
-        What a kill left, half written or drawn after the last checkpoint, goes too.
+        If an older checkpoint is resumed, later checkpoints and samples are moved to ``abandoned/``. Half-written
+        files, and pictures drawn after the last checkpoint, are removed.
         """
         for place in (self.path, self.samples, self.checkpoints):
             for torn in place.iterdir() if place.is_dir() else ():
@@ -87,7 +87,7 @@ class RunFolder:
             for line in self.metrics.read_bytes().splitlines():
                 if (record := record_of(line)) is None:
                     unread += 1
-                elif record["step"] <= step:
+                elif step_in(record) <= step:
                     kept.append(line + b"\n")
                     lost, unread = lost + unread, 0  # what a kill tore is the end
             if lost:
@@ -110,8 +110,8 @@ class RunFolder:
             place.mkdir(parents=True, exist_ok=True)
             path.replace(place / path.name)
 
-    def write_status(self, status: str, reason: str | None = None, **totals: Any) -> None:
-        """As ``gan_cli.runs.status`` does, wherever there is room."""
+    def write_status(self, status: str, reason: str | None = None, **totals: object) -> None:
+        """Writes the status; a failed write is ignored if the status is ``failed``."""
         try:
             write_status(self.path, status, reason, **totals)
         except OSError:
@@ -119,9 +119,9 @@ class RunFolder:
                 raise
 
     def discard(self) -> None:
-        """Removes a folder in which nothing was trained, and parents under ``outputs`` that are left empty.
+        """Removes a folder in which nothing was trained, and parents under ``outputs`` that are then empty.
 
-        What else lies in it was there before, and stays.
+        Other files in it were there before, and are kept.
         """
         self.close()
         places = [self.path, *numbered(self.path, MEMBER).values()]
@@ -144,7 +144,7 @@ class RunFolder:
 
 
 def _beyond(best: Path, step: int) -> bool:
-    """Whether this checkpoint is of a later step, or cannot be read and is of no use."""
+    """Whether this checkpoint is of a later step, or cannot be read."""
     try:
         return load(best)["step"] > step
     except UserError as error:

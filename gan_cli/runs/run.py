@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,11 +15,12 @@ from gan_cli.data.knows import KnowsModes
 from gan_cli.distributed import alone, world
 from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.games.game import Statistics
-from gan_cli.metrics.evaluation import decoded
+from gan_cli.metrics.evaluation import decoded_batches
 from gan_cli.output import screen
 from gan_cli.runs import figures
 from gan_cli.runs.environment import environment
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.loggers.logger import LOGGER
 from gan_cli.runs.names import GRID
 from gan_cli.runs.observers.checkpoints import Checkpoints
 from gan_cli.runs.observers.evaluations import Evaluations, due
@@ -31,15 +31,15 @@ from gan_cli.runs.observers.loggers import Loggers
 from gan_cli.runs.observers.progress import Progress, summary
 from gan_cli.runs.observers.pruning import Pruner
 from gan_cli.runs.observers.samples import SampleGrids
-from gan_cli.runs.records import records_in
+from gan_cli.runs.records import Record, records_in
 from gan_cli.runs.results import compared, results_of
 from gan_cli.runs.resume import Resumption
-from gan_cli.runs.status import job_of, status_of
+from gan_cli.runs.status import Status, job_of, status_of
 from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
 from gan_cli.training.setup import Loaded, Setup
-from gan_cli.training.state import require_finite, restore, state_of
+from gan_cli.training.state import State, require_finite, restore, state_of
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def run(
         resumption: the checkpoint to continue, else a fresh start.
         live: show a live line if there is a terminal; False inside a sweep.
         wait: seconds to wait for another process to leave the folder.
-        pruner: may end the run after an evaluation, if others of its search are better.
+        pruner: may end the run after an evaluation, if other runs of its search are better.
 
     Returns:
         The best value of the watched metric, if one is watched: what a sweeper optimises.
@@ -99,7 +99,7 @@ class Run:
         self.recorder = recorder(setup)
         self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
-        self.last: dict[str, Any] = {}  # the newest record of the log
+        self.last: Record = {}  # the newest record of the log
         self.quality: dict[str, float] = {}  # of the newest samples of a mixture
         self.figure = figures.figure_of(config.figure, setup) if config.figure else None
         self.progress = Progress(self.start, config.steps, live=live)
@@ -141,7 +141,7 @@ class Run:
                 pruner=pruner,
             )
         self.loggers = Loggers(
-            [library.build("logger", choice) for choice in config.logger.values()],
+            [library.build(LOGGER, choice) for choice in config.logger.values()],
             folder,
             config,
             at=lambda: self.at,
@@ -149,7 +149,7 @@ class Run:
         )
 
     def finish(self) -> float | None:
-        """Trains to the end, and says how it went in ``status.json`` whatever happens."""
+        """Trains to the end, and writes ``status.json`` however the training ends."""
         self.begin()
         log.info("%s", describe(self.setup))
         if told := self.setup.samples.told():
@@ -203,7 +203,7 @@ class Run:
             observers = [*(observer for observer in watching if observer is not None), self.progress, interrupts]
             play(setup, range(self.start + 1, self.config.steps + 1), observers, self.recorder)
 
-    def _go_on(self, state: dict[str, Any]) -> None:
+    def _go_on(self, state: State) -> None:
         self.record.restore(state["log"], self.setup.device)
         if self.evaluations and state.get("evaluations"):
             self.evaluations.restore(state["evaluations"])
@@ -217,7 +217,7 @@ class Run:
         self.grids.write(self.at)
         self.checkpoints.save(self.at)
 
-    def _count(self, step: int, statistics: Any) -> None:
+    def _count(self, step: int, statistics: object) -> None:
         self.at = step
 
     def _judge(self, samples: torch.Tensor) -> None:
@@ -227,17 +227,17 @@ class Run:
             share = 100 * found["high_quality"]
             log.info("modes %d of %d, high quality %.2f %%", found["modes"], found["of_modes"], share)
 
-    def _draw(self, figure: Any) -> None:
+    def _draw(self, figure: figures.Figure) -> None:
         records, _ = records_in(self.folder.metrics)
         numbers = figure.draw([record for record in records if "seconds" in record], self.folder.path / "figure.png")
         (self.folder.path / "figure.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
         log.info("figure: %s", self.folder.path / "figure.png")
 
-    def state(self, step: int) -> dict[str, Any]:
-        """What a checkpoint holds.
+    def state(self, step: int) -> State:
+        """The state for a checkpoint.
 
         Raises:
-            Diverged: rather than return weights that are not finite.
+            Diverged: if the weights are not finite.
         """
         require_finite(self.setup, step)
         self.record.flush()
@@ -245,8 +245,8 @@ class Run:
         return {**state_of(self.setup, step), "log": self.record.state(), "evaluations": evaluations}
 
     def status(self, name: str, reason: str | None = None) -> None:
-        """How the run stands, for ``status.json``."""
-        facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps}
+        """Writes ``status.json``."""
+        facts: Status = {"step": self.at, "steps": self.config.steps}
         facts["images"] = self.setup.batch_sizes.images_seen(self.at)
         if self.evaluations and self.config.watch:
             facts["best"] = {
@@ -266,7 +266,7 @@ class Run:
 
 
 def follow(config: Config, library: Library, resumption: Resumption | None = None) -> None:
-    """The same training in every process but the first, which alone observes it; evaluations share their work.
+    """Trains in every process but the first, without observers; takes part in the work of evaluations.
 
     Raises:
         UserError: if the config or the data is wrong.
@@ -276,13 +276,13 @@ def follow(config: Config, library: Library, resumption: Resumption | None = Non
 
     def share(step: int, statistics: Sequence[Statistics]) -> None:
         if config.metrics and due(config, step):
-            decoded(setup.sampler, config.evaluate_count, config.seed)
+            decoded_batches(setup.sampler, config.evaluate_count, config.seed)
 
     play(setup, range(start + 1, config.steps + 1), [share])
 
 
 def describe(setup: Setup) -> str:
-    """One line on what is being trained, and on what."""
+    """One line about the networks, the data and the device."""
     config = setup.config
     sizes = [f"{sum(w.numel() for w in p.network.parameters()):,}" for p in reversed(setup.players)]  # G first
     shape = "×".join(str(n) for n in setup.samples.shape)

@@ -1,4 +1,4 @@
-"""Everything a run is, as plain values and tensors; and back."""
+"""The state of a run as plain values and tensors, for checkpoints."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from gan_cli.games.game import Keeps
 from gan_cli.training.setup import Setup
 from gan_cli.version import __version__
 
+State = dict[str, Any]  # what a checkpoint holds: plain values and tensors, nested
 
-def state_of(setup: Setup, step: int) -> dict[str, Any]:
-    """Everything the run is at a step: plain values and tensors."""
+
+def state_of(setup: Setup, step: int) -> State:
+    """The state of the run at a step."""
     return {
         "version": __version__,
         "config": setup.config.saved(),
@@ -31,8 +33,8 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
     }
 
 
-def restore(setup: Setup, state: dict[str, Any]) -> int:
-    """Puts a checkpoint's state into freshly built parts and returns its step.
+def restore(setup: Setup, state: State) -> int:
+    """Loads a checkpoint's state into a newly built setup, and returns its step.
 
     Raises:
         UserError: if the data or the weights are not those of the checkpoint.
@@ -52,7 +54,7 @@ def restore(setup: Setup, state: dict[str, Any]) -> int:
 
 
 def require_finite(setup: Setup, step: int) -> None:
-    """Raises Diverged rather than let weights that are not finite replace a good checkpoint."""
+    """Raises Diverged if weights are not finite, so that they never replace a good checkpoint."""
     if setup.config.on_divergence == "stop":
         weights = [p.detach() for player in setup.players for p in player.network.parameters()]
         if not torch.isfinite(torch.stack(torch._foreach_norm(weights))).all():

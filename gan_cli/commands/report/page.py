@@ -1,4 +1,4 @@
-"""All runs as one HTML file that needs nothing else."""
+"""All runs as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from PIL import Image
 
 from gan_cli.commands.report.collect import RunRecord, differing, note
 from gan_cli.commands.report.tables import low_is_better, published, result_keys
+from gan_cli.runs.records import Record
 from gan_cli.version import __version__
 
 SCRIPTS = ("data.js", "board.js", "curves.js", "samples.js", "search.js", "runs.js")  # in this order
@@ -32,7 +32,7 @@ def as_html(runs: Sequence[RunRecord], beside: Path) -> str:
     """The page, with the numbers, curves and pictures of all runs in it.
 
     Args:
-        beside: the folder the page will lie in, from which links lead to the runs.
+        beside: the folder of the page, to which links to the runs are relative.
     """
     keys, side = differing(runs), SIDES[len(runs) > MANY]
     lines = sum(len({key for record in run.records for key in record}) for run in runs)
@@ -60,7 +60,7 @@ def _asset(name: str) -> str:
     return resources.files("gan_cli").joinpath(f"assets/report/{name}").read_text(encoding="utf-8")
 
 
-def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, Any]:
+def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, object]:
     status = run.status
     return {
         "name": run.name,
@@ -75,15 +75,15 @@ def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: i
 
 
 def _grids(run: RunRecord, steps: int, side: int) -> dict[int, str]:
-    """The pictures of some sample grids by step; says which of them cannot be read."""
+    """The pictures of some sample grids by step; reports those that cannot be read."""
     found = {step: picture(run.grids[step], side) for step in chosen(sorted(run.grids), steps)}
     for step in [step for step, small in found.items() if not small]:
         note(f"{run.grids[step]}: cannot be read: left out")
     return {step: small for step, small in found.items() if small}
 
 
-def curves(records: Sequence[dict[str, Any]], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
-    """Each logged value as steps and values, thinned out to what can be seen."""
+def curves(records: Sequence[Record], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
+    """The steps and values of each logged value, thinned out to at most ``points``."""
     names = dict.fromkeys(key for record in records for key in record if key not in NOT_DRAWN)
     found = {}
     for name in names:
@@ -94,7 +94,7 @@ def curves(records: Sequence[dict[str, Any]], points: int = POINTS[1]) -> dict[s
 
 
 def chosen(items: Sequence[int], count: int) -> list[int]:
-    """At most ``count`` of them, evenly spread, the last among them."""
+    """At most ``count`` of the items, evenly spaced, with the last one."""
     if len(items) <= count:
         return list(items)
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)] if count > 1 else [items[-1]]
@@ -105,7 +105,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _affordable(runs: Sequence[RunRecord], side: int) -> int:
-    """Sample grids of each run that the page has room for, judged by the last of the first run that has one."""
+    """The number of sample grids per run that fit on the page, estimated from the last grid of one run."""
     last = next((run.grids[max(run.grids)] for run in runs if run.grids), None)
     size = max(1, len(picture(last, side))) if last else 1
     return min(STEPS[1], max(STEPS[0], PICTURES // (size * len(runs))))
@@ -118,7 +118,7 @@ def _real(runs: Sequence[RunRecord], side: int) -> str | None:
 
 
 def picture(path: Path, side: int) -> str:
-    """A picture as a data URL, small enough for a page of many; nothing if it cannot be read."""
+    """A picture as a data URL, at most ``side`` pixels long; empty if it cannot be read."""
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")

@@ -1,25 +1,26 @@
-"""Checkpoints at their interval and at the end."""
+"""Writes checkpoints at an interval and at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gan_cli.games.game import Statistics
 from gan_cli.runs import checkpoint
+
+if TYPE_CHECKING:
+    from gan_cli.training.state import State
 
 
 class Checkpoints:
     """Saves ``state(step)`` every ``every`` steps and at the end, and keeps the newest ``keep``.
 
     Args:
-        state: returns everything the run is; raises Diverged rather than return weights that are not finite.
+        state: returns the state of the run; raises Diverged if the weights are not finite.
     """
 
-    def __init__(
-        self, folder: Path, state: Callable[[int], dict[str, Any]], *, every: int, steps: int, keep: int
-    ) -> None:
+    def __init__(self, folder: Path, state: Callable[[int], State], *, every: int, steps: int, keep: int) -> None:
         self.folder, self.state, self.every, self.steps, self.keep = folder, state, every, steps, keep
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:

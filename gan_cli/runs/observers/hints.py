@@ -1,12 +1,13 @@
-"""Plain words for numbers that mean something."""
+"""Hints for the user about typical failures of a GAN."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from gan_cli.runs.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +15,7 @@ CERTAIN = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mis
 
 
 class Hints:
-    """Says each thing once."""
+    """Logs each hint once."""
 
     def __init__(self, loss: str) -> None:
         self.loss = loss
@@ -25,8 +26,8 @@ class Hints:
             self._said.add(state)
             log.warning("hint: %s", hint)
 
-    def record(self, record: dict[str, Any]) -> None:
-        """As a listener of the log."""
+    def record(self, record: Record) -> None:
+        """Checks a record; called by the log."""
         real, fake = record.get("D/real"), record.get("D/fake")  # a critic has none
         if real is None or fake is None or real < CERTAIN or fake > 1 - CERTAIN:
             return
@@ -36,7 +37,7 @@ class Hints:
                 f"D is certain of every sample, and with loss=minimax the generator's gradient goes with "
                 f"D(G(z)) = {fake:.1g}: it has all but vanished: try loss=non_saturating or a lower discriminator.lr",
             )
-        elif record.get("epoch", 0) >= 1:
+        elif (record.get("epoch") or 0.0) >= 1:
             self._say(
                 "certain",
                 "D is certain of every sample, so its gradient tells the generator little: try a smaller or "
@@ -44,7 +45,7 @@ class Hints:
             )
 
     def samples(self, samples: Tensor) -> None:
-        """As a listener of the sample grids: are all samples one and the same?"""
+        """Checks whether all samples are the same; called by the sample grids."""
         if not torch.isfinite(samples).all():
             self._say("not finite", "the generator's output is not finite")
         elif len(samples) > 1 and samples.std(dim=0).mean() < 1e-3 * max(1e-3, float(samples.abs().max())):
