@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
@@ -25,8 +25,6 @@ from gan_cli.sweeps import sweep
 from gan_cli.sweeps.search import register
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from gan_cli.config.schema import Config
     from gan_cli.runs.resume import Resumption
 
@@ -38,21 +36,21 @@ class Plan:
     """How a command is run.
 
     Args:
-        config: the checked config of a single run.
-        composed: Hydra's config that it came from, with Hydra's own keys.
+        config: of a run, checked.
+        composed: what it was composed to, Hydra's own keys too.
         run_dir: the run folder.
-        output_subdir: the folder in it for the config, if not ``.hydra``.
-        resumption: the checkpoint to continue.
-        claimed: whether the run folder was made for this command.
-        extra: overrides of a sweep that nobody typed.
-        folder: the folder of a sweep.
+        output_subdir: where in it the config is written, if not in ``.hydra``.
+        resumption: a checkpoint to go on from.
+        claimed: whether the run folder was made for it.
+        extra: of a sweep, overrides that nobody typed.
+        folder: of a sweep.
         unusable: values of a sweep that are left out, and why.
         added: typed keys that not every option has.
         in_processes: whether a sweep's runs have processes of their own.
     """
 
     config: Config | None = None
-    composed: DictConfig | None = None
+    composed: Any = None
     run_dir: Path | None = None
     output_subdir: str | None = None
     resumption: Resumption | None = None
@@ -65,13 +63,13 @@ class Plan:
 
 
 def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
-    """The plan of a resumed run: Hydra writes into its folder, and the config beside the earlier ones."""
+    """Hydra writes into the folder that there is, and the config beside those of earlier times."""
     subdir = f".hydra/{RESUMPTION.format(resumption.number)}"
     return Plan(run_dir=resumption.folder, output_subdir=subdir, resumption=resumption, added=added)
 
 
 def hand_over(command: Command, library: Library, plan: Plan) -> None:
-    """Hands over to Hydra, which makes the folder, sets up logging and calls the job for each run."""
+    """Hands over to Hydra, which makes the folder, sets up logging and calls the job, once or for each of a sweep."""
     import hydra
     from omegaconf import OmegaConf
 
@@ -80,7 +78,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
     faults: list[Exception] = []
     main = os.getpid()
 
-    def job(cfg: DictConfig) -> float | None:
+    def job(cfg: Any) -> float | None:
         from hydra.core.hydra_config import HydraConfig
 
         hydra_config = HydraConfig.get()
@@ -93,9 +91,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
             config = plan.config or validate(plain(cfg, typed), library)
             if command.multirun:
                 return sweep.run_one(config, library, path, hydra_config.sweeper)
-            return launch.train_in_processes(
-                config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0
-            )
+            return launch.run(config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0)
         except Interrupted as error:
             if elsewhere:  # status.json tells the process that launched the sweep
                 workers.stop(error)
@@ -112,7 +108,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         return None
 
     if plan.composed is not None:
-        _run_composed(command, library, plan, plan.composed, job)
+        _run(command, library, plan, job)
     else:
         if command.multirun:
             register()
@@ -129,10 +125,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         raise faults[0]
 
 
-def _run_composed(
-    command: Command, library: Library, plan: Plan, cfg: DictConfig, job: Callable[[DictConfig], float | None]
-) -> None:
-    """Runs the job of a single run as Hydra does, with the config that was composed when the command was checked."""
+def _run(command: Command, library: Library, plan: Plan, job: Callable[[Any], Any]) -> None:
+    """Runs the job of one run as Hydra does, with what the command was composed to when it was checked."""
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
@@ -140,7 +134,7 @@ def _run_composed(
     from hydra.types import HydraContext, RunMode
     from omegaconf import OmegaConf, open_dict, read_write
 
-    own = cfg.hydra
+    cfg, own = plan.composed, plan.composed.hydra
     every = command.parsed(library).every
     with read_write(own), open_dict(own):
         own.mode, own.run.dir = RunMode.RUN, str(plan.run_dir)
@@ -160,7 +154,7 @@ def _run_composed(
 
 
 def discard(path: Path) -> None:
-    """Removes the folder of a command that failed before anything was trained."""
+    """Nothing was trained: a command that was wrong leaves no folder behind."""
     from gan_cli.runs.folder import RunFolder
 
     for handler in list(logging.getLogger().handlers):
@@ -171,5 +165,5 @@ def discard(path: Path) -> None:
 
 
 def _relative(path: Path) -> Path:
-    """The path relative to the current folder, if it lies below it."""
+    """As short as it can be said from here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,8 +1,11 @@
-"""Datasets. Each is a set of options with a ``load()`` that returns its ``Samples``; see ``gan_cli.data.knows``."""
+"""Datasets. Each is a set of options with a ``shape`` and a ``load()`` that returns its ``Samples``.
+
+``classes`` is the number of labels, 0 if there are none; the others are told by the samples themselves.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_cli.data.samples import Samples
@@ -10,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Samples"]
 
 
-def __getattr__(name: str) -> object:
-    """Imports ``Samples``, and with it torch, only when it is used: commands are checked without torch."""
+def __getattr__(name: str) -> Any:
+    """Imports torch only for those who want samples: what may be typed is checked without."""
     if name == "Samples":
         from gan_cli.data.samples import Samples
 

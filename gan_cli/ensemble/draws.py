@@ -1,8 +1,8 @@
-"""The random numbers of one move: noted once for one member, then drawn for each member from its own stream."""
+"""The random numbers of one move: learnt once from a member, then drawn for each from its own stream."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,9 @@ from torch.overrides import TorchFunctionMode
 
 from gan_cli.games.penalties import slope
 
-Operation = Callable[..., Tensor]
-KINDS: dict[Operation, str] = {
-    torch.rand: "uniform",
-    torch.rand_like: "uniform",
-    torch.randn: "normal",
-    torch.randn_like: "normal",
-    Tensor.normal_: "normal",
+KINDS: dict[Any, str] = {
+    **dict.fromkeys((torch.rand, torch.rand_like), "uniform"),
+    **dict.fromkeys((torch.randn, torch.randn_like, Tensor.normal_), "normal"),
 }
 
 
@@ -32,7 +28,7 @@ class Draw:
     rate: float = 0.0
 
     def into(self, place: Tensor) -> None:
-        """Draws what that call would draw, from the device's default generator; for dropout, its factors."""
+        """Draws what that call would have drawn, from the device's default generator; of dropout, the factors."""
         if self.kind == "uniform":
             torch.rand(self.shape, out=place)
         elif self.kind == "normal":
@@ -42,17 +38,15 @@ class Draw:
 
 
 class Batchable(TorchFunctionMode):
-    """Replaces calls that ``torch.func`` cannot batch by equivalent ones that it can."""
+    """Calls that ``torch.func`` cannot batch are made in a way that it can."""
 
-    def __torch_function__(
-        self, function: Operation, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Tensor:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if function is slope:
             judge, x = args
             with self:
                 return torch.func.grad(lambda y: judge(y).sum())(x.detach())
-        if function is functional.normalize:  # spectral norm writes into its buffers, and uses the result as well
+        if function is functional.normalize:  # spectral norm writes into its buffers, and takes what is returned too
             kwargs.pop("out", None)
         if function is functional.dropout:
             return self.dropout(*args, **kwargs)
@@ -60,7 +54,7 @@ class Batchable(TorchFunctionMode):
             return self.drawn(KINDS[function], function, args, kwargs)
         return function(*args, **kwargs)
 
-    def drawn(self, kind: str, function: Operation, args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
+    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
         raise AssertionError("a mode says where draws come from")
 
     def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -68,13 +62,13 @@ class Batchable(TorchFunctionMode):
 
 
 class Noting(Batchable):
-    """Notes the draws that are made in its context."""
+    """Notes the draws made inside."""
 
     def __init__(self) -> None:
         super().__init__()
         self.draws: list[Draw] = []
 
-    def drawn(self, kind: str, function: Operation, args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
+    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
         result = function(*args, **kwargs)
         self.draws.append(Draw(kind, result.shape))
         return result
@@ -86,13 +80,13 @@ class Noting(Batchable):
 
 
 class Replaying(Batchable):
-    """Returns draws that were made before, in their order."""
+    """Hands out draws that were made before."""
 
     def __init__(self, draws: Sequence[Tensor]) -> None:
         super().__init__()
         self.left = iter(draws)
 
-    def drawn(self, kind: str, function: Operation, args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
+    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
         return next(self.left)
 
     def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

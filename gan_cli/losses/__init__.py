@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gan_cli.losses.loss import Loss
+from typing import Any
 
 
-def build(name: str, **options: object) -> Loss:
+def build(name: str, **options: Any) -> Any:
     """A loss by its option name, with the values of its YAML file unless given here.
 
     Returns:
@@ -19,6 +16,5 @@ def build(name: str, **options: object) -> Loss:
         UserError: (a ValueError) for an unknown name or a bad option.
     """
     from gan_cli.config.library import Library
-    from gan_cli.losses.loss import LOSS, Loss
 
-    return Loss.of(Library().build_by_name(LOSS, name, **options))
+    return Library().build_by_name("loss", name, **options)

@@ -1,4 +1,4 @@
-"""The options of feature extractors and metrics: types and limits. Torch-free."""
+"""What feature extractors and metrics may be told. Nothing here imports torch."""
 
 from __future__ import annotations
 

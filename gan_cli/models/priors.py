@@ -1,4 +1,4 @@
-"""Distributions that the latent ``z`` is drawn from."""
+"""What the latent ``z`` is drawn from."""
 
 from __future__ import annotations
 
@@ -8,32 +8,24 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gan_cli.config.options import Group
-
 
 class Latents(Protocol):
-    """The interface of a prior. All draws of ``sample`` come from ``generator``."""
+    """What training and sampling ask of a prior, one of your own too."""
 
-    @property
-    def size(self) -> int:
-        """The number of coordinates of a latent."""
-        ...
+    size: int
 
     def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
-        """``n`` independent latents, float32 (n, size).
-
-        Args:
-            generator: by default the device's default generator.
-        """
+        """``n`` independent latents, float32 (n, size)."""
         ...
-
-
-PRIOR = Group[Latents]("prior")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """The base of the shipped priors: a distribution over latent vectors, scaled."""
+    """A distribution over latent vectors.
+
+    A prior of one's own needs ``size`` and ``sample``; all draws must come from ``generator`` (or, if that is None,
+    from the device's default generator).
+    """
 
     size: int
     scale: float
@@ -51,7 +43,7 @@ class Normal(Prior):
 
 
 class Uniform(Prior):
-    """z ~ U(−scale, scale), each coordinate independently."""
+    """z ~ U(−scale, scale), each coordinate apart."""
 
     def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
         return self.scale * (2 * torch.rand(n, self.size, device=device, generator=generator) - 1)

@@ -1,4 +1,4 @@
-"""The options of architectures and priors: types and limits. Torch-free."""
+"""What architectures and priors may be told. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class MLPOptions(Choice):
     discriminator: MLPDiscriminatorOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Penalties whose derivative an ensemble cannot take through this norm."""
+        """Slopes that an ensemble cannot take."""
         if not (size := chosen.count("ensemble")) or (norm := self.discriminator.norm) not in ("batch", "spectral"):
             return []
         return [
@@ -71,7 +71,7 @@ class DCGANOptions(Choice):
     discriminator: DCGANDiscriminatorOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points, and picture sizes that are not a power of two."""
+        """Points, and sizes that are not doubled from 4."""
         dataset, problems = chosen.one("dataset"), []
         if isinstance(dataset, PointOptions):
             problems.append(

@@ -1,4 +1,4 @@
-"""Writes files so that no reader sees a part of one."""
+"""Files that are never seen half written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A context with a temporary path, which replaces ``path`` at its end, and is removed if it fails."""
+    """A file to write to, which takes the place of ``path`` when all is written: nobody ever sees half of one."""
     aside = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the ending, which some writers go by
     try:
         yield aside

@@ -16,12 +16,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
 from gan_cli.parallel.place import GRACE, LOST, given
-from gan_cli.parallel.task import Report, Task
 from gan_cli.runs.names import CHECKPOINT, numbered
 from gan_cli.runs.observers.interrupts import ending_signals
 from gan_cli.runs.status import status_of, write_status
@@ -32,12 +30,12 @@ if TYPE_CHECKING:
     from gan_cli.runs.observers.pruning import Pruner
     from gan_cli.runs.resume import Resumption
 
-PROGRAM = (  # the current folder comes last, so that a random.py there does not hide Python's own
+PROGRAM = (  # the current folder comes last: a random.py of the user's is not Python's own
     "import sys; sys.path.sort(key=lambda place: place == ''); from gan_cli.parallel.rank import main; main()"
 )
 
 
-def train_in_processes(
+def run(
     config: Config,
     library: Library,
     path: Path,
@@ -47,27 +45,27 @@ def train_in_processes(
     wait: float = 0.0,
     pruner: Pruner | None = None,
 ) -> float | None:
-    """Trains a run, or an ensemble, in as many processes as its config says; arguments as ``gan_cli.runs.run.run``.
+    """Trains a run, or many seeds of it, in as many processes as its config says; see ``gan_cli.runs.run.run``.
 
     Raises:
-        ProcessFailed: if one of the processes ended too early.
+        ProcessFailed: if one of them ended without having finished.
     """
     if config.ensemble:
         from gan_cli.ensemble.together import run_ensemble
 
         return run_ensemble(config, library, path, resumption, live=live, wait=wait)
     if config.devices == 1:
-        from gan_cli.runs.run import run
+        from gan_cli.runs.run import run as train
 
-        return run(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
-    task: Task = {
+        return train(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
+    task = {
         "config": config.saved(),
         "config_dirs": [str(folder) for folder in library.own],
         "folder": str(path),
         "checkpoint": str(resumption.checkpoint) if resumption else None,
         "live": live,
         "wait": wait,
-        "pruner": {"rule": pruner.rule, "startup": pruner.startup} if pruner else None,
+        "pruner": pruner and {"rule": pruner.rule, "startup": pruner.startup},
     }
     if place := given():
         from gan_cli.parallel.rank import lead
@@ -76,18 +74,15 @@ def train_in_processes(
     return _start({**task, "logging": _logging()}, config.devices)
 
 
-def _logging() -> dict[str, object]:
-    """The configuration of the logging that Hydra has set up here, for the first process."""
+def _logging() -> Any:
+    """The logging that Hydra has set up here, to be set up again."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    found = OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+    return OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
 
 
-def _start(task: Task, world: int) -> float | None:
-    """Starts the processes, waits for them, and returns or raises what the first does."""
+def _start(task: dict[str, Any], world: int) -> float | None:
     with tempfile.TemporaryDirectory(prefix="gan-train-") as temporary:
         folder = Path(temporary)
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
@@ -105,7 +100,7 @@ def _start(task: Task, world: int) -> float | None:
 
 
 def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
-    """Starts process ``rank``. It ends when the pipe to it is closed, so that no process outlives this one."""
+    """Starts process ``rank``; it ends when the pipe to it is closed, so that none is left over."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     env = {"OMP_NUM_THREADS": str(max(1, cores // world)), **os.environ, "GAN_TRAIN_TASK": f"{folder}:{rank}:{world}"}
     if sys.platform == "linux":
@@ -123,10 +118,10 @@ def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
-    """Forwards ending signals to the first process, which finishes its step with the others and saves."""
+    """Signals that end go on to the first process, which finishes its step with the others and saves."""
     received: list[int] = []
 
-    def forward(number: int, frame: FrameType | None) -> None:
+    def forward(number: int, frame: Any) -> None:
         received.append(number)
         for process in processes[:1]:
             process.send_signal(number)
@@ -141,10 +136,10 @@ def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[i
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
-    """Waits until the first process has ended, or another has failed and the first has had time to report it.
+    """Until the first process has ended, or another has failed and the first has had time to say so.
 
     Returns:
-        The exit codes, None for processes that are still running.
+        The exit codes, None for those that go on.
     """
 
     def until(done: Callable[[], bool], seconds: float = float("inf")) -> None:
@@ -161,11 +156,11 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
 
 
 def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int], path: Path) -> float | None:
-    """Returns or raises what the first process did; if it ended because of another process, what that one did."""
+    """What the first process returns or raises; if another ended it, what ended that one."""
     guilty = [rank for rank, code in enumerate(codes) if code not in (None, 0, LOST)]
     rank = 0 if codes[0] == 0 or not guilty else guilty[0]
     file = folder / f"report-{rank}.json"
-    report: Report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if "value" in report:
         return report["value"]
     if "problems" in report:
@@ -183,7 +178,7 @@ def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int],
 
 
 def _ending(code: int | None, said: Path) -> str:
-    """How a process ended that left no report."""
+    """How a process without a report ended."""
     if code is not None and code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -191,6 +186,6 @@ def _ending(code: int | None, said: Path) -> str:
 
 
 def _note(path: Path, reason: str) -> None:
-    """Writes the reason into ``status.json``, where the first process could not."""
+    """Says in ``status.json`` what the first process could not, or did not know."""
     if status := status_of(path):
         write_status(path, **{**status, "status": "failed", "reason": reason})

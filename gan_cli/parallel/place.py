@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gan_cli.config.overrides import Override
 
 GRACE = 5.0  # seconds in which a process may still say what happened when another has ended
-LOST = 75  # exit code of a process that ended because another one did
+LOST = 75  # exit code of a process that lost another one: not to blame
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Place:
 
 
 def given() -> Place | None:
-    """The place that torchrun or srun has given this process; None if it was started alone."""
+    """The place that torchrun or srun has given this process; None if it was started by itself."""
     env = os.environ
     if "SLURM_STEP_NUM_TASKS" in env and "RANK" not in env and int(env["SLURM_STEP_NUM_TASKS"]) > 1:
         env["RANK"], env["WORLD_SIZE"] = env["SLURM_PROCID"], env["SLURM_STEP_NUM_TASKS"]
@@ -40,25 +40,25 @@ def given() -> Place | None:
 
 
 def starts() -> int:
-    """How often torchrun or Slurm has restarted this job."""
+    """How often torchrun or Slurm has started this job before."""
     return sum(int(os.environ.get(key) or 0) for key in ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"))
 
 
 def first_host(nodes: str) -> str:
-    """The first host in a list of Slurm's: ``gpu[07-09,12],cpu1`` → ``gpu07``."""
+    """Of a list as Slurm writes it: ``gpu[07-09,12],cpu1`` → ``gpu07``."""
     found = re.match(r"([^\[,]+)(?:\[(\d+))?", nodes)
     return "".join(part or "" for part in found.groups()) if found else nodes
 
 
-def adopt(command: Command, place: Place, typed: Override | None, asked: object) -> None:
-    """Sets ``devices`` of a command to the number of processes that were started.
+def adopt(command: Command, place: Place, typed: Override | None, asked: Any) -> None:
+    """Has a command train with the processes that there are.
 
     Args:
-        typed: the override of ``devices``, if there is one.
-        asked: the value of ``devices``, from that override or a preset.
+        typed: the override that says how many, if there is one.
+        asked: how many it says, or a preset.
 
     Raises:
-        UserError: if the command asks for another number.
+        UserError: if it asks for anything else.
     """
     if command.multirun:
         raise UserError(

@@ -1,1 +1,1 @@
-"""Many runs: sweeps, the processes of launchers, searches."""
+"""Many runs: sweeps, launchers, searches."""

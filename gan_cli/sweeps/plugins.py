@@ -1,4 +1,4 @@
-"""Checks ``hydra/launcher=…`` and ``hydra/sweeper=…`` before anything is made or run. Torch-free."""
+"""What ``hydra/launcher=…`` and ``hydra/sweeper=…`` need, checked before anything is made or run. Torch-free."""
 
 from __future__ import annotations
 
@@ -45,12 +45,9 @@ class SearchOptions(Options):
 
 @dataclass(frozen=True)
 class Sweeping:
-    """How a sweep is run.
+    """How a sweep is run: with which options of a search, or none for a grid; whether in other processes.
 
-    Args:
-        search: the options of a search; None for a grid.
-        in_processes: whether runs have processes of their own.
-        extra: overrides for Hydra that nobody typed.
+    ``extra`` are overrides for Hydra that nobody typed.
     """
 
     search: SearchOptions | None
@@ -111,10 +108,10 @@ def _found(module: str) -> bool:
 
 
 def check_search(sweeping: Sweeping, overrides: Iterable[Override], config: Config | None = None) -> None:
-    """Checks that intervals have a sweeper that can search them, and that a search has a value to optimise.
+    """That intervals are searched by a sweeper that can, and that there is a value to search for.
 
     Raises:
-        UserError: if not.
+        UserError: otherwise.
     """
     search = sweeping.search
     if search is None:

@@ -1,13 +1,13 @@
-"""Checks the outputs of the parts of a game. Each wrong output becomes an error message of one line.
+"""What the parts of a game answer when they are asked, looked at: each wrong answer is one line.
 
-The message names the part, what it returned, and what it should return.
+It names the part, what it returned, and what it should.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from inspect import getmembers
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +15,11 @@ from torch import Tensor, nn
 
 from gan_cli.config.asking import asked, kind, method
 from gan_cli.errors import UserError
-from gan_cli.games.penalties import Output, Penalises
 from gan_cli.losses.loss import Loss
-from gan_cli.training.optimizers import MakesOptimizer
 
 
 class AskedNetwork(nn.Module):
-    """A network whose outputs are checked."""
+    """A network whose answers are looked at."""
 
     player: str
     arguments: str
@@ -30,7 +28,7 @@ class AskedNetwork(nn.Module):
         super().__init__()
         self.network, self.who, self.too_few, self.trained = network, who, too_few, trained
 
-    def ask(self, name: str, x: Tensor, labels: Tensor | None) -> object:
+    def ask(self, name: str, x: Tensor, labels: Tensor | None) -> Any:
         who = f"{self.who}: the {self.player}"
         function = method(self.network, who, name, self.arguments, x, labels)
         with asked(f"{who}'s {name}({self.arguments}), given {kind(x)},"):
@@ -41,7 +39,7 @@ class AskedNetwork(nn.Module):
                     raise UserError(self.too_few) from error
                 raise
 
-    def refused(self, returned: object, wanted: str) -> UserError:
+    def refused(self, returned: Any, wanted: str) -> UserError:
         return UserError(f"{self.who}: the {self.player} returned {kind(returned)}: return {wanted}")
 
 
@@ -67,7 +65,7 @@ class AskedDiscriminator(AskedNetwork):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         logits = self.ask("forward", x, labels)
         one_each = isinstance(logits, Tensor) and logits.numel() == len(x) and logits.shape[:1] == (len(x),)
-        if not isinstance(logits, Tensor) or not one_each or not logits.is_floating_point():
+        if not one_each or not logits.is_floating_point():
             raise self.refused(logits, f"one logit for each of {len(x)} samples, ({len(x)},)")
         if not self.trained and not logits.isfinite().all():
             raise UserError(f"{self.who}: the untrained discriminator returns logits that are not finite")
@@ -81,7 +79,7 @@ class AskedDiscriminator(AskedNetwork):
 
 
 class AskedLoss(Loss):
-    """A loss whose costs are checked; its attributes are those of the loss."""
+    """A loss whose costs are looked at; what it says of itself is what that says."""
 
     def __init__(self, loss: Loss, who: str) -> None:
         self._loss, self._who = loss, who
@@ -102,22 +100,19 @@ class AskedLoss(Loss):
 
 
 class AskedPenalty:
-    """A penalty whose value is checked."""
+    """A penalty whose value is looked at."""
 
-    def __init__(self, penalty: Penalises, who: str) -> None:
+    def __init__(self, penalty: Any, who: str) -> None:
         self._penalty, self._who = penalty, who
 
-    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Any, real: Tensor, fake: Tensor) -> Tensor:
         function = method(self._penalty, self._who, "__call__", "judge, real, fake", judge, real, fake)
         with asked(f"{self._who}: the penalty"):
             value = function(judge, real, fake)
         return scalar(value, f"{self._who}: the penalty", "its value")
 
-    def due(self, move: int) -> bool:
-        return self._penalty.due(move)
-
-    def strength(self, images: int) -> float:
-        """The penalty's factor, checked; ``due`` is checked too."""
+    def strength_at(self, images: int) -> float:
+        """What it is multiplied by; that it says when it is due is looked at too."""
         due = method(self._penalty, self._who, "due", "move", 0)
         strength = method(self._penalty, self._who, "strength", "images", images)
         with asked(f"{self._who}: due() or strength()"):
@@ -125,8 +120,8 @@ class AskedPenalty:
             return number(strength(images), f"{self._who}: strength()", "a finite number")
 
 
-def scalar(value: object, who: str, meaning: str) -> Tensor:
-    """Checks a cost: one finite number in a tensor, with a gradient.
+def scalar(value: Any, who: str, meaning: str) -> Tensor:
+    """A cost: one finite number in a tensor, with a gradient.
 
     Args:
         who: what returned it, such as ``loss=mine: discriminator()``.
@@ -146,11 +141,11 @@ def scalar(value: object, who: str, meaning: str) -> Tensor:
     return value
 
 
-def number(value: object, who: str, wanted: str, least: float = -math.inf) -> float:
-    """Checks a finite number.
+def number(value: Any, who: str, wanted: str, least: float = -math.inf) -> float:
+    """A finite number.
 
     Raises:
-        UserError: if it is something else, or below ``least``.
+        UserError: if it is something else.
     """
     if isinstance(value, bool | str) or not (
         isinstance(value, int | float | np.number) or (isinstance(value, Tensor) and value.numel() == 1)
@@ -161,13 +156,11 @@ def number(value: object, who: str, wanted: str, least: float = -math.inf) -> fl
     return float(value)
 
 
-def optimizer_of(
-    options: MakesOptimizer, who: str, parameters: Iterable[nn.Parameter], lr: float
-) -> torch.optim.Optimizer:
+def optimizer_of(options: Any, who: str, parameters: Any, lr: float) -> torch.optim.Optimizer:
     """The torch optimizer that an option makes.
 
     Raises:
-        UserError: if it fails, or makes something else.
+        UserError: if it makes none.
     """
     parameters = list(parameters)
     build = method(options, who, "build", "parameters, lr", parameters, lr)

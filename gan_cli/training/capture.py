@@ -1,12 +1,12 @@
-"""Moves recorded once and replayed: a whole move is then one launch, and the host is no longer the bottleneck.
+"""Moves recorded once and replayed: a whole move is then one launch, and the host no longer the limit.
 
-A recorded move computes the same operations on the same memory. Whatever changes from move to move must therefore lie
-in tensors that are filled before each replay (the minibatch, the strengths, the learning rate), and a move with other
-operations (another penalty is due) is another recording. Random numbers need no care: a CUDA graph reads the seed and
-offset of the default generator when it is replayed, so each move draws the same numbers as without a recording.
+A recorded move computes what was recorded, from the same memory: what changes from move to move must lie in tensors
+that are filled before each replay (the minibatch, the strengths of what counts, the rate), and a move that does
+something else (another penalty is due) is another recording. Random numbers need no care: a CUDA graph takes seed and
+offset of the default generator when it is replayed, so each move draws what it would have drawn.
 
-The first moves of each kind are not recorded. They are real moves of the training; they choose the kernels, create the
-optimizer's state, and show whether anything waits for the device.
+The first moves of each kind are made as they are, and are real moves of the training: they choose the kernels, make
+the optimizer's state, and show whether anything waits for the device.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -30,22 +30,21 @@ if TYPE_CHECKING:
     from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
-WARM_UP = 2  # moves of a kind before its recording
+WARM_UP = 2  # moves of a kind before it is recorded
 WAITS = "called a synchronizing CUDA operation"
 
 Gradient = Callable[[Player, Tensor, "Tensor | None", Strengths], Statistics]
 Descent = Callable[[Player, int], None]
 Kind = tuple[str, ...]
-Result = TypeVar("Result")
 
 
 class Eager:
-    """Executes every move as it is written. Other ways to execute moves derive from this class."""
+    """Makes every move as it is written; what makes them in another way derives from it."""
 
     def gradient(
         self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
     ) -> Statistics:
-        """Computes the gradient of a player's cost, by calling ``work`` on a minibatch as it is stored."""
+        """Leaves the gradient of a player's cost in its parameters: ``work`` on a minibatch as it is stored."""
         return work(player, rows, labels, game.strengths(player.name, moment))
 
     def descend(self, descend: Descent, player: Player, step: int) -> None:
@@ -54,23 +53,19 @@ class Eager:
 
 
 class Machine(Protocol):
-    """A device that can record work."""
+    """What can record."""
 
-    def record(self, function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
-        """Records a function without running it.
-
-        Returns:
-            A function that replays it, and what it returned: tensors that each replay fills.
-        """
+    def record(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        """Records a function without running it: how to run it, and what it returned, filled by each run."""
 
     def watched(self) -> AbstractContextManager[list[str]]:
-        """A context with a list, to which it adds the places that waited for the device."""
+        """Gives a list, to which it adds what waited for the device."""
 
 
 class CUDAGraphs:
     """Records as CUDA graphs, each with memory of its own."""
 
-    def record(self, function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+    def record(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
         graph = torch.cuda.CUDAGraph()
         current = torch.cuda.current_stream()
         stream = None if current == torch.cuda.default_stream() else current  # the default one cannot be recorded
@@ -98,12 +93,12 @@ class CUDAGraphs:
 
 @dataclass
 class Recording:
-    """A recorded kind of move, and the memory that it reads and writes."""
+    """One kind of move, and the memory it reads and writes."""
 
     rows: Tensor
     labels: Tensor | None
     strengths: dict[str, Tensor]
-    values: dict[str, float]  # that the strengths were last filled with
+    values: dict[str, float]  # what the strengths were last filled with
     replay: Callable[[], None]
     names: list[str]
     statistics: Tensor
@@ -123,11 +118,11 @@ class Recording:
 class Recorder(Eager):
     """Records each kind of move, and replays it from then on.
 
-    Joint descents (extragradient, optimistic) and descents whose options change with the step are not recorded; their
-    gradients are.
+    A joint descent (extragradient, optimistic) and one whose options change with the step are made as they are
+    written; their gradients are replayed all the same.
 
     Args:
-        strict: raise UserError if a move cannot be recorded, rather than continue without recording.
+        strict: raise UserError if a move cannot be recorded, rather than go on without.
     """
 
     def __init__(self, machine: Machine, *, strict: bool) -> None:
@@ -135,7 +130,7 @@ class Recorder(Eager):
         self.off = False
         self.recordings: dict[Kind, Recording] = {}
         self._seen: Counter[Kind] = Counter()
-        self._latest: dict[str, Kind] = {}  # the kind of each player's last gradient
+        self._latest: dict[str, Kind] = {}  # what each player's gradient came from
 
     def gradient(
         self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
@@ -171,7 +166,7 @@ class Recorder(Eager):
 
     @contextmanager
     def _watched(self, kind: Kind) -> Iterator[None]:
-        """Looks, in the last move before a recording, for operations that would prevent it."""
+        """Looks for what would stop a recording, in the last move before it."""
         if self.off or self._seen[kind] != WARM_UP or kind in self.recordings:
             yield
             return
@@ -199,12 +194,12 @@ class Recorder(Eager):
         made = self.recordings[kind] = Recording(*held, filled, values, replay, names, statistics, gradients)
         return made
 
-    def _recorded(self, player: Player, function: Callable[[], Result]) -> tuple[Callable[[], None], Result] | None:
+    def _recorded(self, player: Player, function: Callable[[], Any]) -> tuple[Callable[[], None], Any] | None:
         try:
             return self.machine.record(function)
         except torch.OutOfMemoryError:
             self._without("there is no memory left to record moves in")
-        except RuntimeError as error:  # CUDA may be in any state after it
+        except RuntimeError as error:  # what CUDA is like after it, nobody knows
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"capture: the {player.name}'s move cannot be recorded ({reason}): "
@@ -220,10 +215,10 @@ class Recorder(Eager):
 
 
 def recorder(setup: Setup) -> Eager:
-    """The executor of a run's moves.
+    """How a run makes its moves.
 
     Raises:
-        UserError: if capture=true and moves cannot be recorded.
+        UserError: if capture=true and it cannot be.
     """
     wanted = setup.config.capture
     if wanted is False:
@@ -244,7 +239,7 @@ def recorder(setup: Setup) -> Eager:
 
 
 def impossible(setup: Setup) -> str | None:
-    """Why moves cannot be recorded; None if they can."""
+    """Why moves cannot be recorded one by one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return "several processes average their gradients in the middle of each move"
     if setup.config.reuse_fakes:
@@ -253,7 +248,7 @@ def impossible(setup: Setup) -> str | None:
 
 
 def against(setup: Setup) -> str | None:
-    """Why moves are not recorded unless the user asks for it; None if they are."""
+    """Why moves are better not recorded unless someone insists."""
     if setup.config.compile:
         return "compile=true takes its place; capture=true does both"
     if setup.own:
@@ -263,7 +258,7 @@ def against(setup: Setup) -> str | None:
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """A context in which work on a GPU runs in a stream that can be recorded; on other devices it does nothing."""
+    """Work on a GPU in a stream that can be recorded; nothing elsewhere."""
     if device.type != "cuda":
         yield
         return

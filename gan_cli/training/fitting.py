@@ -1,6 +1,6 @@
-"""Checks that the parts of a game fit together: one pass of real shapes through copies of them, before the first step.
+"""Whether the parts of a game fit together: one pass of real shapes through copies of them, before the first step.
 
-The training is not affected: networks are copies, and the state of the random generators is restored.
+Nothing that is trained is touched: networks are copies, and the generators of random numbers are put back.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,9 +22,8 @@ from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import NOISE, AdversarialGame
 from gan_cli.games.game import Game, Judges
-from gan_cli.games.parts import latent_size
 from gan_cli.games.view import packed
-from gan_cli.models.priors import Latents, Prior
+from gan_cli.models.priors import Prior
 from gan_cli.models.sampler import ROWS as TOGETHER
 from gan_cli.models.sampler import Sampler
 from gan_cli.random import seed_all, stream
@@ -35,17 +34,17 @@ from gan_cli.training.ranges import SCALES, check_labels, check_logits, check_pi
 if TYPE_CHECKING:
     from gan_cli.training.setup import Setup
 
-ROWS = 4  # samples, or packs of them, in the pass
+ROWS = 4  # samples, or packs of them, in the pass: it costs next to nothing
 
 
 def check(setup: Setup) -> int:
-    """Runs one move of each player on copies, with a few samples.
+    """Has every part do in a pass what it does in training.
 
-    A part that fails on a few samples may need the whole minibatch (for groups of eight, say), so it is tried on that
-    before it is refused.
+    The pass takes a few samples. What fails so may be made for the whole minibatch alone (groups of eight …), so it is
+    tried with that before it is refused.
 
     Returns:
-        The number of samples in the pass.
+        How many samples it took.
 
     Raises:
         UserError: if a part does not return what the game needs.
@@ -73,7 +72,7 @@ def _check(setup: Setup, rows: int) -> None:
 
 
 def check_trained(sampler: Sampler, shape: tuple[int, ...], game: Game | None = None) -> None:
-    """Like ``check``, for the outputs of a trained generator and of the game's discriminator, if it has one."""
+    """As ``check``, of what a trained generator returns, and the trained discriminator of a game if it has one."""
     judge, probability = (game.discriminator, game.loss.probability) if isinstance(game, Judges) else (None, False)
     with _own_randomness(sampler.device):
         try:
@@ -104,7 +103,7 @@ def _own_randomness(device: torch.device) -> Iterator[None]:
 
 
 class Networks:
-    """Copies of G and, if there is one, D, whose outputs are checked."""
+    """Copies of G and perhaps D, whose answers are looked at."""
 
     def __init__(
         self,
@@ -129,11 +128,10 @@ class Networks:
         self.discriminator = AskedDiscriminator(networks[1], self.who, few, trained=trained) if networks[1] else None
 
     def check_outputs(self, z: Tensor, seen: Tensor, labels: Tensor | None, probability: bool) -> None:
-        """Checks shapes, the range of pixels and logits, and that the outputs depend on the labels.
+        """What they give when they are used: shapes, pixels in range, logits, and heed of the labels.
 
         Args:
             seen: samples as D sees them.
-            probability: whether σ(logit) is the probability that a sample is real.
         """
         with torch.no_grad():
             self.generator.eval()(z, labels)
@@ -170,7 +168,7 @@ class Pass(Networks):
         self.game = AdversarialGame(
             self.generator, self.discriminator, AskedLoss(game.loss, loss), penalties, game.view, game.autocast
         )
-        self.strengths = {f"penalty/{name}": penalty.strength(0) for name, penalty in penalties.items()}
+        self.strengths = {f"penalty/{name}": penalty.strength_at(0) for name, penalty in penalties.items()}
         if sigma := game.view.noise(0):
             self.strengths[NOISE] = sigma
         self._check_gradients("discriminator", "J(D)")
@@ -191,7 +189,7 @@ class Pass(Networks):
             return list(torch.autograd.grad(value, weights, allow_unused=True))
 
     def _check_gradients(self, name: str, what: str) -> None:
-        """Requires that the gradient of ``what`` reaches the player's weights, is finite and not 0."""
+        """``what`` must have a slope in the weights of the player who minimises it."""
         reached = [gradient for gradient in self._gradients(name) if gradient is not None]
         if not reached:
             through = "" if name == "discriminator" else " through the discriminator"
@@ -208,7 +206,7 @@ class Pass(Networks):
             )
 
     def _has_slope(self, name: str) -> bool:
-        """Whether the gradient is not 0 for other weights; weights that begin at 0 pass none on."""
+        """Whether there is a gradient with other weights: those that begin at 0 pass none on."""
         assert self.discriminator
         for scale in SCALES:
             with randomised(self.generator, scale), randomised(self.discriminator, scale):
@@ -222,7 +220,7 @@ class Pass(Networks):
 
 
 def check_own_game(setup: Setup, rows: int) -> None:
-    """Lets each player of a game of your own make a move on copies of the networks, and its sampler draw."""
+    """Has each player of a game of one's own make a move on copies of the networks, and its sampler draw."""
     config, who = setup.config, f"model={setup.config.model.name}"
     values, classes = setup.samples.values, setup.sampler.classes
     x = as_input(values[np.arange(rows) % len(values)], setup.device).to(torch.get_default_dtype())
@@ -235,7 +233,7 @@ def check_own_game(setup: Setup, rows: int) -> None:
         network = game.networks[name].train().requires_grad_(True)
         moment = player.moment(1, 0, setup.batch_sizes)
         with asked(f"{who}: the cost of its {name}"):
-            found: object = game.cost(name, x, z, labels, game.strengths(name, moment))
+            found: Any = game.cost(name, x, z, labels, game.strengths(name, moment))
         if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)):
             raise UserError(f"{who}: cost({name!r}, …) returned {kind(found)}: return the cost, and statistics by name")
         cost, statistics = found
@@ -251,39 +249,37 @@ def check_own_game(setup: Setup, rows: int) -> None:
     Networks(game.networks[game.sampler], None, config, setup.samples.shape, classes).check_outputs(z, x, labels, False)
 
 
-def latents(prior: Latents, config: Config, rows: int) -> Tensor:
-    """Latents (rows, size) of the prior, after a check that it draws them correctly.
+def latents(prior: Any, config: Config, rows: int) -> Tensor:
+    """As many latents as rows, after the prior has shown that it draws them as it should.
 
     Raises:
         UserError: if it does not.
     """
     who = f"prior={config.prior.name}"
-    size = prior.size if isinstance(prior, Prior) else latent_size(config)
+    size = prior.size if isinstance(prior, Prior) else config.prior.size  # type: ignore[attr-defined]
     sample = method(prior, who, "sample", "n, device, generator", rows, "cpu", None)
     with asked(f"{who}: sample(n, device, generator)"):
-        found = [sample(rows, "cpu", stream(place, "fitting")) for place in (0, 0, 1)]
-    draws: list[Tensor] = []
-    for z in found:
+        draws = [sample(rows, "cpu", stream(place, "fitting")) for place in (0, 0, 1)]
+    for z in draws:
         if not isinstance(z, Tensor) or z.shape != (rows, size) or z.dtype != torch.get_default_dtype():
             wanted = f"latents (n, prior.size), here float32 {(rows, size)}"
             raise UserError(f"{who}: sample({rows}, …) returned {kind(z)}: return {wanted}")
         if not z.isfinite().all():
             raise UserError(f"{who}: sample() returned numbers that are not finite")
-        draws.append(z)
     if not torch.equal(draws[0], draws[1]) or torch.equal(draws[0], draws[2]):
         raise UserError(f"{who}: sample() must draw from the generator it is given, and from nothing else")
     return draws[0]
 
 
 def _too_few(config: Config) -> str:
-    """The error message for batch norm over a single sample."""
+    """What to say if batch norm has a single sample to normalise."""
     parts = {"batch_size": min(sizes_of(config.batch_size)), "devices": config.devices, "pack": config.pack}
     keys = " ".join(f"{key}={value}" for key, value in parts.items() if value > 1 or key == "batch_size")
     return f"{keys}: leaves batch norm a single sample: use a larger batch_size, or another norm than batch"
 
 
 def _check_descent(setup: Setup, network: nn.Module, player: Player) -> None:
-    """Checks a step of the optimizer, and the schedule's factor at the first and the last step."""
+    """A step of the optimizer, and the rates of the first and the last."""
     config = setup.config
     who = f"schedule={config.schedule.name}"
     method(player.schedule, who, "__call__", "step", 1)

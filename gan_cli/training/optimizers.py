@@ -5,39 +5,26 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch.nn import Parameter
 
-from gan_cli.config.options import Group
-
-
-class MakesOptimizer(Protocol):
-    """The interface of the options of an optimizer."""
-
-    def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
-        """A torch optimizer over these parameters, with this learning rate."""
-        ...
-
-
-OPTIMIZER = Group[MakesOptimizer]("optimizer")
-
 
 @runtime_checkable
 class Varies(Protocol):
-    """Options of an optimizer of which some, such as momentum, change with the step."""
+    """Options of an optimizer of which some, such as momentum, are not the same at every step."""
 
     def at(self, step: int) -> dict[str, float]:
-        """The options that change, with their values at step 1, 2, …"""
+        """Those at step 1, 2, …"""
         ...
 
 
 def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
-    """A subclass of a torch optimizer that computes the same and does not import the compiler at its first call.
+    """A torch optimizer that computes the same and does not import the compiler at its first call.
 
-    That import takes a third of a run's start-up time. It comes from decorators that only keep the compiler out of
-    these methods, so they are removed here.
+    That import is a third of what a run takes to start; all that the decorators which ask for it do is to keep the
+    compiler out of these methods.
     """
     shielded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     members = dict(inspect.getmembers(kind))
@@ -46,33 +33,33 @@ def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimi
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerArguments:
-    """The keyword arguments of a torch optimizer; ``lr`` is the default rate of all players."""
+class OptimizerOptions:
+    """The keyword arguments of a torch optimizer; ``lr`` is the default of both players."""
 
     kind: ClassVar[type[torch.optim.Optimizer]]
     kernel: ClassVar[dict[str, bool]] = {"fused": True}
-    on_cuda: ClassVar[dict[str, bool]] = {}  # options that allow a step to be recorded as a CUDA graph
+    on_cuda: ClassVar[dict[str, bool]] = {}  # options that let the steps be recorded there
 
     lr: float
     weight_decay: float
 
     def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
-        """A torch optimizer over these parameters, with this player's learning rate."""
+        """A torch optimizer over these parameters, at this player's own rate."""
         return self.make(list(parameters), lr, asdict(self))
 
-    def make(self, parameters: list[Parameter], lr: float, options: dict[str, object]) -> torch.optim.Optimizer:
+    def make(self, parameters: list[Parameter], lr: float, options: dict[str, Any]) -> torch.optim.Optimizer:
         options = {**options, **self.kernel, "lr": lr}
-        if parameters[0].is_cuda:  # a recorded step reads the rate from the device, where it can be changed
+        if parameters[0].is_cuda:  # the rate lies on the device, so that no step has a number of the host's in it
             options |= {**self.on_cuda, "lr": torch.full((), lr, device=parameters[0].device)}
         return light(self.kind)(parameters, **options)
 
     def at(self, step: int) -> dict[str, float]:
-        """The options other than the rate that change with the step, with their values at step 1, 2, …"""
+        """Options, other than the rate, that are not the same at every step (1, 2, …)."""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam(OptimizerArguments):
+class Adam(OptimizerOptions):
     """Kingma & Ba 2015."""
 
     kind: ClassVar[type[torch.optim.Optimizer]] = torch.optim.Adam
@@ -89,7 +76,7 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMSprop(OptimizerArguments):
+class RMSprop(OptimizerOptions):
     """Tieleman & Hinton 2012."""
 
     kind = torch.optim.RMSprop
@@ -102,8 +89,8 @@ class RMSprop(OptimizerArguments):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SGD(OptimizerArguments):
-    """Stochastic gradient descent with (Nesterov) momentum, which may change linearly with the step."""
+class SGD(OptimizerOptions):
+    """Stochastic gradient descent with (Nesterov) momentum, which may change on a straight line."""
 
     kind = torch.optim.SGD
 
@@ -120,8 +107,7 @@ class SGD(OptimizerArguments):
 
     def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
         """torch's SGD."""
-        options: dict[str, object] = {"momentum": self.momentum, "nesterov": self.nesterov}
-        options["weight_decay"] = self.weight_decay
+        options = {"momentum": self.momentum, "nesterov": self.nesterov, "weight_decay": self.weight_decay}
         return self.make(list(parameters), lr, options)
 
     def at(self, step: int) -> dict[str, float]:

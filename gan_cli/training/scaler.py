@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,16 +10,11 @@ from torch import Tensor
 START, GROWTH_INTERVAL = 2.0**16, 2000
 
 
-class ScalerState(TypedDict):
-    scale: Tensor
-    good: Tensor
-
-
 class Scaler:
-    """Multiplies the cost, so that small gradients do not underflow, and divides the gradients by the same factor.
+    """Multiplies the cost, so that small gradients do not vanish, and divides the gradients again.
 
-    A move whose gradients overflow is skipped and halves the scale; 2,000 moves in a row without overflow double it.
-    All of it happens on the device: the fused optimizer reads ``found_inf``, and the host never waits for it.
+    A move whose gradients overflow is skipped and halves the scale; 2,000 without one double it. All of it happens on
+    the device: the fused optimizer itself looks at ``found_inf``, and the host never waits to know.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
@@ -30,7 +25,7 @@ class Scaler:
 
     @torch.no_grad()
     def unscale(self, gradients: list[Tensor]) -> Tensor:
-        """Divides the gradients in place and returns their norm: 0 if the move is skipped."""
+        """Divides them in place and returns their norm: 0 if the move is to be skipped."""
         torch._foreach_mul_(gradients, self.scale.reciprocal())
         norm = torch.nn.utils.get_total_norm(gradients)
         fine = norm.isfinite()
@@ -41,9 +36,9 @@ class Scaler:
         self.good.masked_fill_(doubled, 0.0)
         return torch.where(fine, norm, 0.0)
 
-    def state(self) -> ScalerState:
+    def state(self) -> dict[str, Any]:
         return {"scale": self.scale, "good": self.good}
 
-    def restore(self, state: ScalerState) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         self.scale.copy_(state["scale"])
         self.good.copy_(state["good"])

@@ -1,4 +1,4 @@
-"""One config, built as gan-train builds it, whose training step is timed."""
+"""One config, built as gan-train builds it, and its training step, timed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import gc
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from gan_cli.commands.bench.peaks import Peaks, synchronize
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.commands.bench.work import period, work
 from gan_cli.config.library import Library
-from gan_cli.config.schema import Config
-from gan_cli.data.minibatches import Minibatches
-from gan_cli.models.priors import Latents
 from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
@@ -27,17 +24,12 @@ from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
-Result = TypeVar("Result")
 
 
 def advance(
-    setup: Setup,
-    steps: range,
-    executor: Eager | None = None,
-    minibatches: Minibatches | None = None,
-    prior: Latents | None = None,
+    setup: Setup, steps: range, executor: Eager | None = None, minibatches: Any = None, prior: Any = None
 ) -> None:
-    """Algorithm 1 for these steps, without observers."""
+    """Algorithm 1 for these steps, with nobody watching."""
     with own_stream(setup.device):
         play(setup, steps, (), executor, minibatches, prior)
     synchronize(setup.device)
@@ -47,13 +39,13 @@ class Contender:
     """A variant that is ready to run.
 
     Args:
-        executor: executes the moves; by default like a run.
+        executor: how moves are made, if not as in a run.
 
     Attributes:
         work: FLOPs and bytes of a step.
-        memory: the peak of its first steps, in bytes above what the process held before; None where unknown.
-        peaks: the machine's measured peak in each turn, by race.
-        waits: the share of each turn's time that is spent on drawing minibatches and latents.
+        memory: bytes at the peak of its first steps, above what the process held before; None where unknown.
+        peaks: what the machine did at best in each turn, by race.
+        waits: the share of each turn's steps spent on drawing minibatches and latents.
     """
 
     def __init__(self, variant: Variant, library: Library, executor: Eager | None = None) -> None:
@@ -76,18 +68,18 @@ class Contender:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype that its networks compute in."""
+        """What its networks compute in."""
         return AUTOCAST.get(self.setup.precision) or torch.float32
 
     @property
     def images(self) -> int:
-        """Images per step."""
+        """Of a step."""
         return self.setup.batch_sizes.images_seen(1)
 
     def turn(self, seconds: float) -> float:
         """Images per second over about ``seconds``: whole periods of its penalties."""
-        for switch in self._switches:
-            switch()
+        for switch, value in self._switches:
+            switch(value)
         steps = self._period * max(1, math.ceil(seconds / (self._step * self._period)))
         took = self._time(steps, self.executor)
         self.peaks.append(self._races.measure())
@@ -99,24 +91,16 @@ class Contender:
         self._at += steps
         return range(self._at - steps, self._at)
 
-    def _time(
-        self,
-        steps: int,
-        executor: Eager | None = None,
-        minibatches: Minibatches | None = None,
-        prior: Latents | None = None,
-    ) -> float:
+    def _time(self, steps: int, executor: Eager | None = None, minibatches: Any = None, prior: Any = None) -> float:
         synchronize(self.setup.device)
         start = time.perf_counter()
         advance(self.setup, self.next(steps), executor, minibatches, prior)
         return time.perf_counter() - start
 
     def _wait(self, steps: int) -> float:
-        """Seconds per step for minibatches and latents, each of which is waited for; no move is replayed."""
+        """Seconds of a step until minibatches and latents are there, each waited for alone; no move is replayed."""
         clock = Clock(self.setup.device)
-        self._time(
-            steps, None, TimedMinibatches(self.setup.minibatches, clock), TimedPrior(self.setup.sampler.prior, clock)
-        )
+        self._time(steps, None, Timed(self.setup.minibatches, clock), Timed(self.setup.sampler.prior, clock))
         return clock.seconds / steps
 
 
@@ -126,71 +110,50 @@ class Clock:
     def __init__(self, device: torch.device) -> None:
         self.device, self.seconds = device, 0.0
 
-    def call(self, function: Callable[[], Result]) -> Result:
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         synchronize(self.device)
         start = time.perf_counter()
-        result = function()
+        result = function(*args, **kwargs)
         synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return result
 
 
-class TimedMinibatches(Minibatches):
-    """Minibatches whose gathering and scaling are timed."""
+class Timed:
+    """An object whose methods are timed when they are called from outside."""
 
-    def __init__(self, minibatches: Minibatches, clock: Clock) -> None:
-        self.__dict__.update(minibatches.__dict__)
-        self._clock = clock
+    def __init__(self, target: Any, clock: Clock) -> None:
+        self._target, self._clock = target, clock
 
-    def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
-        return self._clock.call(lambda: super(TimedMinibatches, self).rows(player, drawn, size))
-
-    def scaled(self, rows: Tensor) -> Tensor:
-        return self._clock.call(lambda: super(TimedMinibatches, self).scaled(rows))
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        return partial(self._clock.call, found) if callable(found) else found
 
 
-class TimedPrior:
-    """A prior whose draws are timed."""
-
-    def __init__(self, prior: Latents, clock: Clock) -> None:
-        self._prior, self._clock = prior, clock
-
-    @property
-    def size(self) -> int:
-        return self._prior.size
-
-    def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
-        return self._clock.call(lambda: self._prior.sample(n, device, generator))
-
-
-def eager(config: Config) -> Config:
-    """The same game without compilation and capture, which hide the operations from a count."""
+def eager(config: Any) -> Any:
+    """The same game, step by step: compiled code hides its operations from a count."""
     plain = {"compile": False, "capture": False}
     return config.model_copy(update=plain)
 
 
-def switches() -> list[Callable[[], None]]:
-    """Calls that bring back torch's process-wide settings as they are now."""
-    precision, deterministic = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
-    threads, cudnn, matmul = torch.get_num_threads(), torch.backends.cudnn, torch.backends.cuda.matmul
-    flags = {name: getattr(cudnn, name) for name in ("allow_tf32", "benchmark", "deterministic")}
-    tf32 = matmul.allow_tf32
+def switches() -> list[tuple[Callable[[Any], None], Any]]:
+    """Process-wide settings of torch as they are now, each with the call that brings it back."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
 
-    def set_flags() -> None:
-        for name, value in flags.items():
-            setattr(cudnn, name, value)
-        matmul.allow_tf32 = tf32
+    def setter(owner: Any, name: str) -> Callable[[Any], None]:
+        return lambda value: setattr(owner, name, value)
 
     return [
-        lambda: torch.set_float32_matmul_precision(precision),
-        lambda: torch.use_deterministic_algorithms(deterministic),
-        lambda: torch.set_num_threads(threads),
-        set_flags,
+        (torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()),
+        (torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled()),
+        (torch.set_num_threads, torch.get_num_threads()),
+        *((setter(cudnn, name), getattr(cudnn, name)) for name in ("allow_tf32", "benchmark", "deterministic")),
+        (setter(matmul, "allow_tf32"), matmul.allow_tf32),
     ]
 
 
 class Memory:
-    """The peak of memory use since this object was made."""
+    """The most memory held since this was made."""
 
     def __init__(self) -> None:
         gc.collect()
@@ -198,7 +161,7 @@ class Memory:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         try:
-            ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before would else be reused without being counted
+            ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would be used again, unseen
             Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts from here
         except (AttributeError, OSError):
             pass
@@ -206,7 +169,7 @@ class Memory:
         self._cuda = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
 
     def peak(self, device: torch.device) -> int | None:
-        """The peak, in bytes above what was held at first."""
+        """Bytes, above what was held at first."""
         if device.type == "cuda":
             return torch.cuda.max_memory_allocated(device) - self._cuda
         peak = _resident("VmHWM")
@@ -214,7 +177,7 @@ class Memory:
 
 
 def _resident(key: str) -> int | None:
-    """A line of ``/proc/self/status``, in bytes."""
+    """A line of Linux's account of this process, in bytes."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

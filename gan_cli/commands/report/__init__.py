@@ -1,1 +1,1 @@
-"""``gan-report``: the results of many runs on one page."""
+"""``gan-report``: what many runs have to say, on one page."""

@@ -1,4 +1,4 @@
-"""Passes the content of the run folder to the config's loggers: as it is written, and from the start after a resume."""
+"""Tells the loggers of the config what the run folder holds, as it comes and from the start after a resume."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from gan_cli.config.schema import Config
 from gan_cli.errors import Diverged, Interrupted
@@ -13,18 +14,18 @@ from gan_cli.games.game import Statistics
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.loggers.logger import Logger
 from gan_cli.runs.names import GRID, numbered
-from gan_cli.runs.records import Record, record_of, step_in
+from gan_cli.runs.records import record_of
 
 
 class Loggers:
-    """Reads new lines of ``metrics.jsonl`` and new pictures in ``samples/`` when they are due.
+    """Reads on in ``metrics.jsonl`` and ``samples/`` whenever something is due there.
 
-    The loggers get what is in the files, so a resumed run passes on exactly its own history. A context manager around
-    the run.
+    What is told is what is written, so a resumed run that was rewound tells exactly its own history. A context manager
+    around the run.
 
     Args:
-        at: the present step of the run; a kill may have left pictures of later steps.
-        not_counted: a context whose time does not count as training time.
+        at: the step the run is at; a kill may have left pictures of later ones.
+        not_counted: a context in which time is not the training's.
     """
 
     def __init__(
@@ -55,24 +56,24 @@ class Loggers:
             logger.close(_code(error))
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
-        """Called after the observers that write."""
+        """As an observer, after those that write."""
         if self.loggers and any(every and step % every == 0 for every in self.intervals):
             with self.not_counted():
                 self.tell()
 
     def tell(self) -> None:
-        """Passes on what is new, in the order of steps, because some loggers cannot go back."""
+        """Passes on what is new, in the order of steps: some loggers cannot go back."""
         grids, now = numbered(self.folder.samples, GRID), self.at()
         pictures = [(step, path) for step, path in grids.items() if self._newest < step <= now]
         for record in self._records():
-            while pictures and pictures[0][0] < step_in(record):
+            while pictures and pictures[0][0] < record["step"]:
                 self._picture(*pictures.pop(0))
             for logger in self.loggers:
                 logger.record(record)
         for step, path in pictures:
             self._picture(step, path)
 
-    def _records(self) -> list[Record]:
+    def _records(self) -> list[dict[str, Any]]:
         if not self.folder.metrics.exists():
             return []
         with self.folder.metrics.open("rb") as file:

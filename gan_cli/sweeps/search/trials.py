@@ -1,4 +1,4 @@
-"""The trials of a search, and their source."""
+"""The runs of a search, one after the other or drawn at random."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Trial:
 
 
 class Trials(Protocol):
-    """A source of trials."""
+    """Where trials come from."""
 
     def next(self) -> list[Trial]:
-        """The trials to run now, in parallel if the launcher can; empty when there are no more."""
+        """Those to run now, side by side if the launcher can; empty when all are there."""
 
     def tell(self, trial: Trial, folder: Path) -> None:
         """Learns from the run folder of a trial."""
 
 
 class RandomTrials:
-    """Independent draws. Trial k depends on the seed and k alone, except that repeated values are drawn again."""
+    """Independent draws: number k follows from the seed and k alone, but for one that would be drawn twice."""
 
     def __init__(self, dimensions: Sequence[Dimension], n_trials: int, seed: int) -> None:
         drawn: dict[tuple[str, ...], None] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -10,7 +11,6 @@ from torch.profiler import ProfilerActivity, profile
 from gan_cli.commands.bench.contender import Contender, advance
 from gan_cli.commands.bench.gpu_check.training import config_of
 from gan_cli.commands.bench.peaks import synchronize
-from gan_cli.commands.bench.table import Row
 from gan_cli.commands.bench.turns import of_contender
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
@@ -36,10 +36,11 @@ CELLS = (  # model, batch size, precision; the most telling first
     *(("dcgan-64", size, "fp32") for size in (512, 2048)),
 )
 MODES = {"eager": ("capture=false",), "captured": ("capture=true",), "compiled": ("compile=true", "capture=false")}
+Record = dict[str, Any]
 
 
 def kernels(one: Contender, steps: int = 4) -> float:
-    """The number of kernels that a step launches on a GPU; on a CPU, of operations."""
+    """Kernels a step launches on the GPU; of a CPU, operations."""
     device = one.setup.device
     cuda = device.type == "cuda"
     with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as trace:
@@ -56,15 +57,15 @@ def timed(
     machine: Machine | None,
     rounds: int,
     seconds: float,
-) -> list[Row]:
+) -> list[Record]:
     """One record for each mode of a config; the modes take turns.
 
     Args:
-        machine: records moves; by default like a run.
+        machine: what records moves, if not what a run would take.
         rounds: turns of each mode, of about ``seconds``.
     """
     racers: dict[str, Contender] = {}
-    records: dict[str, Row] = {mode: {"mode": mode} for mode in modes}
+    records: dict[str, Record] = {mode: {"mode": mode} for mode in modes}
     for mode in modes:
         recorder = Recorder(machine, strict=True) if machine and mode == "captured" else None
         try:
