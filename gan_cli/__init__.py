@@ -8,7 +8,7 @@ import sys
 if sys.argv[:1] == ["-m"] and sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib itself may be hidden
     sys.path.append(sys.path.pop(0))  # `python -m` puts the current folder first: a random.py there hides Python's own
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_cli.version import __version__
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Sampler", "__version__", "load", "losses"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Imports what needs torch only when it is used: the command line must answer in a moment."""
     from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""Entry points, and what a command is to run."""
+"""The entry points of the commands, and the plan of what ``gan-train`` runs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from gan_cli.config.typed import known_keys
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors
 from gan_cli.output import streams
 from gan_cli.parallel import place
+from gan_cli.runs.loggers.logger import LOGGER
 from gan_cli.runs.observers.interrupts import unwind_at_the_end
 from gan_cli.sweeps import plan as sweep_plan
 from gan_cli.sweeps import sweep
@@ -71,14 +72,14 @@ def bench() -> None:
 
 
 def _enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
-    """The door of every command: whatever its streams are, and whichever signal ends it, it ends with its true code."""
+    """Enters a command; its exit code is right whatever its streams are, and whichever signal ends it."""
     streams.secure()
     unwind_at_the_end()
     sys.exit(_exit_code(action, program))
 
 
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
-    """Runs an action; tells the user what went wrong, in one line for each mistake, and the shell by the exit code."""
+    """Runs an action and returns the exit code; prints one line for each mistake."""
 
     def failed(error: Exception, code: int, *lines: str) -> int:
         if wants_trace:
@@ -101,7 +102,7 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     except UserError as error:
         return failed(error, 2, *error.problems)
     except Diverged as error:
-        return failed(error, 3, f"diverged: {error}")
+        return failed(error, 3, f"diverged: {error}: try a lower lr, or on_divergence=continue")
     except Interrupted as error:
         return error.exit_code
     except ProcessFailed as error:
@@ -153,9 +154,9 @@ def _train(argv: list[str]) -> None:
 
 
 def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
-    """The checked config of a command, and how it is to be run; a folder is made last of all.
+    """The checked config of a command, and the plan to run it; the run folder is made last.
 
-    None if all is done: the job of a finished run was started again.
+    The plan is None if a job that was restarted has finished its run already.
 
     Raises:
         UserError: with one line for every mistake.
@@ -178,7 +179,7 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
     if idle := _idle(command.parsed(library), config):
         raise UserError(*idle)
     for logger in config.logger.values():
-        library.build("logger", logger)  # refused here if its package is missing
+        library.build(LOGGER, logger)  # refused here if its package is missing
     if config.dry_run or command.multirun:
         return config, plan
     if not plan.resumption:
@@ -189,7 +190,7 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
 
 
 def _of_other_commands(overrides: Overrides) -> list[str]:
-    """One line for each key that is not ours, nor the end of one of ours, but that of a command beside this one."""
+    """One line for each typed key that belongs to another command, and is no key of ``gan-train`` or the end of one."""
     tools = (EVALUATION, SAMPLING)
     doubtful = [o for o in overrides if any(o.key in tool.root.model_fields for tool in tools)]
     if not doubtful:
@@ -204,7 +205,7 @@ def _of_other_commands(overrides: Overrides) -> list[str]:
 
 
 def _idle(overrides: Overrides, config: Config) -> list[str]:
-    """One line for each key that the model has no use for, or that has nothing measured more often or better."""
+    """One line for each typed key that the model does not use, or that needs metrics where none are chosen."""
     unused = ({*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)) | set(config.model.idle)
     lines = [
         f"{override.typed}: model={config.model.name} has no use for it: leave it out"
@@ -221,7 +222,7 @@ def _idle(overrides: Overrides, config: Config) -> list[str]:
 
 
 def _adopted(made: Draft, here: place.Place) -> Draft:
-    """The command as it is for the processes that there are."""
+    """The draft with ``devices`` set to the number of started processes."""
     values = made.composed.values
     place.adopt(made.command, here, made.command.parsed(made.library).find("devices"), values["devices"])
     if made.composed.whole is not None:

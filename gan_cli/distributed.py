@@ -1,7 +1,6 @@
 """Several processes train one game: each holds its rows of every minibatch, and gradients are averaged over all.
 
-A process that was not started as one of several is the only one: ``rank()`` is 0, ``world()`` is 1, and nothing here
-does anything.
+In a process that was started alone, ``rank()`` is 0, ``world()`` is 1, and the functions here do nothing.
 """
 
 from __future__ import annotations
@@ -9,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import ParamSpec
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
-LONGEST_WAIT = timedelta(days=1)  # others wait while the first measures; that it died is noticed by other means
-BUCKET = 25 * 2**20  # bytes: large enough for full speed of the link, small enough to leave while backward goes on
+LONGEST_WAIT = timedelta(days=1)  # others wait while the first evaluates; its death is noticed by other means
+BUCKET = 25 * 2**20  # bytes: large enough for the link's full speed, small enough to be sent during backward
 _local: int | None = None
 _alone = False
+Arguments = ParamSpec("Arguments")
 
 
 @contextmanager
-def joined(store: Any, rank: int, world: int, local: int, device: torch.device) -> Iterator[None]:
-    """This process is number ``rank`` of ``world`` in this context, and number ``local`` on its machine."""
+def joined(store: dist.Store, rank: int, world: int, local: int, device: torch.device) -> Iterator[None]:
+    """In this context the process is number ``rank`` of ``world``, and number ``local`` on its machine."""
     global _local
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -44,7 +45,7 @@ def joined(store: Any, rank: int, world: int, local: int, device: torch.device) 
 
 
 def local() -> int | None:
-    """Which of this machine's processes this is; None if it is the only one."""
+    """The number of this process on its machine; None if it is the only one of the run."""
     return _local
 
 
@@ -53,7 +54,7 @@ def _alone_for_good() -> bool:
 
 
 def together() -> bool:
-    """Whether there are other processes, and they do the same now."""
+    """Whether there are other processes that compute the same at this moment."""
     return not _alone and not _alone_for_good()
 
 
@@ -66,14 +67,14 @@ def world() -> int:
 
 
 def rows(size: int) -> slice:
-    """Which of ``size`` samples are this process's."""
+    """This process's part of ``size`` samples."""
     share = size // world()
     return slice(rank() * share, (rank() + 1) * share)
 
 
 @contextmanager
 def by_itself() -> Iterator[None]:
-    """In this context what this process computes concerns its own samples only: the others do something else."""
+    """In this context the process computes without the others, as if it were the only one."""
     global _alone
     _alone, before = True, _alone
     try:
@@ -82,19 +83,19 @@ def by_itself() -> Iterator[None]:
         _alone = before
 
 
-def alone(observer: Callable[..., None]) -> Callable[..., None]:
-    """An observer that this process calls without the others."""
+def alone(observer: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """The observer, called in ``by_itself``."""
 
-    def call(*arguments: Any) -> None:
+    def call(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> None:
         with by_itself():
-            observer(*arguments)
+            observer(*arguments, **keywords)
 
     return call
 
 
 @contextmanager
 def first_of_machine() -> Iterator[None]:
-    """The first process of each machine goes before its others: it fills the caches that they read."""
+    """In this context the first process of each machine runs before the others, to fill the caches that they read."""
     if local():
         dist.barrier()
     yield
@@ -106,8 +107,8 @@ class Averaging:
     """Replaces tensors by their means over all processes, with one all-reduce for each bucket of them.
 
     Args:
-        early: parameters whose gradients set out as soon as they are final, while backward goes on. The inner
-            derivative of a penalty is no ``.grad``, so it is not mistaken for one.
+        early: parameters whose gradients are sent as soon as they are final, during backward. The inner derivative of
+            a penalty is not accumulated into ``.grad``, so it is not sent.
     """
 
     def __init__(self, early: Iterable[Tensor] = ()) -> None:
@@ -128,7 +129,7 @@ class Averaging:
         self._ready = []
 
     def __call__(self, tensors: Iterable[Tensor]) -> None:
-        """All of ``tensors``, in the same order in every process."""
+        """Averages ``tensors``, which must be in the same order in every process."""
         begun = {id(tensor) for _, _, sent in self._under_way for tensor in sent} | {id(t) for t in self._ready}
         self._ready += [tensor for tensor in tensors if id(tensor) not in begun]
         self._send()
@@ -140,24 +141,24 @@ class Averaging:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes. It is its own adjoint, so it can be differentiated as often as one likes."""
+    """The sum over all processes. It is its own adjoint, so it can be differentiated any number of times."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         total = x.contiguous().clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
         return _Sum.apply(gradients[0])
 
 
 def gathered(x: Tensor) -> Tensor:
-    """What ``x`` is in each process: (world, *x.shape), differentiably.
+    """``x`` of every process, stacked: (world, *x.shape), differentiably.
 
-    The gradient that arrives at ``x`` is that of the *sum* of what all processes differentiate; averaging gradients
-    afterwards makes it that of the mean.
+    The gradient of ``x`` is that of the *sum* of all processes' costs; averaging the gradients afterwards makes it that
+    of the mean.
     """
     if world() == 1:
         return x[None]
@@ -174,16 +175,16 @@ def moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     parts = gathered(torch.stack(torch.var_mean(x, dims, correction=0)))  # (world, 2, …)
     means = parts[:, 1]
     mean = means.mean(dim=0)
-    return mean, (parts[:, 0] + (means - mean).square()).mean(dim=0)  # of equal shares
+    return mean, (parts[:, 0] + (means - mean).square()).mean(dim=0)  # processes hold equal shares
 
 
 def variance(x: Tensor) -> Tensor:
-    """Over the minibatch, without correction: (B, …) → (…)."""
+    """The variance over the minibatch of all processes, without correction: (B, …) → (…)."""
     return x.var(dim=0, correction=0) if world() == 1 else moments(x, (0,))[1]
 
 
 def deviation(x: Tensor) -> Tensor:
-    """The standard deviation of all numbers in a minibatch, a scalar."""
+    """The standard deviation of all numbers in the minibatch of all processes, a scalar."""
     if world() == 1:
         return x.std()
     count = world() * x.numel()
@@ -191,10 +192,13 @@ def deviation(x: Tensor) -> Tensor:
 
 
 def shared_out(parts: int, compute: Callable[[int], Tensor]) -> list[Tensor]:
-    """Parts 0, 1, … of work that all processes come to at the same moment: each does its own, the first gets all.
+    """Computes parts 0, 1, … of a task, divided among all processes, which must call this at the same moment.
 
     Args:
-        compute: part → what it gives, on the CPU.
+        compute: part → result, on the CPU.
+
+    Returns:
+        The results of all parts in the first process; an empty list in the others.
     """
     if _alone_for_good():
         return [compute(part) for part in range(parts)]
@@ -205,17 +209,8 @@ def shared_out(parts: int, compute: Callable[[int], Tensor]) -> list[Tensor]:
     return [shares[part % every][part // every] for part in range(parts)] if shares else []
 
 
-def from_first(number: int | None, device: torch.device) -> int | None:
-    """The whole number, or None, that the first process says; all processes call this at the same moment."""
-    if _alone_for_good():
-        return number
-    told = torch.tensor(-1 if number is None else number, device=device)
-    dist.broadcast(told, 0)
-    return None if told < 0 else int(told)
-
-
 def as_in_first(network: torch.nn.Module) -> None:
-    """Gives this process the buffers that the first one has; parameters are the same everywhere."""
+    """Copies the first process's buffers to this one; parameters are equal in all processes."""
     if not _alone_for_good():
         for buffer in network.buffers():
             dist.broadcast(buffer, 0)

@@ -1,8 +1,4 @@
-"""What can end a run, each with its exit code."""
-
-from __future__ import annotations
-
-from pathlib import Path
+"""The errors that can end a run, each with its exit code."""
 
 
 class UserError(ValueError):
@@ -14,31 +10,15 @@ class UserError(ValueError):
 
 
 class Diverged(ArithmeticError):
-    """Training has gone wrong (exit code 3).
-
-    Attributes:
-        reason: what is wrong and since when; the whole message says what can be done too.
-    """
-
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(f"{reason}: {remedy}" if remedy else reason)
-        self.reason = reason
-
-
-class WentBack(Exception):
-    """Training has gone wrong, and goes on from an earlier checkpoint."""
-
-    def __init__(self, checkpoint: Path) -> None:
-        super().__init__(f"goes on from {checkpoint}")
-        self.checkpoint = checkpoint
+    """A loss or a weight is no longer finite (exit code 3)."""
 
 
 class EarlyStop(Exception):
-    """The watched metric gets no better, or others' is: the run ends here, finished (exit code 0)."""
+    """The watched metric has stopped improving, or other runs are better: the run is finished (exit code 0)."""
 
 
 class Interrupted(Exception):
-    """A signal arrived: the step is finished and saved (exit code 128 + signal)."""
+    """A signal arrived during training: the step is finished and saved (exit code 128 + signal)."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
@@ -47,7 +27,7 @@ class Interrupted(Exception):
 
 
 class Ended(KeyboardInterrupt):
-    """A signal arrived where there is no step to finish: the command unwinds and ends (exit code 128 + signal)."""
+    """A signal arrived outside of training: the command cleans up and ends (exit code 128 + signal)."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
@@ -59,13 +39,13 @@ class ProcessFailed(RuntimeError):
 
 
 def reason_of(error: Exception) -> str:
-    """Why something failed, in a line: what the system says, else the first line of the error, else its kind."""
+    """The reason of an error in one line: the system's message, or the first line of the error, or its type."""
     said = error.strerror if isinstance(error, OSError) else None
     return said or next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def config_errors() -> tuple[type[Exception], ...]:
-    """What Hydra and OmegaConf raise; imported only when somebody asks."""
+    """The error classes of Hydra and OmegaConf, which are imported only when this is called."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan_cli.distributed import rank, rows, world
 
-_common = torch.Generator()  # what all processes of a run draw from alike, if there are several
+_common = torch.Generator()  # equal in all processes of a run, if there are several
 
 
 def key(*place: int | str) -> int:
@@ -36,7 +36,7 @@ def stream(*place: int | str, device: torch.device | str = "cpu") -> torch.Gener
 
 
 def seed_all(*place: int | str, device: torch.device) -> None:
-    """Points the default generators, which dropout and initialisation draw from, at a place."""
+    """Seeds the default generators, which dropout and initialisation draw from, for a place."""
     torch.default_generator.manual_seed(key(*place))  # torch.manual_seed would also wake CUDA, at 100 µs a call
     if device.type == "cuda":
         torch.cuda.init()  # before this there are no generators
@@ -47,10 +47,10 @@ def seed_all(*place: int | str, device: torch.device) -> None:
 
 
 def seed_move(*place: int | str, device: torch.device) -> None:
-    """Points all that is drawn in a move at its place.
+    """Seeds all generators for a move.
 
-    Of several processes, each has default generators of its own, for draws that this program knows nothing of; its
-    own draws are those of one process, shared out: see ``drawn``.
+    With several processes, the default generators of each have a seed of their own, for draws outside this program's
+    control. This program's own draws are those that a single process would make, divided among them: see ``drawn``.
     """
     global _common
     if world() == 1:
@@ -61,9 +61,10 @@ def seed_move(*place: int | str, device: torch.device) -> None:
 
 
 def drawn(size: int, draw: Callable[[int, torch.Generator | None], Tensor]) -> Tensor:
-    """Draws for ``size`` samples of a minibatch of all processes: this process's rows of ``draw(size, generator)``.
+    """This process's rows of ``draw(size, generator)``, for the ``size`` samples in the minibatch of all processes.
 
-    All are drawn and the others' dropped, so that what a sample meets does not depend on who holds it.
+    Every process draws for all samples and drops the others' rows, so that the draws of a sample do not depend on the
+    process that holds it.
     """
     return draw(size, None if world() == 1 else _common)[rows(size)]
 

@@ -13,13 +13,12 @@ from gan_cli.distributed import alone
 from gan_cli.games.game import Game, Statistics, Strengths
 from gan_cli.models.priors import Latents
 from gan_cli.random import drawn, played, seed_move
-from gan_cli.training.capture import Eager
+from gan_cli.training.capture import Descent, Eager
 from gan_cli.training.ema import Averages
 from gan_cli.training.player import Player
 from gan_cli.training.setup import Setup
 
 Observer = Callable[[int, Sequence[Statistics]], None]
-Descent = Callable[[Player, int], None]
 
 
 def train(
@@ -40,10 +39,10 @@ def train(
 ) -> None:
     """Minibatch stochastic gradient descent of all players, for each step in ``steps`` (the first step is 1).
 
-    ``players`` move in this order: in the paper's game D ``k`` times, then G. Observers are told each step's
-    statistics; nothing they do can change the training, because every draw below is a function of its place.
-    ``attempt`` counts how often the run has gone back: each plays the same steps with other draws.
-    ``executor`` may make moves in another way: replay recorded ones, or make those of many seeds at once.
+    ``players`` move in this order: in the paper's game D ``k`` times, then G. Observers are called with each step's
+    statistics; nothing that they do can change the training, because every draw below is a function of its place.
+    ``attempt`` counts how often the run has gone back; each attempt plays the same steps with other draws.
+    ``executor`` may execute moves in another way: replay recorded ones, or make those of many seeds at once.
     """
     executor = executor or Eager()
 
@@ -69,10 +68,10 @@ def train(
 
 
 def turn(players: Sequence[Player], updates: str) -> list[tuple[list[tuple[Player, int]], Descent]]:
-    """The moves of one step, in order, and how they descend; those that share a list see the same parameters.
+    """The moves of one step, in order, and how they descend. Moves in one list see the same parameters.
 
-    Unless updates alternate, each player makes one move together with all others: the last one its first, the others
-    their last. So D's last move and G's first meet; a player alone meets nobody.
+    Unless updates alternate, each player makes one move jointly with all others: the last player its first move, the
+    others their last. So D's last move and G's first are joint; a single player has no joint move.
     """
     moves = [[(player, move)] for player in players for move in range(player.steps)]
     if updates == "alternating":
@@ -101,7 +100,7 @@ def play(
     minibatches: Minibatches | None = None,
     prior: Latents | None = None,
 ) -> None:
-    """Trains what was built, for these steps; each observer is called by this process alone."""
+    """Trains a setup for these steps; in each observer, collective operations are off."""
     train(
         setup.game,
         setup.players,

@@ -1,4 +1,4 @@
-"""Where a single run is to lie: a folder of its own, or the one in which its job has left it unfinished. Torch-free."""
+"""The folder of a single run: a new one, or the one in which the same job left the run unfinished. Torch-free."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BY_TIME = "${now:"
 
 
 def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
-    """Makes this run's folder: one that is named after the time and that no other run has, or the one asked for.
+    """Makes the run's folder: a new one named after the time, or the one that the user asks for.
 
-    A job that torchrun or Slurm has started again goes on in the folder in which it was.
+    A job that torchrun or Slurm has restarted continues in its earlier folder.
 
     Returns:
-        How Hydra is to be called; None if that run is finished already.
+        How to call Hydra; None if the run is finished already.
 
     Raises:
         UserError: if the folder cannot be made or holds a run already.
@@ -55,7 +55,7 @@ def _holds_a_run(folder: Path) -> bool:
 
 
 def _left_by_this_job(wanted: Path, raw: str, config: Config, library: Library) -> Path | None:
-    """The folder of this run, if its job has been started before and got as far as a checkpoint."""
+    """The folder of this run, if its job was started before and has left a checkpoint."""
     if not place.starts():
         return None
     if BY_TIME not in raw:
@@ -81,7 +81,7 @@ def _again(folder: Path, config: Config, library: Library, added: frozenset[str]
 
 
 def _numbered(wanted: Path) -> Path:
-    """A new folder; where another run began in the same second, with a number."""
+    """Makes a new folder, with a number if another run began in the same second."""
     for attempt in range(1, 1000):
         folder = wanted if attempt == 1 else wanted.with_name(f"{wanted.name}-{attempt}")
         try:

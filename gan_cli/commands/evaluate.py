@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 from rich.table import Table
 
 from gan_cli.commands.tool import DataPlace, Evaluation
 from gan_cli.config.library import Library
+from gan_cli.config.options import Choice
 from gan_cli.config.paths import expanded, named, says_folder
 from gan_cli.config.schema import from_saved
 from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
+from gan_cli.data.knows import DATASET
 from gan_cli.data.reading import TRAINED_ON, still
+from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
+from gan_cli.metrics.metric import METRICS
 from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.replacing import replacing
@@ -35,19 +39,20 @@ from gan_cli.training.fitting import check_trained
 from gan_cli.version import __version__
 
 log = logging.getLogger(__name__)
+Facts = dict[str, object]  # what the JSON file holds beside the values
 
 
 def run(config: Evaluation, library: Library) -> None:
     """Prints the table and writes the JSON file.
 
     Raises:
-        UserError: if the data, the checkpoint or a metric that was asked for cannot be had.
+        UserError: if the data or the checkpoint cannot be read, or a chosen metric does not fit them.
     """
     logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
     if config.out:
         _writable(expanded(config.out, "out="))
     choices = config.metrics or {name: library.choice("metrics", name) for name in library.options("metrics")}
-    metrics = {name: library.build("metrics", choice) for name, choice in choices.items()}
+    metrics = {name: library.build(METRICS, choice) for name, choice in choices.items()}
     if config.checkpoint:
         evidence, facts, default = _of_checkpoint(config, library, draws=judge_samples(metrics))
     else:
@@ -59,9 +64,10 @@ def run(config: Evaluation, library: Library) -> None:
     values, left_out = judged(evidence, metrics, chosen=bool(config.metrics))
     facts |= provenance(evidence, config.extractor.name)
     if evidence.judge is not None and "D_accuracy/generated" in values:
-        facts["discriminator"] = evidence.judge.described(evidence.training.shape)
+        described = evidence.judge.described(evidence.training.shape)
         if facts["ema"]:
-            facts["discriminator"]["opponent"] = "G's moving average, which D has not met: ema=false has the one it met"
+            described["opponent"] = "G's moving average, which D has not met: ema=false has the one it met"
+        facts["discriminator"] = described
     if evidence.notes:
         facts["notes"] = evidence.notes
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
@@ -71,8 +77,8 @@ def run(config: Evaluation, library: Library) -> None:
     log.info("written: %s", path)
 
 
-def _path(config: Evaluation, default: Path, options: dict[str, Any]) -> Path:
-    """Where the JSON goes: another file for another question."""
+def _path(config: Evaluation, default: Path, options: Mapping[str, object]) -> Path:
+    """The path of the JSON file; different metrics and options give different files."""
     out = expanded(config.out, "out=") if config.out else default.parent
     if config.out and not says_folder(config.out):
         return out
@@ -85,15 +91,15 @@ def _path(config: Evaluation, default: Path, options: dict[str, Any]) -> Path:
     return out / f"{default.stem}-{digest}.json"
 
 
-def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tuple[Evidence, dict[str, Any], Path]:
-    """What the checkpoint was trained on, its samples and its discriminator; provenance; where the JSON goes.
+def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tuple[Evidence, Facts, Path]:
+    """Evidence of a checkpoint: its training data, samples and discriminator; provenance; a path for the JSON file.
 
     Args:
         draws: whether a metric looks at samples.
     """
     folder, path, state = checkpoint.find(str(config.checkpoint), "checkpoint")
     trained, device = from_saved(state["config"], library), pick_device(config.device)
-    dataset = library.build("dataset", _placed(trained.dataset, config.dataset))
+    dataset = library.build(DATASET, _placed(trained.dataset, config.dataset))
     training = trained_on(dataset, trained.dataset.name, state["data"])
     shape, classes = training.shape, state["classes"]
     game = game_of(trained, library, shape, classes, device)
@@ -121,7 +127,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
     if draws:
         evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
     seeds = seeds_of(config.count, config.seed)
-    facts = {
+    facts: Facts = {
         "checkpoint": str(path),
         "checkpoint_hash": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
         "step": state["step"],
@@ -133,8 +139,8 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
     return evidence, facts, folder / f"evaluation-{path.stem}.json"
 
 
-def _placed(dataset: Any, place: DataPlace) -> Any:
-    """The dataset's options with the place the data lies at now."""
+def _placed(dataset: Choice, place: DataPlace) -> Choice:
+    """The dataset's options with the present location of the data."""
     typed = {key: value for key, value in place.model_dump().items() if value is not None}
     for key in typed:
         if key not in type(dataset).model_fields:
@@ -142,15 +148,18 @@ def _placed(dataset: Any, place: DataPlace) -> Any:
     return dataset.model_copy(update=typed)
 
 
-def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[str, Any], Path]:
-    """Two folders or zips of pictures, brought to one size."""
-    sets, listed = [], {}
-    for key, place in {"real": config.real, "samples": config.samples}.items():
-        options: dict[str, Any] = {"path": place, "size": config.size, "channels": config.channels, "split": "all"}
+def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, Facts, Path]:
+    """Evidence of two folders or zips of pictures, resized to one size; provenance; a path for the JSON file."""
+    sets: list[Samples] = []
+    listed: dict[str, ImageFolder] = {}
+    for key, path in {"real": config.real, "samples": config.samples}.items():
+        options: dict[str, object] = {"path": path, "size": config.size, "channels": config.channels, "split": "all"}
         options |= {"range": config.range, "allow_missing": config.allow_missing}
         try:
-            listed[key] = library.build_by_name("dataset", "image_folder", **options)
-            sets.append(listed[key].load())
+            folder = library.build_by_name(DATASET, "image_folder", **options)
+            assert isinstance(folder, ImageFolder)
+            listed[key] = folder
+            sets.append(folder.load())
         except UserError as error:
             raise UserError(*(_of_folder(line, key) for line in error.problems)) from error
     _require_apart(config, listed["real"], listed["samples"])
@@ -162,12 +171,12 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, dict[st
         seed=config.seed,
         device=pick_device(config.device),
     )
-    facts: dict[str, Any] = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
+    facts: Facts = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
     if config.range:
         facts["range"] = config.range
     facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
-    folder = named(expanded(str(config.samples), "samples="))
-    return evidence, facts, folder.with_name(f"{folder.name.lstrip('.') or 'pictures'}-evaluation.json")
+    place = named(expanded(str(config.samples), "samples="))
+    return evidence, facts, place.with_name(f"{place.name.lstrip('.') or 'pictures'}-evaluation.json")
 
 
 def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) -> None:
@@ -181,12 +190,12 @@ def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) 
 
 
 def _of_folder(line: str, key: str) -> str:
-    """What is wrong with a folder, in the keys of ``gan-eval``."""
+    """An error message about a dataset, in the keys of ``gan-eval``."""
     return line.replace("dataset.path", key).replace("dataset.", "")
 
 
 def _writable(path: Path) -> None:
-    """Refuses a place where nothing can be written, before anything is measured; makes nothing."""
+    """Raises UserError if ``path`` cannot be written, before anything is measured; makes no file or folder."""
     nearest = path.absolute() if path.is_dir() else next(place for place in path.absolute().parents if place.exists())
     try:
         with TemporaryFile(dir=nearest):
@@ -199,7 +208,7 @@ def _unwritable(path: Path, error: OSError) -> UserError:
     return UserError(f"out={path}: cannot be written ({error.strerror}): choose another file")
 
 
-def _write(content: dict[str, Any], path: Path) -> None:
+def _write(content: Facts, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as aside:
@@ -208,12 +217,14 @@ def _write(content: dict[str, Any], path: Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dict[str, Any]) -> None:
+def _print(values: dict[str, float | None], left_out: dict[str, str], facts: Facts) -> None:
     console = screen.console(stderr=False)
-    asked = facts.get("discriminator", {}).get("asked", "").partition(",")[0]
+    described, notes = facts.get("discriminator"), facts.get("notes")
+    asked = str(described["asked"]).partition(",")[0] if isinstance(described, dict) else ""
     table = Table("metric", "value", "", box=None)
     for name, value in values.items():
-        note = facts.get("notes", {}).get(name) or (asked if name.startswith("D_") or name == "jsd_bound" else "")
+        note = str(notes[name]) if isinstance(notes, dict) and name in notes else ""
+        note = note or (asked if name.startswith("D_") or name == "jsd_bound" else "")
         table.add_row(name, "not finite" if value is None else f"{value:.6g}", note)
     console.print(table)
     for reason in dict.fromkeys(left_out.values()):
@@ -225,8 +236,8 @@ def _print(values: dict[str, float | None], left_out: dict[str, str], facts: dic
     console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
-def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = []
+def _flat(facts: Facts, prefix: str = "") -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = []
     for key, value in facts.items():
         pairs += _flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(prefix + key, value)]
     return pairs

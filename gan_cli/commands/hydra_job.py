@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
@@ -25,6 +25,8 @@ from gan_cli.sweeps import sweep
 from gan_cli.sweeps.search import register
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from gan_cli.config.schema import Config
     from gan_cli.runs.resume import Resumption
 
@@ -36,21 +38,21 @@ class Plan:
     """How a command is run.
 
     Args:
-        config: of a run, checked.
-        composed: what it was composed to, Hydra's own keys too.
+        config: the checked config of a single run.
+        composed: Hydra's config that it came from, with Hydra's own keys.
         run_dir: the run folder.
-        output_subdir: where in it the config is written, if not in ``.hydra``.
-        resumption: a checkpoint to go on from.
-        claimed: whether the run folder was made for it.
-        extra: of a sweep, overrides that nobody typed.
-        folder: of a sweep.
+        output_subdir: the folder in it for the config, if not ``.hydra``.
+        resumption: the checkpoint to continue.
+        claimed: whether the run folder was made for this command.
+        extra: overrides of a sweep that nobody typed.
+        folder: the folder of a sweep.
         unusable: values of a sweep that are left out, and why.
         added: typed keys that not every option has.
         in_processes: whether a sweep's runs have processes of their own.
     """
 
     config: Config | None = None
-    composed: Any = None
+    composed: DictConfig | None = None
     run_dir: Path | None = None
     output_subdir: str | None = None
     resumption: Resumption | None = None
@@ -63,13 +65,13 @@ class Plan:
 
 
 def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
-    """Hydra writes into the folder that there is, and the config beside those of earlier times."""
+    """The plan of a resumed run: Hydra writes into its folder, and the config beside the earlier ones."""
     subdir = f".hydra/{RESUMPTION.format(resumption.number)}"
     return Plan(run_dir=resumption.folder, output_subdir=subdir, resumption=resumption, added=added)
 
 
 def hand_over(command: Command, library: Library, plan: Plan) -> None:
-    """Hands over to Hydra, which makes the folder, sets up logging and calls the job, once or for each of a sweep."""
+    """Hands over to Hydra, which makes the folder, sets up logging and calls the job for each run."""
     import hydra
     from omegaconf import OmegaConf
 
@@ -78,7 +80,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
     faults: list[Exception] = []
     main = os.getpid()
 
-    def job(cfg: Any) -> float | None:
+    def job(cfg: DictConfig) -> float | None:
         from hydra.core.hydra_config import HydraConfig
 
         hydra_config = HydraConfig.get()
@@ -91,7 +93,9 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
             config = plan.config or validate(plain(cfg, typed), library)
             if command.multirun:
                 return sweep.run_one(config, library, path, hydra_config.sweeper)
-            return launch.run(config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0)
+            return launch.train_in_processes(
+                config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0
+            )
         except Interrupted as error:
             if elsewhere:  # status.json tells the process that launched the sweep
                 workers.stop(error)
@@ -108,7 +112,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         return None
 
     if plan.composed is not None:
-        _run(command, library, plan, job)
+        _run_composed(command, library, plan, plan.composed, job)
     else:
         if command.multirun:
             register()
@@ -125,8 +129,10 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         raise faults[0]
 
 
-def _run(command: Command, library: Library, plan: Plan, job: Callable[[Any], Any]) -> None:
-    """Runs the job of one run as Hydra does, with what the command was composed to when it was checked."""
+def _run_composed(
+    command: Command, library: Library, plan: Plan, cfg: DictConfig, job: Callable[[DictConfig], float | None]
+) -> None:
+    """Runs the job of a single run as Hydra does, with the config that was composed when the command was checked."""
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
@@ -134,7 +140,7 @@ def _run(command: Command, library: Library, plan: Plan, job: Callable[[Any], An
     from hydra.types import HydraContext, RunMode
     from omegaconf import OmegaConf, open_dict, read_write
 
-    cfg, own = plan.composed, plan.composed.hydra
+    own = cfg.hydra
     every = command.parsed(library).every
     with read_write(own), open_dict(own):
         own.mode, own.run.dir = RunMode.RUN, str(plan.run_dir)
@@ -154,7 +160,7 @@ def _run(command: Command, library: Library, plan: Plan, job: Callable[[Any], An
 
 
 def discard(path: Path) -> None:
-    """Nothing was trained: a command that was wrong leaves no folder behind."""
+    """Removes the folder of a command that failed before anything was trained."""
     from gan_cli.runs.folder import RunFolder
 
     for handler in list(logging.getLogger().handlers):
@@ -165,5 +171,5 @@ def discard(path: Path) -> None:
 
 
 def _relative(path: Path) -> Path:
-    """As short as it can be said from here."""
+    """The path relative to the current folder, if it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,11 +1,11 @@
-"""The commands beside ``gan-train``: their keys, and where the work is done. Torch-free, like the config."""
+"""The commands beside ``gan-train``: their keys, and the module that does the work. Torch-free, like the config."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -13,7 +13,7 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import GROUPS, BlackAndWhite, Choice, Count, Options, Several, Text, Whole
+from gan_cli.config.options import GROUPS, BlackAndWhite, Choice, Count, Options, Several, Text, Values, Whole
 from gan_cli.config.overrides import Override
 from gan_cli.config.paths import says_folder
 from gan_cli.config.root import Root, known_device
@@ -24,7 +24,7 @@ Device = Annotated[str, AfterValidator(known_device)]
 
 
 class DataPlace(Options):
-    """Where the data lies now, if not where the checkpoint says."""
+    """The present location of the data, if it is not the checkpoint's."""
 
     root: Text | None
     path: Text | None
@@ -59,7 +59,7 @@ class Evaluation(EvaluationRoot):
 class Tool:
     """One command: the keys of ``conf/<name>.yaml``, and the module whose ``run(config, library)`` does the work.
 
-    ``contradictions`` sees the values and which keys were typed.
+    ``contradictions`` gets the values and the typed keys, and returns one line for each contradiction.
     """
 
     name: str
@@ -67,9 +67,9 @@ class Tool:
     config: type[Options]
     groups: Sequence[str]
     module: str
-    contradictions: Callable[[Mapping[str, Any], Collection[str]], list[str]]
+    contradictions: Callable[[Values, Collection[str]], list[str]]
 
-    def validate(self, raw: Mapping[str, Any], library: Library, given: Collection[str] = ()) -> Any:
+    def validate(self, raw: Values, library: Library, given: Collection[str] = ()) -> Options:
         values, problems = typed(raw, library, self.root, self.groups)
         if self.root.model_fields.keys() <= values.keys():
             problems += self.contradictions(values, given)
@@ -109,14 +109,14 @@ class Tool:
         return f"{override.typed}: is a key of gan-train, not of gan-{self.name}" if of_training and not ours else None
 
 
-def _evaluation_contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+def _evaluation_contradictions(values: Values, given: Collection[str]) -> list[str]:
     out = values.get("out")
     if out and not says_folder(out) and not out.endswith(".json"):
         return [f"out={out}: must end in .json, or be a folder: out={out}.json"]
     return _kinds_contradict(values, given)
 
 
-def _kinds_contradict(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+def _kinds_contradict(values: Values, given: Collection[str]) -> list[str]:
     folders = [key for key in ("real", "samples") if values.get(key)]
     if values.get("checkpoint"):
         idle = [key for key in ("size", "channels", "range", "allow_missing") if key in given]

@@ -1,7 +1,7 @@
-"""Parts of one's own are asked through here: what they lack or raise becomes one line. No torch here.
+"""Calls parts of the user's own; a missing method or an exception becomes an error message of one line. Torch-free.
 
-The line names the part as it is chosen (``loss=mine``), what it did, and what is wanted. The part's own trace is kept
-as the cause of the error, and shown with ``HYDRA_FULL_ERROR=1``.
+The message names the part as it is chosen (``loss=mine``), what it did, and what it should do. The part's own trace is
+kept as the cause of the error, and shown with ``HYDRA_FULL_ERROR=1``.
 """
 
 from __future__ import annotations
@@ -12,28 +12,27 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from gan_cli.errors import UserError
 
 NOT_OWN = (str(Path(__file__).resolve().parents[1]), "<", *set(sysconfig.get_paths().values()))
 
 
-def is_own(part: Any) -> bool:
+def is_own(part: object) -> bool:
     """Whether a part is the user's, not this package's."""
     cls = part if isinstance(part, type) else type(part)
     return cls.__module__.partition(".")[0] != "gan_cli"
 
 
-def method(part: Any, who: str, name: str, wanted: str, *arguments: Any) -> Callable[..., Any]:
-    """The method ``name`` of a part, which can be called with these arguments.
+def method(part: object, who: str, name: str, wanted: str, *arguments: object) -> Callable[..., object]:
+    """The method ``name`` of a part, after a check that it can be called with these arguments.
 
     Args:
         who: the part, such as ``loss=mine``.
         wanted: its parameters, such as ``real_logits, fake_logits``.
 
     Raises:
-        UserError: if there is none, or it takes others.
+        UserError: if there is none, or it takes other arguments.
     """
     found = getattr(part, name, None)
     if not callable(found):
@@ -49,13 +48,13 @@ def method(part: Any, who: str, name: str, wanted: str, *arguments: Any) -> Call
 
 @contextmanager
 def asked(who: str) -> Iterator[None]:
-    """What is raised inside, by a part or by torch on its behalf, becomes one line.
+    """A context in which errors, of a part or of torch on its behalf, become a UserError of one line.
 
     Args:
-        who: the part and what it was asked, such as ``loss=mine: generator()``.
+        who: the part and the call, such as ``loss=mine: generator()``.
 
     Raises:
-        UserError: instead of any other error, but for one of memory.
+        UserError: in place of any other error, except lack of memory.
     """
     try:
         yield
@@ -68,15 +67,15 @@ def asked(who: str) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """What was raised and, if a file of one's own had a hand in it, where: ``TypeError: … (mine.py, line 12)``."""
+    """The type and message of an error and, if it comes from a user's file, the place: ``… (mine.py, line 12)``."""
     words = " ".join(str(error).split())
     told = f"{type(error).__name__}: {words if len(words) <= 300 else f'{words[:300]}…'}".removesuffix(": ")
     own = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_OWN)]
     return f"{told} ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else told
 
 
-def kind(value: Any) -> str:
-    """What something is: ``float32 (8, 25)``, ``a tuple``, ``nothing``."""
+def kind(value: object) -> str:
+    """A description of a value: ``float32 (8, 25)``, ``a tuple``, ``nothing``."""
     if value is None:
         return "nothing"
     if hasattr(value, "shape") and hasattr(value, "dtype"):

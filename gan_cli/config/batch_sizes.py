@@ -1,4 +1,4 @@
-"""How many images a minibatch holds, and how many have been seen: the one place that turns steps into images."""
+"""The batch size and the images seen as functions of the step: the one place that converts steps into images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stretch:
-    """Steps of one batch size: from ``step`` on, before which ``images`` have been seen and each move has ``drawn``."""
+    """A range of steps with one batch size.
+
+    Attributes:
+        step: the first step of the range.
+        images: images seen before it.
+        drawn: samples that a player who moves once per step has drawn before it.
+        size: the batch size.
+    """
 
     step: int
     images: int
@@ -17,7 +24,7 @@ class Stretch:
 
 
 def changed(old: int | Mapping[int, int], new: int | Mapping[int, int], images: int) -> int | dict[int, int]:
-    """The batch sizes of a run that has seen so many images by ``old`` and goes on by ``new``: what was stays true."""
+    """The batch sizes of a run that changes from ``old`` to ``new`` after so many images; the past is not changed."""
     before, after = _schedule(old), _schedule(new)
     now = after[max(at for at in after if at <= images)]
     seen = {at: size for at, size in before.items() if at < images}
@@ -31,12 +38,12 @@ def _schedule(sizes: int | Mapping[int, int]) -> dict[int, int]:
 class BatchSizes:
     """A batch size that is a number, or changes with the images seen.
 
-    A size holds from the first step that begins with so many images seen. Images are those that the player who moves
-    first has seen, which are the discriminator's in a game that has one.
+    A size is used from the first step that begins with at least so many images seen. Images are counted for the player
+    who moves first, which is the discriminator in a game that has one.
 
     Args:
-        sizes: images seen → batch size, beginning at 0; a number is the same throughout.
-        moves: of that player in each step.
+        sizes: images seen → batch size, beginning at 0; or one number for all steps.
+        moves: moves of that player per step.
     """
 
     def __init__(self, sizes: int | Mapping[int, int], moves: int = 1) -> None:
@@ -64,7 +71,7 @@ class BatchSizes:
         return now.images + (step + 1 - now.step) * self.moves * now.size
 
     def drawn(self, step: int) -> int:
-        """Images that a player who moves once in each step has drawn before a step."""
+        """Samples that a player who moves once per step has drawn before a step."""
         now = self._stretch(step)
         return now.drawn + (step - now.step) * now.size
 

@@ -1,4 +1,4 @@
-"""A typed command line, taken apart: flags and overrides."""
+"""A command line, split into flags and overrides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORT = {short: long for long, short in TAKES_VALUE.items()}
 
 @dataclass
 class Command:
-    """``flags`` and ``overrides`` as typed, wherever the flags stood among them."""
+    """``flags`` and ``overrides`` as typed; the two may be mixed on the command line."""
 
     flags: list[str] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Command:
         return command
 
     def parsed(self, library: Library) -> Overrides:
-        """The overrides taken apart: once, as long as they stay the same."""
+        """The parsed overrides; they are parsed again only if they have changed."""
         if self._parsed is None or self._parsed[0] != self.overrides:
             found = Overrides.parse(self.overrides, library, root=self.root, several=self.multirun)
             self._parsed = (list(self.overrides), found)
@@ -76,7 +76,7 @@ class Command:
         """The whole command as Hydra's own program takes it.
 
         Args:
-            added: keys that not every option has; the others must be there.
+            added: typed keys that not every option has; all other keys must exist.
             extra: overrides that nobody typed.
 
         Raises:
@@ -115,7 +115,7 @@ class Command:
 
     @property
     def trains(self) -> bool:
-        """Whether this command is to run anything, rather than to show something."""
+        """Whether this command trains, rather than shows something."""
         return not self.has("--cfg", "--shell-completion", "-sc", "--hydra-help", *OWN) and not self.info
 
     @property

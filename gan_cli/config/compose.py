@@ -1,54 +1,57 @@
-"""The config that a command composes to, checked."""
+"""Composes the config of a command from YAML files and overrides, and checks it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import GROUPS, SEVERAL
+from gan_cli.config.options import GROUPS, SEVERAL, Values
 from gan_cli.config.overrides import PRESETS, Override, key_of
 from gan_cli.config.quoting import folder_name
 from gan_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 Typed = TypeVar("Typed")
 
 
 @dataclass(frozen=True)
 class Composed:
-    """What YAML files and overrides compose to.
+    """The result of composing YAML files and overrides.
 
     Args:
-        values: plain and nested, interpolations resolved; unknown keys come through, to be named later.
-        hydra: the values of Hydra's own keys that were asked for, and beside each, under ``KEY raw``, as it is written.
-        linked: the dotted keys whose values were taken over from other keys.
+        values: plain nested values, interpolations resolved; unknown keys are kept, for later error messages.
+        hydra: the values of the requested keys of Hydra's; under ``KEY raw``, each with its interpolations unresolved.
+        linked: the dotted keys whose values are interpolations of other keys.
         added: the typed keys that the YAML files do not have.
-        whole: Hydra's config, its own keys too, for the run; None if nothing could be composed.
+        whole: Hydra's config, with Hydra's own keys, for the run; None if composing failed.
     """
 
-    values: dict[str, Any] = field(default_factory=dict)
-    hydra: Mapping[str, Any] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+    hydra: Values = field(default_factory=dict)
     linked: Sequence[str] = ()
     added: frozenset[str] = frozenset()
-    whole: Any = None
+    whole: DictConfig | None = None
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A command composed with the first value of each key, and what is already known to be wrong with it."""
+    """A command composed with the first value of each key, and the mistakes found so far."""
 
     command: Command
     library: Library
     composed: Composed
     problems: Sequence[str]
-    failed: Sequence[str]  # keys whose values are not there
+    failed: Sequence[str]  # keys whose options do not exist
 
-    def checked(self, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
+    def checked(self, validate: Callable[[Values, Library], Typed]) -> Typed:
         """The typed config.
 
         Args:
@@ -72,10 +75,10 @@ class Draft:
 
 
 def draft(command: Command, library: Library, ask: Sequence[str] = ()) -> Draft:
-    """Composes what a command asks for, as far as that is possible.
+    """Composes a command, as far as that is possible.
 
     Args:
-        ask: keys of Hydra's whose values are wanted.
+        ask: keys of Hydra's whose values are requested.
     """
     overrides = command.parsed(library)
     problems = list(overrides.problems)
@@ -92,13 +95,13 @@ def draft(command: Command, library: Library, ask: Sequence[str] = ()) -> Draft:
     return Draft(command, library, composed, problems, failed)
 
 
-def check(command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Typed]) -> Typed:
-    """Composes and validates what a command asks for; see ``Draft.checked``."""
+def check(command: Command, library: Library, validate: Callable[[Values, Library], Typed]) -> Typed:
+    """Composes and validates a command; see ``Draft.checked``."""
     return draft(command, library).checked(validate)
 
 
-def wrong_options(override: Override, value: Any, library: Library) -> list[str]:
-    """One line for each option that a value of a group names and that is not there."""
+def wrong_options(override: Override, value: object, library: Library) -> list[str]:
+    """One line for each option in the value of a group that does not exist."""
     problems: list[str] = []
     for name in value if isinstance(value, list) else [value]:
         if not override.is_group or (name is None and override.key in PRESETS):
@@ -120,8 +123,8 @@ def compose(
     """Composes the YAML files, these overrides and those for Hydra.
 
     Args:
-        ask: keys of Hydra's whose values are wanted.
-        name: of a sweep that has none.
+        ask: keys of Hydra's whose values are requested.
+        name: the name for a sweep that has none.
 
     Raises:
         UserError: if a YAML file is broken or an interpolation leads nowhere.
@@ -140,13 +143,13 @@ def compose(
     except UserError as error:
         if not isinstance(error.__cause__, ConfigCompositionException):
             raise
-    with _composed(command, library, rest) as cfg:  # which fails too if it was not about a key of ours
+    with _composed(command, library, rest) as cfg:  # fails again if the error was not about one of our keys
         there = OmegaConf.to_container(cfg, resolve=False)
     with _composed(command, library, [*rest, *(f"++{text}" for text in ours)]) as cfg:
         return replace(_read(cfg, keys, ask, name), added=frozenset(key for key in keys if not _has(there, key)))
 
 
-def _read(cfg: Any, typed: Sequence[str], ask: Sequence[str], name: str | None) -> Composed:
+def _read(cfg: DictConfig, typed: Sequence[str], ask: Sequence[str], name: str | None) -> Composed:
     from omegaconf import OmegaConf, open_dict
 
     with open_dict(cfg):
@@ -155,7 +158,8 @@ def _read(cfg: Any, typed: Sequence[str], ask: Sequence[str], name: str | None) 
     asked = {}
     for key in ask:
         parent, _, last = f"hydra.{key}".rpartition(".")
-        raw: Any = OmegaConf.to_container(OmegaConf.select(cfg, parent), resolve=False)
+        raw = OmegaConf.to_container(OmegaConf.select(cfg, parent), resolve=False)
+        assert isinstance(raw, dict)
         asked[f"{key} raw"] = raw[last]
         asked[key] = OmegaConf.select(cfg, f"hydra.{key}")
     with open_dict(cfg):
@@ -165,7 +169,7 @@ def _read(cfg: Any, typed: Sequence[str], ask: Sequence[str], name: str | None) 
     return Composed(values, asked, linked, whole=cfg)
 
 
-def _has(node: Any, key: str) -> bool:
+def _has(node: object, key: str) -> bool:
     for part in key.split("."):
         if not isinstance(node, dict) or part not in node:
             return False
@@ -177,7 +181,7 @@ def compose_hydra(command: Command, library: Library) -> tuple[dict[str, Any], d
     """The launcher and the sweeper that a command chooses, with their values.
 
     Raises:
-        UserError: if one of them is not there, or a YAML file is broken.
+        UserError: if one of them does not exist, or a YAML file is broken.
     """
     from omegaconf import OmegaConf
 
@@ -195,8 +199,8 @@ def compose_hydra(command: Command, library: Library) -> tuple[dict[str, Any], d
 
 
 @contextmanager
-def _composed(command: Command, library: Library, texts: Sequence[str]) -> Iterator[Any]:
-    """Hydra's composed config, its own keys too; whatever goes wrong with it, inside too, becomes one line."""
+def _composed(command: Command, library: Library, texts: Sequence[str]) -> Iterator[DictConfig]:
+    """A context with Hydra's composed config, in which errors of Hydra become UserErrors of one line."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
@@ -228,7 +232,7 @@ def _composed(command: Command, library: Library, texts: Sequence[str]) -> Itera
 
 
 def _in_our_words(line: str) -> str:
-    """Hydra's advice would be to add a ``+``, which helps no key that is not there."""
+    """An error of Hydra's in our words; its own advice is to add a ``+``, which does not help for unknown keys."""
     if found := re.match(r"\w+ raised while resolving interpolation: \"?(.*?)\"? full_key: (\S+)", line):
         return f"{found[2]}: {found[1]}: set it, or give a value in its place"
     if found := re.match(r"Could not override '([^']*)'|Key '[^']*' (?:is )?not in .*full_key: (\S+)", line):
@@ -238,10 +242,10 @@ def _in_our_words(line: str) -> str:
     return line
 
 
-def plain(cfg: Any, typed: Sequence[str]) -> dict[str, Any]:
-    """A composed config as nested dicts, interpolations resolved; keys that still lack a value are left out.
+def plain(cfg: DictConfig, typed: Sequence[str]) -> Values:
+    """A composed config as nested dicts, interpolations resolved; keys without a value are left out.
 
-    So are values that a preset has for options that these overrides did not keep: ``experiment=ring penalty=[]``.
+    Values of a preset for options that the overrides removed are left out too: ``experiment=ring penalty=[]``.
 
     Args:
         typed: the keys of the overrides.
@@ -263,13 +267,13 @@ def plain(cfg: Any, typed: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _linked(node: Any, prefix: str = "") -> list[str]:
+def _linked(node: object, prefix: str = "") -> list[str]:
     if isinstance(node, dict):
         return [key for name, value in node.items() for key in _linked(value, f"{prefix}.{name}" if prefix else name)]
     return [prefix] if isinstance(node, str) and node.startswith("${") else []
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error that a library meant for a screen of its own."""
+    """The first two lines of an error message, joined."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2]) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The options there are: the YAML files of ``conf/`` and of the user's own ``--config-dir``.
+"""Looks up options: the YAML files of ``conf/`` and of the user's own ``--config-dir``.
 
 Only these files can name a class. A saved config holds option *names*, which are looked up here again, so neither
 a checkpoint nor a command line can name code to run.
@@ -10,7 +10,6 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ from pydantic import ValidationError
 
 from gan_cli.config.asking import asked, is_own, kind, reason
 from gan_cli.config.mistakes import explain, keys_of, suggestion
-from gan_cli.config.options import Choice
+from gan_cli.config.options import Choice, Group, Made, Values
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
@@ -31,23 +30,23 @@ def shipped_conf() -> Path:
     return next(d for d in (package / "conf", package.parent / "conf") if (d / "config.yaml").is_file())
 
 
-NAMES = ("class", "schema")  # keys of a YAML file that name code, and that nothing else can set
+NAMES = ("class", "schema")  # keys that name code, which only a YAML file can set
 NAMES_OF_ALL = {"name", "class"}  # keys that every option has
 
 
-def content_of(path: Path) -> dict[str, Any]:
+def content_of(path: Path) -> Values:
     """The values in a YAML file, read as Hydra reads it, interpolations as they are written.
 
     Raises:
-        UserError: if it is not UTF-8, no YAML, or no keys with values.
+        UserError: if it is not UTF-8, not YAML, or has no keys with values.
     """
     from omegaconf import OmegaConf
     from yaml import YAMLError
 
     try:
-        if path.read_bytes().startswith(b"\xef\xbb\xbf"):  # Hydra would not see a `# @package` after it
+        if path.read_bytes().startswith(b"\xef\xbb\xbf"):  # Hydra does not recognise a `# @package` after it
             raise UserError(f"{path}: begins with a byte-order mark: save it as UTF-8 without one")
-        node: Any = OmegaConf.to_container(OmegaConf.load(path))
+        node = OmegaConf.to_container(OmegaConf.load(path))
     except UnicodeDecodeError as error:
         place = f"byte {error.object[error.start]:#04x} at {error.start}"
         raise UserError(f"{path}: is not UTF-8 ({place}): save it as UTF-8") from error
@@ -57,10 +56,10 @@ def content_of(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}): it must hold lines key: value") from error
     if not isinstance(node, dict):
         raise UserError(f"{path}: must hold lines key: value")
-    return node
+    return {str(key): value for key, value in node.items()}
 
 
-def own_values(node: dict[str, Any], group: str) -> dict[str, Any]:
+def own_values(node: Values, group: str) -> Values:
     """An option's own values; a file for ``# @package _global_`` has them under the group, beside other keys."""
     own = node.get(group)
     return own if isinstance(own, dict) and not NAMES_OF_ALL & node.keys() else node
@@ -80,30 +79,30 @@ class Library:
         return (shipped_conf(), *self.own)
 
     def groups(self) -> list[str]:
-        """Every group, such as ``dataset`` or ``experiment``; whatever else lies in a folder of one's own is none."""
+        """Every group, such as ``dataset`` or ``experiment``: the folders of the shipped ``conf``."""
         return sorted(d.name for d in shipped_conf().iterdir() if d.is_dir() and d.name != "hydra")
 
     def options(self, group: str) -> list[str]:
-        """The names one can choose from in a group."""
+        """The names of the options in a group."""
         found = {file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")}
         return sorted(name for name in found if not name.startswith("."))
 
-    def get_group_options(self, group_name: str, results_filter: Any = None) -> list[str]:
-        """``options``, under the name by which Hydra's ``glob(…)`` asks for them."""
+    def get_group_options(self, group_name: str, results_filter: object = None) -> list[str]:
+        """``options``, under the name that Hydra's ``glob(…)`` calls."""
         return self.options(group_name)
 
     def search_path(self) -> list[str]:
-        """The override that has Hydra look into ``own`` folders too."""
+        """The override that adds the ``own`` folders to Hydra's search path."""
         from gan_cli.config.quoting import quoted
 
         search = ",".join(quoted(f"file://{folder}") for folder in self.own)
         return [f"hydra.searchpath=[{search}]"] if search else []
 
     def require_readable(self) -> None:
-        """Reads every YAML file of ``own`` folders, as Hydra would.
+        """Reads every YAML file in the ``own`` folders, as Hydra does.
 
         Raises:
-            UserError: naming the first that cannot be read.
+            UserError: naming the first one that cannot be read.
         """
         for folder in self.own:
             for place in ("", *self.groups()):
@@ -126,12 +125,12 @@ class Library:
         )
 
     def readable(self, group: str, name: str) -> None:
-        """Raises UserError if there is no such option, or its file is one's own and cannot be read."""
+        """Raises UserError if there is no such option, or it is in an ``own`` folder and cannot be read."""
         if not (path := self.file(group, name)).is_relative_to(shipped_conf()):
             content_of(path)
 
     def names_of(self, group: str, name: str) -> dict[str, str]:
-        """The dotted paths that an option's YAML file gives: of the class it configures, and perhaps of its schema.
+        """The dotted paths in an option's YAML file: of its class and, if it has one, of its schema.
 
         Raises:
             UserError: if the file cannot be read or names no class.
@@ -142,8 +141,8 @@ class Library:
             raise UserError(f"{path}: needs the lines `name: {name}` and `class: your_module.YourClass`")
         return {key: node[key] for key in NAMES if key in node}
 
-    def option_of(self, group: str, name: Any) -> str:
-        """The option that a file's ``name: …`` means, which YAML may take for a number: ``64`` of ``64.yaml``."""
+    def option_of(self, group: str, name: object) -> str:
+        """The option that a file's ``name: …`` means, which YAML may read as a number: ``64`` in ``64.yaml``."""
         from omegaconf import OmegaConf
 
         if isinstance(name, str) or name is None:
@@ -151,12 +150,12 @@ class Library:
         plain = [option for option in self.options(group) if re.fullmatch(r"[\w.+-]+", option)]
         return next((option for option in plain if OmegaConf.create(f"name: {option}").name == name), str(name))
 
-    def is_own(self, group: str, name: str) -> bool:
-        """Whether an option is the user's own class rather than one of this program's."""
+    def has_own_class(self, group: str, name: str) -> bool:
+        """Whether the class of an option is the user's own rather than one of this program's."""
         return not self.names_of(group, name)["class"].startswith("gan_cli.")
 
     def schema(self, group: str, name: str) -> type[Choice]:
-        """Types and limits of an option's keys; where its YAML file names no schema, the signature of its class says.
+        """Types and limits of an option's keys: the schema that its YAML file names, or the signature of its class.
 
         Raises:
             UserError: if the user's module or class cannot be imported.
@@ -167,11 +166,11 @@ class Library:
             return Choice  # no options
         return _schema_from_signature(group, name, self.load(group, name))
 
-    def check(self, group: str, node: Mapping[str, Any], prefix: str) -> Choice:
-        """An option's values, typed.
+    def check(self, group: str, node: Values, prefix: str) -> Choice:
+        """An option's values, validated.
 
         Args:
-            prefix: of its keys in what the user types, such as ``loss.`` or ``penalty.r1.``
+            prefix: what the user types before its keys, such as ``loss.`` or ``penalty.r1.``
 
         Raises:
             UserError: with one line for every mistake found.
@@ -209,14 +208,14 @@ class Library:
                 f"{group}={name}: cannot import class {dotted} ({error}): "
                 "put its module into the current folder or the --config-dir"
             ) from error
-        except Exception as error:  # whatever a module of one's own does when it is imported
+        except Exception as error:  # a module of your own may raise anything when it is imported
             raise UserError(f"{group}={name}: cannot import class {dotted}: {reason(error)}") from error
 
-    def build(self, group: str, choice: Choice) -> Any:
+    def build(self, group: Group[Made], choice: Choice) -> Made:
         """An object of the class an option names, made from its checked options.
 
         Raises:
-            UserError: if the class refuses the values with a ``ValueError``, or one's own fails.
+            UserError: if the class raises ``ValueError``, or a class of your own raises anything.
         """
         cls, who = self.load(group, choice.name), f"{group}={choice.name}"
         with asked(f"{who}: {cls.__name__}()") if is_own(cls) else nullcontext():
@@ -225,24 +224,24 @@ class Library:
             except ValueError as error:
                 raise UserError(f"{who}: {error}") from error
 
-    def build_by_name(self, group: str, name: str, **options: Any) -> Any:
-        """An object by option name, with the values of its YAML file unless given here.
+    def build_by_name(self, group: Group[Made], name: str, **options: object) -> Made:
+        """An object of an option, by name, with the values of its YAML file unless given here.
 
         Raises:
             UserError: for an unknown name or a bad option.
         """
         return self.build(group, self.choice(group, name, **options))
 
-    def choice(self, group: str, name: str, **options: Any) -> Choice:
-        """The typed values of an option's YAML file, with these instead of its own.
+    def choice(self, group: str, name: str, **options: object) -> Choice:
+        """The validated values of an option's YAML file, with ``options`` in place of its own.
 
         Raises:
             UserError: for an unknown name or a bad option.
         """
         return self.check(group, {**self.values(group, name), **options}, f"{group}.")
 
-    def values(self, group: str, name: str) -> dict[str, Any]:
-        """The values in an option's YAML file, references to other keys unresolved.
+    def values(self, group: str, name: str) -> Values:
+        """The values in an option's YAML file, with interpolations unresolved.
 
         Raises:
             UserError: for an unknown name.

@@ -1,14 +1,11 @@
-"""A mistake in one line: key, value, what is wrong, and what the user probably meant."""
+"""Describes a mistake in one line: key, value, what is wrong, and what the user probably meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
-
-RENAMED = {"on_divergence": {"stop": "guard=stop", "continue": "guard=warn"}}  # keys of earlier versions
 
 
 def suggestion(typed: str, known: Iterable[str]) -> str:
@@ -29,18 +26,16 @@ def explain(error: ValidationError, known: Iterable[str], prefix: str = "", owne
     """Each mistake pydantic found, in our words: ``key=value: what is wrong (and what would be right)``.
 
     Args:
-        known: the keys there are, for suggestions.
-        prefix: of the keys in the error.
-        owner: said after a key that is not there: whose keys these are.
+        known: the keys that exist, for suggestions.
+        prefix: what stands before the keys in the error.
+        owner: appended for an unknown key: the option, and the keys that it has.
     """
     lines = []
     for problem in error.errors(include_url=False):
         key = prefix + ".".join(str(part) for part in problem["loc"])
         value, context = shown(problem["input"]), problem.get("ctx", {})
         kind = problem["type"]
-        if kind == "extra_forbidden" and key in RENAMED:
-            lines.append(f"{key}={value}: is {RENAMED[key].get(value) or ' or '.join(RENAMED[key].values())} now")
-        elif kind == "extra_forbidden":
+        if kind == "extra_forbidden":
             lines.append(f"{key}={value}: no such key{suggestion(key, known)}{owner}")
         elif kind == "list_type":
             lines.append(f"{key}={value}: must be a list: {key}=[{value}]")
@@ -71,8 +66,8 @@ _WORDS = {
 }
 
 
-def shown(value: Any) -> str:
-    """A value as one would type it."""
+def shown(value: object) -> str:
+    """A value as it is typed on the command line."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,10 +1,10 @@
-"""What all options share: types of values, and how an option says what it does not go with. Nothing imports torch."""
+"""The base of all options: types of values, and rules about combinations. Torch-free."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -17,37 +17,41 @@ GROUPS = (
     "prior",
     "optimizer",
     "schedule",
-    "guard",
     "extractor",
     "metrics",
     "logger",
 )
-OF_GAMES = ("architecture", "loss", "penalty")  # groups that a model may have no use for
-OF_PLAYERS = ("discriminator", "generator", "pack", "instance_noise", "augment", "reuse_fakes")  # and keys at the root
-SEVERAL = ("penalty", "metrics", "logger")  # groups of which any number can be chosen
+OF_GAMES = ("architecture", "loss", "penalty")  # groups that not every model uses
+OF_PLAYERS = ("discriminator", "generator", "pack", "instance_noise", "augment", "reuse_fakes")  # and root keys
+SEVERAL = ("penalty", "metrics", "logger")  # groups from which any number of options can be chosen
 Reading = Literal["bytes", "levels", "binary", "dequantised"]
+Made = TypeVar("Made")
+Values = Mapping[str, Any]  # keys of a config and their values, nested, as YAML has them
 
 
-def _whole(value: Any) -> Any:
-    """``1e4`` is a float to YAML and a count to everybody else."""
+class Group(str, Generic[Made]):
+    """The name of a config group, together with the type of the objects that its options make.
+
+    ``PRIOR = Group[Latents]("prior")`` stands beside the protocol ``Latents``, so that ``library.build(PRIOR, choice)``
+    returns a ``Latents``.
+    """
+
+
+def _whole(value: object) -> object:
+    """Converts a float that is whole: YAML reads ``1e4`` as a float."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _batch_size(value: Any) -> Any:
+def _batch_size(value: object) -> int | dict[int, int]:
     """A count, or ``{images seen: count}`` from 0 on.
 
     Raises:
         ValueError: saying what it must be.
     """
     if not isinstance(value, Mapping):
-        size = _whole(value)
-        if not isinstance(size, int) or isinstance(size, bool):
-            raise ValueError("must be a whole number, or {0:64,100000:128}: sizes by the images seen")
-        if size < 1:
-            raise ValueError("must be at least 1")
-        return size
+        return _one_size(value)
     try:
-        schedule = {int(images): _batch_size(size) for images, size in value.items()}
+        schedule = {int(images): _one_size(size) for images, size in value.items()}
     except (TypeError, ValueError) as error:
         raise ValueError("must be sizes of at least 1 by the images seen, such as {0:64,100000:128}") from error
     if min(schedule, default=1):
@@ -55,8 +59,17 @@ def _batch_size(value: Any) -> Any:
     return schedule
 
 
-def sizes_of(batch_size: Any) -> list[int]:
-    """Every size of a ``batch_size`` as it is typed; none if it is not one."""
+def _one_size(value: object) -> int:
+    size = _whole(value)
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise ValueError("must be a whole number, or {0:64,100000:128}: sizes by the images seen")
+    if size < 1:
+        raise ValueError("must be at least 1")
+    return size
+
+
+def sizes_of(batch_size: object) -> list[int]:
+    """Every size in a ``batch_size`` as typed; empty if it is not valid."""
     try:
         checked = _batch_size(batch_size)
     except ValueError:
@@ -92,18 +105,18 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Chosen:
-    """All that was chosen, as far as each value alone is right: what rules about values together look at.
+    """All values that are valid alone, for rules about combinations of them.
 
     Attributes:
         root: the keys at the root, as they are typed.
-        options: of each group its option; of groups of which any number can be chosen, all by name.
+        options: the option of each group; all options by name, for groups of which any number can be chosen.
     """
 
-    root: Mapping[str, Any]
-    options: Mapping[str, Any]
+    root: Values
+    options: Values
 
     def one(self, group: str) -> Choice | None:
-        """The option of a group, or None if it is mistaken."""
+        """The option of a group, or None if it is not valid."""
         return self.options.get(group)
 
     def several(self, group: str) -> Mapping[str, Choice]:
@@ -111,12 +124,12 @@ class Chosen:
         return self.options.get(group, {})
 
     def count(self, key: str) -> int:
-        """A whole number at the root, or 0 if it is none."""
+        """The value of a root key if it is a whole number, else 0."""
         value = self.root.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
     def on(self, key: str) -> bool:
-        """Whether a switch at the root is set."""
+        """Whether a root key is true."""
         return self.root.get(key) is True
 
 
@@ -124,15 +137,15 @@ class Choice(Options):
     """The keys of one option of a group, such as ``loss=minimax``; ``name`` is the option's own.
 
     Attributes:
-        before: what a key was before it existed, where a saved config without it does not mean its YAML's value.
-        together: whether an ensemble can train games of it as one computation.
-        uses: of a model, what it has a use for among ``OF_GAMES`` and ``OF_PLAYERS``.
-        idle: of a model, which other groups and keys at the root it has no use for, such as ``prior``.
+        before: values of keys that a saved config lacks, where they differ from the defaults in the YAML.
+        together: whether an ensemble can train games with this option as one computation.
+        uses: the names in ``OF_GAMES`` and ``OF_PLAYERS`` that a model uses.
+        idle: other groups and root keys that a model does not use, such as ``prior``.
     """
 
     name: str
 
-    before: ClassVar[dict[str, Any]] = {}
+    before: ClassVar[Values] = {}
     together: ClassVar[bool] = False
     uses: ClassVar[Sequence[str]] = ()
     idle: ClassVar[Sequence[str]] = ()
@@ -147,9 +160,9 @@ class Choice(Options):
         return self
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """One line for each value that this option does not go with, with what would."""
+        """One line for each value that this option cannot be combined with, and a fix."""
         return []
 
-    def keywords(self) -> dict[str, Any]:
+    def keywords(self) -> Values:
         """The options as keyword arguments of the class they configure."""
         return {key: value for key, value in self.model_dump().items() if key != "name"}

@@ -1,4 +1,4 @@
-"""Overrides as typed, taken apart once by Hydra's own parser, and written so that Hydra reads what was meant."""
+"""Overrides as typed, parsed once by Hydra's own parser, and rewritten so that Hydra reads what was meant."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
 from gan_cli.errors import UserError
 
 if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override as Parsed
+
     from gan_cli.config.library import Library
 
-PRESETS = ("experiment", "sweep")  # groups of which none need be chosen
+PRESETS = ("experiment", "sweep")  # groups that need no choice
 HYDRA_TEXT = (*HYDRA_PATHS, "hydra.sweep.subdir", "hydra.output_subdir", "hydra.launcher.submitit_folder")
-OF_A_SWEEP = ("name", "resume", "dry_run", "sweep")  # not of one of its runs
+OF_A_SWEEP = ("name", "resume", "dry_run", "sweep")  # keys with one value for the whole sweep
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Override:
     Args:
         key: dotted, ``hydra/launcher`` too.
         text: as Hydra takes it, ``key=value``.
-        values: those it asks for, several in a sweep; of an interval its two ends.
+        values: its value, or several in a sweep; for an interval its two ends.
         texts: an override for each value.
         typed: as it was typed.
         is_group: whether it chooses an option of a group.
@@ -37,7 +39,7 @@ class Override:
 
     key: str
     text: str
-    values: Sequence[Any]
+    values: Sequence[object]
     texts: Sequence[str]
     typed: str
     is_group: bool = False
@@ -50,14 +52,14 @@ class Override:
 
 @dataclass(frozen=True)
 class Overrides:
-    """The overrides of a command, and a line for each that is mistaken in itself; iterates over those not of Hydra.
+    """The parsed overrides of a command, and a line for each that cannot be parsed.
 
-    Of several for one key the last counts.
+    Iterating gives the overrides that are not Hydra's; of several for one key, the last.
     """
 
     every: Sequence[Override]
     problems: Sequence[str] = ()
-    unread: Sequence[str] = ()  # the keys of those
+    unread: Sequence[str] = ()  # the keys of the overrides in ``problems``
 
     def __iter__(self) -> Iterator[Override]:
         last = {override.key: override for override in self.every if not override.of_hydra}
@@ -68,7 +70,7 @@ class Overrides:
         return next((override for override in reversed(self.every) if override.key == key), None)
 
     def value(self, key: str) -> Any:
-        """What was typed for a dotted key, None if nothing was; of a sweep its first value."""
+        """The typed value of a dotted key, or None; in a sweep, its first value."""
         override = self.find(key)
         return override.values[0] if override else None
 
@@ -76,10 +78,10 @@ class Overrides:
     def parse(
         cls, words: Sequence[str], library: Library, *, root: type[BaseModel], several: bool = False
     ) -> Overrides:
-        """Takes words apart.
+        """Parses the words of a command.
 
         Args:
-            library: knows the groups and their options.
+            library: the groups and their options.
             root: the keys of the command that are not groups.
             several: whether a key may have several values, for a sweep.
         """
@@ -96,12 +98,12 @@ class Overrides:
 
 
 def key_of(text: str) -> str:
-    """The dotted key of an override as Hydra has written it down: ``++dataset.size=8`` → ``dataset.size``."""
+    """The dotted key of an override: ``++dataset.size=8`` → ``dataset.size``."""
     return text.lstrip("+").partition("=")[0].replace("/", ".")
 
 
 def is_text(key: str, root: type[BaseModel]) -> bool:
-    """Whether what is typed for a key is text, not a number, a list or a choice.
+    """Whether the value of a key is text, not a number, a list or a choice.
 
     Args:
         root: the keys of the command that are not groups.
@@ -136,7 +138,8 @@ def _texts_of(schema: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -> Override:
-    """Raises UserError, with one line, if it is mistaken."""
+    """Parses one override; raises UserError, with one line, if it is not valid."""
+    from hydra.core.override_parser.types import IntervalSweep
     from hydra.core.override_parser.types import Override as Parsed
 
     typed_key, equals, raw = word.partition("=")
@@ -166,7 +169,8 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
     if key in OF_A_SWEEP:
         raise UserError(f"{word}: is the same for all runs of a sweep: give one")
     if not parsed.is_discrete_sweep():
-        interval: Any = parsed.value()
+        interval = parsed.value()
+        assert isinstance(interval, IntervalSweep)
         ends = [interval.start, interval.end]
         return Override(key, text, ends, [f"{name}={end}" for end in ends], word, is_group, continuous=True)
     if parsed.value_type is not None and parsed.value_type.name == "GLOB_CHOICE_SWEEP":
@@ -184,7 +188,7 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
     return Override(key, text, values, texts, word, is_group)
 
 
-def _read(word: str, written: str, library: Library) -> Any:
+def _read(word: str, written: str, library: Library) -> Parsed:
     """Hydra's own reading of an override."""
     from hydra.errors import HydraException
 
@@ -195,7 +199,7 @@ def _read(word: str, written: str, library: Library) -> Any:
         if not equals:
             raise UserError(f"{word}: overrides are written key=value, such as steps=1000") from error
         raise UserError(f"{word}: cannot be read: quote a value with special characters: '{key}=\"…\"'") from error
-    parsed.config_loader = library  # which knows the options that glob(…) chooses among
+    parsed.config_loader = library  # lists the options for glob(…)
     return parsed
 
 

@@ -1,4 +1,4 @@
-"""Paths as users type them. Torch-free."""
+"""Paths as typed by users. Torch-free."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def expanded(typed: str | Path, key: str) -> Path:
     """The path with ``~`` replaced by the home folder.
 
     Args:
-        key: what it was typed after, such as ``resume=``, for the error.
+        key: what stands before it in the command, such as ``resume=``, for the error message.
 
     Raises:
-        UserError: if nobody's home is known by that name, as in a container without HOME.
+        UserError: if the home folder is unknown, as in a container without HOME.
     """
     try:
         return Path(typed).expanduser()
@@ -27,10 +27,10 @@ def expanded(typed: str | Path, key: str) -> Path:
 
 
 def named(path: Path) -> Path:
-    """The path with a name of its own: ``.`` and ``..`` say none, and what is called after them would be hidden."""
+    """The path with a real last part: files named after ``.`` or ``..`` would be hidden."""
     return Path(os.path.abspath(path)) if path.name in ("", "..") else path  # noqa: PTH100  (links stay links)
 
 
 def says_folder(typed: str) -> bool:
-    """Whether a path is to be a folder: it is one, or ends in a slash."""
+    """Whether a typed path means a folder: it is one, or ends in a slash."""
     return typed.endswith(("/", os.sep)) or Path(os.path.expanduser(typed)).is_dir()  # noqa: PTH111  (never raises)

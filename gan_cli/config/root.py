@@ -1,4 +1,4 @@
-"""The keys at the root of the config that are not groups, by what they are about, and what goes together.
+"""The keys at the root of the config that are not groups, by subject, and rules about their combinations.
 
 Values live in ``conf/config.yaml``; here are only types, limits and rules.
 """
@@ -51,10 +51,11 @@ class GameKeys(Options):
     instance_noise: InstanceNoiseOptions
     augment: list[Literal["color", "translation", "cutout"]]
     pack: Annotated[Count, Field(le=16)]
+    on_divergence: Literal["stop", "continue"]
 
 
 def of_game(chosen: Chosen) -> list[str]:
-    """What packs cannot do."""
+    """What cannot be combined with packs."""
     pack = chosen.count("pack")
     if pack < 2:
         return []
@@ -69,7 +70,7 @@ def of_game(chosen: Chosen) -> list[str]:
 
 
 def known_device(value: str) -> str:
-    """Raises ValueError unless it can name a device."""
+    """Raises ValueError if ``value`` is no name of a device."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
         raise ValueError("must be auto, cpu, cuda, cuda:N or mps")
     return value
@@ -88,7 +89,7 @@ class MachineKeys(Options):
     ensemble: Whole
 
 
-ALONE = {  # values of keys that an ensemble cannot have, why, and what it can
+ALONE = {  # values that an ensemble does not support, the reason, and a supported value
     "precision": (("bf16", "fp16", "auto"), "small games gain nothing by it", "fp32"),
     "capture": ((True,), "its moves are not recorded", "auto"),
     "reuse_fakes": ((True,), "each of its moves is a computation of its own", "false"),
@@ -96,7 +97,7 @@ ALONE = {  # values of keys that an ensemble cannot have, why, and what it can
 
 
 def of_machine(chosen: Chosen) -> list[str]:
-    """What a device, several of them, and an ensemble cannot do."""
+    """What cannot be combined with a device, several devices, or an ensemble."""
     problems = _ensemble(chosen) + _several(chosen)
     device, precision = chosen.root.get("device"), chosen.root.get("precision")
     if device in ("cpu", "mps"):
@@ -203,7 +204,7 @@ class WritingKeys(Options):
 
 
 def of_writing(chosen: Chosen) -> list[str]:
-    """What is asked for and follows from nothing."""
+    """Keys that have no effect without another key."""
     root, problems = chosen.root, []
     if root.get("watch") and not chosen.several("metrics"):
         problems.append(f"watch={root['watch']}: nothing is measured: add metrics=[…], such as metrics=[frechet]")
@@ -218,7 +219,7 @@ def of_writing(chosen: Chosen) -> list[str]:
 
 
 class Root(WritingKeys, MachineKeys, GameKeys):
-    """All of them."""
+    """All keys at the root that are not groups."""
 
 
 RULES = (of_game, of_machine, of_writing)

@@ -7,13 +7,11 @@ folder is made. Values live in the YAML files of ``conf/``; here are only types 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose
 from gan_cli.config.library import NAMES, Library
-from gan_cli.config.mistakes import RENAMED
-from gan_cli.config.options import GROUPS, OF_GAMES, SEVERAL, Choice, Chosen
+from gan_cli.config.options import GROUPS, OF_GAMES, SEVERAL, Choice, Chosen, Values
 from gan_cli.config.root import RULES, PlayerOptions, Root
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
@@ -29,7 +27,6 @@ class Config(Root):
     prior: Choice
     optimizer: Choice
     schedule: Choice
-    guard: Choice
     penalty: dict[str, Choice]
     metrics: dict[str, Choice]
     extractor: Choice
@@ -40,27 +37,27 @@ class Config(Root):
         own = {"discriminator": self.discriminator, "generator": self.generator}
         return own.get(name) or PlayerOptions(steps=1, lr=self.optimizer.model_dump()["lr"])
 
-    def slowed(self, attempt: int) -> float:
-        """What every rate is multiplied by in an attempt: 1, unless the guard slows a run that has gone back."""
-        return self.guard.model_dump().get("rate", 1.0) ** attempt
-
-    def chosen(self, group: str) -> Any:
-        """The option of a group; of a group of which any number can be chosen, all by name."""
+    def one(self, group: str) -> Choice:
+        """The chosen option of a group."""
         return vars(self)[group]
 
-    def saved(self) -> dict[str, Any]:
-        """Plain values for a checkpoint. Names only: nothing in it can say which code to run."""
+    def several(self, group: str) -> dict[str, Choice]:
+        """The chosen options, by name, of a group of which any number can be chosen."""
+        return vars(self)[group]
+
+    def saved(self) -> dict[str, object]:
+        """Plain values for a checkpoint. It holds the names of options only, so it cannot say which code to run."""
         saved = self.model_dump(exclude={"name", "resume", "dry_run"})
         for group in GROUPS:
             if group in SEVERAL:
-                saved[group] = {name: choice.model_dump() for name, choice in self.chosen(group).items()}
+                saved[group] = {name: choice.model_dump() for name, choice in self.several(group).items()}
             else:
-                saved[group] = self.chosen(group).model_dump()
+                saved[group] = self.one(group).model_dump()
         return saved
 
 
-def validate(raw: Mapping[str, Any], library: Library) -> Config:
-    """Plain nested values, as composed from YAML, to a typed config.
+def validate(raw: Values, library: Library) -> Config:
+    """Converts plain nested values, as composed from YAML, to a typed config.
 
     Raises:
         UserError: with one line for *every* mistake found.
@@ -69,29 +66,23 @@ def validate(raw: Mapping[str, Any], library: Library) -> Config:
     problems.extend(_contradictions(Chosen(raw, values)))
     if problems:
         raise UserError(*problems)
-    values["dataset"] = values["dataset"].settled(values["model"])
+    dataset, model = values["dataset"], values["model"]
+    assert isinstance(dataset, Choice)
+    assert isinstance(model, Choice)
+    values["dataset"] = dataset.settled(model)
     return Config.model_construct(None, **values)
 
 
-def from_saved(saved: Mapping[str, Any], library: Library) -> Config:
-    """The config in a checkpoint; keys that the program has learnt since take their defaults.
+def from_saved(saved: Values, library: Library) -> Config:
+    """The config in a checkpoint; keys that are newer than the checkpoint take their defaults.
 
     Raises:
-        UserError: if it does not fit this version otherwise, or an option is of one's own and its folder not given.
+        UserError: if it does not fit this version, or has an option of your own and its folder is not given.
     """
-    return validate(completed(renamed(saved), library), library)
+    return validate(completed(saved, library), library)
 
 
-def renamed(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """The values in a checkpoint, by the keys of today."""
-    values = dict(saved)
-    if "on_divergence" in values:
-        chosen = RENAMED["on_divergence"].get(values.pop("on_divergence"), "guard=stop")
-        values.setdefault("guard", {"name": chosen.removeprefix("guard=")})
-    return values
-
-
-def completed(saved: Mapping[str, Any], library: Library) -> dict[str, Any]:
+def completed(saved: Values, library: Library) -> dict[str, object]:
     """The values in a checkpoint, and the defaults of keys that it does not know."""
     complete = {"name": None, "resume": None, "dry_run": False, **saved}
     if not {*GROUPS, *Root.model_fields} <= complete.keys():
@@ -105,15 +96,15 @@ def completed(saved: Mapping[str, Any], library: Library) -> dict[str, Any]:
     return complete
 
 
-def _completed(group: str, node: Any, library: Library) -> Any:
+def _completed(group: str, node: object, library: Library) -> object:
     if not isinstance(node, Mapping) or node.get("name") not in library.options(group):
         return node  # validation says what is wrong with it
     defaults = {key: value for key, value in library.values(group, node["name"]).items() if key not in NAMES}
     return _filled(node, {**defaults, **library.schema(group, node["name"]).before})
 
 
-def _filled(node: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """``node`` with the defaults it lacks, at any depth, but for those that refer to other keys."""
+def _filled(node: Values, defaults: Values) -> dict[str, object]:
+    """``node`` with the defaults of keys that it lacks, at any depth, except defaults that refer to other keys."""
     filled = dict(node)
     for key, default in defaults.items():
         if isinstance(default, Mapping) and isinstance(filled.get(key), Mapping):
@@ -124,7 +115,7 @@ def _filled(node: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, A
 
 
 def _contradictions(chosen: Chosen) -> list[str]:
-    """Values that are fine alone and wrong together: what the root keys and each option say."""
+    """One line for each combination of valid values that contradict each other."""
     problems = [line for rule in RULES for line in rule(chosen)]
     model = chosen.one("model")
     unused = () if model is None else set(OF_GAMES) - set(model.uses)

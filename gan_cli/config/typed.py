@@ -1,27 +1,26 @@
-"""Plain values, as composed from YAML, to typed ones."""
+"""Validates plain values, as composed from YAML."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import explain, keys_of, shown
-from gan_cli.config.options import SEVERAL, Choice, Options
+from gan_cli.config.options import SEVERAL, Choice, Options, Values
 from gan_cli.errors import UserError
 
 
 def typed(
-    raw: Mapping[str, Any], library: Library, root: type[Options], groups: Sequence[str]
-) -> tuple[dict[str, Any], list[str]]:
+    raw: Values, library: Library, root: type[Options], groups: Sequence[str]
+) -> tuple[dict[str, object], list[str]]:
     """Checks root keys against ``root`` and each group against the schemas of its options.
 
     Returns:
-        The values that are right, by root key and group, and one line for *every* mistake found.
+        The valid values, by root key and group, and one line for *every* mistake found.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     problems: list[str] = []
     for group in groups:
         node = raw.get(group) or {}
@@ -47,7 +46,7 @@ def typed(
     return values, problems
 
 
-def _not_chosen(group: str, key: str, typed: Any, library: Library) -> str:
+def _not_chosen(group: str, key: str, typed: object, library: Library) -> str:
     if isinstance(typed, Mapping) or group not in SEVERAL:
         return f"{key}: is not chosen: {group}=…, one of: {', '.join(library.options(group))}"
     name = key.rpartition(".")[2]

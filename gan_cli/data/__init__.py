@@ -1,11 +1,8 @@
-"""Datasets. Each is a set of options with a ``shape`` and a ``load()`` that returns its ``Samples``.
-
-``classes`` is the number of labels, 0 if there are none; the others are told by the samples themselves.
-"""
+"""Datasets. Each is a set of options with a ``load()`` that returns its ``Samples``; see ``gan_cli.data.knows``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gan_cli.data.samples import Samples
@@ -13,8 +10,8 @@ if TYPE_CHECKING:
 __all__ = ["Samples"]
 
 
-def __getattr__(name: str) -> Any:
-    """Imports torch only for those who want samples: what may be typed is checked without."""
+def __getattr__(name: str) -> object:
+    """Imports ``Samples``, and with it torch, only when it is used: commands are checked without torch."""
     if name == "Samples":
         from gan_cli.data.samples import Samples
 

@@ -1,4 +1,4 @@
-"""The next minibatch, fetched while this one is being used."""
+"""Prefetching: the next minibatch is gathered while the present one is used."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Sources = Sequence[Tensor]  # the samples, and their labels if they are wanted, in host memory or on the disk
+Sources = Sequence[Tensor]  # the samples and, if needed, their labels, in host memory or on the disk
 
 
 class Ahead:
     """Gathers rows in a thread of its own, one minibatch ahead of each player.
 
-    Which minibatch comes next is known, since order is a function of how many samples came before; one that was not
-    foreseen, such as the first of another size, is fetched when it is asked for. Either way the bytes are those of
-    ``source[indices]``.
+    The next minibatch is known, because the order is a function of the number of samples drawn before. A minibatch that
+    was not predicted, such as the first of another size, is fetched when it is requested. The bytes are those of
+    ``source[indices]`` in both cases.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -32,7 +32,7 @@ class Ahead:
         """A player's ``size`` samples after ``drawn`` others, on the device, of each source."""
         foreseen, future = self._coming.pop(player, (None, None))
         if future is not None:
-            future.result()  # whatever it holds: its buffers are about to be used again
+            future.result()  # in any case, because its buffers are reused
         if foreseen != (drawn, size):
             self._fetch(sources, player, drawn, indices).result()
         taken = self._buffers[player].take()
@@ -51,33 +51,33 @@ class Ahead:
 
 
 class Buffers:
-    """Where one player's next minibatch waits, in host memory."""
+    """The buffers of one player's next minibatch, in host memory."""
 
     def __init__(self, staged: Sequence[Tensor]) -> None:
         self.staged = staged
 
     def fill(self, sources: Sources, indices: Tensor) -> None:
-        """Runs in the thread: copies single rows, without torch's own threads, which are busy."""
+        """Runs in the thread: copies rows by NumPy, without torch's threads, which are busy."""
         for source, buffer in zip(sources, self.staged, strict=True):
             np.take(source.numpy(), indices.numpy(), axis=0, out=buffer.numpy(), mode="clip")
 
     def take(self) -> tuple[Tensor, ...]:
-        """Runs where the training runs: what was filled, as tensors of their own."""
+        """Runs in the training's thread: copies of the buffers."""
         return tuple(buffer.clone() for buffer in self.staged)
 
 
 class DeviceBuffers(Buffers):
-    """Page-locked host memory, and the same on the GPU; the copy between them runs beside the training.
+    """Buffers in page-locked host memory and on the GPU; the copy between them overlaps with the training.
 
-    Both are used again for each minibatch. Events keep the order: the host's may be filled when its last copy has
-    arrived, the GPU's when its last rows have been taken.
+    Both are reused for each minibatch. Events keep the order: the host buffer may be filled when its last copy has
+    arrived on the GPU, the GPU buffer when its last rows have been taken.
     """
 
     def __init__(self, sources: Sources, size: int, device: torch.device, stream: torch.cuda.Stream) -> None:
         super().__init__([torch.empty(size, *s.shape[1:], dtype=s.dtype, pin_memory=True) for s in sources])
         self.arrived = [torch.empty(b.shape, dtype=b.dtype, device=device) for b in self.staged]
         self.stream, self.copied, self.taken = stream, torch.cuda.Event(), torch.cuda.Event()
-        self.taken.record(torch.cuda.current_stream(device))  # the memory may have been something else's
+        self.taken.record(torch.cuda.current_stream(device))  # the memory may still be in use by earlier work
 
     def fill(self, sources: Sources, indices: Tensor) -> None:
         self.copied.synchronize()  # this thread waits, the training does not

@@ -1,4 +1,4 @@
-"""Pictures decoded once, in parallel, and read back from one file by later runs."""
+"""A cache of decoded pictures: decoded once, in parallel, and read from one file by later runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CachedPictures:
-    """``values``: uint8 (N, C, H, W), read from the disk as needed; what was left out; a hash; what decoded them."""
+    """Decoded pictures.
+
+    Attributes:
+        values: uint8 (N, C, H, W), read from the disk as needed.
+        unreadable: the pictures that were left out.
+        digest: a hash of the values.
+        decoder: the decoder with its version.
+    """
 
     values: np.ndarray
     unreadable: list[Unreadable]
@@ -32,9 +39,9 @@ class CachedPictures:
 
 
 def cached_pictures(root: Path, source: PictureSource, size: int, channels: int) -> CachedPictures:
-    """The pictures of a source, decoded now, or read from what an earlier run decoded from the same files.
+    """The pictures of a source, from the cache of an earlier run, or decoded now.
 
-    What cannot be kept under ``root`` is decoded into memory, with a warning.
+    If the cache under ``root`` cannot be written, the pictures are decoded into memory, with a warning.
 
     Raises:
         UserError: if there is not enough memory for that.
@@ -53,7 +60,7 @@ def cached_pictures(root: Path, source: PictureSource, size: int, channels: int)
 
 
 def decoded_by_others(root: Path, source: PictureSource, size: int, channels: int) -> Iterator[CachedPictures]:
-    """The same pictures as other versions of the decoder left them in the cache."""
+    """The same pictures, as decoded by other versions of the decoder in the cache."""
     own = _pack(root, source, size, channels, decoder())
     tag, dash, _ = own.about.stem.partition("-")
     for about in sorted(own.about.parent.glob(f"{tag}-*.json")) if dash else []:
@@ -71,7 +78,7 @@ def _pack(root: Path, source: PictureSource, size: int, channels: int, decoded_b
 
 
 def _decode(source: PictureSource, size: int, channels: int, pack: Pack) -> tuple[np.ndarray, Contents]:
-    """Decodes all pictures, into the pack, or into memory where it cannot be written."""
+    """Decodes all pictures into the pack, or into memory if the pack cannot be written."""
     told = dict.fromkeys(("I;16", "I", "F"), source.range) if source.range else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the decoder; what it cannot read is named

@@ -1,4 +1,4 @@
-"""Points from known densities: where a game can be held against its theory."""
+"""Points from known densities, on which a game can be compared with its theory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gan_cli.data.samples import Samples
 
 @dataclass(frozen=True, kw_only=True)
 class Density:
-    """``points`` draws from a density, the same for every run with this ``seed``."""
+    """``points`` draws from a density, which depend on ``seed`` alone."""
 
     points: int
     seed: int
@@ -34,7 +34,7 @@ class Density:
         raise AssertionError("a density defines load()")
 
     def held_out(self) -> Samples:
-        """As many other draws."""
+        """The same number of other draws."""
         return replace(self, seed=self.seed + 1_000_000).load()
 
 
@@ -51,7 +51,7 @@ class Mixture(Density):
 
     @property
     def shares(self) -> np.ndarray:
-        """How much of the density each Gaussian is: (modes,), equal unless a mixture says otherwise."""
+        """The share of each Gaussian in the density: (modes,), equal by default."""
         return np.full(len(self.centres), 1 / len(self.centres))
 
     @property
@@ -65,7 +65,7 @@ class Mixture(Density):
         return Samples((means[labels] + self.sigma * noise).astype(np.float32), labels, classes=self.classes)
 
     def mode_counts(self, points: np.ndarray) -> np.ndarray:
-        """How many points (n, d) of high quality lie at each mode: (modes,)."""
+        """The number of points (n, d) of high quality at each mode: (modes,)."""
         distance = np.linalg.norm(points[:, None] - self.centres, axis=2)  # (n, modes)
         good = distance.min(axis=1) < 3 * self.sigma
         return np.bincount(distance.argmin(axis=1)[good], minlength=len(self.centres))
@@ -114,7 +114,7 @@ class Grid(Mixture):
 
 @dataclass(frozen=True, kw_only=True)
 class At(Mixture):
-    """Wherever they are put, in whatever shares."""
+    """Gaussians with given means and shares."""
 
     means: list[list[float]]
     weights: list[float] | None
@@ -171,7 +171,7 @@ class SwissRoll(Density):
 
     def load(self) -> Samples:
         generator = self.generator
-        turn = generator.uniform(0.25, 1.0, self.points)  # begins a quarter of the way out
+        turn = generator.uniform(0.25, 1.0, self.points)  # the spiral begins at a quarter of the radius
         angle, distance = 2 * np.pi * self.turns * turn, self.radius * turn
         curve = np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
         return Samples((curve + self.noise * generator.standard_normal(curve.shape)).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Which files of a folder or zip are pictures, wherever links lead and whatever runs have left among them."""
+"""Finds the pictures in a folder or zip: follows links, and leaves out the output of runs."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ OUTPUT = RUN_PARTS | {"abandoned", "generated", "samples", "tensorboard", "wandb
 
 
 def is_junk(name: str) -> bool:
-    """What systems leave beside pictures; nobody misses it."""
+    """Whether a name belongs to a hidden file, or to one that macOS adds to a zip."""
     return name.startswith(".") or name == "__MACOSX"
 
 
 def is_run(names: Collection[str]) -> bool:
-    """Whether a folder of these files and folders is one that a run of this program has left."""
+    """Whether a folder with these files and folders is a run folder of this program."""
     marks = RUN_MARKS.intersection(names)
     return len(marks) == 2 or bool(marks and RUN_PARTS.intersection(names))
 
 
 def is_output(name: str, names: Collection[str]) -> bool:
-    """Whether a file beside others is a picture that ``gan-eval`` has drawn for a result among them."""
+    """Whether a file is a picture that ``gan-eval`` has drawn beside its result."""
     stem, drawn, _ = name.rpartition("-memorisation.png")
     return bool(drawn) and f"{stem}.json" in names
 
@@ -55,7 +55,7 @@ def listed(source: Path, kept: Sequence[Path] = ()) -> Listing:
     """The pictures of a folder or a zip.
 
     Args:
-        kept: folders in which this program keeps what it has made.
+        kept: folders of this program's own files, which are left out.
     """
     if source.is_dir():
         listing = _Walk(source, kept).listing
@@ -69,7 +69,7 @@ def listed(source: Path, kept: Sequence[Path] = ()) -> Listing:
 
 
 class _Walk:
-    """Goes through a folder: first what lies in it, then where links lead, into each folder once."""
+    """Walks through a folder: first its content, then the targets of links, each folder once."""
 
     def __init__(self, source: Path, kept: Sequence[Path]) -> None:
         self.listing = Listing()
@@ -131,7 +131,7 @@ class _Walk:
     def _link(self, name: str, path: Path) -> None:
         try:
             facts = path.stat()
-        except OSError:  # leads nowhere, in a circle, or where we may not look
+        except OSError:  # a broken link, a circle, or no permission
             kinds = readable() | HEIF | CAMERA | OTHERS
             ending = ending_of(name)
             lost = self.listing.missing[LOST] if not ending or ending in kinds else self.listing.passed[OTHER]
@@ -186,7 +186,7 @@ def _in_zip(members: Sequence[zipfile.ZipInfo]) -> Listing:
 
 
 def _name_of(member: zipfile.ZipInfo) -> str:
-    """A member's name with forward slashes; as UTF-8 where it is that without saying so, as macOS leaves it."""
+    """A member's name with forward slashes, decoded as UTF-8 if it is, also without the flag, as macOS writes it."""
     name = member.filename
     if not member.flag_bits & 0x800:
         with suppress(UnicodeError):

@@ -1,7 +1,7 @@
-"""``dataset.rules=1``: how folders were read before they had rules. Checkpoints of that time say what was trained on.
+"""``dataset.rules=1``: how the first versions read a folder, so that their runs find the same pictures.
 
 Links to folders were not followed, names that begin with ``_`` were left out, classes were numbered in the order of
-their names as text, and only those were numbered of which the run saw a picture.
+their names as text, and only classes with a picture in the run were numbered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gan_cli.data.listing import RUNS, File, Listing
 
 
 def listed(source: Path) -> Listing:
-    """The pictures of a folder or a zip; what runs have left among them since is not of the source."""
+    """The pictures of a folder or a zip, without the output of later runs in it."""
     listing = Listing()
     if source.is_dir():
         runs = [mark.parent for mark in source.rglob("status.json") if is_run([p.name for p in mark.parent.iterdir()])]

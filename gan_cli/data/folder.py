@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
 
+from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
 from gan_cli.data import archive, first_listing
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
@@ -39,7 +40,7 @@ class ImageFolder(ImageDataset):
         rules: 1 reads a folder as runs did before there were rules.
     """
 
-    before: ClassVar[dict[str, Any]] = {"rules": 1}  # of an option of one's own for this class, in an old checkpoint
+    before: ClassVar[Values] = {"rules": 1}  # of an option of one's own for this class, in an old checkpoint
 
     path: str
     root: str

@@ -1,4 +1,4 @@
-"""Pictures of any kind to one packed array."""
+"""The base of all datasets of pictures, and resizing of pictures in memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImageDataset:
 
     @property
     def classes(self) -> int:
-        """How many the whole source has, whatever part of it is asked for."""
+        """The number of classes in the whole source, whatever split or limit is chosen."""
         return 10
 
     @property
@@ -69,11 +69,11 @@ class ImageDataset:
         raise AssertionError("a dataset defines load()")
 
     def decoded_by_others(self) -> Iterator[Samples]:
-        """The same pictures as other versions of what decodes them left them in the cache, if it decodes files."""
+        """The same pictures, as decoded by other versions of the decoder in the cache; for datasets of files."""
         yield from ()
 
     def held_out(self) -> Samples | None:
-        """Pictures of the test split; None if what was trained on may hold them too."""
+        """Pictures of the test split; None if the training split may contain them."""
         trained_apart = self.split in ("train", "extra", "unlabeled", "train+unlabeled")
         return replace(self, split=self.test_split, limit=0).load() if trained_apart else None
 
@@ -85,9 +85,9 @@ class ImageDataset:
         return every.take(slice(self.limit, None)) if len(every) > self.limit else None
 
     def fitted(self, pictures: np.ndarray, labels: np.ndarray | None, names: Sequence[str] = ()) -> Samples:
-        """Pictures already in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), in the asked size and channels.
+        """Resizes pictures in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), to ``size`` and ``channels``.
 
-        ``limit`` takes their head: the well-known datasets are published in random order.
+        ``limit`` takes the first ones, because the well-known datasets are published in random order.
         """
         if self.only:
             rows = np.flatnonzero(np.isin([] if labels is None else labels, self.chosen_labels(names)))
@@ -101,7 +101,7 @@ class ImageDataset:
 
 
 def resized(pictures: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """Centre square, resized with antialiasing: uint8 (N, channels, size, size), channels last in memory."""
+    """The centre squares, resized with antialiasing: uint8 (N, channels, size, size), channels last in memory."""
     if pictures.ndim == 3:
         pictures = pictures[..., None]
     if pictures.shape[1] in (1, 3) and pictures.shape[3] not in (1, 3):

@@ -1,12 +1,40 @@
-"""What some datasets know of themselves besides their samples; asked for by type."""
+"""The interface of a dataset, and abilities that only some have; code that needs one asks by ``isinstance``."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import Field, replace
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from gan_cli.config.options import Group
 from gan_cli.data.samples import Samples
+
+
+class Dataset(Protocol):
+    """What a dataset must define."""
+
+    def load(self) -> Samples:
+        """All samples."""
+        ...
+
+
+DATASET = Group[Dataset]("dataset")
+
+
+@runtime_checkable
+class Shipped(Dataset, Protocol):
+    """A dataset that knows its samples' shape and number of classes before they are loaded, as all shipped ones do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample: (C, H, W) or (d,)."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """The number of labels, 0 if there are none."""
+        ...
 
 
 @runtime_checkable
@@ -20,10 +48,10 @@ class HoldsOut(Protocol):
 
 @runtime_checkable
 class LeavesOut(Protocol):
-    """A dataset that may give a part of its samples."""
+    """A dataset that can be limited to a part of its samples."""
 
     def unused(self) -> Samples | None:
-        """Samples of the same split that were not given, if there are any."""
+        """Samples of the same split that the limit leaves out, if there are any."""
         ...
 
 
@@ -42,23 +70,23 @@ class KnowsModes(Protocol):
 
     @property
     def shares(self) -> np.ndarray:
-        """How much of the density each mode is: (modes,)."""
+        """The share of each mode in the density: (modes,)."""
         ...
 
     def mode_counts(self, points: np.ndarray) -> np.ndarray:
-        """How many points (n, d) of high quality lie at each mode: (modes,)."""
+        """The number of points (n, d) of high quality at each mode: (modes,)."""
         ...
 
     def quality(self, points: np.ndarray) -> dict[str, float]:
-        """Modes found and share of high quality."""
+        """Modes found, and the share of points of high quality."""
         ...
 
 
 @runtime_checkable
 class Stacks(Protocol):
-    """Pictures whose channels are pictures by themselves: a dataclass with a test split."""
+    """Pictures whose channels are pictures themselves: a dataclass with a test split."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
     def glyphs(self) -> Samples:
         """The single pictures: (N, 1, size, size) with labels."""
@@ -67,12 +95,21 @@ class Stacks(Protocol):
 
 @runtime_checkable
 class Redraws(Protocol):
-    """Points that can be drawn again, as many and by another seed as one likes: a dataclass."""
+    """Points that can be drawn again, in any number and with any seed: a dataclass."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
     points: int
     seed: int
 
     def load(self) -> Samples:
         """float32 (points, d)."""
         ...
+
+
+Options = TypeVar("Options", Stacks, Redraws)
+
+
+def with_options(dataset: Options, **options: object) -> Options:
+    """The dataset with other options."""
+    fields: Any = dataset  # a dataclass, which a protocol cannot say
+    return replace(fields, **options)

@@ -1,4 +1,4 @@
-"""Minibatches as a function of how many samples came before: nothing to iterate, nothing to resume."""
+"""Minibatches as a function of the number of samples drawn before, so that there is no state to resume."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gan_cli.random import played, stream, uniform_for
 class Minibatches:
     """Samples on the training device, drawn without replacement, epoch by epoch.
 
-    Each player has a stream of its own. Pictures are stored as bytes (N, H, W, C), so that a minibatch is one gather
-    of rows, flipped and scaled on the device. What is read from a disk, or does not fit on the device, is gathered one
-    minibatch ahead.
+    Each player has an order of its own. Pictures are stored as bytes (N, H, W, C), so that a minibatch is one gather
+    of rows, flipped and scaled on the device. Samples that are read from a disk, or do not fit on the device, are
+    prefetched one minibatch ahead.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Minibatches:
         return other
 
     def indices(self, player: str, drawn: int, size: int) -> Tensor:
-        """Which ``size`` samples follow the first ``drawn`` of a player: int64 (…, size), on the samples' device."""
+        """The ``size`` samples after the first ``drawn`` of a player: int64 (…, size), on the samples' device."""
         position, left, parts = drawn, size, []
         while left:
             epoch, offset = divmod(position, self.count)
@@ -80,7 +80,7 @@ class Minibatches:
     def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
         """A player's minibatch after ``drawn`` samples, on the training device, as it is stored, and its labels.
 
-        Of several processes, each has its own rows of it.
+        With several processes, each gets its own rows.
         """
         own = distributed.rows(size)
         if self._ahead is not None:
@@ -91,7 +91,7 @@ class Minibatches:
         return self.values.index_select(0, indices), None if self.labels is None else self.labels[indices]
 
     def scaled(self, rows: Tensor) -> Tensor:
-        """Stored samples as networks take them: float32 (size, *shape), pixels in [−1, 1].
+        """Converts stored samples to the networks' input: float32 (size, *shape), pixels in [−1, 1].
 
         Flips and what pixels are drawn anew come from the device's default generator.
         """
@@ -115,5 +115,5 @@ class Minibatches:
 
 
 def fits(values: Tensor, device: torch.device) -> bool:
-    """Whether the training device holds the samples itself: on a GPU, if they take less than half of what is free."""
+    """Whether the training device can hold the samples: on a GPU, if they take less than half of the free memory."""
     return device.type != "cuda" or values.nbytes < torch.cuda.mem_get_info(device)[0] / 2

@@ -128,5 +128,5 @@ class Pack:
         return contents
 
 
-def _unreadable(entry: Any) -> Unreadable:
-    return Unreadable(**entry) if isinstance(entry, dict) else Unreadable(int(entry), "", False)
+def _unreadable(entry: dict[str, Any] | int) -> Unreadable:
+    return Unreadable(**entry) if isinstance(entry, dict) else Unreadable(entry, "", False)

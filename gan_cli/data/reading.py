@@ -1,19 +1,19 @@
-"""The samples of a dataset, whoever wrote it."""
+"""Loads the samples of a dataset, shipped or your own."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
 
 from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.knows import Dataset
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
 TRAINED_ON, HELD_OUT, UNUSED = "train", "test", "unused"  # which samples of a source: each has a draw of its own
 
 
-def load(dataset: Any, name: str) -> Samples:
+def load(dataset: Dataset, name: str) -> Samples:
     """The samples of ``dataset=name``, binarised if that is done once.
 
     Raises:

@@ -1,37 +1,47 @@
-"""What every dataset becomes: one array, and a label for each entry."""
+"""The samples of a dataset: one array, and perhaps a label for each entry."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
 SHOWN = 20  # classes in a line of the log
 BLOCK = 2**24  # bytes that are hashed at a time
 
 
+class Identity(TypedDict):
+    """What a checkpoint says about the samples that it was trained on; the first versions wrote fewer keys."""
+
+    fingerprint: str
+    shape: list[int]
+    classes: NotRequired[int]
+    names: NotRequired[list[str]]
+    decoder: NotRequired[str | None]
+
+
 @dataclass(frozen=True)
 class Samples:
-    """Pictures or points, and the class of each.
+    """Pictures or points, with their labels.
 
     Args:
         values: pictures, uint8 (N, C, H, W), or points, float32 (N, d).
         labels: int64 (N,), or None.
-        names: of the classes, by label, where they have names.
-        classes: how many the source has of which these are samples. Without it, as many as there are names, or else as
-            the labels show. Of a part of a source it is what the whole source has.
-        digest: ``digest_of(values)``, where it is known already.
-        decoder: what has decoded them, with its version, if they come from files.
+        names: the names of the classes by label; empty where they have none.
+        classes: the number of classes of the whole source; by default the number of names, or the largest label + 1.
+        digest: ``digest_of(values)``, if it is known already.
+        decoder: the decoder with its version, for pictures that come from files.
 
     Raises:
-        ValueError: if the arrays have another type or shape, are empty or hold what is not finite, or a label is of no
-            class.
+        ValueError: if the arrays have another type or shape, are empty or not finite, or a label belongs to no class.
     """
 
     values: np.ndarray
@@ -81,7 +91,7 @@ class Samples:
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def _channels_last(self) -> bool:
-        """Whether the last axis can only be that of channels: pictures are not two wide and ten high."""
+        """Whether the last axis can only be the channels: it is at most 4, and the second is larger."""
         _, first, height, last = self.values.shape
         return last <= 4 < first and height != last
 
@@ -94,24 +104,24 @@ class Samples:
         return tuple(self.values.shape[1:])
 
     def take(self, rows: np.ndarray | slice) -> Samples:
-        """Some of them, of the same classes."""
+        """A part of the samples, with the same classes."""
         labels = None if self.labels is None else self.labels[rows]
         return replace(self, values=self.values[rows], labels=labels, digest=None)
 
-    def as_in(self, data: Mapping[str, Any]) -> Samples:
-        """The same with the classes that a checkpoint says there are (``classes``, ``names``).
+    def as_in(self, data: Identity) -> Samples:
+        """The same samples with the classes of a checkpoint (``classes``, ``names``).
 
-        One that does not say it is of a time when a run had as many classes as its labels showed.
+        Old checkpoints lack these keys; their runs had as many classes as the largest label + 1.
         """
         seen = 0 if self.labels is None else int(self.labels.max()) + 1
         classes = data.get("classes", seen)
-        if classes < seen:  # other data, which is for others to say
+        if classes < seen:  # other data, which ``require_same`` reports
             return self
-        names = tuple(data.get("names", self.names[:classes]))
+        names = tuple(data["names"]) if "names" in data else self.names[:classes]
         return replace(self, classes=classes, names=names if len(names) == classes else ())
 
     def told(self) -> str:
-        """The names of the classes with their labels, and how many samples each has; empty without names."""
+        """The names of the classes with their labels and numbers of samples, for the log; empty without names."""
         if self.labels is None or not self.names:
             return ""
         counts = np.bincount(self.labels, minlength=self.classes)
@@ -119,7 +129,7 @@ class Samples:
         return ", ".join(words) + (f" and {self.classes - SHOWN} more" if self.classes > SHOWN else "")
 
     def fingerprint(self) -> str:
-        """Tells one set of samples from another: a hash of all values in their order, and one of their labels."""
+        """Identifies the samples: a hash of all values in their order, and one of their labels."""
         return self._fingerprint
 
     @cached_property
@@ -128,11 +138,11 @@ class Samples:
         return f"2-{self.digest or digest_of(self.values)}-{labels}"
 
     def matches(self, fingerprint: str) -> bool:
-        """Whether a checkpoint with this fingerprint was trained on these samples, by the rule that wrote it."""
+        """Whether a checkpoint with this fingerprint, of any version, was trained on these samples."""
         return fingerprint == (self.fingerprint() if "-" in fingerprint else self._first_fingerprint())
 
     def _first_fingerprint(self) -> str:
-        """What checkpoints held before: a hash of the shape and of some 4,096 to 8,192 samples, without labels."""
+        """The fingerprint of the first version: a hash of the shape and of 4,096 to 8,192 samples, without labels."""
         some = self.values[:: max(1, len(self.values) // 4096)]
         digest = hashlib.blake2b(repr(self.values.shape).encode(), digest_size=8)
         digest.update(np.ascontiguousarray(some).tobytes())
@@ -150,6 +160,6 @@ def digest_of(values: np.ndarray) -> str:
 
 
 def as_input(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Stored samples as networks take them: float32, pixels in [−1, 1], channels last in memory."""
+    """Converts stored samples to the networks' input: float32, pixels in [−1, 1], channels last in memory."""
     x = torch.from_numpy(values).to(device)
     return x if x.ndim == 2 else x.to(torch.float32, memory_format=torch.channels_last).mul_(2 / 255).sub_(1)

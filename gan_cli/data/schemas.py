@@ -1,4 +1,4 @@
-"""What each dataset may be told. Nothing here imports torch."""
+"""The options of datasets: types and limits. Torch-free."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from gan_cli.config.options import (
     NonNegative,
     Positive,
     Text,
+    Values,
     Whole,
 )
 
 
-def _classes(wanted: list[Any]) -> list[Any]:
+def _classes(wanted: list[object]) -> list[object]:
     if any(isinstance(one, bool) or not isinstance(one, int | str) for one in wanted):
         raise ValueError("must be labels or names of classes, such as [3] or [cat,dog]")
     if len(set(wanted)) < len(wanted):
@@ -32,7 +33,7 @@ class DataOptions(Choice):
     labelled: ClassVar[bool] = True
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Labels that are not there."""
+        """conditional=true without labels."""
         if self.labelled or not chosen.on("conditional"):
             return []
         return [f"conditional=true: dataset={self.name} has no labels: use conditional=false"]
@@ -48,7 +49,7 @@ class ImageOptions(DataOptions):
     dequantise: Literal["auto", True, False]
     classes: Annotated[list[Any], AfterValidator(_classes)]  # of int and str
 
-    before: ClassVar[dict[str, Any]] = {"binarise": "none", "dequantise": False}
+    before: ClassVar[Values] = {"binarise": "none", "dequantise": False}
 
     def settled(self, model: Choice) -> Choice:
         """With what the model wants of pictures in the place of ``auto``."""
@@ -58,9 +59,9 @@ class ImageOptions(DataOptions):
         }
         return self.model_copy(update={key: value for key, value in wanted.items() if vars(self)[key] == "auto"})
 
-    def keywords(self) -> dict[str, Any]:
+    def keywords(self) -> Values:
         """``classes`` are all of the source's to the class, and those that are chosen ``only``."""
-        keywords = super().keywords()
+        keywords = dict(super().keywords())
         return {"only": keywords.pop("classes"), **keywords}
 
     def contradictions(self, chosen: Chosen) -> list[str]:
@@ -130,7 +131,7 @@ class FolderOptions(ImageOptions):
     range: BlackAndWhite | None
     rules: Literal[1, 2]
 
-    before: ClassVar[dict[str, Any]] = {**ImageOptions.before, "rules": 1}
+    before: ClassVar[Values] = {**ImageOptions.before, "rules": 1}
 
 
 class PointOptions(DataOptions):
@@ -138,7 +139,7 @@ class PointOptions(DataOptions):
     seed: Whole
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """What is for pictures."""
+        """Keys that are for pictures only."""
         augment = chosen.root.get("augment")
         pictures = f"augment={shown(augment)}: is for pictures, and dataset={self.name} holds points"
         return [*super().contradictions(chosen), *([pictures] if augment else [])]

@@ -1,4 +1,4 @@
-"""Stacked MNIST: a thousand modes that can be counted."""
+"""Stacked MNIST: pictures of a thousand modes that can be counted."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Stacked(ImageDataset):
     """Three random pictures as the red, green and blue of one (Metz et al. 2017); label 100 r + 10 g + b.
 
     Args:
-        source: where the pictures come from.
-        stacks: how many are drawn, once, by ``seed``.
-        limit: of the pictures that are stacked.
+        source: the dataset of the single pictures.
+        stacks: the number of stacks, which are drawn once, by ``seed``.
+        limit: limits the single pictures.
     """
 
     root: str
@@ -33,7 +33,7 @@ class Stacked(ImageDataset):
         return 1000
 
     def glyphs(self) -> Samples:
-        """The pictures that are stacked: (N, 1, size, size) with labels 0 to 9."""
+        """The single pictures: (N, 1, size, size) with labels 0 to 9."""
         shared = {field.name: vars(self)[field.name] for field in fields(ImageDataset)}
         shared["channels"] = 1
         if self.source != "digits":

@@ -1,8 +1,8 @@
-"""The random numbers of one move: learnt once from a member, then drawn for each from its own stream."""
+"""The random numbers of one move: noted once for one member, then drawn for each member from its own stream."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,13 @@ from torch.overrides import TorchFunctionMode
 
 from gan_cli.games.penalties import slope
 
-KINDS: dict[Any, str] = {
-    **dict.fromkeys((torch.rand, torch.rand_like), "uniform"),
-    **dict.fromkeys((torch.randn, torch.randn_like, Tensor.normal_), "normal"),
+Operation = Callable[..., Tensor]
+KINDS: dict[Operation, str] = {
+    torch.rand: "uniform",
+    torch.rand_like: "uniform",
+    torch.randn: "normal",
+    torch.randn_like: "normal",
+    Tensor.normal_: "normal",
 }
 
 
@@ -28,7 +32,7 @@ class Draw:
     rate: float = 0.0
 
     def into(self, place: Tensor) -> None:
-        """Draws what that call would have drawn, from the device's default generator; of dropout, the factors."""
+        """Draws what that call would draw, from the device's default generator; for dropout, its factors."""
         if self.kind == "uniform":
             torch.rand(self.shape, out=place)
         elif self.kind == "normal":
@@ -38,15 +42,17 @@ class Draw:
 
 
 class Batchable(TorchFunctionMode):
-    """Calls that ``torch.func`` cannot batch are made in a way that it can."""
+    """Replaces calls that ``torch.func`` cannot batch by equivalent ones that it can."""
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, function: Operation, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Tensor:
         kwargs = kwargs or {}
         if function is slope:
             judge, x = args
             with self:
                 return torch.func.grad(lambda y: judge(y).sum())(x.detach())
-        if function is functional.normalize:  # spectral norm writes into its buffers, and takes what is returned too
+        if function is functional.normalize:  # spectral norm writes into its buffers, and uses the result as well
             kwargs.pop("out", None)
         if function is functional.dropout:
             return self.dropout(*args, **kwargs)
@@ -54,7 +60,7 @@ class Batchable(TorchFunctionMode):
             return self.drawn(KINDS[function], function, args, kwargs)
         return function(*args, **kwargs)
 
-    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
+    def drawn(self, kind: str, function: Operation, args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
         raise AssertionError("a mode says where draws come from")
 
     def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -62,13 +68,13 @@ class Batchable(TorchFunctionMode):
 
 
 class Noting(Batchable):
-    """Notes the draws made inside."""
+    """Notes the draws that are made in its context."""
 
     def __init__(self) -> None:
         super().__init__()
         self.draws: list[Draw] = []
 
-    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
+    def drawn(self, kind: str, function: Operation, args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
         result = function(*args, **kwargs)
         self.draws.append(Draw(kind, result.shape))
         return result
@@ -80,13 +86,13 @@ class Noting(Batchable):
 
 
 class Replaying(Batchable):
-    """Hands out draws that were made before."""
+    """Returns draws that were made before, in their order."""
 
     def __init__(self, draws: Sequence[Tensor]) -> None:
         super().__init__()
         self.left = iter(draws)
 
-    def drawn(self, kind: str, function: Any, args: Any, kwargs: Any) -> Tensor:
+    def drawn(self, kind: str, function: Operation, args: Sequence[object], kwargs: Mapping[str, object]) -> Tensor:
         return next(self.left)
 
     def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

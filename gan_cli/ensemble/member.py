@@ -1,24 +1,43 @@
-"""A member of an ensemble: an ordinary run that somebody else trains."""
+"""A member of an ensemble: an ordinary run, except that the ensemble trains it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from torch import Tensor
 
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config
+from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.resume import Resumption
 from gan_cli.runs.run import Run
 from gan_cli.runs.status import status_of
+from gan_cli.training.setup import Loaded
+from gan_cli.training.state import State
 
 
 class Member(Run):
-    """The run of one seed: its observers, around a training that is not its own."""
+    """The run of one seed, with its own observers; the ensemble calls them and does the training.
 
-    def __init__(self, *args: Any, over: bool, **options: Any) -> None:
-        super().__init__(*args, **options, live=False, together=True)
-        self.record.listeners = (self.last.update, self.guard.record)
+    Args:
+        like: the data of another member, which are shared.
+        over: whether it was ended before, by divergence or early stopping.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        library: Library,
+        folder: RunFolder,
+        resumption: Resumption | None,
+        *,
+        like: Loaded | None,
+        over: bool,
+    ) -> None:
+        super().__init__(config, library, folder, resumption, live=False, like=like)
+        self.record.listeners = (self.last.update, self.hints.record)
         self.over, self.hand_out = over, _nothing
         before = status_of(self.folder.path) if over else {}
         self.fate = before.get("status", "running")
@@ -29,13 +48,13 @@ class Member(Run):
         self.lines = logging.FileHandler(log, delay=True, encoding="utf-8", errors="backslashreplace")
         self.lines.setFormatter(logging.Formatter("[%(asctime)s] %(message)s"))
 
-    def state(self, step: int) -> dict[str, Any]:
-        """What a checkpoint holds, in memory of its own."""
+    def state(self, step: int) -> State:
+        """The state for a checkpoint, in memory of its own."""
         self.hand_out()
-        return _cloned(super().state(step))
+        return {key: _cloned(value) for key, value in super().state(step).items()}
 
     def write(self, step: int) -> None:
-        """The line of the log that is due."""
+        """Writes a line of the log."""
         self.hand_out()
         self.record.write(step)
 
@@ -44,12 +63,12 @@ class Member(Run):
             self.evaluations.evaluate(step)
 
     def leave(self, fate: str, reason: str | None = None) -> None:
-        """The end of this member, whatever the others do."""
+        """Ends this member; the others continue."""
         self.over, self.fate = True, fate
         self.status(fate, reason)
 
     def results(self) -> dict[str, float | None]:
-        """What is compared between members."""
+        """The values that are averaged over members."""
         found: dict[str, float | None] = {key: v for key, v in self.quality.items() if key != "of_modes"}
         if self.evaluations and self.config.watch:
             found["best"] = self.evaluations.best
@@ -57,7 +76,7 @@ class Member(Run):
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """What is logged meanwhile goes into this run's own ``train.log``."""
+        """In this context, messages are logged to this run's own ``train.log``."""
         root = logging.getLogger()
         before, root.handlers[:] = list(root.handlers), [self.lines]
         try:
@@ -70,8 +89,8 @@ def _nothing() -> None:
     pass
 
 
-def _cloned(node: Any) -> Any:
-    """Tensors that are views of a matrix would take the whole of it into a file."""
+def _cloned(node: object) -> object:
+    """Copies every tensor: a view of the stacked matrix would write the whole matrix into the file."""
     if isinstance(node, Tensor):
         return node.detach().clone()
     if isinstance(node, dict):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gan_cli.ensemble.draws import Draw, Noting, Replaying
+from gan_cli.ensemble.draws import Batchable, Draw, Noting, Replaying
 from gan_cli.ensemble.stack import Stack
 from gan_cli.games.game import Statistics, Strengths
 from gan_cli.random import seed_all
@@ -19,6 +18,7 @@ from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
 Tensors = dict[str, Tensor]
+Graph = Callable[..., tuple[Tensor, Statistics, list[Tensor]]]  # → gradient, statistics, buffers afterwards
 
 
 class Cost(nn.Module):
@@ -31,9 +31,9 @@ class Cost(nn.Module):
         self.setup, self.name = setup, name
 
     def forward(
-        self, x: Tensor, labels: Tensor | None, strengths: Strengths, mode: Any
-    ) -> tuple[Tensor, Statistics, dict[str, Tensor]]:
-        """The cost, statistics, and the buffers afterwards."""
+        self, x: Tensor, labels: Tensor | None, strengths: Strengths, mode: Batchable
+    ) -> tuple[Tensor, Statistics, Tensors]:
+        """The cost, statistics, and the buffers afterwards; ``mode`` handles the draws."""
         with mode:
             z = self.setup.sampler.prior.sample(len(x), self.setup.device)
             value, statistics = self.setup.game.cost(self.name, x, z, labels, strengths)
@@ -41,15 +41,17 @@ class Cost(nn.Module):
 
 
 class Move:
-    """One kind of move: of one player, with certain things that count in it.
+    """One kind of move, of all members: of one player, with certain active terms.
 
     Args:
-        setup: of a member, whichever.
-        strengths: the names of what counts.
-        size: of each member's minibatch.
-        weights: of the members' networks, by player.
-        buffers: of the members' networks.
-        seeds: of the members.
+        setup: the setup of any member.
+        name: the player who moves.
+        strengths: the names of the active terms.
+        size: the size of each member's minibatch.
+        weights: the weights of the members' networks, by player.
+        buffers: the buffers of the members' networks.
+        seeds: the members' seeds.
+        compile: whether to compile the graph of the move.
     """
 
     def __init__(
@@ -70,10 +72,10 @@ class Move:
         self.cost, self.seeds, self.compile = Cost(setup, name), seeds, compile
         self.flips, self.draws = self.record()
         self.drawn = [torch.empty(len(seeds), *draw.shape, device=setup.device) for draw in self.draws]
-        self.graph: Callable[..., Any] | None = None
+        self.graph: Graph | None = None
 
     def record(self) -> tuple[int, list[Draw]]:
-        """What a member draws in this move, and how much of it for its minibatch."""
+        """The draws of a member in this move, after the number of those that belong to its minibatch (flips)."""
         mode = Noting()
         with mode:
             x, labels = self.setup.minibatches.at(torch.zeros(self.size, dtype=torch.int64))
@@ -90,10 +92,10 @@ class Move:
                 draw.into(drawn[i])
 
     def __call__(self, indices: Tensor, strengths: Strengths) -> tuple[Tensor, Statistics]:
-        """The gradient (E, width) and the statistics, each (E,); the buffers are brought up to date.
+        """The gradient (E, width) and the statistics, each (E,); the buffers are updated.
 
         Args:
-            indices: of every member's minibatch, int64 (E, B).
+            indices: the samples in every member's minibatch, int64 (E, B).
         """
         given = (
             self.weights[self.name].flat,
@@ -104,9 +106,8 @@ class Move:
             self.drawn,
         )
         if self.graph is None:
-            self.graph = make_fx(lambda *tensors: self.all_members(*tensors))(*given)
-            if self.compile:
-                self.graph = compiled(self.graph, given)
+            traced: Graph = make_fx(lambda *tensors: self.all_members(*tensors))(*given)
+            self.graph = compiled(traced, given) if self.compile else traced
         with torch.no_grad():
             gradient, statistics, buffers = self.graph(*given)
             for stack, flat in zip(self.buffers, buffers, strict=True):
@@ -122,7 +123,10 @@ class Move:
         values: Tensor,
         drawn: Sequence[Tensor],
     ) -> tuple[Tensor, Statistics, list[Tensor]]:
-        """What is traced: the costs of all members, and the gradient of their sum, of which each has its own part."""
+        """The function that is traced: the costs of all members, and the gradient of their sum.
+
+        A cost depends on the weights of its own member alone, so each row of the gradient is that of one member.
+        """
         mine = {name: w.detach().requires_grad_(True) for name, w in self.weights[self.name].split(own).items()}
         theirs = {
             f"{other}.{name}": w
@@ -134,7 +138,9 @@ class Move:
             minibatches = self.setup.minibatches.at(indices.flatten())
         seen = [part.unflatten(0, indices.shape) for part in minibatches if part is not None]
 
-        def one(mine: Tensors, theirs: Tensors, before: Tensors, seen: list[Tensor], drawn: list[Tensor]) -> Any:
+        def one(
+            mine: Tensors, theirs: Tensors, before: Tensors, seen: list[Tensor], drawn: list[Tensor]
+        ) -> tuple[Tensor, Statistics, Tensors]:
             tensors = {f"{self.name}.{n}": w for n, w in mine.items()}
             strengths = dict(zip(self.strengths, values, strict=True))
             x, labels = seen if len(seen) == 2 else (seen[0], None)
@@ -151,9 +157,11 @@ class Move:
         )
 
 
-def compiled(graph: Callable[..., Any], given: Sequence[Any]) -> Callable[..., Any]:
+def compiled(graph: Graph, given: Sequence[object]) -> Graph:
     """The graph through torch.compile, or itself if this machine cannot compile it."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it looks for CUDA and says so
+    logging.getLogger("torch.utils.cpp_extension").setLevel(
+        logging.ERROR
+    )  # it looks for CUDA and logs that there is none
     faster = torch.compile(graph, fullgraph=True, dynamic=False)
     try:
         with torch.no_grad():

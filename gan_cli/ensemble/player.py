@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,31 +13,32 @@ from gan_cli.ensemble.moves import Move
 from gan_cli.ensemble.stack import Stack
 from gan_cli.games.game import Game, Moment, Statistics
 from gan_cli.training.capture import Eager, Gradient
+from gan_cli.training.optimizers import OPTIMIZER
 from gan_cli.training.player import Player
 from gan_cli.training.setup import Setup
 
 
 class StackedMinibatches(Minibatches):
-    """The orders of all members, side by side; a minibatch is which samples each member draws."""
+    """The sample orders of all members, stacked; a minibatch is the indices of each member's samples."""
 
     def __init__(self, members: Sequence[Minibatches]) -> None:
         self.__dict__.update(members[0].seeded(0).__dict__)
         self.members = members
 
     def order(self, player: str, epoch: int) -> Tensor:
-        """(E, N)"""
+        """The order of every member, (E, N)."""
         return torch.stack([member.order(player, epoch) for member in self.members])
 
     def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
-        """int64 (E, size), and no labels: they are looked up where the samples are."""
+        """Indices, int64 (E, size), and no labels, which are gathered together with the samples."""
         return self.indices(player, drawn, size), None
 
 
 class StackedPlayer(Player):
-    """Moves the players of one name of all members.
+    """Moves the players of one name in all members' games.
 
     Args:
-        setups: of the members; the weights of their networks are rows of ``weights[name]``.
+        setups: the members' setups; the weights of their networks are rows of ``weights[name]``.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class StackedPlayer(Player):
             name,
             matrix,
             (),
-            library.build("optimizer", config.optimizer).build(matrix.parameters(), first.lr),
+            library.build(OPTIMIZER, config.optimizer).build(matrix.parameters(), first.lr),
             lr=first.lr,
             schedule=first.schedule,
             steps=first.steps,
@@ -78,10 +78,10 @@ class StackedPlayer(Player):
         self._take_in()
 
     def gradients(self, indices: Tensor, moment: Moment) -> Statistics:
-        """Leaves each member's gradient in its row, and returns their statistics, each (E,).
+        """Computes each member's gradient into its row, and returns the statistics, each (E,).
 
         Args:
-            indices: of every member's minibatch, int64 (E, B).
+            indices: the samples in every member's minibatch, int64 (E, B).
         """
         strengths = self.setup.game.strengths(self.name, moment)
         kind = (moment.batch_size, *strengths)
@@ -101,14 +101,14 @@ class StackedPlayer(Player):
         self.parameters[0].grad, statistics = move(indices, strengths)
         return statistics
 
-    def constrain_each(self, parameters: Any) -> None:
-        """Each member's own constraint, on its own weights."""
+    def constrain_each(self, parameters: Iterable[Tensor]) -> None:
+        """Applies each member's own constraint to its own weights."""
         for member in self.members:
             assert member.constrain
             member.constrain(member.parameters)
 
     def hand_out(self, i: int) -> None:
-        """Makes the optimizer of member ``i`` what its row says."""
+        """Copies the optimizer state of row ``i`` to member ``i``."""
         member = self.members[i]
         for ours, theirs in zip(self.optimizer.param_groups, member.optimizer.param_groups, strict=True):
             theirs.update({key: value for key, value in ours.items() if key != "params"})
@@ -117,9 +117,9 @@ class StackedPlayer(Player):
                 member.optimizer.state[parameter] = state
         member._last = list(self.stack.split(self._last[0][i]).values()) if self._last else []
 
-    def _rows(self, i: int) -> list[dict[str, Any]]:
+    def _rows(self, i: int) -> list[dict[str, object]]:
         state = self.optimizer.state.get(self.parameters[0], {})
-        split = {  # momenta and the like; the number of steps is the same for all
+        split = {  # momenta and the like; other values, such as the number of steps, are the same for all
             key: self.stack.split(value[i])
             for key, value in state.items()
             if isinstance(value, Tensor) and value.shape == self.stack.flat.shape
@@ -127,7 +127,7 @@ class StackedPlayer(Player):
         return [{**state, **{key: row[name] for key, row in split.items()}} for name in self.stack.places]
 
     def _take_in(self) -> None:
-        """Makes the optimizer what those of the members are."""
+        """Copies the optimizer states of the members into the stacked one."""
         names = list(self.stack.places)
 
         def stacked(values: list[list[Tensor]]) -> Tensor:
@@ -143,11 +143,11 @@ class StackedPlayer(Player):
 
 
 class Together(Eager):
-    """Makes a move of all members at once; how each descends follows from their one optimizer."""
+    """Executes a move of all members at once."""
 
     def gradient(
         self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
     ) -> Statistics:
-        """As ``Eager``, of the minibatches of all members; statistics are (E,)."""
+        """Like ``Eager``, for the minibatches of all members; statistics are (E,)."""
         assert isinstance(player, StackedPlayer)
         return player.gradients(rows, moment)

@@ -1,4 +1,4 @@
-"""Tensors of the same names and shapes in several modules, side by side in memory."""
+"""Tensors of the same names and shapes in several modules, stacked in memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 LINE = (
-    16  # elements: every tensor begins at a cache line, and no kernel meets a remainder that it would round otherwise
+    16  # elements: every tensor begins at a cache line, and no kernel handles a remainder, which it may round otherwise
 )
 
 
 class Stack:
-    """Takes over E sets of tensors, of one dtype, into one matrix (E, width); the tensors become views of its rows.
+    """Moves E sets of tensors, of one dtype, into one matrix (E, width); the tensors become views of its rows.
 
-    So each module is at every moment what the matrix says, and nobody has to copy anything out.
+    So the modules always have the values in the matrix, and nothing has to be copied back.
     """
 
     def __init__(self, sets: Sequence[Mapping[str, Tensor]]) -> None:
@@ -39,7 +39,7 @@ class Stack:
         return {name: flat[..., place].reshape((*lead, *self.shapes[name])) for name, place in self.places.items()}
 
     def join(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """The inverse: (E, *shape) by name → (E, width), with zeros between them."""
+        """The inverse of ``split``: (E, *shape) by name → (E, width), with zeros in between."""
         if not self.places:
             return torch.zeros_like(self.flat)
         parts = [tensors[name].reshape(len(self.flat), -1) for name in self.places]

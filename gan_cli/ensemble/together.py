@@ -1,4 +1,4 @@
-"""A run of several seeds at once: its members are ordinary runs that somebody else trains."""
+"""A run of several seeds at once. Its members are ordinary runs that it trains together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,23 +22,23 @@ from gan_cli.output import screen
 from gan_cli.runs.checkpoint import file_of
 from gan_cli.runs.ensemble_folder import EnsembleFolder, config_of_member, is_over, member_folder, write_config
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.guard.looks import is_looked_at
-from gan_cli.runs.guard.signs import Kept
 from gan_cli.runs.observers.interrupts import Interrupts
 from gan_cli.runs.observers.progress import Progress, summary
+from gan_cli.runs.records import Record, step_in
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.run import describe
-from gan_cli.runs.status import job_of
+from gan_cli.runs.status import Status, job_of
 from gan_cli.training.setup import Loaded
+from gan_cli.training.state import State
 
 log = logging.getLogger(__name__)
-LONG = 5000  # steps after which compiling has paid for itself
+LONG = 5000  # steps after which the time for compilation has been saved again
 
 
 def run_ensemble(
     config: Config, library: Library, path: Path, resumption: Resumption | None, *, live: bool, wait: float
 ) -> float | None:
-    """Trains all members and leaves a run folder of each in ``path``; else as ``gan_cli.runs.run.run``."""
+    """Trains all members, with a run folder for each in ``path``; else like ``gan_cli.runs.run.run``."""
     folder = EnsembleFolder(path)
     folder.open(wait)
     with closing(folder), ExitStack() as members:
@@ -48,11 +47,11 @@ def run_ensemble(
 
 
 class AllOver(Exception):
-    """No member is left to train."""
+    """All members have ended."""
 
 
 class EnsembleRun:
-    """All members, what is common to them, and how they are doing."""
+    """All members, their common training, and its status."""
 
     def __init__(
         self,
@@ -80,10 +79,9 @@ class EnsembleRun:
         self.sums: dict[str, Tensor] = {}  # (E,) each; as in the members' logs
         self.counts: dict[str, int] = {}
         self.steps_in_interval = 0
-        self.kept = Kept()
         self.progress = Progress(self.start, config.steps, live=live)
 
-    def _member(self, seed: int, state: dict[str, Any] | None, library: Library, like: Loaded | None) -> Member:
+    def _member(self, seed: int, state: State | None, library: Library, like: Loaded | None) -> Member:
         config = config_of_member(self.config, seed)
         folder = RunFolder(member_folder(self.folder.path, seed))
         folder.open()
@@ -98,11 +96,11 @@ class EnsembleRun:
 
     @property
     def going(self) -> list[Member]:
-        """The members that are still being trained; the others go with them, and nobody looks."""
+        """The members that have not ended. The others are computed along with them, and their results dropped."""
         return [member for member in self.members if not member.over]
 
     def finish(self) -> float | None:
-        """Trains to the end, and says how it went in ``status.json`` whatever happens."""
+        """Trains to the end, and writes ``status.json`` however the training ends."""
         try:
             self.each(Member.begin)
             self._take_in()
@@ -131,7 +129,7 @@ class EnsembleRun:
         return self._end()
 
     def _end(self) -> float | None:
-        """The last words, and what a sweeper optimises: the mean over the members."""
+        """Writes the last messages and the status; returns what a sweeper optimises: the mean over the members."""
         if any(member.last for member in self.members):
             log.info("finished %d steps: %s", self.at, summary(self._mean_record()))
         self._tell_spreads("")
@@ -139,8 +137,7 @@ class EnsembleRun:
         if lost:
             reason = f"{len(lost)} of {len(self.members)} members: {', '.join(lost)}"
             self.status("diverged", reason)
-            alone = self.folder.path / lost[0]
-            raise Diverged(reason, f"its status.json says why; on with it alone: resume={alone} guard=rollback")
+            raise Diverged(reason)
         self.status("finished")
         return self.spreads().get("best", (None, None))[0]
 
@@ -155,14 +152,13 @@ class EnsembleRun:
             self.ensemble.train(range(self.start + 1, self.config.steps + 1), observers)
 
     def observe(self, step: int, statistics: Sequence[Statistics]) -> None:
-        """What ``Run`` has a list of observers for: a member's are asked only when there is something to do."""
+        """The one observer of the training. It calls the members' observers only when one of them is due."""
         self.at = step
         for move in statistics:
             for name, value in move.items():
                 self.sums[name] = self.sums[name] + value if name in self.sums else value
                 self.counts[name] = self.counts.get(name, 0) + 1
         self.steps_in_interval += 1
-        self.kept(step, statistics)
         some = self.going[0]
         if some.record.due(step):
             self.each(lambda member: member.write(step))
@@ -173,20 +169,17 @@ class EnsembleRun:
             self._tell_spreads(f"step {step}  ")
         if some.evaluations and some.evaluations.due(step):
             with ExitStack() as clocks:
-                for member in self.going:  # the clock of each stands still while all are judged
+                for member in self.going:  # the clock of each is stopped while all are evaluated
                     clocks.enter_context(member.record.not_counted())
                 self.each(lambda member: member.evaluate(step))
-        if is_looked_at(self.config, step):
-            self._fold()
-            self.each(lambda member: member.guard.look(step))
         if self.config.logger:
             self.each(lambda member: member.loggers(step, ()))
         if some.checkpoints.due(step):
             self.each(lambda member: member.checkpoints.write(step))
-            self.each(lambda member: member.checkpoints.prune())  # only now: at every moment all share a step
+            self.each(lambda member: member.checkpoints.prune())  # only now, so that all members always share a step
 
-    def each(self, action: Callable[[Member], Any]) -> None:
-        """For every member that is still going; one that ends does not stop the others."""
+    def each(self, action: Callable[[Member], object]) -> None:
+        """Calls ``action`` for every member that has not ended; if a member ends by it, the others continue."""
         for member in self.going:
             member.at = self.at
             with member.speaking():
@@ -197,15 +190,14 @@ class EnsembleRun:
                     member.stop_early(str(stop))
                     member.leave("finished", str(stop))
                 except Diverged as error:
-                    log.warning("%s", error)
-                    member.leave("diverged", error.reason)
+                    member.leave("diverged", str(error))
             if member.over:
                 log.warning("%s is over: %s at step %d", member.folder.path.name, member.fate, self.at)
         if not self.going:
             raise AllOver
 
     def _take_in(self) -> None:
-        """What the members' logs remember of an interval that was interrupted; of one that is over, nothing matters."""
+        """Takes over the sums of an interrupted log interval from the members; those of ended members do not matter."""
         some = self.going[0].record
         self.sums = {
             name: torch.stack([(some if member.over else member.record).sums[name] for member in self.members])
@@ -213,27 +205,21 @@ class EnsembleRun:
         }
         self.counts, self.steps_in_interval = dict(some.counts), some.steps_in_interval
 
-    def _fold(self) -> None:
-        """Tells each member which of its statistics are not finite."""
-        for member, lost in zip(self.members, self.kept.first_lost(), strict=False):
-            member.guard.lose(lost)
-
     def _hand_out(self, i: int) -> None:
         self.ensemble.hand_out(i)
-        self._fold()
         sums = {name: value[i] for name, value in self.sums.items()}
         self.members[i].record.hold(sums, dict(self.counts), self.steps_in_interval)
 
-    def _mean_record(self) -> dict[str, Any]:
-        """The newest line of the log: means over the members, and the images of all."""
-        newest = max(member.last.get("step", 0) for member in self.members)
+    def _mean_record(self) -> Record:
+        """The newest line of the log: means over the members, and the summed images per second."""
+        newest = max(step_in(member.last) for member in self.members if member.last)
         lasts = [member.last for member in self.members if member.last.get("step") == newest]
-        values = {key: [last[key] for last in lasts if last.get(key) is not None] for key in lasts[0]}
-        record: dict[str, Any] = {key: fmean(found) if found else None for key, found in values.items()}
+        values = {key: [v for last in lasts if (v := last.get(key)) is not None] for key in lasts[0]}
+        record: Record = {key: fmean(found) if found else None for key, found in values.items()}
         return {**record, "step": newest, "images_per_second": sum(values["images_per_second"])}
 
     def spreads(self) -> dict[str, tuple[float, float]]:
-        """Mean and standard deviation over the members of what they end with."""
+        """Mean and standard deviation of the members' results, by name."""
         results = [member.results() for member in self.members]
         values = {key: [v for each in results if (v := each.get(key)) is not None] for r in results for key in r}
         return {key: (fmean(found), stdev(found) if len(found) > 1 else 0.0) for key, found in values.items() if found}
@@ -245,8 +231,8 @@ class EnsembleRun:
         self.status(name, reason)
 
     def status(self, name: str, reason: str | None = None) -> None:
-        """How the whole stands: of what the members report, the mean, and beside it the spread."""
-        facts: dict[str, Any] = {"step": self.at, "steps": self.config.steps}
+        """Writes the status of the whole: means of the members' results, and their spreads."""
+        facts: Status = {"step": self.at, "steps": self.config.steps}
         facts |= {"seeds": self.seeds, "compile": self.config.compile}
         facts["images"] = sum(member.setup.batch_sizes.images_seen(member.at) for member in self.members)
         facts["members"] = {member.folder.path.name: member.fate for member in self.members}

@@ -16,7 +16,7 @@ from gan_cli.training.setup import Setup
 
 
 class Ensemble:
-    """The games of several seeds, stacked; what is in ``setups`` follows every step."""
+    """The games of several seeds, stacked. The weights in ``setups`` are views of the stack and follow every step."""
 
     def __init__(self, setups: Sequence[Setup], library: Library, *, compile: bool = False) -> None:
         self.setup = some = setups[0]
@@ -35,7 +35,7 @@ class Ensemble:
             self.average = StackedAverages(averages, [weights[drawing], *buffers[drawing]], drawing)
 
     def train(self, steps: range, observers: Iterable[Observer]) -> None:
-        """As ``gan_cli.train.play``, but statistics are (E,)."""
+        """Like ``gan_cli.train.play``, but statistics are (E,)."""
         some = self.setup
         train(
             some.game,
@@ -53,7 +53,7 @@ class Ensemble:
         )
 
     def hand_out(self, i: int) -> None:
-        """Makes the optimizers of member ``i`` what they are here."""
+        """Copies the state of the stacked optimizers to member ``i``."""
         for player in self.players:
             player.hand_out(i)
 
@@ -62,7 +62,7 @@ class StackedAverages:
     """The moving averages of all members.
 
     Args:
-        sources: weights and buffers that are averaged, of all members.
+        sources: the weights and buffers of all members that are averaged.
     """
 
     def __init__(self, averages: Sequence[EMA], sources: Sequence[Stack], name: str) -> None:
@@ -72,7 +72,7 @@ class StackedAverages:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes in the weights of all members after a step."""
+        """Updates the averages with the weights of all members after a step."""
         for ours, theirs in self.pairs:
             if ours.flat.is_floating_point():
                 ours.flat.lerp_(theirs.flat, 1 - self.decay(step))
@@ -81,7 +81,7 @@ class StackedAverages:
 
 
 def _buffers(networks: Sequence[nn.Module], name: str) -> list[Stack]:
-    """Buffers of floats, and counters."""
+    """The floating-point buffers of networks, and their counters."""
     return [
         Stack(
             [

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,19 +14,20 @@ from gan_cli.config.asking import method
 from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, widened
 from gan_cli.games.parts import Parts
+from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.view import View, view_of
-from gan_cli.losses.loss import Loss
+from gan_cli.losses.loss import LOSS, Costs, Loss
+from gan_cli.models.architecture import ARCHITECTURE
 
 NOISE = "instance_noise"
-SURE = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mistakes
 
 
 @runtime_checkable
 class SeesFeatures(Protocol):
-    """A discriminator that can say what its last layer judges by."""
+    """A discriminator that returns the features its last layer works on."""
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(B, F)."""
+        """x (B, *shape) → (B, F)."""
         ...
 
 
@@ -35,19 +36,19 @@ class GAN:
 
     def game(self, parts: Parts) -> AdversarialGame:
         """Both networks, the loss, the penalties, and what D sees."""
-        config, architecture = parts.config, parts.build("architecture")
+        config, architecture = parts.config, parts.build(ARCHITECTURE)
         who = f"architecture={config.architecture.name}"
-        seen = (config.pack * parts.shape[0], *parts.shape[1:])  # D takes a pack of samples for one of more channels
+        seen = (config.pack * parts.shape[0], *parts.shape[1:])  # a pack of samples is one sample with more channels
 
-        def network(player: str, wanted: str, *arguments: Any) -> nn.Module:
+        def network(player: str, wanted: str, *arguments: object) -> nn.Module:
             make = method(architecture, who, player, wanted, *arguments)
             return parts.network(player, lambda: make(*arguments), who, f"{player}({wanted})")
 
         game = AdversarialGame(
             network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes),
             network("discriminator", "shape, classes", seen, parts.classes),
-            parts.build("loss"),
-            parts.build("penalty"),
+            parts.build(LOSS),
+            parts.build_several(PENALTY),
             view_of(config),
             parts.autocast,
             reuse=config.reuse_fakes,
@@ -67,10 +68,10 @@ class AdversarialGame(Game):
         discriminator: x, labels → logits (B,).
         loss: ``.discriminator(real_logits, fake_logits)`` and ``.generator(fake_logits, real_logits)``.
         penalties: by name; each ``(judge, real, fake) → scalar`` with ``.due(move)`` and ``.strength(images)``.
-        autocast: dtype the networks compute in, or None for that of their weights. Losses and penalties are computed
-            in float32 whatever it is.
-        reuse: G's next move is judged on the samples that D has just seen, beside the same data, rather than on new
-            ones: a pass of G less.
+        autocast: the dtype that the networks compute in, or None for that of their weights. Losses and penalties are
+            computed in float32 in any case.
+        reuse: G's move uses the samples and the data of D's last move rather than new ones, which saves a forward
+            pass of G.
     """
 
     sampler = "generator"
@@ -79,8 +80,8 @@ class AdversarialGame(Game):
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        loss: Any,
-        penalties: Mapping[str, Any] | None = None,
+        loss: Costs,
+        penalties: Mapping[str, Penalises] | None = None,
         view: View | None = None,
         autocast: torch.dtype | None = None,
         reuse: bool = False,
@@ -89,7 +90,7 @@ class AdversarialGame(Game):
         self.networks = {"discriminator": discriminator, "generator": generator}  # D moves first
         self.penalties, self.view, self.autocast = penalties or {}, view or View(), autocast
         self.reuse = reuse
-        self._kept: tuple[Tensor, Tensor, Tensor | None] | None = None  # G(z), with what led to it, x and labels
+        self._kept: tuple[Tensor, Tensor, Tensor | None] | None = None  # G(z) with its graph, x and labels
 
     def cost(
         self, player: str, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
@@ -99,7 +100,7 @@ class AdversarialGame(Game):
         return cost(x, z, labels, strengths)
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
-        """The noise on what D sees; in D's move, the penalties that are due."""
+        """The instance noise and, in D's moves, the weights of the penalties that are due."""
         sigma = self.view.noise(moment.images)
         noise = {NOISE: sigma} if sigma else {}
         if player == "generator":
@@ -108,39 +109,21 @@ class AdversarialGame(Game):
         return {**noise, **{f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}}
 
     def period(self, player: str) -> int:
-        """Of D, moves after which the penalties that are due come round again."""
-        return math.lcm(*(penalty.interval for penalty in self.penalties.values())) if player == "discriminator" else 1
+        """For D, the least common multiple of the penalties' intervals."""
+        intervals = [penalty.interval for penalty in self.penalties.values() if isinstance(penalty, Lazy)]
+        return math.lcm(*intervals) if player == "discriminator" else 1
 
     def opponents(self, player: str) -> Sequence[nn.Module]:
-        """The other network; but G's graph is kept in D's move if G is to be judged on the same samples."""
+        """The other network. With ``reuse``, G keeps its graph in D's move, for its own move on the same samples."""
         return () if self.reuse and player == "discriminator" else super().opponents(player)
 
     def constraint(self, player: str) -> Constraint | None:
-        """D's, if the loss has one."""
+        """For D, the constraint of the loss, if it has one."""
         return self.loss.constrain if player == "discriminator" and self.loss.constrains else None
 
     def consequences(self, means: Mapping[str, float]) -> dict[str, float]:
         """``jsd_lower_bound``: log 2 − J(D), in nats, where the value of the game bounds the divergence."""
         return {"jsd_lower_bound": math.log(2) - means["loss/discriminator"]} if self.loss.bounds_jsd else {}
-
-    def certain(self, means: Mapping[str, float | None]) -> str | None:
-        """D, where it makes no mistakes, or none but mistakes. A critic's scores do not tell."""
-        real, fake = means.get("D/real"), means.get("D/fake")
-        if real is None or fake is None:
-            return None
-        if real < 1 - SURE and fake > SURE:
-            return "D takes samples for data and data for samples: try a faster D (discriminator.lr)"
-        if real < SURE or fake > 1 - SURE:
-            return None
-        if self.loss.saturates:
-            return (
-                "D is certain of every sample, and with this loss the generator's gradient goes with "
-                f"D(G(z)) = {fake:.1g}: it has all but vanished: try loss=non_saturating or a lower discriminator.lr"
-            )
-        return (
-            "D is certain of every sample, so its gradient tells the generator little: try a smaller or slower D "
-            "(discriminator.lr), dropout, or fewer discriminator.steps"
-        )
 
     def discriminator_cost(
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
@@ -165,8 +148,11 @@ class AdversarialGame(Game):
     def generator_cost(
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
-        """J(G) on m latents z. D is asked about the real samples only if the loss says it wants that."""
-        judge: Any = self.discriminator.features if self.loss.generator_sees_features else self.discriminator
+        """J(G) on m latents z. D judges the real samples too if the loss needs that."""
+        judge: Callable[[Tensor, Tensor | None], Tensor] = self.discriminator
+        if self.loss.generator_sees_features:
+            assert isinstance(self.discriminator, SeesFeatures)
+            judge = self.discriminator.features
         kept, self._kept = self._kept, None
         with self._networks(x):
             fake, x, labels = kept or (self.generator(z, labels), x, labels)
@@ -177,7 +163,7 @@ class AdversarialGame(Game):
         return cost, {"loss/generator": cost.detach()}
 
     def _scores(self, real_logits: Tensor, fake_logits: Tensor) -> Statistics:
-        """What D says on the average: probabilities, or the scores of a critic."""
+        """D's mean output: probabilities, or the scores of a critic."""
         if self.loss.probability:
             return {"D/real": real_logits.sigmoid().mean(), "D/fake": fake_logits.sigmoid().mean()}
         return {"critic/real": real_logits.mean(), "critic/fake": fake_logits.mean()}

@@ -47,7 +47,7 @@ class BeliefNetGame(LikelihoodGame):
 def made_of(parts: Parts, make: Callable[[], Net]) -> BeliefNetGame:
     """The game of a net that is made on the spot."""
     require_presented(parts)
-    network = parts.network("model", make)  # type: ignore[arg-type]
+    network = parts.network("model", make)
     return BeliefNetGame(network, parts.shape, parts.autocast)  # type: ignore[arg-type]
 
 

@@ -1,27 +1,31 @@
 """What a game is: players by name, the cost of each on a minibatch, and a network that draws samples.
 
-Nothing outside this room knows how many players there are or what they are called. What only some games can do is a
-protocol of its own at the end of this file, asked for by type.
+Nothing outside this room knows how many players there are or what they are called. Abilities that only some games have
+are protocols at the end of this file; code that needs one asks by ``isinstance``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from gan_cli.config.options import Group
 from gan_cli.config.root import PlayerOptions
 from gan_cli.games.view import View
 from gan_cli.losses.loss import Loss
 from gan_cli.models.priors import Latents
 from gan_cli.models.units import Unit
 
+if TYPE_CHECKING:
+    from gan_cli.games.parts import Parts
+
 Statistics = dict[str, Tensor]  # scalars on the training device, detached
-Strengths = Mapping[str, "float | Tensor"]  # what counts in a move and how much: σ of the noise, weights of penalties
-Constraint = Callable[[Iterable[Tensor]], None]  # brings a player's parameters back to where they may be
+Strengths = Mapping[str, "float | Tensor"]  # active terms of a move by name: σ of the noise, weights of penalties
+Constraint = Callable[[Iterable[Tensor]], None]  # projects a player's parameters onto those that are allowed
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ class Moment:
     Attributes:
         step: 1, 2, …
         moves: how often this player has moved before.
-        images: how many real images have been seen before this step.
-        drawn: how many samples of the data this player has drawn before.
-        batch_size: how many it draws now.
+        images: real images seen before this step.
+        drawn: samples of the data that this player has drawn before.
+        batch_size: samples that it draws now.
     """
 
     step: int
@@ -57,44 +61,43 @@ class Game(Protocol):
     def cost(
         self, player: str, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
-        """What a player minimises, a scalar, on m samples ``x`` and m latents ``z``; and statistics of it."""
+        """The cost that a player minimises, a scalar, on m samples ``x`` and m latents ``z``; and statistics to log."""
         ...
 
     def settings(self, player: str) -> PlayerOptions | None:
-        """Moves in each turn and learning rate of a player; None: what the config says under the player's name."""
+        """Moves per turn and learning rate of a player; None takes them from the config, under the player's name."""
         return None
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
-        """What counts in a player's move at a moment, and how much; see ``Strengths``."""
+        """The terms that are active in a player's move at a moment, with their weights; see ``Strengths``."""
         return {}
 
     def opponents(self, player: str) -> Sequence[nn.Module]:
-        """The networks that are held still in a player's move: all others."""
+        """The networks that get no gradient in a player's move: all others."""
         return [network for name, network in self.networks.items() if name != player]
 
     def period(self, player: str) -> int:
-        """Moves of a player after which what counts in them comes round again."""
+        """The period, in moves of this player, with which the active terms repeat."""
         return 1
 
     def constraint(self, player: str) -> Constraint | None:
-        """What is called with a player's parameters after each of its moves."""
+        """The function that is called with a player's parameters after each of its moves, if there is one."""
         return None
 
     def consequences(self, means: Mapping[str, float]) -> dict[str, float]:
-        """Numbers that follow from the mean statistics of a log interval."""
+        """Further values for the log, computed from the mean statistics of a log interval."""
         return {}
 
 
 class Model(Protocol):
-    """A ``model=…``: how a game is made from the parts that the config names."""
+    """A ``model=…``: makes a game from the parts that the config names."""
 
-    def game(self, parts: Any) -> Game:
-        """The game, its networks freshly initialised.
-
-        Args:
-            parts: a ``gan_cli.games.parts.Parts``.
-        """
+    def game(self, parts: Parts) -> Game:
+        """The game, its networks freshly initialised."""
         ...
+
+
+MODEL = Group[Model]("model")
 
 
 @runtime_checkable
@@ -102,9 +105,9 @@ class Judges(Protocol):
     """A game with a discriminator.
 
     Attributes:
-        discriminator: x as the view leaves it, labels → logits.
-        loss: that it is trained with.
-        view: what happens to samples before it sees them.
+        discriminator: (view of x, labels) → logits.
+        loss: the loss that the discriminator is trained with.
+        view: the transformation of samples before the discriminator sees them.
     """
 
     discriminator: nn.Module
@@ -133,15 +136,6 @@ class LogLikelihood:
     def told(self) -> str:
         """``exact``, or ``lower bound (ELBO of 1 draw)``."""
         return f"{self.kind} ({self.how})" if self.how else self.kind
-
-
-@runtime_checkable
-class Certain(Protocol):
-    """A game in which a player can be certain of what it sees."""
-
-    def certain(self, means: Mapping[str, float | None]) -> str | None:
-        """Who is certain by the mean statistics of a log interval, what that means and what to try; None: nobody."""
-        ...
 
 
 @runtime_checkable
@@ -187,11 +181,11 @@ class OwnLatents(Protocol):
 class Keeps(Protocol):
     """A game with state besides weights, such as the chains of a Boltzmann machine.
 
-    Of several processes, each sees its own rows of a minibatch, and what the first one keeps is saved.
+    With several processes, each sees its own rows of a minibatch; a checkpoint holds the state of the first.
     """
 
     def kept(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold of it."""
+        """The state for a checkpoint."""
         ...
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:
@@ -200,5 +194,5 @@ class Keeps(Protocol):
 
 
 def widened(x: Tensor) -> Tensor:
-    """float16 and bfloat16 to float32; everything else as it is."""
+    """Converts float16 and bfloat16 to float32; other tensors are returned unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,10 +1,9 @@
-"""What a game is made of: what the config names, and the shape of the data."""
+"""The parts of a game: what the config names, and the shape of the data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +11,7 @@ from torch import nn
 from gan_cli.config.asking import asked, kind
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
-from gan_cli.config.options import SEVERAL
+from gan_cli.config.options import Group, Made
 from gan_cli.config.root import PlayerOptions
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
@@ -25,9 +24,9 @@ class Parts:
     """Makes the parts of a game.
 
     Attributes:
-        shape: of one sample: (C, H, W) or (d,).
-        classes: labels that the networks see, 0 unless the run is conditional.
-        autocast: dtype the networks compute in, or None for that of their weights.
+        shape: the shape of one sample: (C, H, W) or (d,).
+        classes: the number of labels that the networks see, 0 unless the run is conditional.
+        autocast: the dtype that the networks compute in, or None for that of their weights.
     """
 
     config: Config
@@ -37,44 +36,43 @@ class Parts:
     device: torch.device
     autocast: torch.dtype | None = None
 
-    def build(self, group: str) -> Any:
-        """The option that the config chooses in a group; of a group of which any number can be chosen, all by name."""
-        chosen = self.config.chosen(group)
-        if group in SEVERAL:
-            return {name: self.library.build(group, choice) for name, choice in chosen.items()}
-        return self.library.build(group, chosen)
+    def build(self, group: Group[Made]) -> Made:
+        """An object of the option that the config chooses in a group."""
+        return self.library.build(group, self.config.one(group))
+
+    def build_several(self, group: Group[Made]) -> dict[str, Made]:
+        """An object of each chosen option, by name, for a group of which any number can be chosen."""
+        return {name: self.library.build(group, choice) for name, choice in self.config.several(group).items()}
 
     @property
     def latent(self) -> int:
-        """How many numbers a latent has.
+        """The number of coordinates of a latent.
 
         Raises:
-            UserError: if the prior does not say.
+            UserError: if the prior has no option ``size``.
         """
-        size = self.config.prior.model_dump().get("size")
-        if not isinstance(size, int):
-            raise UserError(f"prior={self.config.prior.name}: needs the option `size`, how many numbers a latent has")
-        return size
+        return latent_size(self.config)
 
-    def network(self, player: str, make: Callable[[], nn.Module], who: str = "", call: str = "") -> nn.Module:
+    def network(self, player: str, make: Callable[[], object], who: str = "", call: str = "") -> nn.Module:
         """The network of a player, on the device.
 
         It is initialised on the CPU from the run's seed and the player's name, so that every device starts from the
         same weights.
 
         Args:
-            who: makes it, such as ``architecture=mine``, for what is said if it is wrong; else the model.
-            call: by which it is made.
+            who: the part that makes the network, such as ``architecture=mine``, for error messages; by default the
+                model.
+            call: the call that makes the network, for error messages.
 
         Raises:
-            UserError: if ``make`` raises ValueError, as an architecture that cannot take a shape does, or returns no
-                network that can learn.
+            UserError: if ``make`` fails, or returns no network that can learn. An architecture that does not support a
+                shape raises ValueError.
         """
         who = who or f"model={self.config.model.name}"
         seed_all(self.config.seed, "init", player, device=torch.device("cpu"))
         with asked(f"{who}: {call or player}"):
             try:
-                network: Any = make()
+                network = make()
             except ValueError as error:
                 raise UserError(f"{who}: {error}") from error
         if not isinstance(network, nn.Module):
@@ -90,11 +88,23 @@ class Parts:
         return network.to(self.device).to(memory_format=layout).train()
 
 
+def latent_size(config: Config) -> int:
+    """The number of coordinates of a latent.
+
+    Raises:
+        UserError: if the prior has no option ``size``.
+    """
+    size = config.prior.keywords().get("size")
+    if not isinstance(size, int):
+        raise UserError(f"prior={config.prior.name}: needs the option `size`, how many numbers a latent has")
+    return size
+
+
 def settings_of(game: Game, player: str, config: Config) -> PlayerOptions:
-    """Moves in a turn and rate of a player."""
+    """Moves per turn and learning rate of a player."""
     return game.settings(player) or config.player(player)
 
 
 def batch_sizes_of(game: Game, config: Config) -> BatchSizes:
-    """What turns the steps of a game into images."""
+    """The batch sizes of a game, which convert steps into images seen."""
     return BatchSizes(config.batch_size, settings_of(game, next(iter(game.networks)), config).steps)

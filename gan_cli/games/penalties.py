@@ -5,23 +5,57 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from gan_cli.config.options import Group
 from gan_cli.distributed import deviation
 from gan_cli.random import normal_like, uniform_for
 
 Output = Callable[[Tensor], Tensor]  # samples (B, …) → D's output (B,)
 
 
+class Penalises(Protocol):
+    """The interface of a penalty on D."""
+
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
+        """The penalty without its weight, a scalar.
+
+        Args:
+            judge: D, for any samples (B, …).
+            real: (B, …), as D sees them.
+            fake: the same for generated samples; both are detached.
+        """
+        ...
+
+    def due(self, move: int) -> bool:
+        """Whether the penalty is part of D's move 0, 1, …"""
+        ...
+
+    def strength(self, images: int) -> float:
+        """The factor of the penalty after so many real images."""
+        ...
+
+
+@runtime_checkable
+class Lazy(Protocol):
+    """A penalty that is due every ``interval`` moves."""
+
+    @property
+    def interval(self) -> int:
+        """In moves of D."""
+        ...
+
+
+PENALTY = Group[Penalises]("penalty")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Penalty:
-    """What a penalty adds to D's cost: ``strength(images) · penalty(…)``, every ``interval`` moves.
-
-    A penalty of one's own needs ``__call__`` and these options.
-    """
+    """The base of the shipped penalties, which add ``strength · penalty`` to D's cost every ``interval`` moves."""
 
     weight: float
     final_weight: float | None
@@ -33,7 +67,7 @@ class Penalty:
         raise AssertionError("a penalty defines __call__()")
 
     def due(self, move: int) -> bool:
-        """Whether it is taken in D's move 0, 1, …"""
+        """Whether the penalty is part of D's move 0, 1, …"""
         return move % self.interval == 0
 
     def strength(self, images: int) -> float:
@@ -49,7 +83,7 @@ def squared_slope(judge: Output, x: Tensor) -> Tensor:
 
 
 def slope(judge: Output, x: Tensor) -> Tensor:
-    """∇D(x) for each sample, (B, …); a ``TorchFunctionMode`` may take it in another way."""
+    """∇D(x) for each sample, (B, …); a ``TorchFunctionMode`` may compute it in another way."""
     if has_torch_function_unary(x):
         return handle_torch_function(slope, (x,), judge, x)
     x = x.detach().requires_grad_(True)

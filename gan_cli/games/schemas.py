@@ -1,4 +1,4 @@
-"""What models and penalties may be told. Nothing here imports torch."""
+"""The options of models and penalties: types and limits. Torch-free."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ class PenaltyOptions(Choice):
     anneal_images: Whole
     interval: Count
 
-    second_derivative: ClassVar[bool] = True  # of D
+    second_derivative: ClassVar[bool] = True  # whether the penalty needs the second derivative of D
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """What has no second derivative."""
+        """A compiled discriminator, which has no second derivative."""
         if not self.second_derivative or not chosen.on("compile") or chosen.count("ensemble"):
             return []
         return [

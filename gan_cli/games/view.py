@@ -1,4 +1,4 @@
-"""What happens to samples on their way to D, real and generated alike, differentiably."""
+"""The differentiable transformation of samples, real and generated alike, before D sees them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def coloured(x: Tensor) -> Tensor:
 
 
 def translated(x: Tensor, share: float = 0.125, fill: float | None = 0.0) -> Tensor:
-    """Shifted by whole pixels, up to ``share`` of the size each way; ``fill`` (None: the edge itself) comes in."""
+    """Shifts pictures by whole pixels, up to ``share`` of the size each way.
+
+    Args:
+        fill: the value of pixels that come in from outside; None repeats the edge.
+    """
     height, width = x.shape[2:]
     shifts = [
         torch.floor((2 * uniform_for(x)[:, 0, 0] - 1) * share * size + 0.5) for size in (height, width)
@@ -44,7 +48,7 @@ def translated(x: Tensor, share: float = 0.125, fill: float | None = 0.0) -> Ten
 
 
 def cut_out(x: Tensor, share: float = 0.5) -> Tensor:
-    """A square of ``share`` of the size, somewhere, set to grey (0)."""
+    """Sets a square, ``share`` of the picture's side at a random place, to grey (0)."""
     height, width = x.shape[2:]
     inside = []
     for size, dimension in ((height, 2), (width, 3)):
@@ -79,7 +83,7 @@ def packed(x: Tensor, size: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What happens to samples before D sees them: noise, augmentation, packing; nothing by default."""
+    """Noise, augmentation and packing of the samples that D sees; by default none of them."""
 
     sigma: float = 0.0
     noise_images: int = 0
@@ -100,23 +104,23 @@ class View:
 
 
 def view_of(config: Config) -> View:
-    """What D sees of samples in a run."""
+    """The view of a run's config."""
     noise = config.instance_noise
     return View(sigma=noise.sigma, noise_images=noise.images, augment=config.augment, pack=config.pack)
 
 
 @contextmanager
-def as_played(network: nn.Module) -> Iterator[None]:
-    """In this context a network computes as in its moves, with the statistics of each minibatch, but without dropout.
+def as_in_training(network: nn.Module) -> Iterator[None]:
+    """In this context a network computes as in training, with the statistics of each minibatch, but without dropout.
 
-    What it remembers of minibatches, such as the running statistics of batch norm, is then as before, to the bit.
+    Its buffers, such as the running statistics of batch norm, are restored afterwards, bit for bit.
     """
     modes = {module: module.training for module in network.modules()}
     buffers = list(network.buffers())
     before = [buffer.clone() for buffer in buffers]
     network.train()
     for module in modes:
-        if isinstance(module, _DropoutNd | _SpectralNorm):  # the latter would go on with its power iteration
+        if isinstance(module, _DropoutNd | _SpectralNorm):  # the latter would continue its power iteration
             module.eval()
     try:
         yield

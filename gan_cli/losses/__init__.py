@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gan_cli.losses.loss import Loss
 
 
-def build(name: str, **options: Any) -> Any:
+def build(name: str, **options: object) -> Loss:
     """A loss by its option name, with the values of its YAML file unless given here.
 
     Returns:
@@ -16,5 +19,6 @@ def build(name: str, **options: Any) -> Any:
         UserError: (a ValueError) for an unknown name or a bad option.
     """
     from gan_cli.config.library import Library
+    from gan_cli.losses.loss import LOSS, Loss
 
-    return Library().build_by_name("loss", name, **options)
+    return Loss.of(Library().build_by_name(LOSS, name, **options))

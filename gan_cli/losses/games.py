@@ -16,7 +16,7 @@ from gan_cli.losses.loss import Loss, exp_or_tangent
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropyGame(Loss):
-    """D is a binary classifier; subclasses say what G makes of it.
+    """D is a binary classifier; subclasses define J(G).
 
     ``smoothing`` moves the target of real samples from 1 to 1 − smoothing, and of them alone (one-sided, Salimans et
     al. 2016, section 3.4).
@@ -36,8 +36,6 @@ class CrossEntropyGame(Loss):
 
 class Minimax(CrossEntropyGame):
     """The zero-sum game: J(G) = −J(D) (2014, equation 1)."""
-
-    saturates = True  # dJ(G)/dlogit = −½ D(G(z)); of the non-saturating game, −½ (1 − D(G(z)))
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """−J(D). Without ``real_logits``, only the term that depends on G: ½ E log(1 − D(G(z)))."""

@@ -1,4 +1,4 @@
-"""Relativistic games (Jolicoeur-Martineau 2018): is this sample more real than that one?"""
+"""Relativistic games (Jolicoeur-Martineau 2018): D compares a real sample with a generated one."""
 
 from __future__ import annotations
 

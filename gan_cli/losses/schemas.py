@@ -1,4 +1,4 @@
-"""What losses may be told. Nothing here imports torch."""
+"""The options of losses: types and limits. Torch-free."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WassersteinOptions(Choice):
     clip: NonNegative
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """A critic that nothing holds."""
+        """A critic that neither clipping nor a penalty keeps Lipschitz."""
         if self.clip or chosen.several("penalty"):
             return []
         return ["loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01"]

@@ -1,1 +1,1 @@
-"""How good the samples are: each metric one class, found by its name in ``conf/metrics/``."""
+"""Metrics of the samples. Each is one class, found by its name in ``conf/metrics/``."""

@@ -1,4 +1,4 @@
-"""Metrics of what a classifier sees in the pictures, and of which modes points fall into."""
+"""Metrics of the classes that an extractor sees in pictures, and of the modes that points fall into."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def inception_score(probabilities: np.ndarray) -> float:
 
 
 class Modes(Metric):
-    """Which modes the samples fall into, against the shares they should have.
+    """The modes that the samples fall into, compared with the shares that they should have.
 
     Points of a mixture: PacGAN's count of modes and high-quality share (Lin et al. 2018, section 4.1), and KL of the
     histogram of nearest modes of the high-quality points. Pictures: modes are the classes the extractor sees; of
     stacks, those of their channels together, which should be equally frequent (Metz et al. 2017). A class without a
-    picture among the training data is no mode. ``class_share/…`` are given of up to 20 classes.
+    picture among the training data is no mode. ``class_share/…`` are given for up to 20 classes.
     ``mode_kl`` is KL(samples ‖ data) in nats; few samples alone make it about (modes − 1) / (2 · samples).
     """
 
@@ -70,7 +70,8 @@ class Modes(Metric):
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         if not evidence.is_image:
             points, dataset = evidence.drawn.values, evidence.dataset
-            return {**dataset.quality(points), "mode_kl": kl(dataset.mode_counts(points), dataset.shares)}
+            assert isinstance(dataset, KnowsModes)
+            return {**dataset.quality(points), "mode_kl": kl_of_counts(dataset.mode_counts(points), dataset.shares)}
         seen, classes = (
             evidence.extractor.probabilities(evidence.drawn.values).argmax(axis=-1),
             evidence.training.classes,
@@ -85,13 +86,13 @@ class Modes(Metric):
         return {
             "modes": int(((counts > 0) & (shares > 0)).sum()),
             "of_modes": int((shares > 0).sum()),
-            "mode_kl": kl(counts, shares),
+            "mode_kl": kl_of_counts(counts, shares),
             **(dict(zip(keys, (counts / counts.sum()).tolist(), strict=True)) if classes <= 20 else {}),
         }
 
 
-def kl(counts: np.ndarray, shares: np.ndarray) -> float:
-    """KL(counts ‖ shares) in nats, both brought to sum 1."""
+def kl_of_counts(counts: np.ndarray, shares: np.ndarray) -> float:
+    """KL(counts ‖ shares) in nats, of two histograms (K,), both normalised to sum 1."""
     p, q = counts / max(1, counts.sum()), shares / shares.sum()
     if not counts.sum() or (p[q == 0] > 0).any():
         return float("inf")
@@ -100,7 +101,7 @@ def kl(counts: np.ndarray, shares: np.ndarray) -> float:
 
 
 def needs_classes(evidence: Evidence) -> str | None:
-    """For metrics that ask of which kind a picture is."""
+    """For metrics of the classes of pictures."""
     extractor = evidence.extractor
     if extractor.tells_classes and not extractor.refusal(evidence.real):
         return None

@@ -1,25 +1,25 @@
-"""How far samples are from a known density."""
+"""The divergence of samples from a known density."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from gan_cli.data.knows import KnowsDensity, Redraws
+from gan_cli.data.knows import KnowsDensity, Redraws, with_options
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric
 
-DRAWS = 200_000  # from the density, to know the mass of each cell
+DRAWS = 200_000  # from the density, to estimate the mass of each cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class Divergence(Metric):
     """Jensen–Shannon divergence to a density, over ``cells`` that have equal mass under it, in nats.
 
-    Cells come from halving a large draw of the density again and again at the median of its widest coordinate. By the
-    data processing inequality no partition shows more than the true divergence, so but for sampling this is a lower
-    bound; ``jsd_floor`` is what as many samples of the density itself score. ``log_density_gap`` is
+    The cells come from repeatedly halving a large draw of the density at the median of its widest coordinate. By the
+    data processing inequality, no partition shows more than the true divergence, so apart from sampling noise this is a
+    lower bound. ``jsd_floor`` is the value of as many samples of the density itself. ``log_density_gap`` is
     E_data log p(x) − E_model log p(x), exact where the density has a formula.
     """
 
@@ -36,10 +36,11 @@ class Divergence(Metric):
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         fake, dataset = evidence.drawn.values, evidence.dataset
-        draw = replace(dataset, points=DRAWS, seed=dataset.seed + 1).load().values
-        fresh = replace(dataset, points=len(fake), seed=dataset.seed + 2).load().values
+        assert isinstance(dataset, Redraws)
+        draw = with_options(dataset, points=DRAWS, seed=dataset.seed + 1).load().values
+        fresh = with_options(dataset, points=len(fake), seed=dataset.seed + 2).load().values
         counts = cell_counts([draw, fake, fresh], self.cells)
-        values = {"jsd": jsd(counts[0], counts[1]), "jsd_floor": jsd(counts[0], counts[2])}
+        values = {"jsd": jsd_of_counts(counts[0], counts[1]), "jsd_floor": jsd_of_counts(counts[0], counts[2])}
         if isinstance(dataset, KnowsDensity):
             some = evidence.some(draw, 20_000, "log_density_gap")
             gap = dataset.log_density(some).mean() - dataset.log_density(fake).mean()
@@ -48,7 +49,7 @@ class Divergence(Metric):
 
 
 def cell_counts(sets: list[np.ndarray], cells: int) -> np.ndarray:
-    """How many of each set fall into each cell of a k-d tree that halves the first set: int (sets, at least cells)."""
+    """The counts of each set in the cells of a k-d tree that halves the first set: int (sets, number of cells)."""
     if cells < 2 or len(sets[0]) < 2:
         return np.array([[len(points)] for points in sets])
     axis = int(np.ptp(sets[0], axis=0).argmax())
@@ -61,8 +62,8 @@ def cell_counts(sets: list[np.ndarray], cells: int) -> np.ndarray:
     return np.concatenate([cell_counts(low, half), cell_counts(high, cells - half)], axis=1)
 
 
-def jsd(counts: np.ndarray, counts2: np.ndarray) -> float:
-    """Jensen–Shannon divergence of two histograms, in nats."""
+def jsd_of_counts(counts: np.ndarray, counts2: np.ndarray) -> float:
+    """Jensen–Shannon divergence in nats, of two histograms (K,)."""
     p, q = counts / counts.sum(), counts2 / counts2.sum()
     middle = (p + q) / 2
     return sum(float((r[r > 0] * np.log(r[r > 0] / middle[r > 0])).sum()) / 2 for r in (p, q))

@@ -28,10 +28,10 @@ class Frechet(Metric):
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         real, fake = evidence.pair
-        return {"frechet": frechet_distance(*moments(real), *moments(fake))}
+        return {"frechet": frechet_distance(*mean_and_covariance(real), *mean_and_covariance(fake))}
 
 
-def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_covariance(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (F,) and unbiased covariance (F, F) of features (N, F), in float64, a block of rows at a time."""
     mean = features.mean(axis=0, dtype=np.float64)
     covariance = np.zeros((features.shape[1], features.shape[1]))
@@ -53,8 +53,8 @@ def frechet_distance(mean: np.ndarray, covariance: np.ndarray, mean2: np.ndarray
 class Kernel(Metric):
     """Kernel distance, squared: unbiased MMD² with k(x, y) = (x·y/F + 1)³ (Bińkowski et al. 2018; the KID).
 
-    The mean over random subsets, and the standard error of that mean. A subset is never more than a quarter of the
-    samples: all of them, again and again, would agree with each other and have no error to show.
+    The mean over random subsets, and the standard error of that mean. A subset has at most a quarter of the samples:
+    larger subsets overlap so much that their spread would understate the error.
     """
 
     subsets: int
@@ -120,6 +120,6 @@ class SlicedWasserstein(Metric):
 
 
 def shadow(features: np.ndarray, rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Some of the features along directions (F, D), float64 (n, D), without a copy of all of them."""
+    """Rows of features (N, F), projected onto directions (F, D): float64 (n, D), without a copy of all features."""
     parts = [features[rows[start : start + 4096]] @ directions for start in range(0, len(rows), 4096)]
     return np.concatenate(parts)

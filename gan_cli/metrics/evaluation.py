@@ -1,4 +1,4 @@
-"""Samples in, figures out: what ``gan-eval`` and a run that measures itself both do."""
+"""Measures samples, for ``gan-eval`` and for evaluations during a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from inspect import getmembers
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 import numpy as np
 from torch import Tensor
@@ -18,20 +18,20 @@ from gan_cli.data.samples import Samples
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
 from gan_cli.metrics.evidence import Evidence, Unseen
-from gan_cli.metrics.metric import Metric, Refuses
+from gan_cli.metrics.metric import METRICS, Measure, Metric, Refuses
 from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.pictures import as_bytes
 
 
-def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[dict[str, Any], bool]:
-    """The metrics of a run, and whether more is better of the value that it watches.
+def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[dict[str, Measure], bool]:
+    """The metrics of a run, and whether high values of the watched one are better.
 
     Raises:
-        UserError: if the watched value is none of theirs, or one cannot be had; mistakes that an outline does not show
-            are left for the data to show.
+        UserError: if no metric has the watched value, or a metric does not fit the data. An ``Outline`` does not show
+            every misfit; the others are found when the data are there.
     """
-    metrics = {name: library.build("metrics", choice) for name, choice in config.metrics.items()}
+    metrics = {name: library.build(METRICS, choice) for name, choice in config.metrics.items()}
     for name, metric in metrics.items():
         method(metric, f"metrics={name}", "__call__", "evidence", evidence)
     better = {key: way for metric in metrics.values() for key, way in watchable(metric, evidence).items()}
@@ -47,32 +47,32 @@ def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[di
     return metrics, config.watch is not None and better[config.watch] == "high"
 
 
-def watchable(metric: Any, evidence: Evidence) -> Mapping[str, str]:
-    """Values of a metric that can be watched, and which way is better; of one's own, an attribute will do."""
+def watchable(metric: Measure, evidence: Evidence) -> Mapping[str, str]:
+    """The values of a metric that can be watched, and which way is better: what its ``better`` is or returns."""
     better = dict(getmembers(metric)).get("better", {})
     return better(evidence) if callable(better) else better
 
 
-def refusal(metric: Any, evidence: Evidence) -> str | None:
-    """Why these samples cannot be judged by a metric; None if they can, or if it does not say."""
+def refusal(metric: Measure, evidence: Evidence) -> str | None:
+    """Why a metric cannot judge these samples; None if it can, or does not say."""
     return metric.refusal(evidence) if isinstance(metric, Refuses) else None
 
 
-def judge_samples(metrics: Mapping[str, Any]) -> bool:
+def judge_samples(metrics: Mapping[str, Measure]) -> bool:
     """Whether any of these metrics looks at generated samples, which may take long to draw."""
     return any(not isinstance(metric, Metric) or metric.judges_samples for metric in metrics.values())
 
 
 def judged(
-    evidence: Evidence, metrics: dict[str, Any], *, chosen: bool
+    evidence: Evidence, metrics: Mapping[str, Measure], *, chosen: bool
 ) -> tuple[dict[str, float | None], dict[str, str]]:
     """Values by name (null if not finite), and why the other metrics were left out.
 
     Args:
-        chosen: the user asked for these metrics by name, so that none may be left out.
+        chosen: whether the user asked for these metrics by name, so that none may be left out.
 
     Raises:
-        UserError: naming the first metric that was chosen and cannot be had.
+        UserError: naming the first chosen metric that cannot judge these samples.
     """
     values: dict[str, float | None] = {}
     left_out: dict[str, str] = {}
@@ -89,11 +89,11 @@ def judged(
     return values, left_out
 
 
-def measured(metric: Any, name: str, evidence: Evidence) -> dict[str, float | None]:
-    """What one metric says of the samples; None for a value that is not finite.
+def measured(metric: Measure, name: str, evidence: Evidence) -> dict[str, float | None]:
+    """The values of one metric; None where a value is not finite.
 
     Raises:
-        UserError: if a metric of one's own fails, or returns something else than numbers by name.
+        UserError: if a metric of your own fails, or returns anything but numbers by name.
     """
     who = f"metrics={name}"
     with asked(f"{who}: the metric") if is_own(metric) else nullcontext():
@@ -117,12 +117,12 @@ def some(samples: Samples, count: int, seed: int) -> Samples:
 
 
 def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samples:
-    """``count`` samples as they would be stored: the pictures of ``seeds_of(count, seed)``, classes in turn.
+    """``count`` samples as a dataset stores them: the pictures of ``seeds_of(count, seed)``, classes in turn.
 
     Raises:
         Diverged: if they are not finite.
     """
-    parts = decoded(sampler, count, seed, batch_size)
+    parts = decoded_batches(sampler, count, seed, batch_size)
     if not all(part.isfinite().all() for part in parts):
         raise Diverged("the generator's samples are not finite")
     labels = sampler.labels_of(seeds_of(count, seed))
@@ -130,14 +130,14 @@ def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samp
 
 
 def seeds_of(count: int, seed: int) -> range:
-    """Whose pictures evaluation ``seed`` judges: block ``seed`` of so many, so that two evaluations share none."""
+    """The seeds of the pictures that evaluation ``seed`` judges; evaluations with other seeds share none of them."""
     return range(seed * count, (seed + 1) * count)
 
 
-def decoded(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> list[Tensor]:
-    """Those samples in batches: uint8 pictures, or float32 if they are points or not finite.
+def decoded_batches(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> list[Tensor]:
+    """The samples of ``seeds_of(count, seed)`` in batches: uint8 pictures, or float32 for points and values not finite.
 
-    Processes that train together all call this and share the work; the first has the result.
+    Processes that train together all call this and share the work; only the first gets the result.
     """
     seeds = seeds_of(count, seed)
     latents, labels = sampler.latents_of(seeds), sampler.labels_of(seeds)
@@ -151,9 +151,9 @@ def decoded(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> l
     return shared_out(-(-count // batch_size), decode)
 
 
-def provenance(evidence: Evidence, extractor: str) -> dict[str, Any]:
-    """What a reader must know to compare the figures."""
-    facts: dict[str, Any] = {
+def provenance(evidence: Evidence, extractor: str) -> dict[str, object]:
+    """What a reader must know to compare the values: samples, data, seed and extractor."""
+    facts: dict[str, object] = {
         "samples": evidence.generated,
         "real_samples": len(evidence.real),
         "data": evidence.real.fingerprint(),

@@ -1,4 +1,4 @@
-"""What a metric can look at."""
+"""The samples that a metric judges, and what is known about them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import HoldsOut, LeavesOut, Stacks
+from gan_cli.data.knows import Dataset, HoldsOut, LeavesOut, Stacks, with_options
 from gan_cli.data.reading import HELD_OUT, TRAINED_ON, UNUSED, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.metrics.extractors.extractor import Extractor
 from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
 from gan_cli.models.sampler import Sampler
@@ -28,25 +28,24 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Evidence:
-    """Real and generated samples, and what is known about where they come from. What is costly is had when asked for.
+    """Real and generated samples, and what is known about their origin. Costly parts are computed at first use.
 
     Attributes:
-        training: all that G and D were trained on.
-        real: samples to compare with: some of those, or of another split.
-        source: the extractor before it knows the data: ``.prepare(…)``, ``.features(values)``, ``.refusal(samples)``,
-            ``.provenance()`` and perhaps ``.probabilities(values)``.
-        dataset: the dataset object, for what it knows about itself (its density, its modes); None for bare folders.
+        training: all samples that the players were trained on.
+        real: samples to compare with: some of the training samples, or of another split.
+        source: the extractor, before ``prepare``.
+        dataset: the dataset, for what it knows about itself (its density, its modes); None for two folders.
         judge: the trained discriminator with its loss, or None.
         model: what draws the samples, with its game, if that has a likelihood or an encoder to ask; or None.
         fake: generated samples of the same kind, or None before there are any.
-        planned: how many there will be.
-        picture: where a metric may leave a picture of this name, or None.
+        planned: the number of generated samples that there will be.
+        picture: name → the path of a picture that a metric may write, or None.
     """
 
     training: Samples
     real: Samples
-    source: Any
-    dataset: Any = None
+    source: Extractor
+    dataset: Dataset | None = None
     judge: Judge | None = None
     model: Sampler | None = None
     fake: Samples | None = None
@@ -57,25 +56,25 @@ class Evidence:
     notes: dict[str, str] = field(default_factory=dict)  # what a reader of a value must know, by the value's name
     _of_fake: tuple[Samples, np.ndarray] | None = None
     _told: set[str] = field(default_factory=set)
-    _of_real: dict[bytes, np.ndarray] = field(default_factory=dict)  # features of pictures, by their digests
+    _of_real: dict[bytes, np.ndarray] = field(default_factory=dict)  # features of real pictures, by their digests
 
     @cached_property
-    def extractor(self) -> Any:
-        """The extractor, ready to use; it has seen single pictures where the dataset stacks them."""
+    def extractor(self) -> Extractor:
+        """The extractor, ready to use; where the dataset stacks pictures, it was prepared with the single ones."""
         if isinstance(self.dataset, Stacks):
-            unseen = replace(self.dataset, split="test", limit=0)
+            unseen = with_options(self.dataset, split="test", limit=0)
             self.source.prepare(self.dataset.glyphs(), unseen.glyphs, self.device)
         elif isinstance(self.dataset, ImageDataset) and self.dataset.only:  # what tells all classes apart
-            whole = Evidence(self.training, self.real, self.source, replace(self.dataset, only=()))
-            every = still(whole.dataset, whole.dataset.load(), TRAINED_ON)
-            self.source.prepare(every, lambda: whole.held_out, self.device)
+            every = replace(self.dataset, only=())
+            whole = Evidence(self.training, self.real, self.source, every)
+            self.source.prepare(still(every, every.load(), TRAINED_ON), lambda: whole.held_out, self.device)
         else:
             self.source.prepare(self.training, lambda: self.held_out, self.device)
         return self.source
 
     @cached_property
     def held_out(self) -> Samples | None:
-        """Samples of the same source that neither player has seen, if there are any."""
+        """Samples of the same source that no player has seen, if there are any."""
         if not isinstance(self.dataset, HoldsOut):
             return None
         try:
@@ -87,7 +86,7 @@ class Evidence:
 
     @cached_property
     def unused(self) -> Samples | None:
-        """Samples of the training split that the run was not given (``dataset.limit``), if there are any."""
+        """Samples of the training split that ``dataset.limit`` left out, if there are any."""
         found = self.dataset.unused() if isinstance(self.dataset, LeavesOut) else None
         return None if found is None else still(self.dataset, found, UNUSED)
 
@@ -97,12 +96,12 @@ class Evidence:
 
     @property
     def count(self) -> int:
-        """Samples of each kind that metrics of equal numbers compare."""
+        """The number of samples of each kind, for metrics that compare equal numbers."""
         return min(len(self.real), self.generated)
 
     @property
     def generated(self) -> int:
-        """Generated samples there are, or will be."""
+        """The number of generated samples that there are, or will be."""
         return self.planned if self.fake is None else len(self.fake)
 
     @property
@@ -118,9 +117,9 @@ class Evidence:
 
     @property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """What distances between single samples are distances of: their features, float32 (N, F) and (M, F).
+        """Real and generated samples for distances between single ones: their features, float32 (N, F) and (M, F).
 
-        With extractor=pixels, the pictures' own bytes (N, C, H, W): whole numbers, of which no tie is lost.
+        With extractor=pixels, the pictures' own bytes (N, C, H, W), whose distances are exact, so that ties stay ties.
         """
         if self.is_image and isinstance(self.source, Pixels):
             return self.real.values, self.drawn.values
@@ -134,19 +133,19 @@ class Evidence:
         return found
 
     def features(self, samples: Samples) -> np.ndarray:
-        """float32 (N, F)."""
+        """The features of samples, float32 (N, F); points are their own features."""
         if not self.is_image:
             return samples.values
         if samples is self.fake:
             if self._of_fake is None or self._of_fake[0] is not samples:
-                self._of_fake = samples, self._looked_at(samples.values)
+                self._of_fake = samples, self._extracted(samples.values)
             return self._of_fake[1]
-        return self._looked_at(samples.values)
+        return self._extracted(samples.values)
 
-    def _looked_at(self, values: np.ndarray) -> np.ndarray:
-        """Features of pictures. Equal pictures have equal ones, among the real ones too: each is looked at once.
+    def _extracted(self, values: np.ndarray) -> np.ndarray:
+        """The features of pictures. Equal pictures, real or generated, get equal features: each is extracted once.
 
-        (A network rounds differently in batches of another size, so that looking twice may give two answers.)
+        (A network rounds differently in batches of another size, so extracting twice may give two results.)
         """
         names = digests(values)
         new = {name: row for row, name in reversed([*enumerate(names)]) if name not in self._of_real}
@@ -160,7 +159,7 @@ class Evidence:
         return np.stack([known[name] for name in names])
 
     def say(self, line: str) -> None:
-        """Logs what a reader of the figures should know; once, however often a run is measured."""
+        """Logs what a reader of the values should know, once for each line."""
         if line not in self._told:
             self._told.add(line)
             log.info("%s", line)
@@ -171,11 +170,11 @@ class Evidence:
         self.say(f"{name}: {line}")
 
     def some(self, values: np.ndarray, count: int, purpose: str) -> np.ndarray:
-        """At most ``count`` of them, drawn without replacement; their order stays. All are taken as they are."""
+        """At most ``count`` of the values, drawn without replacement, in their order."""
         return values if len(values) <= count else values[self._rows(len(values), count, purpose)]
 
     def some_samples(self, samples: Samples, count: int, purpose: str) -> Samples:
-        """The same of samples with their labels."""
+        """The same for samples with their labels."""
         return samples if len(samples) <= count else samples.take(self._rows(len(samples), count, purpose))
 
     def _rows(self, size: int, count: int, purpose: str) -> np.ndarray:
@@ -183,30 +182,40 @@ class Evidence:
         return np.sort(self.generator(purpose).choice(size, count, replace=False))
 
     def generator(self, purpose: str) -> np.random.Generator:
-        """Random choices of a metric: the same for the same seed."""
+        """The random generator of a metric, which depends on the seed and the purpose alone."""
         return np.random.default_rng(key(self.seed, "metric", purpose))
 
 
 def digests(pictures: np.ndarray) -> list[bytes]:
-    """Of each picture, uint8 (N, C, H, W): equal ones have equal digests."""
+    """A hash of each picture, uint8 (N, C, H, W)."""
     return [blake2b(picture.tobytes(), digest_size=16).digest() for picture in pictures]
 
 
 class Unseen(Exception):
-    """Something was asked of an outline that only the data can tell."""
+    """An ``Outline`` was asked for something that depends on the data."""
 
 
 class Outline(Evidence):
-    """Evidence of which only the kind is known: as many samples as there will be, of their shape and classes."""
+    """Evidence before there are data: blank samples of the number, shape and classes that there will be."""
 
-    def __init__(self, shape: tuple[int, ...], classes: int, *, planned: int, **known: Any) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        planned: int,
+        source: Extractor,
+        dataset: Dataset | None,
+        judge: Judge | None,
+        model: Sampler | None,
+    ) -> None:
         blank = np.zeros(1, np.uint8 if len(shape) == 3 else np.float32)
         labels = np.arange(planned) % classes if classes > 1 else None
         samples = Samples(np.broadcast_to(blank, (planned, *shape)), labels, classes=classes)
-        super().__init__(samples, samples, planned=planned, **known)
+        super().__init__(samples, samples, source, dataset, judge, model, planned=planned)
 
     @property
-    def extractor(self) -> Any:
+    def extractor(self) -> Extractor:
         return self.source
 
     @property

@@ -1,4 +1,4 @@
-"""What discriminators make of the samples: the trained one, and a fresh one."""
+"""Metrics by discriminators: the trained one, and a fresh one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ BATCH = 256
 
 
 class Discriminator(Metric):
-    """The trained D, asked as in training (see ``Judge``): how often it is right (D > ½ on real, D < ½ on generated),
-    and what it bounds.
+    """The accuracy of the trained D (D > ½ on real, D < ½ on generated samples) and the bound that it gives.
 
-    ``D_accuracy/training`` far above ``D_accuracy/held_out``: D has learnt its training set by heart.
+    D is applied as in training; see ``Judge``.
+
+    ``D_accuracy/training`` far above ``D_accuracy/held_out`` means that D has memorised its training set.
     ``jsd_bound`` = log 2 − J(D) on samples D has not been trained on: a lower bound of the Jensen–Shannon divergence in
     nats, for the games whose value bounds it (Goodfellow et al. 2014, theorem 1). It is the divergence of what D is
     shown: of single samples, of packs, or of whole minibatches where D's answer depends on them, which are easier to
@@ -64,7 +65,7 @@ class Discriminator(Metric):
 
 
 def known(evidence: Evidence) -> Samples | None:
-    """The held-out samples that D can be asked about; says how many are left out, and why."""
+    """The held-out samples that D can judge; logs how many are left out, and why."""
     judge, found = evidence.judge, evidence.held_out
     assert judge is not None
     if found is None:
@@ -87,8 +88,8 @@ def known(evidence: Evidence) -> Samples | None:
 @dataclass(frozen=True, kw_only=True)
 class TwoSample(Metric):
     """Classifier two-sample test (Lopez-Paz & Oquab 2017): a fresh discriminator learns real from generated on one
-    half; its accuracy on the other half is ½ where the two cannot be told apart, and less where the same samples are in
-    both: it has learnt them as the other kind.
+    half; its accuracy on the other half is ½ if the two cannot be told apart, and less if both hold the same samples,
+    which it has learnt as the other kind.
 
     ``two_sample_error`` is the standard error of that accuracy under ½. A small convolutional network for pictures, a
     perceptron for points.
@@ -119,7 +120,7 @@ class TwoSample(Metric):
 
 
 def fresh(samples: Samples, device: torch.device, seed: int) -> nn.Module:
-    """A discriminator that has seen nothing: (B, …) → (B, 1)."""
+    """A new discriminator: (B, …) → (B, 1)."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         if samples.values.ndim == 4:
@@ -137,7 +138,7 @@ def fit(
     generator: np.random.Generator,
     device: torch.device,
 ) -> None:
-    """Cross-entropy with Adam, 64 real and 64 generated samples a step."""
+    """Trains a classifier by cross-entropy with Adam, on 64 real and 64 generated samples per step."""
     optimizer = torch.optim.Adam(classifier.parameters(), 1e-3)
     targets = torch.cat([torch.ones(64), torch.zeros(64)]).to(device)
     with torch.enable_grad():

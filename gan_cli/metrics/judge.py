@@ -1,4 +1,4 @@
-"""The trained discriminator, asked about samples in the way it met them in training."""
+"""The trained discriminator, applied to samples as in training."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from gan_cli.data.samples import Samples, as_input
 from gan_cli.distributed import by_itself
 from gan_cli.games.game import Game, Judges
 from gan_cli.games.parts import batch_sizes_of
-from gan_cli.games.view import View, as_played
+from gan_cli.games.view import View, as_in_training
 from gan_cli.losses.loss import Loss
 from gan_cli.random import key, seed_all
 
 log = logging.getLogger(__name__)
-AT_ONCE = 256  # samples or packs, where it makes no difference which
+AT_ONCE = 256  # samples or packs in a batch, if D judges each independently
 
 
 @dataclass
 class Judge:
     """The discriminator as it stands, and the loss it was trained with.
 
-    It is asked as it was in training: through the same view (packs, noise of the present strength, augmentation) and,
-    where its answer to a sample depends on the rest of the minibatch (batch norm, minibatch deviation), in minibatches
-    of the training's size and of one kind, with their own statistics. Only dropout is off.
+    It is applied as in training: through the same view (packs, noise of the present strength, augmentation) and, if its
+    output for a sample depends on the rest of the minibatch (batch norm, minibatch deviation), on minibatches of the
+    training's size, all real or all generated, with their own statistics. Only dropout is off.
 
     Attributes:
-        minibatch: samples of one kind that D met together in training.
-        conditional: whether it is given labels.
-        images: real ones it has seen; the strength of the noise follows from them.
+        minibatch: the number of real, or of generated, samples that D judged together in training.
+        conditional: whether D gets labels.
+        images: real images seen, which determine the strength of the noise.
     """
 
     discriminator: nn.Module
@@ -50,9 +50,9 @@ class Judge:
 
     @classmethod
     def of(cls, config: Config, game: Game, device: torch.device, step: int = 0) -> Judge | None:
-        """That of a game after a step; None if it has no discriminator.
+        """The judge of a game after a step; None if the game has no discriminator.
 
-        Batch norm that is not synchronised has seen one process's share of a minibatch.
+        Batch norm that is not synchronised saw one process's share of each minibatch.
         """
         if not isinstance(game, Judges):
             return None
@@ -72,25 +72,25 @@ class Judge:
 
     @torch.no_grad()
     def sees_others(self, shape: tuple[int, ...]) -> bool:
-        """Whether D's answer to a sample of this shape depends on the others in its minibatch; found by asking."""
+        """Whether D's output for a sample of this shape depends on the others in its minibatch; found by trying."""
         size = max(4, self.minibatch // self.view.pack)
         generator = torch.Generator().manual_seed(0)
         x = torch.rand((size, self.view.pack * shape[0], *shape[1:]), generator=generator).mul_(2).sub_(1)
         others = torch.cat([x[: size // 2], 0.5 * x[size // 2 :] - 0.3])
         labels = torch.zeros(size, dtype=torch.int64, device=self.device) if self.conditional else None
-        with by_itself(), as_played(self.discriminator):
+        with by_itself(), as_in_training(self.discriminator):
             one, other = (self.discriminator(batch.to(self.device), labels)[: size // 2] for batch in (x, others))
         return not torch.allclose(one, other, rtol=1e-4, atol=1e-6)
 
     def least(self, shape: tuple[int, ...]) -> int:
-        """Samples of a kind that it takes to ask D."""
+        """The smallest number of samples of one kind that D can judge as in training."""
         return self.minibatch if self.sees_others(shape) else self.view.pack
 
     @torch.no_grad()
     def logits(self, samples: Samples) -> Tensor:
         """D's logits, float32 on the CPU: one for each sample, or pack of samples, in random order.
 
-        A minibatch that the last samples do not fill is filled with others, whose answers were counted before.
+        The last minibatch is filled up with samples that were judged before; their second logits are dropped.
         """
         view, together = self.view, self.sees_others(samples.shape)
         size = self.minibatch if together else AT_ONCE * view.pack
@@ -101,7 +101,7 @@ class Judge:
         rows = np.concatenate([order[:count], order[: -count % size]]) if together else order[:count]
         parts = []
         on_gpu = [self.device] if self.device.type == "cuda" else []
-        with by_itself(), torch.random.fork_rng(devices=on_gpu), as_played(self.discriminator):
+        with by_itself(), torch.random.fork_rng(devices=on_gpu), as_in_training(self.discriminator):
             seed_all(self.seed, "judge", device=self.device)
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
@@ -113,7 +113,7 @@ class Judge:
         return torch.cat(parts)[: count // view.pack]
 
     def described(self, shape: tuple[int, ...]) -> dict[str, str]:
-        """How D was asked, and what its bound is a bound for: for whoever reads the figures."""
+        """How D was applied, and what its bound is a bound of, in words for the reader of the values."""
         view = self.view
         kind = "samples" if view.pack == 1 else f"packs of {view.pack}"
         if self.sees_others(shape):

@@ -1,7 +1,7 @@
 """Squared distances between all points of two sets, a tile of their matrix at a time.
 
-Whether one point is within reach of another is often decided by a tie: the same picture lies in both sets, or twice in
-one, and a matrix product rounds a pair of points one way in one block and another way in the next.
+Whether one point is within reach of another is often decided by a tie, when the same picture lies in both sets or twice
+in one; and a matrix product may round the same pair of points differently in different blocks.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Points = Callable[[np.ndarray], np.ndarray]
 
 
 class Lattice:
-    """Moves points to a lattice on which float64 adds the squares of coordinates without rounding.
+    """Rounds points to a lattice on which float64 adds the squares of coordinates without rounding.
 
-    So a pair of points is equally far apart in whatever tile it is met, and equal points are at distance 0; all that is
-    compared has to be on one lattice. Its spacing is about 2⁻²⁵ of the length of the longest point, measured from the
-    mean: about what float32 knows of it. Bytes are whole numbers already, and stay as they are.
+    So the distance of a pair of points does not depend on the tile, and equal points are at distance 0. All points that
+    are compared must be on one lattice. Its spacing is about 2⁻²⁵ of the largest distance from the mean, which is about
+    the resolution of float32. Bytes are whole numbers already, and stay as they are.
 
     Args:
         sets: all points that are to be compared: uint8 (N, …) or float32 (N, F).
@@ -35,7 +35,7 @@ class Lattice:
             return
         mean = sum(values.sum(axis=0, dtype=np.float64) for values in sets) / sum(len(values) for values in sets)
         longest = max(
-            float(((block - mean) ** 2).sum(axis=1).max()) for values in sets for _, block in blocks(values, widened)
+            float(((block - mean) ** 2).sum(axis=1).max()) for values in sets for _, block in blocks(values, as_float64)
         )
         if longest:
             self.spacing = 2.0 ** -math.floor(math.log2(EXACT / longest) / 2)
@@ -43,22 +43,22 @@ class Lattice:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Whole numbers of spacings from the centre, float64 (n, F)."""
-        return np.rint(widened(values) / self.spacing) - self.centre
+        return np.rint(as_float64(values) / self.spacing) - self.centre
 
     def tiles(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, slice, np.ndarray]]:
-        """Rows, columns and |x_i − y_j|² there, in the units of x and y; of bytes, of single grey levels."""
+        """Rows, columns and the tile |x_i − y_j|² there, in squared units of x and y (grey levels for bytes)."""
         for rows, columns, tile in tiles(x, y, self):
             tile *= self.spacing**2
             yield rows, columns, tile
 
 
-def widened(values: np.ndarray) -> np.ndarray:
-    """float64 (n, F), flat."""
+def as_float64(values: np.ndarray) -> np.ndarray:
+    """Flattens samples to float64 (n, F)."""
     return values.reshape(len(values), -1).astype(np.float64)
 
 
 def blocks(values: np.ndarray, points: Points) -> Iterator[tuple[slice, np.ndarray]]:
-    """Some rows at a time, as points, so that no set is ever held in float64 as a whole."""
+    """Blocks of rows, as points, so that no set is held in float64 as a whole."""
     size = max(16, min(SIDE, NUMBERS // max(1, math.prod(values.shape[1:]))))
     for start in range(0, len(values), size):
         rows = slice(start, min(start + size, len(values)))

@@ -1,12 +1,16 @@
-"""What all metrics share."""
+"""The interface of a metric, the base of the shipped ones, and what several of them need."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Literal, Protocol, SupportsFloat, runtime_checkable
 
+from gan_cli.config.options import Group
 from gan_cli.metrics.evidence import Evidence
 
 Better = dict[str, Literal["low", "high"]]
+Measure = Callable[[Evidence], Mapping[str, SupportsFloat]]  # what a metric must be: evidence → values by name
+METRICS = Group[Measure]("metrics")
 
 
 @runtime_checkable
@@ -19,9 +23,7 @@ class Refuses(Protocol):
 
 
 class Metric:
-    """One way of judging samples.
-
-    A metric of one's own needs ``__call__`` and may set the rest; it need not derive from this class.
+    """The base of the shipped metrics. A metric of your own needs only ``__call__``.
 
     Attributes:
         judges_samples: whether it looks at generated samples at all.
@@ -30,11 +32,11 @@ class Metric:
     judges_samples: ClassVar[bool] = True
 
     def better(self, evidence: Evidence) -> Better:
-        """Values that can be watched, and which way is better; an attribute will do."""
+        """The values that can be watched, and whether low or high ones are better."""
         return {}
 
     def refusal(self, evidence: Evidence) -> str | None:
-        """Why these samples cannot be judged this way, with what would help; None if they can."""
+        """Why these samples cannot be judged this way, and what would help; None if they can."""
         return None
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
@@ -50,7 +52,7 @@ def needs_features(evidence: Evidence) -> str | None:
 
 
 def needs_samples(evidence: Evidence, least: int) -> str | None:
-    """For metrics that mean nothing for fewer than ``least`` samples of each kind."""
+    """For metrics that need at least ``least`` samples of each kind."""
     if evidence.count >= least:
         return None
     return f"needs {least} real and as many generated samples, and there are {evidence.count}: give more"

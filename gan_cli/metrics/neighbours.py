@@ -36,16 +36,16 @@ class Neighbourly(Metric):
         return needs_features(evidence) or needs_samples(evidence, self.neighbours + 1)
 
     def pair(self, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-        """As many real as generated samples, since these shares depend on the numbers: a random part of the more."""
+        """Equal numbers of real and generated samples, because the shares depend on them: a part of the larger set."""
         real, fake = evidence.points
         return evidence.some(real, evidence.count, "neighbours"), evidence.some(fake, evidence.count, "neighbours")
 
 
 class PrecisionRecall(Neighbourly):
-    """Improved precision and recall (Kynkäänniemi et al. 2019):
+    """Improved precision and recall (Kynkäänniemi et al. 2019).
 
-    the share of generated samples within reach of a real one, and of real ones within reach of a generated one, where
-    a sample reaches as far as its k-th nearest neighbour of its own kind.
+    Precision is the share of generated samples within reach of a real one, recall the share of real samples within
+    reach of a generated one. A sample reaches as far as its k-th nearest neighbour of its own kind.
     """
 
     def better(self, evidence: Evidence) -> Better:
@@ -64,10 +64,10 @@ class PrecisionRecall(Neighbourly):
 
 class DensityCoverage(Neighbourly):
     """Density and coverage (Naeem et al. 2020): 1/(kM) Σ_j Σ_i 1[y_j within reach of x_i], and the share of real
-    samples with a generated one within reach. Not moved by a few outliers among the real ones.
+    samples with a generated one within reach. Both are robust to a few outliers among the real samples.
 
-    Within reach is nearer than the k-th nearest neighbour, as in the paper: of a picture that the data hold more than k
-    times, nothing is within reach, its own copies neither.
+    Within reach means nearer than the k-th nearest neighbour, as in the paper. A picture that the data hold more than k
+    times has nothing within reach, not even its own copies.
     """
 
     def better(self, evidence: Evidence) -> Better:
@@ -87,11 +87,11 @@ class DensityCoverage(Neighbourly):
 
 @dataclass(frozen=True, kw_only=True)
 class Memorisation(Metric):
-    """How near generated samples are to the training data, beside how near unseen real ones are.
+    """The distance of generated samples from the training data, compared with that of unseen real samples.
 
     Distances are root mean squares over pixels in [−1, 1], or over coordinates. ``copied`` is the share of samples
-    nearer to a training sample than all but 1 % of the unseen real ones; about .01 where nothing is memorised. The
-    nearest ``pairs`` are drawn to a picture, ``memorisation``: generated above, nearest training sample below.
+    nearer to a training sample than all but 1 % of the unseen real ones, so about 0.01 if nothing is memorised. The
+    nearest ``pairs`` are drawn in a picture, ``memorisation``: generated above, nearest training sample below.
     """
 
     samples: int
@@ -130,7 +130,7 @@ class Memorisation(Metric):
 
 
 def closest(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Root mean square distance from each of x to the nearest of y, and which that is; of pixels, in [−1, 1]."""
+    """Root mean square distance from each of x to the nearest of y (pixels in [−1, 1]), and the index of that one."""
     squared, nearest = np.full(len(x), np.inf), np.zeros(len(x), np.int64)
     for rows, columns, tile in Lattice(x, y).tiles(x, y):
         best = tile.argmin(axis=1)

@@ -1,4 +1,4 @@
-"""Log-likelihood under a Parzen window, as the 2014 paper judged its models."""
+"""Log-likelihood under a Parzen window, the metric of the 2014 paper."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.lattice import tiles, widened
+from gan_cli.metrics.lattice import as_float64, tiles
 from gan_cli.metrics.metric import Better, Metric, needs_held_out
 
 
@@ -17,8 +17,8 @@ class Parzen(Metric):
     """Mean log-likelihood of test samples under Gaussians around the generated ones, in nats (Goodfellow et al. 2014,
     section 5): pixels in [0, 1], σ the best of ``bandwidths`` on validation samples, standard error over the test.
 
-    High variance in high dimensions, and it prefers what is near the data to what is like it (Theis et al. 2016): for
-    comparison with the tables of its time.
+    It has a high variance in high dimensions and prefers samples near the data to samples like the data (Theis et al.
+    2016). It is here for comparison with tables of its time.
     """
 
     bandwidths: list[float]
@@ -50,7 +50,7 @@ class Parzen(Metric):
         }
 
     def _unseen(self, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-        """Samples to choose σ on and samples to test; the former from the test split too if no others are left."""
+        """Samples to choose σ on, and samples to test; both come from the test split if the run has used all others."""
         assert evidence.held_out is not None
         unseen, unused = evidence.held_out.values, evidence.unused
         if unused is not None and len(unused) >= self.validation:
@@ -66,11 +66,11 @@ class Parzen(Metric):
 def log_likelihoods(x: np.ndarray, centres: np.ndarray, bandwidths: list[float]) -> np.ndarray:
     """log of the mean of N(x; centre, σ² I), in nats, for every σ and every x: float64 (bandwidths, N).
 
-    Pictures, uint8 (N, C, H, W), count in [0, 1]; points, float32 (N, d), as they are.
+    Pictures, uint8 (N, C, H, W), are scaled to [0, 1]; points, float32 (N, d), are not scaled.
     """
     scale, mean = (255.0, 0.0) if x.dtype == np.uint8 else (1.0, centres.mean(axis=0, dtype=np.float64))
     nearest, found = np.full(len(x), np.inf), np.zeros((len(bandwidths), len(x)))
-    for rows, _, tile in tiles(x, centres, lambda values: (widened(values) - mean) / scale):  # fewer digits are lost
+    for rows, _, tile in tiles(x, centres, lambda values: (as_float64(values) - mean) / scale):  # fewer digits are lost
         closer = np.minimum(nearest[rows], tile.min(axis=1).clip(0))
         for i, sigma in enumerate(bandwidths):  # Σ exp(−d²/2σ²), relative to its largest term so far
             found[i, rows] *= np.exp((closer - nearest[rows]) / (2 * sigma**2))

@@ -1,4 +1,4 @@
-"""What feature extractors and metrics may be told. Nothing here imports torch."""
+"""The options of feature extractors and metrics: types and limits. Torch-free."""
 
 from __future__ import annotations
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan_cli.config.options import Values
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
 
@@ -51,7 +50,7 @@ class Generator(nn.Module):
         super().__init__()
         self.classes = classes
         plan = channel_plan(width, shape[-1])
-        bias = norm == "none"  # a norm would take it away again
+        bias = norm == "none"  # a norm would cancel it
         self.project = nn.Linear(latent + classes, plan[0] * 16, bias=bias)
         self.first = nn.Sequential(normalisation(norm, plan[0]), nn.ReLU(inplace=True))
         stages: list[nn.Module] = []
@@ -87,7 +86,7 @@ class Discriminator(nn.Module):
                     spectral_norm(part)
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What the last layer judges by, (B, F)."""
+        """The features that the last layer works on, (B, F)."""
         maps = self.stages(with_label(x, labels, self.classes))  # (B, C, 4, 4), channels last in memory
         if self.minibatch_std:
             maps = with_deviation(maps)
@@ -98,9 +97,9 @@ class Discriminator(nn.Module):
 
 
 class DCGAN:
-    """Options of both players; see ``conf/architecture/dcgan.yaml``."""
+    """Makes both networks from their options; see ``conf/architecture/dcgan.yaml``."""
 
-    def __init__(self, width: int, norm: str, generator: Mapping[str, Any], discriminator: Mapping[str, Any]) -> None:
+    def __init__(self, width: int, norm: str, generator: Values, discriminator: Values) -> None:
         self._generator, self._discriminator = generator, discriminator
 
     def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Conditional models after Mirza & Osindero (2014): the label joins the input, one-hot."""
+"""Conditional models after Mirza & Osindero (2014): the label is appended to the input, one-hot."""
 
 from __future__ import annotations
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan_cli.config.options import Values
 from gan_cli.distributed import world
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
@@ -29,7 +29,7 @@ class Maxout(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """torch's, but what a sample loses does not depend on which of several processes holds it."""
+    """torch's dropout, except that a sample's mask does not depend on which of several processes holds it."""
 
     def forward(self, x: Tensor) -> Tensor:
         if world() == 1 or not self.training:
@@ -38,7 +38,7 @@ class Dropout(nn.Dropout):
         return x * like(x, lambda empty, generator: empty.bernoulli_(kept, generator=generator).div_(kept))
 
 
-ACTIVATIONS: dict[str, Any] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
     "tanh": nn.Tanh,
@@ -84,18 +84,29 @@ def initialise(network: nn.Module, limit: float | None) -> None:
 class Generator(nn.Module):
     """z (B, latent) → x (B, *shape); pixels in [−1, 1]."""
 
-    def __init__(self, latent: int, shape: tuple[int, ...], classes: int, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        latent: int,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        hidden: list[int],
+        activation: str,
+        pieces: int,
+        norm: str,
+        dropout: float,
+        output: str,
+        init: float | None,
+    ) -> None:
         super().__init__()
         self.shape, self.classes = shape, classes
-        sizes = [latent + classes, *options["hidden"]]
-        self.hidden = nn.Sequential(
-            *layers(sizes, options["activation"], options["pieces"], options["norm"], options["dropout"])
-        )
+        sizes = [latent + classes, *hidden]
+        self.hidden = nn.Sequential(*layers(sizes, activation, pieces, norm, dropout))
         self.out = nn.Linear(sizes[-1], math.prod(shape))
-        self.output = options["output"]
+        self.output = output
         if self.output == "auto":
             self.output = "tanh" if len(shape) == 3 else "none"
-        initialise(self, options["init"])
+        initialise(self, init)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         x = self.out(self.hidden(with_label(z, labels, self.classes))).unflatten(1, self.shape)
@@ -109,22 +120,36 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """x (B, *shape) → logits (B,)."""
 
-    def __init__(self, shape: tuple[int, ...], classes: int, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        hidden: list[int],
+        activation: str,
+        pieces: int,
+        norm: str,
+        dropout: float,
+        input_dropout: float,
+        minibatch_std: bool,
+        init: float | None,
+        pixels: str,
+    ) -> None:
         super().__init__()
         self.classes = classes
-        sizes = [math.prod(shape) + classes, *options["hidden"]]
-        body = layers(sizes, options["activation"], options["pieces"], options["norm"], options["dropout"])
-        if options["input_dropout"]:
-            body.insert(0, Dropout(options["input_dropout"]))
+        sizes = [math.prod(shape) + classes, *hidden]
+        body = layers(sizes, activation, pieces, norm, dropout)
+        if input_dropout:
+            body.insert(0, Dropout(input_dropout))
         self.hidden = nn.Sequential(*body)
-        self.minibatch_std, self.unit_pixels = options["minibatch_std"], options["pixels"] == "unit"
+        self.minibatch_std, self.unit_pixels = minibatch_std, pixels == "unit"
         self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, 1)
-        initialise(self, options["init"])
-        if options["norm"] == "spectral":
+        initialise(self, init)
+        if norm == "spectral":
             self.out = spectral_norm(self.out)
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What the last layer judges by, (B, F)."""
+        """The features that the last layer works on, (B, F)."""
         if self.unit_pixels:
             x = (x + 1) / 2
         hidden = self.hidden(with_label(x.flatten(1), labels, self.classes))
@@ -135,13 +160,13 @@ class Discriminator(nn.Module):
 
 
 class MLP:
-    """Options of both players; see ``conf/architecture/mlp.yaml``."""
+    """Makes both networks from their options; see ``conf/architecture/mlp.yaml``."""
 
-    def __init__(self, generator: Mapping[str, Any], discriminator: Mapping[str, Any]) -> None:
+    def __init__(self, generator: Values, discriminator: Values) -> None:
         self._generator, self._discriminator = generator, discriminator
 
     def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Generator(latent, shape, classes, self._generator)
+        return Generator(latent, shape, classes, **self._generator)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Discriminator(shape, classes, self._discriminator)
+        return Discriminator(shape, classes, **self._discriminator)

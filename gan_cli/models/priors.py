@@ -1,4 +1,4 @@
-"""What the latent ``z`` is drawn from."""
+"""Distributions that the latent ``z`` is drawn from."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gan_cli.config.options import Group
+
 
 class Latents(Protocol):
-    """What training and sampling ask of a prior, one of your own too."""
+    """The interface of a prior. All draws of ``sample`` come from ``generator``."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """The number of coordinates of a latent."""
+        ...
 
     def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
-        """``n`` independent latents, float32 (n, size)."""
+        """``n`` independent latents, float32 (n, size).
+
+        Args:
+            generator: by default the device's default generator.
+        """
         ...
+
+
+PRIOR = Group[Latents]("prior")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """A distribution over latent vectors.
-
-    A prior of one's own needs ``size`` and ``sample``; all draws must come from ``generator`` (or, if that is None,
-    from the device's default generator).
-    """
+    """The base of the shipped priors: a distribution over latent vectors, scaled."""
 
     size: int
     scale: float
@@ -43,7 +51,7 @@ class Normal(Prior):
 
 
 class Uniform(Prior):
-    """z ~ U(−scale, scale), each coordinate apart."""
+    """z ~ U(−scale, scale), each coordinate independently."""
 
     def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
         return self.scale * (2 * torch.rand(n, self.size, device=device, generator=generator) - 1)

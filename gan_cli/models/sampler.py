@@ -6,39 +6,39 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
 from gan_cli.games.game import Encodes, Game, Judges, Likelihood, LogLikelihood
+from gan_cli.models.priors import Latents
 from gan_cli.models.units import levels
 from gan_cli.random import seed_all, stream
 
-ROWS = 32  # of a batch, where every bit counts
+ROWS = 32  # of a batch, where the bits of a sample must not depend on the others
 
 
 class Sampler:
-    """Draws samples; as ``gan_cli.load(path)`` returns it.
+    """Draws samples from a trained generator; ``gan_cli.load(path)`` returns one.
 
-    A seed is a picture: that of seed ``s`` is G(z) with ``z = latents_of([s])`` and, unless labels are given, the label
-    ``s % classes``. It is the same picture in ``sample``, in ``gan-sample``, in the sample grids of a run and in an
-    exported generator that is given this z and label.
+    A seed determines a picture. The picture of seed ``s`` is G(z) with ``z = latents_of([s])`` and, unless labels are
+    given, the label ``s % classes``. It is the same in ``sample``, in ``gan-sample``, in the sample grids of a run and
+    in an exported generator that is given this z and label.
 
     Attributes:
         network: the generator (its moving average where the run kept one).
         prior: ``.sample(n, device, generator)`` → latents (n, size).
         config: the run's typed config.
         classes: number of labels of a conditional generator, else 0.
-        names: of those classes, by label, where they have names.
-        game: what was trained, with all its networks; None of an exported generator, and while a run trains.
+        names: the names of those classes by label; empty where they have none.
+        game: the trained game with all its networks; None for an exported generator, and while a run trains.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        prior: Any,
+        prior: Latents,
         config: Config,
         classes: int,
         device: torch.device,
@@ -126,8 +126,8 @@ class Sampler:
 
         Args:
             labels: int64 (n,) for a conditional generator; by default ``seed % classes`` of each seed.
-            batch_size: samples computed at a time. With another than the default, which is that of ``gan-sample``,
-                samples may differ in their last bits.
+            batch_size: samples computed at a time. ``gan-sample`` uses the default; with another size, samples may
+                differ in their last bits.
 
         Raises:
             ValueError: if ``n`` is not positive or the labels do not fit.
@@ -181,15 +181,15 @@ class Sampler:
         batch_size: int = ROWS,
         tick: Callable[[], None] | None = None,
     ) -> Tensor:
-        """Like ``decode``, but the bits of a sample follow from its latent, label and place alone.
+        """Like ``decode``, but the bits of a sample depend on its latent, label and place alone.
 
-        Kernels round differently for batches of different sizes, and may do so for different rows of one batch. So
-        every batch has ``batch_size`` rows here, and a latent lies in the row of its place (modulo their number), among
-        zeros.
+        Kernels round differently for batches of different sizes, and may round differently in different rows of a
+        batch. Here every batch has ``batch_size`` rows, a latent lies in row ``place % batch_size``, and rows that no
+        latent uses are zero.
 
         Args:
-            places: such as the seeds of the latents.
-            tick: called after each sample, as they come.
+            places: an integer for each latent, such as its seed.
+            tick: called after each sample.
         """
         taken = [0] * batch_size
         rows = []
@@ -229,7 +229,7 @@ def _asked(game: Game, device: torch.device, seed: int) -> Iterator[None]:
 
 @contextmanager
 def _exact_kernels() -> Iterator[None]:
-    """Float32 kernels on a GPU too, whatever a run has switched on to train with: the same in every process."""
+    """Deterministic float32 kernels on a GPU, whatever precision a run has switched on: the same in every process."""
     before = torch.backends.cuda.matmul.allow_tf32
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         torch.backends.cuda.matmul.allow_tf32 = False

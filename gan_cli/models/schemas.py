@@ -1,4 +1,4 @@
-"""What architectures and priors may be told. Nothing here imports torch."""
+"""The options of architectures and priors: types and limits. Torch-free."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class MLPOptions(Choice):
     discriminator: MLPDiscriminatorOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Slopes that an ensemble cannot take."""
+        """Penalties whose derivative an ensemble cannot take through this norm."""
         if not (size := chosen.count("ensemble")) or (norm := self.discriminator.norm) not in ("batch", "spectral"):
             return []
         return [
@@ -71,7 +71,7 @@ class DCGANOptions(Choice):
     discriminator: DCGANDiscriminatorOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points, and sizes that are not doubled from 4."""
+        """Points, and picture sizes that are not a power of two."""
         dataset, problems = chosen.one("dataset"), []
         if isinstance(dataset, PointOptions):
             problems.append(

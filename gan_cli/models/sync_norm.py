@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -11,9 +9,9 @@ from gan_cli.distributed import moments, world
 
 
 class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """As torch's BatchNorm, of the samples of all processes; (B, C) or (B, C, H, W).
+    """torch's BatchNorm over the samples of all processes, for inputs (B, C) or (B, C, H, W).
 
-    torch's own SyncBatchNorm is for CUDA alone and has no second derivative, which penalties take.
+    torch's own SyncBatchNorm works on CUDA only and has no second derivative, which gradient penalties need.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,12 +36,12 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
 
-    def _check_input_dim(self, input: Any) -> None:
+    def _check_input_dim(self, input: Tensor) -> None:
         """(B, C, …)."""
 
 
 def synchronise(network: nn.Module) -> None:
-    """Has every batch norm in a network count the samples of all processes; weights keep their names and values."""
+    """Replaces every batch norm in a network by a ``SyncBatchNorm`` with the same weights under the same names."""
     for name, child in network.named_children():
         if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
             norm = SyncBatchNorm(child.num_features, child.eps, child.momentum or 0.1)

@@ -1,1 +1,1 @@
-"""The screen, pictures, and files that are never half written."""
+"""The screen, pictures, and files that are replaced whole."""

@@ -35,9 +35,9 @@ def hexadecimal(colour: Colour) -> str:
 
 
 def legend(image: Image.Image, *colours: Colour) -> None:
-    """Says at the top left what the colours stand for, each name in its own."""
+    """Draws a legend at the top left: a square and a name in each colour."""
     draw, x = ImageDraw.Draw(image), 8
-    draw.fontmode = "1"  # no colours between the two
+    draw.fontmode = "1"  # no antialiasing, which would add colours
     for colour in colours:
         draw.rectangle((x, 7, x + 9, 16), fill=colour)
         draw.text((x + 15, 4), NAMES[colour], fill=colour, font=ImageFont.load_default(14))
@@ -45,7 +45,7 @@ def legend(image: Image.Image, *colours: Colour) -> None:
 
 
 def pairs(samples: Tensor, data: Tensor) -> Image.Image:
-    """Samples (n, C, H, W) in a row above as many of the data, each row under its legend."""
+    """A row of samples (n, C, H, W) above a row of as many data, each under its legend."""
     rows = [grid(row, columns=len(row)).convert("RGB") for row in (samples, data)]
     strip = 22
     sheet = Image.new("RGB", (max(120, rows[0].width), 2 * (rows[0].height + strip)), PAPER)
@@ -58,7 +58,7 @@ def pairs(samples: Tensor, data: Tensor) -> Image.Image:
 
 
 def as_bytes(pictures: Tensor) -> Tensor:
-    """[−1, 1] → uint8, rounded to the nearest."""
+    """Converts pixels in [−1, 1] to uint8, rounded to the nearest."""
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
@@ -79,7 +79,7 @@ def grid(pictures: Tensor, columns: int) -> Image.Image:
 def plot(points: np.ndarray, real: np.ndarray, size: int = 512) -> Image.Image:
     """Samples (n, d) over the data (m, d): histograms if d is 1, else the first two coordinates; either may be empty.
 
-    The frame follows the data alone, so that all plots of a run can be compared; the samples, if there are no data.
+    The frame depends on the data alone, so that all plots of a run can be compared; without data, on the samples.
     """
     framed = real if len(real) else points
     low, high = np.quantile(framed, 0.001, axis=0), np.quantile(framed, 0.999, axis=0)
@@ -106,7 +106,7 @@ def _scatter(shown: Shown, low: np.ndarray, high: np.ndarray, size: int) -> Imag
 
 
 def _histogram(shown: Shown, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
-    """Bars of the data, and the level of the samples in each."""
+    """Draws bars for the data, and a line at the level of the samples in each bin."""
     canvas = np.full((size, size, 3), PAPER, np.uint8)
     edges = np.linspace(low[0], high[0], 65)
     heights = [np.histogram(v[np.isfinite(v)], edges)[0] / len(v) for v in (values[:, 0] for values, _ in shown)]

@@ -1,4 +1,4 @@
-"""Files that are never seen half written."""
+"""Writes files so that no reader sees a part of one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of ``path`` when all is written: nobody ever sees half of one."""
+    """A context with a temporary path, which replaces ``path`` at its end, and is removed if it fails."""
     aside = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the ending, which some writers go by
     try:
         yield aside

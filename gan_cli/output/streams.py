@@ -1,6 +1,6 @@
-"""Standard input, output and error as they come: closed, torn off, full, or in an encoding without most letters.
+"""Standard input, output and error in any state: closed, broken, full, or in an encoding without most letters.
 
-What is shown must not cost what is done: what a stream does not take is lost, and what its encoding lacks is replaced.
+Output must not stop a run: what a stream does not accept is lost, and characters that its encoding lacks are replaced.
 """
 
 from __future__ import annotations
@@ -10,33 +10,36 @@ import io
 import os
 import select
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gan_cli.errors import UserError
 
-NOBODY = (errno.EPIPE, errno.EIO, errno.ECONNRESET)  # reads on: a pipe to ``head``, a terminal that was closed
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+NOBODY = (errno.EPIPE, errno.EIO, errno.ECONNRESET)  # the reader is gone: a pipe to ``head``, a closed terminal
 
 
 class Sink(io.FileIO):
-    """Takes every byte, and passes on what the other end takes; ``fault`` is what kept it from the rest."""
+    """A file that accepts every byte, and writes those that the other end takes; ``fault`` is the first error."""
 
     fault: OSError | None = None
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         try:
             while (written := super().write(data)) is None:  # a full pipe that some other program made non-blocking
                 select.select([], [self], [])
             return written
         except OSError as error:
             self.fault = self.fault or error
-            return len(data)
+            return len(memoryview(data))
 
 
 def secure() -> None:
-    """Gives this process three streams that can be written to and read from, whatever it was started with.
+    """Gives this process three streams that can be read and written, in whatever state it was started.
 
-    A closed one is ``/dev/null`` from now on: the next file that is opened would else take its number, and with it
-    what libraries write to standard error.
+    A closed stream becomes ``/dev/null``; else the next opened file would get its number, and receive what libraries
+    write to standard error.
     """
     for number in (0, 1, 2):
         try:
@@ -50,7 +53,7 @@ def secure() -> None:
 
 
 def _writable(number: int, before: TextIO | None) -> TextIO:
-    """The stream with this number, in the encoding and with the buffer that it had."""
+    """The stream with this number, with its encoding and buffering kept."""
     if before is not None and not isinstance(before, io.TextIOWrapper):
         return before  # of a notebook or an editor, which knows what it takes
     if before is not None and before.fileno() != number:
@@ -68,10 +71,10 @@ def _writable(number: int, before: TextIO | None) -> TextIO:
 
 
 def finish() -> None:
-    """Passes on what standard output still holds.
+    """Flushes standard output.
 
     Raises:
-        UserError: if not all of it could be written, though somebody reads it.
+        UserError: if a part of it could not be written, although there is a reader.
     """
     sys.stdout.flush()
     buffer = sys.stdout.buffer if isinstance(sys.stdout, io.TextIOWrapper) else None

@@ -10,9 +10,9 @@ HEIGHT, SIZE = 18, 12  # pixels of the strip, and of the letters
 
 
 def titles(labels: Sequence[int], columns: int, names: Sequence[str]) -> list[str]:
-    """What stands above each column of a grid of pictures with these labels: the name of its class.
+    """The title of each column in a grid of pictures with these labels: the name of its class.
 
-    Nothing, if classes have no names or a column has several. A number stands for a name that the font cannot write.
+    Empty if classes have no names or a column has several. A name that the font cannot draw is replaced by its number.
     """
     if not names or any(labels[i] != labels[i % columns] for i in range(len(labels))):
         return []
@@ -28,7 +28,7 @@ def _can_be_drawn(name: str) -> bool:
 
 
 def titled(sheet: Image.Image, above: Sequence[str]) -> Image.Image:
-    """The grid under a strip with a title for each column, cut off where it is too long; as it is without any."""
+    """The grid under a strip with a title for each column, shortened where too long; the grid alone without titles."""
     if not above:
         return sheet
     made = Image.new(sheet.mode, (sheet.width, sheet.height + HEIGHT))

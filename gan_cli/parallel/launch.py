@@ -16,10 +16,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
 from gan_cli.parallel.place import GRACE, LOST, given
+from gan_cli.parallel.task import Report, Task
 from gan_cli.runs.names import CHECKPOINT, numbered
 from gan_cli.runs.observers.interrupts import ending_signals
 from gan_cli.runs.status import status_of, write_status
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
     from gan_cli.runs.observers.pruning import Pruner
     from gan_cli.runs.resume import Resumption
 
-PROGRAM = (  # the current folder comes last: a random.py of the user's is not Python's own
+PROGRAM = (  # the current folder comes last, so that a random.py there does not hide Python's own
     "import sys; sys.path.sort(key=lambda place: place == ''); from gan_cli.parallel.rank import main; main()"
 )
 
 
-def run(
+def train_in_processes(
     config: Config,
     library: Library,
     path: Path,
@@ -45,27 +47,27 @@ def run(
     wait: float = 0.0,
     pruner: Pruner | None = None,
 ) -> float | None:
-    """Trains a run, or many seeds of it, in as many processes as its config says; see ``gan_cli.runs.run.run``.
+    """Trains a run, or an ensemble, in as many processes as its config says; arguments as ``gan_cli.runs.run.run``.
 
     Raises:
-        ProcessFailed: if one of them ended without having finished.
+        ProcessFailed: if one of the processes ended too early.
     """
     if config.ensemble:
         from gan_cli.ensemble.together import run_ensemble
 
         return run_ensemble(config, library, path, resumption, live=live, wait=wait)
     if config.devices == 1:
-        from gan_cli.runs.run import run as train
+        from gan_cli.runs.run import run
 
-        return train(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
-    task = {
+        return run(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
+    task: Task = {
         "config": config.saved(),
         "config_dirs": [str(folder) for folder in library.own],
         "folder": str(path),
         "checkpoint": str(resumption.checkpoint) if resumption else None,
         "live": live,
         "wait": wait,
-        "pruner": pruner and {"rule": pruner.rule, "startup": pruner.startup},
+        "pruner": {"rule": pruner.rule, "startup": pruner.startup} if pruner else None,
     }
     if place := given():
         from gan_cli.parallel.rank import lead
@@ -74,15 +76,18 @@ def run(
     return _start({**task, "logging": _logging()}, config.devices)
 
 
-def _logging() -> Any:
-    """The logging that Hydra has set up here, to be set up again."""
+def _logging() -> dict[str, object]:
+    """The configuration of the logging that Hydra has set up here, for the first process."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    return OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
+    found = OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
 
 
-def _start(task: dict[str, Any], world: int) -> float | None:
+def _start(task: Task, world: int) -> float | None:
+    """Starts the processes, waits for them, and returns or raises what the first does."""
     with tempfile.TemporaryDirectory(prefix="gan-train-") as temporary:
         folder = Path(temporary)
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
@@ -100,7 +105,7 @@ def _start(task: dict[str, Any], world: int) -> float | None:
 
 
 def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
-    """Starts process ``rank``; it ends when the pipe to it is closed, so that none is left over."""
+    """Starts process ``rank``. It ends when the pipe to it is closed, so that no process outlives this one."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     env = {"OMP_NUM_THREADS": str(max(1, cores // world)), **os.environ, "GAN_TRAIN_TASK": f"{folder}:{rank}:{world}"}
     if sys.platform == "linux":
@@ -118,10 +123,10 @@ def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
-    """Signals that end go on to the first process, which finishes its step with the others and saves."""
+    """Forwards ending signals to the first process, which finishes its step with the others and saves."""
     received: list[int] = []
 
-    def forward(number: int, frame: Any) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
         received.append(number)
         for process in processes[:1]:
             process.send_signal(number)
@@ -136,10 +141,10 @@ def _forwarding(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[i
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
-    """Until the first process has ended, or another has failed and the first has had time to say so.
+    """Waits until the first process has ended, or another has failed and the first has had time to report it.
 
     Returns:
-        The exit codes, None for those that go on.
+        The exit codes, None for processes that are still running.
     """
 
     def until(done: Callable[[], bool], seconds: float = float("inf")) -> None:
@@ -156,11 +161,11 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
 
 
 def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int], path: Path) -> float | None:
-    """What the first process returns or raises; if another ended it, what ended that one."""
+    """Returns or raises what the first process did; if it ended because of another process, what that one did."""
     guilty = [rank for rank, code in enumerate(codes) if code not in (None, 0, LOST)]
     rank = 0 if codes[0] == 0 or not guilty else guilty[0]
     file = folder / f"report-{rank}.json"
-    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    report: Report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if "value" in report:
         return report["value"]
     if "problems" in report:
@@ -178,7 +183,7 @@ def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int],
 
 
 def _ending(code: int | None, said: Path) -> str:
-    """How a process without a report ended."""
+    """How a process ended that left no report."""
     if code is not None and code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -186,6 +191,6 @@ def _ending(code: int | None, said: Path) -> str:
 
 
 def _note(path: Path, reason: str) -> None:
-    """Says in ``status.json`` what the first process could not, or did not know."""
+    """Writes the reason into ``status.json``, where the first process could not."""
     if status := status_of(path):
         write_status(path, **{**status, "status": "failed", "reason": reason})

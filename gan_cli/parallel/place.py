@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_cli.errors import UserError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gan_cli.config.overrides import Override
 
 GRACE = 5.0  # seconds in which a process may still say what happened when another has ended
-LOST = 75  # exit code of a process that lost another one: not to blame
+LOST = 75  # exit code of a process that ended because another one did
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Place:
 
 
 def given() -> Place | None:
-    """The place that torchrun or srun has given this process; None if it was started by itself."""
+    """The place that torchrun or srun has given this process; None if it was started alone."""
     env = os.environ
     if "SLURM_STEP_NUM_TASKS" in env and "RANK" not in env and int(env["SLURM_STEP_NUM_TASKS"]) > 1:
         env["RANK"], env["WORLD_SIZE"] = env["SLURM_PROCID"], env["SLURM_STEP_NUM_TASKS"]
@@ -40,25 +40,25 @@ def given() -> Place | None:
 
 
 def starts() -> int:
-    """How often torchrun or Slurm has started this job before."""
+    """How often torchrun or Slurm has restarted this job."""
     return sum(int(os.environ.get(key) or 0) for key in ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"))
 
 
 def first_host(nodes: str) -> str:
-    """Of a list as Slurm writes it: ``gpu[07-09,12],cpu1`` → ``gpu07``."""
+    """The first host in a list of Slurm's: ``gpu[07-09,12],cpu1`` → ``gpu07``."""
     found = re.match(r"([^\[,]+)(?:\[(\d+))?", nodes)
     return "".join(part or "" for part in found.groups()) if found else nodes
 
 
-def adopt(command: Command, place: Place, typed: Override | None, asked: Any) -> None:
-    """Has a command train with the processes that there are.
+def adopt(command: Command, place: Place, typed: Override | None, asked: object) -> None:
+    """Sets ``devices`` of a command to the number of processes that were started.
 
     Args:
-        typed: the override that says how many, if there is one.
-        asked: how many it says, or a preset.
+        typed: the override of ``devices``, if there is one.
+        asked: the value of ``devices``, from that override or a preset.
 
     Raises:
-        UserError: if it asks for anything else.
+        UserError: if the command asks for another number.
     """
     if command.multirun:
         raise UserError(

@@ -1,4 +1,4 @@
-"""One of the processes that train a run together: what it does from its start to its end."""
+"""The program of each process that trains a run together with others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch.distributed as dist
 
@@ -21,14 +20,15 @@ from gan_cli import distributed
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.output import streams
 from gan_cli.parallel.place import GRACE, LOST, Place, starts
+from gan_cli.parallel.task import Report, Task
 from gan_cli.runs.observers.interrupts import ending_signals
 
-TASK, ENDED, LEFT = "gan_cli/task", "gan_cli/ended", "gan_cli/left"  # keys in the store of processes begun by others
+TASK, ENDED, LEFT = "gan_cli/task", "gan_cli/ended", "gan_cli/left"  # keys in the store that torchrun or srun gives
 _led = False
 
 
 def main() -> None:
-    """A process that ``gan_cli.parallel.launch`` has started; leaves ``report-RANK.json`` for it to read."""
+    """The process that ``gan_cli.parallel.launch`` starts; writes ``report-RANK.json`` for it."""
     streams.secure()
     folder, rank, world = os.environ["GAN_TRAIN_TASK"].rsplit(":", 2)
     place = Place(int(rank), int(world), int(rank))
@@ -36,12 +36,12 @@ def main() -> None:
     task = json.loads(Path(folder, "task.json").read_text(encoding="utf-8"))
     if place.rank == 0:
         logging.config.dictConfig(task["logging"])
-    report, code = _reported(lambda: train(task, place, dist.FileStore(f"{folder}/store", place.world)))
+    report, code = _reported(lambda: train_part(task, place, dist.FileStore(f"{folder}/store", place.world)))
     Path(folder, f"report-{rank}.json").write_text(json.dumps(report), encoding="utf-8")
     if code == 0 and place.rank:
-        threading.Event().wait()  # the first process is still at work with what we sent, and ends us when it is done
+        threading.Event().wait()  # the first process may still be reading what we sent; it ends us when it is done
     sys.stdout.flush()
-    os._exit(code)  # a backend that waits for a process which is gone must not keep us
+    os._exit(code)  # the backend may wait for a process that has ended
 
 
 def _end_with_parent() -> None:
@@ -49,12 +49,12 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _reported(action: Callable[[], float | None]) -> tuple[dict[str, Any], int]:
-    """What an action returns or raises, as plain values, and an exit code."""
+def _reported(action: Callable[[], float | None]) -> tuple[Report, int]:
+    """What an action returns or raises, and the exit code for it."""
     try:
         return {"value": action()}, 0
     except UserError as error:
-        return {"problems": error.problems}, 2
+        return {"problems": list(error.problems)}, 2
     except Diverged as error:
         return {"diverged": str(error)}, 3
     except Interrupted as error:
@@ -67,12 +67,12 @@ def _reported(action: Callable[[], float | None]) -> tuple[dict[str, Any], int]:
 
 
 def _lost(error: BaseException) -> bool:
-    """Whether this is how the end of another process looks from here."""
+    """Whether an error comes from the end of another process."""
     return isinstance(error, dist.DistError) or any(word in str(error) for word in ("gloo", "NCCL", "peer"))
 
 
-def train(task: dict[str, Any], place: Place, store: Any) -> float | None:
-    """This process's part of a run.
+def train_part(task: Task, place: Place, store: dist.Store) -> float | None:
+    """Trains this process's part of a run.
 
     Returns:
         In the first process, the best value of the watched metric, if one is watched.
@@ -80,10 +80,9 @@ def train(task: dict[str, Any], place: Place, store: Any) -> float | None:
     from gan_cli.config.library import Library
     from gan_cli.config.schema import from_saved
     from gan_cli.runs import checkpoint
-    from gan_cli.runs.follow import follow
     from gan_cli.runs.observers.pruning import Pruner
     from gan_cli.runs.resume import Resumption
-    from gan_cli.runs.run import run
+    from gan_cli.runs.run import follow, run
     from gan_cli.training.build import pick_device
 
     library = Library(*task["config_dirs"])
@@ -95,18 +94,18 @@ def train(task: dict[str, Any], place: Place, store: Any) -> float | None:
     if place.rank:
         logging.disable()
         for number in ending_signals():
-            signal.signal(number, signal.SIG_IGN)  # the first process decides after which step
+            signal.signal(number, signal.SIG_IGN)  # the first process decides after which step all end
     device = pick_device(config.device, place.local)
     with distributed.joined(store, place.rank, place.world, place.local, device):
         if place.rank == 0:
             pruner = Pruner(**task["pruner"], folder=folder) if task["pruner"] else None
             return run(config, library, folder, resumption, live=task["live"], wait=task["wait"], pruner=pruner)
-        follow(config, library, folder, resumption)
+        follow(config, library, resumption)
     return None
 
 
 def lead_or_follow(place: Place, command: Callable[[], int]) -> int:
-    """What a process does that torchrun or srun has started: the first runs the command, others wait for their part.
+    """The program of a process that torchrun or srun has started: the first runs the command, others wait for a task.
 
     Returns:
         The exit code.
@@ -122,7 +121,7 @@ def lead_or_follow(place: Place, command: Callable[[], int]) -> int:
     if task is None:
         return 0
     threading.Thread(target=_end_with_first, args=(place,), daemon=True).start()
-    report, code = _reported(lambda: train(task, place, dist.PrefixStore("gan_cli", store)))
+    report, code = _reported(lambda: train_part(task, place, dist.PrefixStore("gan_cli", store)))
     if code:
         print(report.get("trace") or "\n".join(report["problems"]), file=sys.stderr, flush=True)
         os._exit(code)
@@ -130,22 +129,22 @@ def lead_or_follow(place: Place, command: Callable[[], int]) -> int:
     return 0
 
 
-def lead(task: dict[str, Any], place: Place) -> float | None:
-    """The first process's part of a run, after telling the others theirs."""
+def lead(task: Task, place: Place) -> float | None:
+    """Sends the task to the other processes, and trains the first process's part."""
     global _led
     store, _led = _meet(place), True
     store.set(TASK, json.dumps(task))
-    return train(task, place, dist.PrefixStore("gan_cli", store))
+    return train_part(task, place, dist.PrefixStore("gan_cli", store))
 
 
-def _meet(place: Place) -> Any:
-    """The store that all processes share; torchrun keeps it when it starts them again, with what they said before."""
+def _meet(place: Place) -> dist.Store:
+    """The store that all processes share. torchrun keeps its entries when it restarts them, hence the prefix."""
     store = next(iter(dist.rendezvous("env://", rank=place.rank, world_size=place.world)))[0]
     return dist.PrefixStore(f"gan_cli/start-{starts()}", store)
 
 
 def _dismiss(place: Place) -> None:
-    """The first process is done: the others may go, and it stays until they have heard."""
+    """Tells the other processes that the first is done, and waits until they have read it."""
     store = _meet(place)
     if not _led:
         return store.set(TASK, "null")

@@ -1,1 +1,1 @@
-"""What a run does besides training, and what it leaves."""
+"""Everything that a run does besides training: its folder, checkpoints, log, samples and status."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,6 +13,9 @@ from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
 from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
+
+if TYPE_CHECKING:
+    from gan_cli.training.state import State
 
 log = logging.getLogger(__name__)
 FORMAT = 1
@@ -24,7 +27,7 @@ def file_of(step: int) -> str:
 
 
 def step_of(path: Path) -> int:
-    """The step in a checkpoint's name, −1 if it is not one of ours."""
+    """The step in a checkpoint's file name; −1 for other names."""
     number = number_in(path.name, CHECKPOINT)
     return -1 if number is None else number
 
@@ -34,7 +37,7 @@ def checkpoints_in(folder: Path) -> list[Path]:
     return [*numbered(folder / "checkpoints", CHECKPOINT).values()][::-1]
 
 
-def save(state: dict[str, Any], path: Path) -> None:
+def save(state: State, path: Path) -> None:
     """Writes a complete state so that ``path`` is at every moment either absent, the old file or the new one.
 
     Raises:
@@ -61,7 +64,7 @@ def save(state: dict[str, Any], path: Path) -> None:
         ) from error
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> State:
     """A checkpoint's state, on the CPU.
 
     Raises:
@@ -100,11 +103,11 @@ def run_folder(where: str, key: str) -> Path:
     return folder.parent if folder.name == "checkpoints" else folder
 
 
-def find(where: str, key: str) -> tuple[Path, Path, dict[str, Any]]:
+def find(where: str, key: str) -> tuple[Path, Path, State]:
     """Run folder, checkpoint and state for ``key=where``: a run folder (its newest), one checkpoint, or ``latest``.
 
     Raises:
-        UserError: if there is nothing there that can be read.
+        UserError: if there is no readable checkpoint.
     """
     folder, path = run_folder(where, key), expanded(where, f"{key}=")
     if where != "latest" and path.is_file():
@@ -115,8 +118,8 @@ def find(where: str, key: str) -> tuple[Path, Path, dict[str, Any]]:
     return folder, *newest(folder, key)
 
 
-def newest(folder: Path, key: str) -> tuple[Path, dict[str, Any]]:
-    """The newest checkpoint of a run folder that can be read; those that cannot are named in the log.
+def newest(folder: Path, key: str) -> tuple[Path, State]:
+    """The newest readable checkpoint of a run folder; those that cannot be read are named in the log.
 
     Raises:
         UserError: if there is none.
@@ -134,10 +137,7 @@ def newest(folder: Path, key: str) -> tuple[Path, dict[str, Any]]:
     raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
 
 
-def prune(folder: Path, keep: int, needed: int) -> None:
-    """Deletes all but the newest ``keep`` checkpoints of a run folder, and the newest of the steps up to ``needed``."""
-    found = checkpoints_in(folder)
-    good = next((path for path in found if step_of(path) <= needed), None)
-    for path in found[keep:]:
-        if path != good:
-            path.unlink(missing_ok=True)
+def prune(folder: Path, keep: int) -> None:
+    """Deletes all but the newest ``keep`` checkpoints of a run folder."""
+    for path in checkpoints_in(folder)[keep:]:
+        path.unlink(missing_ok=True)

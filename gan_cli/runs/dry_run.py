@@ -1,8 +1,8 @@
-"""``dry_run=true``: what a run would be, without writing anything."""
+"""``dry_run=true``: shows what a run would do, without writing anything."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.knows import DATASET, Shipped
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.metrics.evaluation import metrics_of
@@ -30,12 +31,21 @@ from gan_cli.training.precision import choose, set_precision
 from gan_cli.training.setup import Setup
 
 
+class Layer(NamedTuple):
+    """A module without parts: its name, its class, the shape of its output without the batch, its weights."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    weights: int
+
+
 def dry_run(config: Config, library: Library) -> None:
     """Prints the resolved config, both networks layer by layer, and what memory and disk they will take.
 
     Raises:
-        UserError: for anything a real run would refuse before its first step, short of reading shipped or stored data;
-            a dataset of one's own is asked for its samples.
+        UserError: for anything that a real run refuses before its first step, except faults in shipped or stored data,
+            which are not read; a dataset of your own is loaded.
     """
     from omegaconf import OmegaConf
 
@@ -46,8 +56,10 @@ def dry_run(config: Config, library: Library) -> None:
     set_precision(precision, device, config.deterministic)
     if config.compile and not config.ensemble:
         require_compiler(device)
-    dataset = library.build("dataset", config.dataset)
-    samples = load(dataset, config.dataset.name) if is_own(dataset) else _blank(dataset)
+    dataset = library.build(DATASET, config.dataset)
+    samples = (
+        _blank(dataset) if not is_own(dataset) and isinstance(dataset, Shipped) else load(dataset, config.dataset.name)
+    )
     setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
     count, game = check(setup), setup.game
     if config.metrics:
@@ -63,14 +75,14 @@ def dry_run(config: Config, library: Library) -> None:
         metrics_of(config, library, evidence)
     rows = _layers(setup, count)
     weights = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
-    for name in reversed(list(game.networks)):  # G before D, as samples go
+    for name in reversed(list(game.networks)):  # G before D
         table = Table("layer", "kind", "output", "weights", title=name, title_justify="left")
         for layer in rows[name]:
-            table.add_row(layer["name"], layer["kind"], str(layer["shape"]), f"{layer['weights']:,}")
+            table.add_row(layer.name, layer.kind, str(layer.shape), f"{layer.weights:,}")
         table.add_row("total", "", "", f"{weights[name]:,}", style="bold")
         console.print(table)
-    activations = sum(  # those who judge see data and samples
-        (1 if name == game.sampler else 2) * _numel(row["shape"]) for name in rows for row in rows[name]
+    activations = sum(  # all networks but the sampler see data and samples
+        (1 if name == game.sampler else 2) * _numel(row.shape) for name in rows for row in rows[name]
     )
     averaged = weights[game.sampler] if config.ema_half_life else 0
     total, batch = sum(weights.values()), BatchSizes(config.batch_size).largest
@@ -80,13 +92,13 @@ def dry_run(config: Config, library: Library) -> None:
     console.print(f"memory: {each}{_mebibytes(training)} for weights, optimizers and activations, besides the data")
     console.print(
         f"disk: about {_mebibytes(checkpoint)} a checkpoint, "
-        f"{_mebibytes(checkpoint * (config.keep_checkpoints + 2))} at most"
+        f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"
     )
     console.print(f"device: {device}, {precision}; nothing was written")
 
 
-def _blank(dataset: Any) -> Samples:
-    """A sample of each label that a shipped dataset says it has, all zero."""
+def _blank(dataset: Shipped) -> Samples:
+    """Blank samples of a shipped dataset, one for each label."""
     shape, classes = tuple(dataset.shape), dataset.classes
     if isinstance(dataset, ImageDataset) and all(isinstance(wanted, int) for wanted in dataset.only):
         dataset.chosen_labels()  # names are known once the data are read
@@ -94,28 +106,28 @@ def _blank(dataset: Any) -> Samples:
     return Samples(values, np.arange(classes) if classes else None)
 
 
-def _layers(setup: Setup, count: int) -> dict[str, list[dict[str, Any]]]:
-    """Of each network, the parts that have no parts, in order of use: name, kind, output without the batch, weights.
-
-    They are noted while every player's cost is computed once.
+def _layers(setup: Setup, count: int) -> dict[str, list[Layer]]:
+    """The layers of each network, in order of use, noted while every player's cost is computed once.
 
     Args:
-        count: samples that this takes.
+        count: samples in that pass.
     """
     game, sampler = setup.game, setup.sampler
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in game.networks}
+    rows: dict[str, list[Layer]] = {name: [] for name in game.networks}
     handles = []
     for player, network in game.networks.items():
         for name, module in network.eval().named_modules():
             if not list(module.children()) or is_parametrized(module):
 
-                def note(module: nn.Module, args: Any, output: Any, name: str = name, player: str = player) -> None:
-                    if all(row["name"] != name for row in rows[player]):
+                def note(
+                    module: nn.Module, args: object, output: object, name: str = name, player: str = player
+                ) -> None:
+                    if all(row.name != name for row in rows[player]):
                         count = sum(p.numel() for p in module.parameters())
                         first = output[0] if isinstance(output, tuple | list) else output  # of an LSTM
                         shape = tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
                         kind = type(module).__name__
-                        rows[player].append({"name": name, "kind": kind, "shape": shape, "weights": count})
+                        rows[player].append(Layer(name, kind, shape, count))
 
                 if "parametrizations" not in name:
                     handles.append(module.register_forward_hook(note))

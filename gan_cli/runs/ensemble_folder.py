@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gan_cli.config.overrides import key_of
 from gan_cli.config.schema import Config
@@ -14,22 +14,25 @@ from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.names import MEMBER
 from gan_cli.runs.status import status_of
 
+if TYPE_CHECKING:
+    from gan_cli.training.state import State
+
 log = logging.getLogger(__name__)
 
 
 class EnsembleFolder(RunFolder):
-    """Holds nothing but the members' folders and the status."""
+    """Contains only the members' folders and the status."""
 
     parts: ClassVar[tuple[str, ...]] = ()
 
 
 def seeds_in(folder: Path) -> list[int]:
-    """The seeds of the ensemble in a folder; none if it holds no ensemble."""
+    """The seeds of the ensemble in a folder; empty if there is none."""
     return status_of(folder).get("seeds", [])
 
 
 def config_of_member(config: Config, seed: int) -> Config:
-    """The config of a member's run by itself."""
+    """The config of a member, as a single run."""
     return config.model_copy(update={"seed": seed, "ensemble": 0, "compile": False, "resume": None})
 
 
@@ -38,7 +41,7 @@ def member_folder(folder: Path, seed: int) -> Path:
 
 
 def is_over(folder: Path) -> bool:
-    """Whether a member went no further than it did, while others may have: it diverged or stopped early."""
+    """Whether a member ended before the others: it diverged or stopped early."""
     status = status_of(folder)
     return status.get("status") == "diverged" or (status.get("status") == "finished" and bool(status.get("reason")))
 
@@ -48,33 +51,26 @@ def has_begun(folder: Path) -> bool:
     return any(checkpoints_in(member_folder(folder, seed)) for seed in seeds_in(folder))
 
 
-def states_of(folder: Path, key: str) -> dict[str, Any]:
-    """What a checkpoint of the whole would hold: the config and step that all share, and the ``members``' states.
+def states_of(folder: Path, key: str) -> State:
+    """A state of the whole ensemble: the config and the common step of the members, and their states as ``members``.
 
     Raises:
-        UserError: if there is no step that all share.
+        UserError: if the members have no common step.
     """
     members = newest_states(folder, key)
-    for seed, state in members.items():
-        if state and state.get("attempt"):
-            member = member_folder(folder, seed)
-            raise UserError(
-                f"{key}={folder}: {member.name} has gone back (guard=rollback) and draws otherwise than the others: "
-                f"continue it alone, {key}={member}, or move it elsewhere"
-            )
     first = next(state for state in members.values() if state)
     seeds = list(members)
     whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile", False)}
     return {**first, "config": {**first["config"], **whole}, "members": members}
 
 
-def newest_states(folder: Path, key: str) -> dict[int, dict[str, Any] | None]:
-    """The members' states at the newest step that all have; None for a member that has not even begun.
+def newest_states(folder: Path, key: str) -> dict[int, State | None]:
+    """The members' states at the newest step that all have; None for a member without checkpoints.
 
-    Members that are over need not have that step: in their place stands the state of another.
+    Members that are over need not have that step; they get the state of another member.
 
     Raises:
-        UserError: if there is no such step, or a member has been trained further by itself.
+        UserError: if there is no such step, or a member was trained further as a single run.
     """
     found = {seed: {step_of(path) for path in checkpoints_in(member_folder(folder, seed))} for seed in seeds_in(folder)}
     if not any(found.values()):
@@ -102,12 +98,12 @@ def newest_states(folder: Path, key: str) -> dict[int, dict[str, Any] | None]:
     )
 
 
-def _state(folder: Path, seed: int, step: int) -> dict[str, Any]:
+def _state(folder: Path, seed: int, step: int) -> State:
     return load(member_folder(folder, seed) / "checkpoints" / file_of(step))
 
 
 def write_config(folder: Path, member: Path, seed: int) -> None:
-    """Gives a member's folder the composed config and the command of its run alone, as Hydra would have left them."""
+    """Writes the config and the command of a member's single run into its folder, as Hydra does."""
     from omegaconf import OmegaConf
 
     parent, own = folder / ".hydra", member / ".hydra"

@@ -1,4 +1,4 @@
-"""What a run was computed with."""
+"""The software and hardware that a run was computed with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained generator, for notebooks and for the commands that need one."""
+"""Loads a trained generator, for notebooks and commands."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     """The generator that ``key=where`` names.
 
     Args:
-        ema: false for the weights as they are, even if the run kept a moving average.
+        ema: whether to use the moving average, if the run kept one.
 
     Raises:
         UserError: if it cannot be read, or does not fit its config.
@@ -64,7 +64,7 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
 
 
 def fill(game: Game, found: Weights, what: str) -> None:
-    """Gives the networks of a game their trained weights; of an exported generator, that one alone.
+    """Loads trained weights into the networks of a game; from an exported file, those of the sampler only.
 
     Raises:
         UserError: if they do not fit.

@@ -1,7 +1,7 @@
-"""What numbered files and folders of a run are called. Torch-free.
+"""The names of numbered files and folders of a run. Torch-free.
 
-Names are matched whole: the copies that a sync or a file manager leaves beside a file, such as
-``step-000000010 (1).png``, are nobody's.
+Names are matched whole, so that copies that a sync or a file manager makes, such as ``step-000000010 (1).png``, are
+ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ASIDE = re.compile(r"\.\d+\..+|\..+\.tmp")  # half written: of ``replacing``, of
 
 
 def number_in(name: str, template: str) -> int | None:
-    """The number in a name that is the template's to the last letter; None in any other."""
+    """The number in a name that matches the template exactly; else None."""
     head, tail = re.split(r"\{.*\}", template)
     digits = name.removeprefix(head).removesuffix(tail)
     number = int(digits) if digits.isascii() and digits.isdigit() else None
@@ -23,7 +23,7 @@ def number_in(name: str, template: str) -> int | None:
 
 
 def numbered(folder: Path, template: str) -> dict[int, Path]:
-    """What has such a name in a folder, by number, rising; of names with an ending, files alone."""
+    """The files with such names in a folder, by number, in ascending order; folders, if the template has no suffix."""
     wanted = Path.is_file if Path(template).suffix else Path.is_dir
     found = {
         number: path

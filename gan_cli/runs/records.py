@@ -1,16 +1,15 @@
-"""The lines of a ``metrics.jsonl``, whatever has become of the file. Torch-free."""
+"""Reads the lines of a ``metrics.jsonl``, which may be damaged. Torch-free."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-BACK = "rollback/attempt"  # in the line that says that the run went back
+Record = dict[str, float | None]  # a line: its step and numbers by name; None where a number was not finite
 
 
-def record_of(line: bytes) -> dict[str, Any] | None:
-    """A line's step and numbers; None if it is torn, or not a line of ours."""
+def record_of(line: bytes) -> Record | None:
+    """The record in a line; None if the line is torn, or not one of ours."""
     try:
         record = json.loads(line, parse_constant=lambda name: None)  # NaN, which we write as null
     except ValueError:
@@ -20,7 +19,14 @@ def record_of(line: bytes) -> dict[str, Any] | None:
     return record if all(value is None or isinstance(value, int | float) for value in record.values()) else None
 
 
-def records_in(file: Path) -> tuple[list[dict[str, Any]], int]:
+def step_in(record: Record) -> int:
+    """The step of a record, which every record has."""
+    step = record["step"]
+    assert step is not None
+    return int(step)
+
+
+def records_in(file: Path) -> tuple[list[Record], int]:
     """The records of a file, in its order, and how many lines between them cannot be read.
 
     The last line may be torn: a kill leaves it so, and it is so while it is being written. It is not counted.

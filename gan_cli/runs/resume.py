@@ -1,23 +1,27 @@
-"""Which checkpoint to go on from, and with which config."""
+"""Finds the checkpoint to continue from, and the config to continue with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gan_cli.config.batch_sizes import BatchSizes, changed
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Draft, compose, one_line
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
+from gan_cli.config.options import Values
 from gan_cli.config.overrides import PRESETS, Override
 from gan_cli.config.paths import named
-from gan_cli.config.schema import Config, completed, from_saved, renamed, validate
+from gan_cli.config.schema import Config, completed, from_saved
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, ensemble_folder
 from gan_cli.runs.names import RESUMPTION, numbered
+
+if TYPE_CHECKING:
+    from gan_cli.training.state import State
 
 FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
 MAY_CHANGE = (
@@ -31,11 +35,11 @@ MAY_CHANGE = (
 
 @dataclass(frozen=True)
 class Resumption:
-    """A checkpoint to continue, with the config it will continue with."""
+    """A checkpoint to continue, and the config to continue it with."""
 
     folder: Path
     checkpoint: Path
-    state: dict[str, Any]
+    state: State
     config: Config
 
     @property
@@ -44,8 +48,8 @@ class Resumption:
         return 1 + max(numbered(self.folder / ".hydra", RESUMPTION), default=0)
 
 
-def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
-    """Run folder, checkpoint and state for ``resume=PATH``; of an ensemble, its folder twice, and all its states.
+def locate(resume: str) -> tuple[Path, Path, State]:
+    """Run folder, checkpoint and state for ``resume=PATH``; for an ensemble, its folder twice, and the states of all.
 
     Raises:
         UserError: if there is nothing to continue.
@@ -62,7 +66,7 @@ def locate(resume: str) -> tuple[Path, Path, dict[str, Any]]:
 
 
 def prepare(draft: Draft) -> Resumption:
-    """Reads the checkpoint that a command's ``resume`` means and lays the keys typed now over its config.
+    """Reads the checkpoint of a command's ``resume``, and applies the typed keys to its config.
 
     Raises:
         UserError: with one line for every mistake, or for every difference that the saved state cannot follow.
@@ -75,9 +79,8 @@ def prepare(draft: Draft) -> Resumption:
     if problems:
         raise UserError(*problems)
     folder, path, state = locate(str(draft.composed.values["resume"]))
-    saved = {"ensemble": 0, **renamed(state["config"])}
-    wanted = {**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
-    config = validate(completed(wanted, library), library)
+    saved = {"ensemble": 0, **state["config"]}
+    config = from_saved({**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}, library)
     fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
     before = completed(saved, library)
     impossible = [
@@ -107,10 +110,8 @@ def prepare(draft: Draft) -> Resumption:
     return Resumption(folder, path, state, config)
 
 
-def _overlaid(
-    saved: dict[str, Any], overrides: Sequence[Override], command: Command, library: Library
-) -> dict[str, Any]:
-    """The saved config with the options and keys typed now."""
+def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, library: Library) -> Values:
+    """The saved config with the typed options and keys."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -134,8 +135,8 @@ def _overlaid(
     return {str(key): value for key, value in values.items()}
 
 
-def differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
-    """Dotted key, old and new value; of an option that is another one now, only its name."""
+def differences(old: object, new: object, prefix: str = "") -> list[tuple[str, object, object]]:
+    """The keys that differ, with old and new values; if another option is chosen, only its name."""
     if isinstance(old, dict) and isinstance(new, dict):
         if old.get("name") != new.get("name"):
             return [(prefix, old.get("name"), new.get("name"))]

@@ -1,4 +1,4 @@
-"""``status.json``: how a run stands, in its folder. Torch-free."""
+"""``status.json``: the status of a run, in its folder. Torch-free."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 from gan_cli.output.replacing import replacing
 
 FILE = "status.json"
+Status = dict[str, Any]  # JSON by key; a file of any version or damage
 
 
-def status_of(path: Path) -> dict[str, Any]:
-    """What ``status.json`` of a run folder says; empty if there is none that can be read."""
+def status_of(path: Path) -> Status:
+    """The content of a run folder's ``status.json``; empty if it cannot be read."""
     try:
         found = json.loads((path / FILE).read_bytes())
     except (OSError, ValueError):
@@ -23,18 +24,18 @@ def status_of(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write_status(path: Path, status: str, reason: str | None, **facts: Any) -> None:
+def write_status(path: Path, status: str, reason: str | None, **facts: object) -> None:
     """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far."""
     told = {"status": status, "reason": reason, **facts, "pid": os.getpid(), "updated": time.time()}
     with replacing(path / FILE) as aside:
         aside.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
-def result(status: dict[str, Any]) -> str:
+def result(status: Status) -> str:
     """How a run ended, in a few words."""
 
     def spread(key: str, unit: float = 1.0) -> str:
-        """Of an ensemble."""
+        """The spread of a result, for an ensemble."""
         return f" ± {unit * status['spread'][key]:.2g}" if key in status.get("spread", {}) else ""
 
     words = []
@@ -53,7 +54,7 @@ def result(status: dict[str, Any]) -> str:
 
 
 def job_of() -> str | None:
-    """What torchrun or Slurm calls the job that this process is of: the same when they start it again."""
+    """The name of this process's job in torchrun or Slurm, which stays the same when they restart it."""
     env = os.environ
     if name := env.get("TORCHELASTIC_RUN_ID"):
         return f"torchrun {name if name != 'none' else f'{gethostname()} {os.getppid()}'}"

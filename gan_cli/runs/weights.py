@@ -1,4 +1,4 @@
-"""A game's weights with what it takes to rebuild it: from a run's checkpoint, or those of an exported generator."""
+"""The weights of a game, and what is needed to rebuild it: from a checkpoint, or from an exported generator."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
+
+if TYPE_CHECKING:
+    from gan_cli.training.state import State
 
 FORMAT = 2  # 1: without checksums
 FILE = "generator.safetensors"
@@ -22,17 +26,19 @@ FILE = "generator.safetensors"
 
 @dataclass(frozen=True)
 class Weights:
-    """``tensors`` are those of the network that draws samples; ``ema``: whether they are the moving average.
+    """Trained weights.
 
     Attributes:
-        folder: of the run, or of the exported file.
-        names: of the classes, by label, where they have names.
+        folder: the folder of the run, or of the exported file.
+        ema: whether ``tensors`` are the moving average.
+        tensors: the weights of the network that draws samples.
+        names: the names of the classes by label; empty where they have none.
         others: the weights of the other players' networks; an exported file has none.
     """
 
     folder: Path
     step: int
-    config: dict[str, Any]
+    config: Values
     shape: tuple[int, ...]
     classes: int
     ema: bool
@@ -59,7 +65,7 @@ def find(where: str, key: str, ema: bool) -> Weights:
     return of_checkpoint(folder, state, ema)
 
 
-def of_checkpoint(folder: Path, state: Mapping[str, Any], ema: bool) -> Weights:
+def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
     """The weights in a checkpoint's state."""
     averaged, sampler = ema and bool(state["ema"]), state.get("sampler", "generator")
     return Weights(

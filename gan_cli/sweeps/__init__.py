@@ -1,1 +1,1 @@
-"""Many runs: sweeps, launchers, searches."""
+"""Many runs: sweeps, the processes of launchers, searches."""

@@ -1,7 +1,7 @@
 """Runs of a sweep in processes of their own: they end with their parent, share the GPUs, and save before they stop.
 
-Threads are shared out by the launchers: joblib gives each worker its part of the cores unless ``OMP_NUM_THREADS`` is
-set, Slurm the cores that were asked for.
+The launchers divide the threads: joblib gives each worker its part of the cores unless ``OMP_NUM_THREADS`` is set,
+Slurm the cores that were requested.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _stopping = False
 
 
 def runs_at_once() -> int:
-    """Runs side by side on this machine: one for each GPU, else for each core, and no more than 8 for their memory."""
+    """The number of parallel runs on this machine: one per GPU, or one per core, at most 8 because of their memory."""
     from joblib import cpu_count  # type: ignore[import-untyped]
 
     return len(_gpu_files()) or min(8, cpu_count())
 
 
 def _gpu_files() -> list[str]:
-    """The GPUs of NVIDIA that this process may use, found without a driver's library."""
+    """The NVIDIA GPUs that this process may use, found without the driver's library."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
@@ -43,10 +43,10 @@ def _gpu_files() -> list[str]:
 
 
 def python_first() -> None:
-    """Has the processes of launchers look for modules where Python's own are before they look into the current folder.
+    """Makes the processes of launchers import Python's own modules before files in the current folder.
 
     Raises:
-        UserError: if this Python cannot, and a file there has the name of one of Python's own modules.
+        UserError: if this Python cannot do that, and a file there has the name of one of Python's own modules.
     """
     os.environ["PYTHONSAFEPATH"] = "1"
     if sys.version_info < (3, 11):
@@ -56,13 +56,13 @@ def python_first() -> None:
 
 
 def guard() -> None:
-    """From now on joblib's workers end with this process, busy or idle, and leave the terminal's signals to it."""
+    """Makes joblib's workers end with this process, busy or idle, and leave the terminal's signals to it."""
     from joblib import parallel, register_parallel_backend
 
     backend: Any = parallel.BACKENDS["loky"]
 
     class Guarded(backend):
-        def configure(self, *arguments: Any, **options: Any) -> int:
+        def configure(self, *arguments: object, **options: object) -> int:
             return super().configure(*arguments, initializer=_begin_worker, initargs=(os.getpid(),), **options)
 
     register_parallel_backend("loky", Guarded)
@@ -77,13 +77,14 @@ def _begin_worker(parent: int) -> None:
 
 
 def begin(name: str, device: str) -> bool:
-    """What a process of a launcher does before a run: False if it has been told to stop.
-
-    A worker of joblib's takes its GPU.
+    """Prepares a launcher's process for a run; a worker of joblib's takes its GPU.
 
     Args:
-        name: of the run, to be said before each line on the screen.
-        device: of the run, as in its config.
+        name: the name of the run, which begins each line on the screen.
+        device: the device in the run's config.
+
+    Returns:
+        False if the process has been told to stop.
     """
     if multiprocessing.parent_process() is not None:
         take_gpu(device, multiprocessing.current_process().name)
@@ -92,7 +93,7 @@ def begin(name: str, device: str) -> bool:
 
 
 def stop(interrupted: Interrupted) -> None:
-    """After an interrupted run: no other is begun here, and a launcher that asked for it queues this one again."""
+    """After an interrupted run: begins no other here, and repeats the signal if a launcher waits for it."""
     global _stopping
     _stopping = True
     if interrupted.signal_number in launchers_signal():
@@ -100,17 +101,17 @@ def stop(interrupted: Interrupted) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process as ``kill -9`` would when its parent is gone: nobody waits for it, and its folder is wanted."""
+    """Ends this process like ``kill -9`` when its parent is gone, so that it does not keep its run folder locked."""
     while os.getppid() == parent:
         time.sleep(0.1)
     os._exit(1)
 
 
 def take_gpu(device: str, worker: str) -> None:
-    """Makes one GPU of several the one that ``cuda`` means in this worker: the next one for the next worker.
+    """Assigns one of several GPUs to this worker, in turn, as the one that ``cuda`` means.
 
     Args:
-        device: as in the config; ``cuda:1`` is left alone.
+        device: the device in the config; ``cuda:1`` is not changed.
         worker: the name of this process, which ends in its number, from 1.
     """
     if device not in ("auto", "cuda"):
@@ -123,21 +124,23 @@ def take_gpu(device: str, worker: str) -> None:
 
 @contextmanager
 def stopped_together(folder: Path) -> Iterator[None]:
-    """While a sweep is under way in ``folder``: a signal to this process goes to the runs of its workers.
+    """In this context, signals to this process are forwarded to the workers that train in ``folder``.
 
     They finish their step and save; then the sweep ends. A second signal ends it at once.
 
     Raises:
-        Interrupted: when they have.
+        Interrupted: after that.
     """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os._exit(128 + number)
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         children = {child.pid for child in multiprocessing.active_children()}
         if not children:  # the run is in this process, between two handlers
             raise Interrupted(number)
         for name in numbers:
-            at_once: Any = signal.SIG_IGN if name == HANG_UP else lambda again, frame: os._exit(128 + again)
-            signal.signal(name, at_once)
+            signal.signal(name, signal.SIG_IGN if name == HANG_UP else leave)
         told: set[int] = set()
         until = time.monotonic() + SAVES_WITHIN
         while (busy := _training(folder) & children) and time.monotonic() < until:
@@ -160,6 +163,6 @@ def stopped_together(folder: Path) -> Iterator[None]:
 
 
 def _training(folder: Path) -> set[int]:
-    """The processes that say they are training below a folder."""
+    """The process ids of the runs below a folder that are training."""
     statuses = (status_of(file.parent) for file in folder.rglob("status.json"))
     return {int(status["pid"]) for status in statuses if status.get("status") == "running"}

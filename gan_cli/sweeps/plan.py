@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose, wrong_options
-from gan_cli.config.options import GROUPS
+from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides
 from gan_cli.errors import UserError
 
@@ -38,9 +38,7 @@ class Space:
     added: frozenset[str] = frozenset()
 
 
-def prepare(
-    command: Command, library: Library, validate: Callable[[Mapping[str, Any], Library], Config], name: str
-) -> Space:
+def prepare(command: Command, library: Library, validate: Callable[[Values, Library], Config], name: str) -> Space:
     """Checks every value of a sweep; options that are not there are taken out of the command.
 
     Args:
@@ -96,7 +94,7 @@ def prepare(
     return Space(found, Path(next(iter(folders.values()))), unusable, frozenset(added) | _not_everywhere(overrides))
 
 
-def _folder_problem(hydra: Mapping[str, Any]) -> str:
+def _folder_problem(hydra: Values) -> str:
     """What is wrong with where the runs of a sweep are to lie; empty if nothing is."""
     below = hydra["sweep.subdir"]
     if hydra["job.chdir"]:
@@ -122,8 +120,8 @@ def _not_everywhere(overrides: Overrides) -> set[str]:
 def prepare_search(
     command: Command,
     library: Library,
-    validate: Callable[[Mapping[str, Any], Library], Config],
-    params: Mapping[str, Any],
+    validate: Callable[[Values, Library], Config],
+    params: Mapping[str, object],
     name: str,
 ) -> Space:
     """Checks the values of a search; nothing may be wrong with its space.

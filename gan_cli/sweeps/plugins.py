@@ -1,4 +1,4 @@
-"""What ``hydra/launcher=…`` and ``hydra/sweeper=…`` need, checked before anything is made or run. Torch-free."""
+"""Checks ``hydra/launcher=…`` and ``hydra/sweeper=…`` before anything is made or run. Torch-free."""
 
 from __future__ import annotations
 
@@ -45,9 +45,12 @@ class SearchOptions(Options):
 
 @dataclass(frozen=True)
 class Sweeping:
-    """How a sweep is run: with which options of a search, or none for a grid; whether in other processes.
+    """How a sweep is run.
 
-    ``extra`` are overrides for Hydra that nobody typed.
+    Args:
+        search: the options of a search; None for a grid.
+        in_processes: whether runs have processes of their own.
+        extra: overrides for Hydra that nobody typed.
     """
 
     search: SearchOptions | None
@@ -108,10 +111,10 @@ def _found(module: str) -> bool:
 
 
 def check_search(sweeping: Sweeping, overrides: Iterable[Override], config: Config | None = None) -> None:
-    """That intervals are searched by a sweeper that can, and that there is a value to search for.
+    """Checks that intervals have a sweeper that can search them, and that a search has a value to optimise.
 
     Raises:
-        UserError: otherwise.
+        UserError: if not.
     """
     search = sweeping.search
     if search is None:

@@ -1,4 +1,4 @@
-"""Sweeps that go on where they stopped: a run's folder says whether it is finished, half done or not begun."""
+"""Sweeps that continue where they stopped: a run's folder tells whether it is finished, half done or not begun."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.overrides import Overrides, key_of
 from gan_cli.errors import UserError
-from gan_cli.runs.status import result, status_of
+from gan_cli.runs.status import Status, result, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
     from gan_cli.config.schema import Config
     from gan_cli.runs.resume import Resumption
+    from gan_cli.training.state import State
 
 log = logging.getLogger(__name__)
 MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
-    *("steps", "schedule.duration", "patience", "guard"),
+    *("steps", "schedule.duration", "patience", "on_divergence"),
     *("device", "dataset.root", "dataset.path"),
     *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger"),
 )
-LOCK_WAIT = 10.0  # seconds that a run's folder may still be held by the process that was killed
+LOCK_WAIT = 10.0  # seconds that a killed process may still hold the lock of a run's folder
 CONTINUED_WITH = (
     "hydra.launcher.",
     "hydra.sweeper.n_trials.",
     "hydra.sweeper.trials_at_once.",
-)  # other values of these
-# of which a sweep may have other values when it is called again
+)  # keys that may change between two calls of the same sweep
 
 
 def name_from(overrides: Overrides) -> str:
-    """A name for a sweep without one: what is swept, and a hash of all that was typed."""
+    """A name for a sweep that has none: the swept keys, and a hash of everything typed."""
     typed = sorted(o.typed for o in overrides.every if not f"{o.key}.".startswith(CONTINUED_WITH))
     digest = hashlib.blake2b("\n".join(typed).encode(errors="surrogateescape"), digest_size=3).hexdigest()
     swept = [override.key.rpartition(".")[2] for override in overrides if len(override.values) > 1]
     return "-".join([*(swept or ["sweep"]), digest])[-100:]
 
 
-def run_one(config: Config, library: Library, path: Path, search: Mapping[str, Any]) -> float | None:
+def run_one(config: Config, library: Library, path: Path, search: Mapping[str, object]) -> float | None:
     """Trains one run of a sweep: from its last checkpoint if there is one, not at all if it is finished.
 
     Args:
@@ -54,7 +54,7 @@ def run_one(config: Config, library: Library, path: Path, search: Mapping[str, A
     Raises:
         UserError: if the folder holds a run of another config.
     """
-    from gan_cli.parallel.launch import run
+    from gan_cli.parallel.launch import train_in_processes
     from gan_cli.runs.observers.pruning import pruner
 
     log.info("%s: begins", path.name)
@@ -62,7 +62,9 @@ def run_one(config: Config, library: Library, path: Path, search: Mapping[str, A
     if resumption is not None and is_over(config, resumption):
         log.info("%s: finished already", path.name)
         return (status_of(path).get("best") or {}).get("value")
-    value = run(config, library, path, resumption, live=False, wait=LOCK_WAIT, pruner=pruner(search, path))
+    value = train_in_processes(
+        config, library, path, resumption, live=False, wait=LOCK_WAIT, pruner=pruner(search, path)
+    )
     log.info("%s: %s", path.name, result(status_of(path)))
     return value
 
@@ -73,7 +75,7 @@ def continuation(
     """The newest checkpoint in the folder, to be continued with this config; None if there is none.
 
     Raises:
-        UserError: with a line for each key that is another there, and what to do ``instead``.
+        UserError: with a line for each key whose value differs there, and what to do ``instead``.
     """
     from gan_cli.runs.resume import Resumption
 
@@ -89,7 +91,7 @@ def changes(config: Config, library: Library, path: Path) -> bool:
     return (found := _newest(config, path)) is None or bool(_changed(config, library, found[1]))
 
 
-def _newest(config: Config, path: Path) -> tuple[Path, dict[str, Any]] | None:
+def _newest(config: Config, path: Path) -> tuple[Path, State] | None:
     from gan_cli.runs import checkpoint, ensemble_folder
 
     if config.ensemble and ensemble_folder.has_begun(path):
@@ -97,8 +99,8 @@ def _newest(config: Config, path: Path) -> tuple[Path, dict[str, Any]] | None:
     return checkpoint.newest(path, "hydra.sweep.dir") if checkpoint.checkpoints_in(path) else None
 
 
-def _changed(config: Config, library: Library, state: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Each key that may not be another in a continued run and is: before and now."""
+def _changed(config: Config, library: Library, state: State) -> list[tuple[str, str, str]]:
+    """The keys that differ and may not change in a continued run, with their values before and now."""
     from gan_cli.config.schema import from_saved
     from gan_cli.runs.resume import differences
 
@@ -110,13 +112,13 @@ def _changed(config: Config, library: Library, state: Mapping[str, Any]) -> list
 
 
 def is_over(config: Config, resumption: Resumption) -> bool:
-    """Whether a run is finished, and not to be trained further now; one that stopped early is over too."""
+    """Whether a run is finished, also by early stopping, and the config asks for no more steps."""
     more = config.steps > resumption.state["config"]["steps"]
     return status_of(resumption.folder).get("status") == "finished" and not more
 
 
 def note(path: Path, error: Exception) -> None:
-    """Says in the log and, if nothing was trained there, in ``status.json`` why a run failed."""
+    """Logs why a run failed and, if nothing was trained there, writes it to ``status.json``."""
     from gan_cli.runs.checkpoint import checkpoints_in
     from gan_cli.runs.folder import RunFolder
 
@@ -127,7 +129,7 @@ def note(path: Path, error: Exception) -> None:
 
 
 def best_of(folder: Path) -> list[str]:
-    """Which run of a sweep has the best watched value, and the command that repeats it; empty if none has one."""
+    """The run of a sweep with the best watched value, and the command that repeats it; empty if there is none."""
     found = [
         (path, best)
         for path, status in _runs(folder).items()
@@ -171,7 +173,7 @@ def exit_code(folder: Path) -> int:
     return next((code for status, code in codes.items() if status in found), 0)
 
 
-def _runs(folder: Path) -> dict[Path, dict[str, Any]]:
-    """How the runs below the folder of a sweep stand; of an ensemble the whole, not its members."""
+def _runs(folder: Path) -> dict[Path, Status]:
+    """The status of each run below the folder of a sweep; for an ensemble that of the whole, not of its members."""
     found = {path.parent: status_of(path.parent) for path in sorted(folder.rglob("status.json"))}
     return {path: status for path, status in found.items() if "status" in status and path.parent not in found}

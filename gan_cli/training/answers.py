@@ -1,13 +1,13 @@
-"""What the parts of a game answer when they are asked, looked at: each wrong answer is one line.
+"""Checks the outputs of the parts of a game. Each wrong output becomes an error message of one line.
 
-It names the part, what it returned, and what it should.
+The message names the part, what it returned, and what it should return.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from inspect import getmembers
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from gan_cli.config.asking import asked, kind, method
 from gan_cli.errors import UserError
+from gan_cli.games.penalties import Output, Penalises
 from gan_cli.losses.loss import Loss
+from gan_cli.training.optimizers import MakesOptimizer
 
 
 class AskedNetwork(nn.Module):
-    """A network whose answers are looked at."""
+    """A network whose outputs are checked."""
 
     player: str
     arguments: str
@@ -28,7 +30,7 @@ class AskedNetwork(nn.Module):
         super().__init__()
         self.network, self.who, self.too_few, self.trained = network, who, too_few, trained
 
-    def ask(self, name: str, x: Tensor, labels: Tensor | None) -> Any:
+    def ask(self, name: str, x: Tensor, labels: Tensor | None) -> object:
         who = f"{self.who}: the {self.player}"
         function = method(self.network, who, name, self.arguments, x, labels)
         with asked(f"{who}'s {name}({self.arguments}), given {kind(x)},"):
@@ -39,7 +41,7 @@ class AskedNetwork(nn.Module):
                     raise UserError(self.too_few) from error
                 raise
 
-    def refused(self, returned: Any, wanted: str) -> UserError:
+    def refused(self, returned: object, wanted: str) -> UserError:
         return UserError(f"{self.who}: the {self.player} returned {kind(returned)}: return {wanted}")
 
 
@@ -65,7 +67,7 @@ class AskedDiscriminator(AskedNetwork):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         logits = self.ask("forward", x, labels)
         one_each = isinstance(logits, Tensor) and logits.numel() == len(x) and logits.shape[:1] == (len(x),)
-        if not one_each or not logits.is_floating_point():
+        if not isinstance(logits, Tensor) or not one_each or not logits.is_floating_point():
             raise self.refused(logits, f"one logit for each of {len(x)} samples, ({len(x)},)")
         if not self.trained and not logits.isfinite().all():
             raise UserError(f"{self.who}: the untrained discriminator returns logits that are not finite")
@@ -79,7 +81,7 @@ class AskedDiscriminator(AskedNetwork):
 
 
 class AskedLoss(Loss):
-    """A loss whose costs are looked at; what it says of itself is what that says."""
+    """A loss whose costs are checked; its attributes are those of the loss."""
 
     def __init__(self, loss: Loss, who: str) -> None:
         self._loss, self._who = loss, who
@@ -100,19 +102,22 @@ class AskedLoss(Loss):
 
 
 class AskedPenalty:
-    """A penalty whose value is looked at."""
+    """A penalty whose value is checked."""
 
-    def __init__(self, penalty: Any, who: str) -> None:
+    def __init__(self, penalty: Penalises, who: str) -> None:
         self._penalty, self._who = penalty, who
 
-    def __call__(self, judge: Any, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
         function = method(self._penalty, self._who, "__call__", "judge, real, fake", judge, real, fake)
         with asked(f"{self._who}: the penalty"):
             value = function(judge, real, fake)
         return scalar(value, f"{self._who}: the penalty", "its value")
 
-    def strength_at(self, images: int) -> float:
-        """What it is multiplied by; that it says when it is due is looked at too."""
+    def due(self, move: int) -> bool:
+        return self._penalty.due(move)
+
+    def strength(self, images: int) -> float:
+        """The penalty's factor, checked; ``due`` is checked too."""
         due = method(self._penalty, self._who, "due", "move", 0)
         strength = method(self._penalty, self._who, "strength", "images", images)
         with asked(f"{self._who}: due() or strength()"):
@@ -120,8 +125,8 @@ class AskedPenalty:
             return number(strength(images), f"{self._who}: strength()", "a finite number")
 
 
-def scalar(value: Any, who: str, meaning: str) -> Tensor:
-    """A cost: one finite number in a tensor, with a gradient.
+def scalar(value: object, who: str, meaning: str) -> Tensor:
+    """Checks a cost: one finite number in a tensor, with a gradient.
 
     Args:
         who: what returned it, such as ``loss=mine: discriminator()``.
@@ -141,11 +146,11 @@ def scalar(value: Any, who: str, meaning: str) -> Tensor:
     return value
 
 
-def number(value: Any, who: str, wanted: str, least: float = -math.inf) -> float:
-    """A finite number.
+def number(value: object, who: str, wanted: str, least: float = -math.inf) -> float:
+    """Checks a finite number.
 
     Raises:
-        UserError: if it is something else.
+        UserError: if it is something else, or below ``least``.
     """
     if isinstance(value, bool | str) or not (
         isinstance(value, int | float | np.number) or (isinstance(value, Tensor) and value.numel() == 1)
@@ -156,11 +161,13 @@ def number(value: Any, who: str, wanted: str, least: float = -math.inf) -> float
     return float(value)
 
 
-def optimizer_of(options: Any, who: str, parameters: Any, lr: float) -> torch.optim.Optimizer:
+def optimizer_of(
+    options: MakesOptimizer, who: str, parameters: Iterable[nn.Parameter], lr: float
+) -> torch.optim.Optimizer:
     """The torch optimizer that an option makes.
 
     Raises:
-        UserError: if it makes none.
+        UserError: if it fails, or makes something else.
     """
     parameters = list(parameters)
     build = method(options, who, "build", "parameters, lr", parameters, lr)

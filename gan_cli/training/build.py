@@ -1,9 +1,8 @@
-"""From config to objects: networks, game, players, data."""
+"""Builds the data, the networks, the game and its players from a config."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -13,14 +12,15 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.identity import trained_on
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.knows import DATASET, Dataset
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.presenting import AS_IT_IS
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.games.game import Game, Model, OwnLatents
+from gan_cli.games.game import MODEL, Game, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, settings_of
-from gan_cli.models.priors import Latents
+from gan_cli.models.priors import PRIOR, Latents
 from gan_cli.models.sampler import Sampler
 from gan_cli.models.sync_norm import synchronise
 from gan_cli.random import seed_all
@@ -28,18 +28,22 @@ from gan_cli.training import cpu, fitting
 from gan_cli.training.answers import optimizer_of
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.ema import EMA
-from gan_cli.training.optimizers import Varies
+from gan_cli.training.optimizers import OPTIMIZER, MakesOptimizer, Varies
 from gan_cli.training.player import Player
 from gan_cli.training.precision import AUTOCAST, choose, set_precision
 from gan_cli.training.scaler import Scaler
+from gan_cli.training.schedules import SCHEDULE
 from gan_cli.training.setup import Loaded, Setup
+
+if TYPE_CHECKING:
+    from gan_cli.training.state import State
 
 
 def pick_device(name: str, process: int | None = None) -> torch.device:
     """The device a config asks for.
 
     Args:
-        process: which of this machine's processes asks, if each is to have a device of its own.
+        process: the number of this process on its machine, if each process gets a device of its own.
 
     Raises:
         UserError: if this machine does not have it.
@@ -74,57 +78,55 @@ def game_of(
     """The game of a config, its networks freshly initialised.
 
     Args:
-        shape: of one sample.
-        classes: labels that the networks see.
+        shape: the shape of one sample.
+        classes: the number of labels that the networks see.
 
     Raises:
         UserError: if its parts do not fit together.
     """
-    model: Model = library.build("model", config.model)
-    seed_all(config.seed, "init", device=torch.device("cpu"))  # for what a model of one's own draws by itself
+    model = library.build(MODEL, config.model)
+    seed_all(config.seed, "init", device=torch.device("cpu"))  # for draws of your own model outside ``parts.network``
     return model.game(Parts(config, library, shape, classes, device, autocast))
 
 
 def prior_of(game: Game, config: Config, library: Library) -> Latents:
     """What latents are drawn from: the prior of the config, unless the game has its own."""
-    return game.latents if isinstance(game, OwnLatents) else library.build("prior", config.prior)
+    return game.latents if isinstance(game, OwnLatents) else library.build(PRIOR, config.prior)
 
 
 def own_parts(config: Config, library: Library) -> list[str]:
-    """Groups of which a class of the user's own takes part in a move."""
-    chosen = {group: [config.chosen(group)] for group in ("model", "architecture", "loss", "prior")}
+    """The groups in which the config chooses a class of the user's own that takes part in a move."""
+    chosen = {group: [config.one(group)] for group in ("model", "architecture", "loss", "prior")}
     chosen["penalty"] = list(config.penalty.values())
-    return [group for group, choices in chosen.items() if any(library.is_own(group, c.name) for c in choices)]
+    return [group for group, choices in chosen.items() if any(library.has_own_class(group, c.name) for c in choices)]
 
 
 def averaging(network: nn.Module, device: torch.device) -> distributed.Averaging:
-    """Of a player's gradients; on a GPU, which can send while it computes, they set out early."""
+    """Averages a player's gradients over processes; on a GPU, which can send while it computes, during backward."""
     return distributed.Averaging(network.parameters() if device.type == "cuda" else ())
 
 
 def label_count(config: Config, classes: int) -> int:
-    """Labels the networks see: none unless the run is conditional.
+    """The number of labels that the networks see: 0 unless the run is conditional.
 
     Raises:
-        UserError: if it is and the data has none.
+        UserError: if the run is conditional and the data has no labels.
     """
     if config.conditional and classes < 2:
         raise UserError(f"conditional=true: dataset={config.dataset.name} has no labels here: use conditional=false")
     return classes if config.conditional else 0
 
 
-def build(
-    config: Config, library: Library, state: Mapping[str, Any] | None = None, like: Loaded | None = None
-) -> Setup:
+def build(config: Config, library: Library, state: State | None = None, like: Loaded | None = None) -> Setup:
     """Loads the data and builds the game on the device.
 
     Args:
-        state: of the checkpoint that is continued: the precision it has computed in, what its data were, and how often
-            the run has gone back.
+        state: the checkpoint that is continued, for its precision, the identity of its data, and how often the run has
+            gone back.
         like: the data of another run, which are shared.
 
     Raises:
-        UserError: if the data cannot be had or the parts do not fit together.
+        UserError: if the data cannot be loaded or the parts do not fit together.
     """
     device = pick_device(config.device, distributed.local())
     precision = choose(config, device, state.get("precision") if state else None)
@@ -133,7 +135,7 @@ def build(
         cpu.tune()
     if config.compile:
         require_compiler(device)
-    dataset = like.dataset if like else library.build("dataset", config.dataset)
+    dataset = like.dataset if like else library.build(DATASET, config.dataset)
     with distributed.first_of_machine():
         if like:
             samples = like.samples
@@ -155,20 +157,20 @@ def assemble(
     library: Library,
     device: torch.device,
     precision: str,
-    dataset: Any,
+    dataset: Dataset,
     samples: Samples,
     like: Loaded | None = None,
     attempt: int = 0,
 ) -> Setup:
-    """The game around samples that are there; else as ``build``."""
+    """Builds the game for samples that are loaded already; else like ``build``."""
     classes = label_count(config, samples.classes)
-    optimizer = library.build("optimizer", config.optimizer)
+    optimizer = library.build(OPTIMIZER, config.optimizer)
     game = game_of(config, library, samples.shape, classes, device, AUTOCAST.get(precision))
     prior = prior_of(game, config, library)
     if config.sync_batchnorm and distributed.world() > 1:
         for network in game.networks.values():
             synchronise(network)
-    players = players_of(game, config, library, optimizer, device, scaled=precision == "fp16", attempt=attempt)
+    players = players_of(game, config, library, optimizer, device, scaled=precision == "fp16")
     batch_sizes = batch_sizes_of(game, config)
     drawing = game.networks[game.sampler]
     ema = EMA(drawing, config.ema_half_life, batch_sizes) if config.ema_half_life else None
@@ -205,35 +207,26 @@ def assemble(
 
 
 def players_of(
-    game: Game,
-    config: Config,
-    library: Library,
-    optimizer: Any,
-    device: torch.device,
-    *,
-    scaled: bool,
-    attempt: int = 0,
+    game: Game, config: Config, library: Library, optimizer: MakesOptimizer, device: torch.device, *, scaled: bool
 ) -> list[Player]:
-    """Who learns in a game, in the order in which they move.
+    """The players of a game, in the order in which they move.
 
     Args:
-        optimizer: the options that make one.
-        scaled: whether gradients of float16 are to be kept from vanishing.
-        attempt: how often the run has gone back; the guard may want it slower each time.
+        optimizer: the options from which each player's optimizer is made.
+        scaled: whether to scale the cost, so that float16 gradients do not underflow.
     """
-    schedule = library.build("schedule", config.schedule)
+    schedule = library.build(SCHEDULE, config.schedule)
     players = []
     for name, network in game.networks.items():
         options = settings_of(game, name, config)
-        lr = options.lr * config.slowed(attempt)
-        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), lr)
+        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), options.lr)
         players.append(
             Player(
                 name,
                 network,
                 game.opponents(name),
                 made,
-                lr=lr,
+                lr=options.lr,
                 schedule=schedule,
                 steps=options.steps,
                 options=optimizer.at if isinstance(optimizer, Varies) else None,

@@ -1,12 +1,12 @@
-"""Moves recorded once and replayed: a whole move is then one launch, and the host no longer the limit.
+"""Moves recorded once and replayed: a whole move is then one launch, and the host is no longer the bottleneck.
 
-A recorded move computes what was recorded, from the same memory: what changes from move to move must lie in tensors
-that are filled before each replay (the minibatch, the strengths of what counts, the rate), and a move that does
-something else (another penalty is due) is another recording. Random numbers need no care: a CUDA graph takes seed and
-offset of the default generator when it is replayed, so each move draws what it would have drawn.
+A recorded move computes the same operations on the same memory. Whatever changes from move to move must therefore lie
+in tensors that are filled before each replay (the minibatch, the strengths, the learning rate), and a move with other
+operations (another penalty is due) is another recording. Random numbers need no care: a CUDA graph reads the seed and
+offset of the default generator when it is replayed, so each move draws the same numbers as without a recording.
 
-The first moves of each kind are made as they are, and are real moves of the training: they choose the kernels, make
-the optimizer's state, and show whether anything waits for the device.
+The first moves of each kind are not recorded. They are real moves of the training; they choose the kernels, create the
+optimizer's state, and show whether anything waits for the device.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,21 +30,22 @@ if TYPE_CHECKING:
     from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
-WARM_UP = 2  # moves of a kind before it is recorded
+WARM_UP = 2  # moves of a kind before its recording
 WAITS = "called a synchronizing CUDA operation"
 
 Gradient = Callable[[Player, Tensor, "Tensor | None", Strengths], Statistics]
 Descent = Callable[[Player, int], None]
 Kind = tuple[str, ...]
+Result = TypeVar("Result")
 
 
 class Eager:
-    """Makes every move as it is written; what makes them in another way derives from it."""
+    """Executes every move as it is written. Other ways to execute moves derive from this class."""
 
     def gradient(
         self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
     ) -> Statistics:
-        """Leaves the gradient of a player's cost in its parameters: ``work`` on a minibatch as it is stored."""
+        """Computes the gradient of a player's cost, by calling ``work`` on a minibatch as it is stored."""
         return work(player, rows, labels, game.strengths(player.name, moment))
 
     def descend(self, descend: Descent, player: Player, step: int) -> None:
@@ -53,19 +54,23 @@ class Eager:
 
 
 class Machine(Protocol):
-    """What can record."""
+    """A device that can record work."""
 
-    def record(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
-        """Records a function without running it: how to run it, and what it returned, filled by each run."""
+    def record(self, function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+        """Records a function without running it.
+
+        Returns:
+            A function that replays it, and what it returned: tensors that each replay fills.
+        """
 
     def watched(self) -> AbstractContextManager[list[str]]:
-        """Gives a list, to which it adds what waited for the device."""
+        """A context with a list, to which it adds the places that waited for the device."""
 
 
 class CUDAGraphs:
     """Records as CUDA graphs, each with memory of its own."""
 
-    def record(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+    def record(self, function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
         graph = torch.cuda.CUDAGraph()
         current = torch.cuda.current_stream()
         stream = None if current == torch.cuda.default_stream() else current  # the default one cannot be recorded
@@ -93,12 +98,12 @@ class CUDAGraphs:
 
 @dataclass
 class Recording:
-    """One kind of move, and the memory it reads and writes."""
+    """A recorded kind of move, and the memory that it reads and writes."""
 
     rows: Tensor
     labels: Tensor | None
     strengths: dict[str, Tensor]
-    values: dict[str, float]  # what the strengths were last filled with
+    values: dict[str, float]  # that the strengths were last filled with
     replay: Callable[[], None]
     names: list[str]
     statistics: Tensor
@@ -118,11 +123,11 @@ class Recording:
 class Recorder(Eager):
     """Records each kind of move, and replays it from then on.
 
-    A joint descent (extragradient, optimistic) and one whose options change with the step are made as they are
-    written; their gradients are replayed all the same.
+    Joint descents (extragradient, optimistic) and descents whose options change with the step are not recorded; their
+    gradients are.
 
     Args:
-        strict: raise UserError if a move cannot be recorded, rather than go on without.
+        strict: raise UserError if a move cannot be recorded, rather than continue without recording.
     """
 
     def __init__(self, machine: Machine, *, strict: bool) -> None:
@@ -130,7 +135,7 @@ class Recorder(Eager):
         self.off = False
         self.recordings: dict[Kind, Recording] = {}
         self._seen: Counter[Kind] = Counter()
-        self._latest: dict[str, Kind] = {}  # what each player's gradient came from
+        self._latest: dict[str, Kind] = {}  # the kind of each player's last gradient
 
     def gradient(
         self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
@@ -166,7 +171,7 @@ class Recorder(Eager):
 
     @contextmanager
     def _watched(self, kind: Kind) -> Iterator[None]:
-        """Looks for what would stop a recording, in the last move before it."""
+        """Looks, in the last move before a recording, for operations that would prevent it."""
         if self.off or self._seen[kind] != WARM_UP or kind in self.recordings:
             yield
             return
@@ -194,12 +199,12 @@ class Recorder(Eager):
         made = self.recordings[kind] = Recording(*held, filled, values, replay, names, statistics, gradients)
         return made
 
-    def _recorded(self, player: Player, function: Callable[[], Any]) -> tuple[Callable[[], None], Any] | None:
+    def _recorded(self, player: Player, function: Callable[[], Result]) -> tuple[Callable[[], None], Result] | None:
         try:
             return self.machine.record(function)
         except torch.OutOfMemoryError:
             self._without("there is no memory left to record moves in")
-        except RuntimeError as error:  # what CUDA is like after it, nobody knows
+        except RuntimeError as error:  # CUDA may be in any state after it
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"capture: the {player.name}'s move cannot be recorded ({reason}): "
@@ -215,10 +220,10 @@ class Recorder(Eager):
 
 
 def recorder(setup: Setup) -> Eager:
-    """How a run makes its moves.
+    """The executor of a run's moves.
 
     Raises:
-        UserError: if capture=true and it cannot be.
+        UserError: if capture=true and moves cannot be recorded.
     """
     wanted = setup.config.capture
     if wanted is False:
@@ -239,7 +244,7 @@ def recorder(setup: Setup) -> Eager:
 
 
 def impossible(setup: Setup) -> str | None:
-    """Why moves cannot be recorded one by one."""
+    """Why moves cannot be recorded; None if they can."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return "several processes average their gradients in the middle of each move"
     if setup.config.reuse_fakes:
@@ -248,7 +253,7 @@ def impossible(setup: Setup) -> str | None:
 
 
 def against(setup: Setup) -> str | None:
-    """Why moves are better not recorded unless someone insists."""
+    """Why moves are not recorded unless the user asks for it; None if they are."""
     if setup.config.compile:
         return "compile=true takes its place; capture=true does both"
     if setup.own:
@@ -258,7 +263,7 @@ def against(setup: Setup) -> str | None:
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """Work on a GPU in a stream that can be recorded; nothing elsewhere."""
+    """A context in which work on a GPU runs in a stream that can be recorded; on other devices it does nothing."""
     if device.type != "cuda":
         yield
         return

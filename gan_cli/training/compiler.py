@@ -1,4 +1,4 @@
-"""Whether ``compile=true`` can be had on this machine."""
+"""Whether ``compile=true`` works on this machine."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from gan_cli.errors import UserError
 
 
 def require_compiler(device: torch.device) -> None:
-    """Compiles something small, so that a missing compiler is known before anything is made.
+    """Compiles a small function, so that a missing compiler is found before anything is written.
 
     Raises:
-        UserError: if it cannot be compiled.
+        UserError: if it does not compile.
     """
     try:
         if device.type == "cpu":
             from torch._inductor.cpp_builder import get_cpp_compiler
 
-            get_cpp_compiler()  # what follows may be answered from a cache of a time when there was one
+            get_cpp_compiler()  # the line below may be answered from a cache, though the compiler is gone
         torch.compile(lambda x: x + 1)(torch.zeros(2, device=device))
     except Exception as error:  # a missing or broken compiler shows itself in many ways
         raise UserError(

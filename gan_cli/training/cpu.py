@@ -1,4 +1,4 @@
-"""What a CPU needs told once so that the training step is arithmetic and little else."""
+"""Process-wide settings that make the training step fast on a CPU."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ EXACT = 1e-5  # relative error of a float32 product; bfloat16 makes one of 1e-3
 
 
 def tune() -> None:
-    """Process-wide; each choice follows from the machine alone, never from a timing, so that bits stay the same."""
+    """Sets them. Each choice depends on the machine alone, never on a timing, so that bits stay the same."""
     keep_memory()
     route_products()
 
 
 def keep_memory() -> None:
-    """Freed tensors stay with the process: else a step gives large ones back and faults them in again, page by page."""
+    """Keeps freed memory in the process; else each step returns large tensors to the system and pages them in again."""
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(MMAP_THRESHOLD, KEPT)
@@ -28,10 +28,10 @@ def keep_memory() -> None:
 
 
 def route_products() -> None:
-    """Matrix products go to oneDNN where MKL does not use the machine's AVX-512: on processors that are not Intel's.
+    """Sends matrix products to oneDNN where MKL does not use the machine's AVX-512: on processors that are not Intel's.
 
-    torch has the switch only as a precision. Where it would cost some, as on processors that multiply in bfloat16, it
-    is turned back.
+    torch offers the switch only as a precision. It is reset where it would lose precision, as on processors that
+    multiply in bfloat16.
     """
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or vendor() != "AuthenticAMD":
         return
@@ -42,7 +42,7 @@ def route_products() -> None:
 
 
 def vendor() -> str:
-    """As the processor says it, "" where Linux does not tell."""
+    """The vendor of the processor as Linux reports it; "" if unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

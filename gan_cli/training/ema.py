@@ -14,10 +14,10 @@ RAMP_UP = 0.1  # the half-life is at most this share of the images seen, so that
 
 
 class Averages(Protocol):
-    """Moving averages of what is being trained."""
+    """Moving averages of the weights that are being trained."""
 
     def update(self, step: int) -> None:
-        """Takes in the weights as they are after a step."""
+        """Updates the averages with the weights after a step."""
         ...
 
 
@@ -25,8 +25,8 @@ class EMA:
     """Averages parameters and floating-point buffers (batch-norm statistics) of a network after each step.
 
     Args:
-        half_life: images after which a weight's share has halved.
-        batch_sizes: what turns steps into images.
+        half_life: real images seen until the share of old weights has halved.
+        batch_sizes: convert steps into images.
     """
 
     def __init__(self, network: nn.Module, half_life: float, batch_sizes: BatchSizes) -> None:
@@ -46,9 +46,11 @@ class EMA:
         return ours, theirs, counters
 
     def decay(self, step: int) -> float:
-        """What is left of the old average at step 1, 2, …: a function of the images seen, so there is no state."""
+        """The factor of the old average at step 1, 2, …: a function of the images seen, so there is no state."""
         seen, before = self.batch_sizes.images_seen(step), self.batch_sizes.images_seen(step - 1)
-        half_life = min(self.half_life, RAMP_UP * step * (seen / step))  # in this order, the last bit of old runs
+        half_life = min(
+            self.half_life, RAMP_UP * step * (seen / step)
+        )  # this order of operations keeps the bits of old runs
         return 0.5 ** ((seen - before) / half_life)
 
     @torch.no_grad()

@@ -1,6 +1,6 @@
-"""Whether the parts of a game fit together: one pass of real shapes through copies of them, before the first step.
+"""Checks that the parts of a game fit together: one pass of real shapes through copies of them, before the first step.
 
-Nothing that is trained is touched: networks are copies, and the generators of random numbers are put back.
+The training is not affected: networks are copies, and the state of the random generators is restored.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,8 +22,9 @@ from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import NOISE, AdversarialGame
 from gan_cli.games.game import Game, Judges
+from gan_cli.games.parts import latent_size
 from gan_cli.games.view import packed
-from gan_cli.models.priors import Prior
+from gan_cli.models.priors import Latents, Prior
 from gan_cli.models.sampler import ROWS as TOGETHER
 from gan_cli.models.sampler import Sampler
 from gan_cli.random import seed_all, stream
@@ -34,17 +35,17 @@ from gan_cli.training.ranges import SCALES, check_labels, check_logits, check_pi
 if TYPE_CHECKING:
     from gan_cli.training.setup import Setup
 
-ROWS = 4  # samples, or packs of them, in the pass: it costs next to nothing
+ROWS = 4  # samples, or packs of them, in the pass
 
 
 def check(setup: Setup) -> int:
-    """Has every part do in a pass what it does in training.
+    """Runs one move of each player on copies, with a few samples.
 
-    The pass takes a few samples. What fails so may be made for the whole minibatch alone (groups of eight …), so it is
-    tried with that before it is refused.
+    A part that fails on a few samples may need the whole minibatch (for groups of eight, say), so it is tried on that
+    before it is refused.
 
     Returns:
-        How many samples it took.
+        The number of samples in the pass.
 
     Raises:
         UserError: if a part does not return what the game needs.
@@ -72,7 +73,7 @@ def _check(setup: Setup, rows: int) -> None:
 
 
 def check_trained(sampler: Sampler, shape: tuple[int, ...], game: Game | None = None) -> None:
-    """As ``check``, of what a trained generator returns, and the trained discriminator of a game if it has one."""
+    """Like ``check``, for the outputs of a trained generator and of the game's discriminator, if it has one."""
     judge, probability = (game.discriminator, game.loss.probability) if isinstance(game, Judges) else (None, False)
     with _own_randomness(sampler.device):
         try:
@@ -103,7 +104,7 @@ def _own_randomness(device: torch.device) -> Iterator[None]:
 
 
 class Networks:
-    """Copies of G and perhaps D, whose answers are looked at."""
+    """Copies of G and, if there is one, D, whose outputs are checked."""
 
     def __init__(
         self,
@@ -128,10 +129,11 @@ class Networks:
         self.discriminator = AskedDiscriminator(networks[1], self.who, few, trained=trained) if networks[1] else None
 
     def check_outputs(self, z: Tensor, seen: Tensor, labels: Tensor | None, probability: bool) -> None:
-        """What they give when they are used: shapes, pixels in range, logits, and heed of the labels.
+        """Checks shapes, the range of pixels and logits, and that the outputs depend on the labels.
 
         Args:
             seen: samples as D sees them.
+            probability: whether σ(logit) is the probability that a sample is real.
         """
         with torch.no_grad():
             self.generator.eval()(z, labels)
@@ -168,7 +170,7 @@ class Pass(Networks):
         self.game = AdversarialGame(
             self.generator, self.discriminator, AskedLoss(game.loss, loss), penalties, game.view, game.autocast
         )
-        self.strengths = {f"penalty/{name}": penalty.strength_at(0) for name, penalty in penalties.items()}
+        self.strengths = {f"penalty/{name}": penalty.strength(0) for name, penalty in penalties.items()}
         if sigma := game.view.noise(0):
             self.strengths[NOISE] = sigma
         self._check_gradients("discriminator", "J(D)")
@@ -189,7 +191,7 @@ class Pass(Networks):
             return list(torch.autograd.grad(value, weights, allow_unused=True))
 
     def _check_gradients(self, name: str, what: str) -> None:
-        """``what`` must have a slope in the weights of the player who minimises it."""
+        """Requires that the gradient of ``what`` reaches the player's weights, is finite and not 0."""
         reached = [gradient for gradient in self._gradients(name) if gradient is not None]
         if not reached:
             through = "" if name == "discriminator" else " through the discriminator"
@@ -206,7 +208,7 @@ class Pass(Networks):
             )
 
     def _has_slope(self, name: str) -> bool:
-        """Whether there is a gradient with other weights: those that begin at 0 pass none on."""
+        """Whether the gradient is not 0 for other weights; weights that begin at 0 pass none on."""
         assert self.discriminator
         for scale in SCALES:
             with randomised(self.generator, scale), randomised(self.discriminator, scale):
@@ -220,7 +222,7 @@ class Pass(Networks):
 
 
 def check_own_game(setup: Setup, rows: int) -> None:
-    """Has each player of a game of one's own make a move on copies of the networks, and its sampler draw."""
+    """Lets each player of a game of your own make a move on copies of the networks, and its sampler draw."""
     config, who = setup.config, f"model={setup.config.model.name}"
     values, classes = setup.samples.values, setup.sampler.classes
     x = as_input(values[np.arange(rows) % len(values)], setup.device).to(torch.get_default_dtype())
@@ -233,7 +235,7 @@ def check_own_game(setup: Setup, rows: int) -> None:
         network = game.networks[name].train().requires_grad_(True)
         moment = player.moment(1, 0, setup.batch_sizes)
         with asked(f"{who}: the cost of its {name}"):
-            found: Any = game.cost(name, x, z, labels, game.strengths(name, moment))
+            found: object = game.cost(name, x, z, labels, game.strengths(name, moment))
         if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)):
             raise UserError(f"{who}: cost({name!r}, …) returned {kind(found)}: return the cost, and statistics by name")
         cost, statistics = found
@@ -249,37 +251,39 @@ def check_own_game(setup: Setup, rows: int) -> None:
     Networks(game.networks[game.sampler], None, config, setup.samples.shape, classes).check_outputs(z, x, labels, False)
 
 
-def latents(prior: Any, config: Config, rows: int) -> Tensor:
-    """As many latents as rows, after the prior has shown that it draws them as it should.
+def latents(prior: Latents, config: Config, rows: int) -> Tensor:
+    """Latents (rows, size) of the prior, after a check that it draws them correctly.
 
     Raises:
         UserError: if it does not.
     """
     who = f"prior={config.prior.name}"
-    size = prior.size if isinstance(prior, Prior) else config.prior.size  # type: ignore[attr-defined]
+    size = prior.size if isinstance(prior, Prior) else latent_size(config)
     sample = method(prior, who, "sample", "n, device, generator", rows, "cpu", None)
     with asked(f"{who}: sample(n, device, generator)"):
-        draws = [sample(rows, "cpu", stream(place, "fitting")) for place in (0, 0, 1)]
-    for z in draws:
+        found = [sample(rows, "cpu", stream(place, "fitting")) for place in (0, 0, 1)]
+    draws: list[Tensor] = []
+    for z in found:
         if not isinstance(z, Tensor) or z.shape != (rows, size) or z.dtype != torch.get_default_dtype():
             wanted = f"latents (n, prior.size), here float32 {(rows, size)}"
             raise UserError(f"{who}: sample({rows}, …) returned {kind(z)}: return {wanted}")
         if not z.isfinite().all():
             raise UserError(f"{who}: sample() returned numbers that are not finite")
+        draws.append(z)
     if not torch.equal(draws[0], draws[1]) or torch.equal(draws[0], draws[2]):
         raise UserError(f"{who}: sample() must draw from the generator it is given, and from nothing else")
     return draws[0]
 
 
 def _too_few(config: Config) -> str:
-    """What to say if batch norm has a single sample to normalise."""
+    """The error message for batch norm over a single sample."""
     parts = {"batch_size": min(sizes_of(config.batch_size)), "devices": config.devices, "pack": config.pack}
     keys = " ".join(f"{key}={value}" for key, value in parts.items() if value > 1 or key == "batch_size")
     return f"{keys}: leaves batch norm a single sample: use a larger batch_size, or another norm than batch"
 
 
 def _check_descent(setup: Setup, network: nn.Module, player: Player) -> None:
-    """A step of the optimizer, and the rates of the first and the last."""
+    """Checks a step of the optimizer, and the schedule's factor at the first and the last step."""
     config = setup.config
     who = f"schedule={config.schedule.name}"
     method(player.schedule, who, "__call__", "step", 1)

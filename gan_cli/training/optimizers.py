@@ -5,26 +5,39 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch.nn import Parameter
 
+from gan_cli.config.options import Group
+
+
+class MakesOptimizer(Protocol):
+    """The interface of the options of an optimizer."""
+
+    def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
+        """A torch optimizer over these parameters, with this learning rate."""
+        ...
+
+
+OPTIMIZER = Group[MakesOptimizer]("optimizer")
+
 
 @runtime_checkable
 class Varies(Protocol):
-    """Options of an optimizer of which some, such as momentum, are not the same at every step."""
+    """Options of an optimizer of which some, such as momentum, change with the step."""
 
     def at(self, step: int) -> dict[str, float]:
-        """Those at step 1, 2, …"""
+        """The options that change, with their values at step 1, 2, …"""
         ...
 
 
 def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
-    """A torch optimizer that computes the same and does not import the compiler at its first call.
+    """A subclass of a torch optimizer that computes the same and does not import the compiler at its first call.
 
-    That import is a third of what a run takes to start; all that the decorators which ask for it do is to keep the
-    compiler out of these methods.
+    That import takes a third of a run's start-up time. It comes from decorators that only keep the compiler out of
+    these methods, so they are removed here.
     """
     shielded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     members = dict(inspect.getmembers(kind))
@@ -33,33 +46,33 @@ def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimi
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerOptions:
-    """The keyword arguments of a torch optimizer; ``lr`` is the default of both players."""
+class OptimizerArguments:
+    """The keyword arguments of a torch optimizer; ``lr`` is the default rate of all players."""
 
     kind: ClassVar[type[torch.optim.Optimizer]]
     kernel: ClassVar[dict[str, bool]] = {"fused": True}
-    on_cuda: ClassVar[dict[str, bool]] = {}  # options that let the steps be recorded there
+    on_cuda: ClassVar[dict[str, bool]] = {}  # options that allow a step to be recorded as a CUDA graph
 
     lr: float
     weight_decay: float
 
     def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
-        """A torch optimizer over these parameters, at this player's own rate."""
+        """A torch optimizer over these parameters, with this player's learning rate."""
         return self.make(list(parameters), lr, asdict(self))
 
-    def make(self, parameters: list[Parameter], lr: float, options: dict[str, Any]) -> torch.optim.Optimizer:
+    def make(self, parameters: list[Parameter], lr: float, options: dict[str, object]) -> torch.optim.Optimizer:
         options = {**options, **self.kernel, "lr": lr}
-        if parameters[0].is_cuda:  # the rate lies on the device, so that no step has a number of the host's in it
+        if parameters[0].is_cuda:  # a recorded step reads the rate from the device, where it can be changed
             options |= {**self.on_cuda, "lr": torch.full((), lr, device=parameters[0].device)}
         return light(self.kind)(parameters, **options)
 
     def at(self, step: int) -> dict[str, float]:
-        """Options, other than the rate, that are not the same at every step (1, 2, …)."""
+        """The options other than the rate that change with the step, with their values at step 1, 2, …"""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam(OptimizerOptions):
+class Adam(OptimizerArguments):
     """Kingma & Ba 2015."""
 
     kind: ClassVar[type[torch.optim.Optimizer]] = torch.optim.Adam
@@ -76,7 +89,7 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMSprop(OptimizerOptions):
+class RMSprop(OptimizerArguments):
     """Tieleman & Hinton 2012."""
 
     kind = torch.optim.RMSprop
@@ -89,8 +102,8 @@ class RMSprop(OptimizerOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SGD(OptimizerOptions):
-    """Stochastic gradient descent with (Nesterov) momentum, which may change on a straight line."""
+class SGD(OptimizerArguments):
+    """Stochastic gradient descent with (Nesterov) momentum, which may change linearly with the step."""
 
     kind = torch.optim.SGD
 
@@ -107,7 +120,8 @@ class SGD(OptimizerOptions):
 
     def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
         """torch's SGD."""
-        options = {"momentum": self.momentum, "nesterov": self.nesterov, "weight_decay": self.weight_decay}
+        options: dict[str, object] = {"momentum": self.momentum, "nesterov": self.nesterov}
+        options["weight_decay"] = self.weight_decay
         return self.make(list(parameters), lr, options)
 
     def at(self, step: int) -> dict[str, float]:

@@ -1,30 +1,42 @@
-"""A player: a network, and how it learns."""
+"""A player: one network of a game, and how it learns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths
-from gan_cli.training.scaler import Scaler
+from gan_cli.training.scaler import Scaler, ScalerState
+from gan_cli.training.schedules import Schedule
+
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
+
+class PlayerState(TypedDict):
+    """What a checkpoint holds of a player besides its weights."""
+
+    optimizer: dict[str, Any]  # as torch has it
+    last: list[Tensor]
+    scaler: NotRequired[ScalerState]
 
 
 class Player:
-    """One of those who learn in a game.
+    """One network of a game, with its optimizer.
 
     Args:
-        name: the player's in the game.
-        opponents: networks that are held still while this player moves.
+        name: the player's name in the game.
+        opponents: networks that get no gradient while this player moves.
         lr: this player's learning rate, before the schedule's factor.
         schedule: step (1, 2, …) → factor.
-        steps: moves in each turn; for the discriminator, the k of Algorithm 1.
-        options: step → the optimizer's other options that change, such as momentum.
+        steps: moves per turn; for the discriminator, the k of Algorithm 1.
+        options: step → other options of the optimizer that change with the step, such as momentum.
         constrain: called with the parameters after each move.
-        scaler: of the gradients of float16 networks.
+        scaler: keeps the gradients of a float16 network in range.
         average: replaces tensors by their means over all processes that play this player.
     """
 
@@ -36,7 +48,7 @@ class Player:
         optimizer: torch.optim.Optimizer,
         *,
         lr: float,
-        schedule: Callable[[int], float],
+        schedule: Schedule,
         steps: int,
         options: Callable[[int], dict[str, float]] | None = None,
         constrain: Constraint | None = None,
@@ -49,11 +61,11 @@ class Player:
         self.scaler, self.average = scaler, average
         self.parameters: list[Tensor] = list(network.parameters())
         self._others = [parameter for opponent in opponents for parameter in opponent.parameters()]
-        self._start: list[Tensor] = []  # where the look ahead began
+        self._start: list[Tensor] = []  # the parameters before the look-ahead
         self._last: list[Tensor] = []  # the last displacement of an optimistic player
 
     def moment(self, step: int, move: int, batch_sizes: BatchSizes) -> Moment:
-        """Where the run is at a move (0, 1, …) of this player in a step."""
+        """The moment of this player's move 0, 1, … in a step."""
         size = batch_sizes.at(step)
         return Moment(
             step,
@@ -64,7 +76,11 @@ class Player:
         )
 
     def gradient(self, game: Game, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
-        """Leaves the gradient of this player's cost in its parameters, and nothing in its opponents'."""
+        """Computes the gradient of this player's cost into its parameters' ``.grad``; opponents get none.
+
+        Returns:
+            The statistics of the game, and the norm of the gradient.
+        """
         for parameter in self.parameters:
             parameter.requires_grad_(True)
         for parameter in self._others:
@@ -84,7 +100,7 @@ class Player:
         self.move()
 
     def tune(self, step: int) -> None:
-        """Sets what the optimizer does at a step: its rate, and the other options that change."""
+        """Sets the learning rate and the other options that change with the step."""
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(self.rate(step))
@@ -105,7 +121,7 @@ class Player:
 
     @torch.no_grad()
     def descend_from_start(self, step: int) -> None:
-        """The second half: from where the look ahead began, along the gradient found at its end."""
+        """The second half: back to where the look-ahead began, then along the gradient found at its end."""
         torch._foreach_copy_(self.parameters, self._start)
         self.descend(step)
 
@@ -125,15 +141,15 @@ class Player:
         """The learning rate at a step."""
         return self.lr * self.schedule(step)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> PlayerState:
         """What a resumed player needs besides its weights."""
         optimizer = self.optimizer.state_dict()
         for group in optimizer["param_groups"]:
             group["lr"] = self.lr if isinstance(group["lr"], Tensor) else group["lr"]
-        scaler = {"scaler": self.scaler.state()} if self.scaler else {}
-        return {"optimizer": optimizer, "last": self._last, **scaler}
+        state: PlayerState = {"optimizer": optimizer, "last": self._last}
+        return {**state, "scaler": self.scaler.state()} if self.scaler else state
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: PlayerState) -> None:
         saved, ours = state["optimizer"], self.optimizer.state_dict()["param_groups"]
         groups = [{**theirs, **our} for theirs, our in zip(saved["param_groups"], ours, strict=True)]
         self.optimizer.load_state_dict({**saved, "param_groups": groups})  # the options are the config's

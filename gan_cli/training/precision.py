@@ -1,4 +1,4 @@
-"""What networks compute in. Losses and penalties are computed in float32 whatever it is."""
+"""The precision that networks compute in. Losses and penalties are computed in float32 in any case."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 def choose(config: Config, device: torch.device, before: str | None = None) -> str:
     """The precision of a run.
 
-    precision=auto is a choice by hardware, made once: a run goes on in what it has computed in so far (``before``),
-    also on another machine, as long as that can.
+    precision=auto chooses by the hardware, once: a resumed run keeps the precision that it has computed in so far
+    (``before``), also on another machine, if that machine supports it.
 
     Raises:
         UserError: if the device cannot compute in the asked precision.
@@ -40,7 +40,7 @@ def choose(config: Config, device: torch.device, before: str | None = None) -> s
 
 
 def refusal(precision: str, device: torch.device) -> str | None:
-    """Why a device cannot compute in a precision, and what to use; None if it can."""
+    """Why a device cannot compute in a precision, and what to use instead; None if it can."""
     if precision in ("tf32", "fp16") and device.type != "cuda":
         return f"is for CUDA devices, this run is on {device.type}: use fp32 or bf16"
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
@@ -49,18 +49,18 @@ def refusal(precision: str, device: torch.device) -> str | None:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the hardware multiplies in bfloat16 itself; everything else emulates it, slowly."""
+    """Whether the hardware multiplies in bfloat16; other hardware emulates it, slowly."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def set_precision(precision: str, device: torch.device, deterministic: bool) -> None:
-    """Process-wide switches of torch for precision and determinism."""
+    """Sets torch's process-wide switches for precision and determinism."""
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = not deterministic
-        if deterministic:  # torch asks for it, and reads it when it first multiplies
+        if deterministic:  # torch requires it, and reads it at its first matrix product
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if torch.are_deterministic_algorithms_enabled() != deterministic:  # setting it imports the compiler
         torch.use_deterministic_algorithms(deterministic)

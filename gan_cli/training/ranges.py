@@ -1,7 +1,7 @@
-"""What a network can return at all, seen by giving it other weights: pixels on both sides of 0, logits, heed of labels.
+"""The range of a network's outputs, found with other weights: pixels on both sides of 0, logits, dependence on labels.
 
-Untrained networks say little of their range: a tanh near 0 and a sigmoid near ½ are both narrow. Random weights drive
-them to its ends.
+The outputs of an untrained network show little of its range: those of a tanh near 0 and of a sigmoid near ½ are both
+narrow. Large random weights drive them to the ends of the range.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from gan_cli.errors import UserError
 from gan_cli.random import stream
 
 SCALES = (0.05, 0.3, 1.0)
-TRIES = 24  # a network that can return either sign shows one of them so many times with probability 2⁻²⁴
+TRIES = 24  # a network that returns either sign equally often shows only one in all of them with probability 2⁻²⁴
 
 
 @contextmanager
 def randomised(network: nn.Module, scale: float, number: int = 0) -> Iterator[None]:
-    """A network with weights from N(0, scale²) for a while."""
+    """A context in which a network has weights from N(0, scale²)."""
     before = [(tensor, tensor.detach().clone()) for tensor in (*network.parameters(), *network.buffers())]
     with torch.no_grad():
         for i, parameter in enumerate(network.parameters()):
@@ -37,7 +37,7 @@ def randomised(network: nn.Module, scale: float, number: int = 0) -> Iterator[No
 
 @torch.no_grad()
 def reach(call: Callable[[], Tensor], network: nn.Module) -> tuple[float, float]:
-    """Lowest and highest number that a network returns: with its own weights and, until 0 lies between, with others."""
+    """The lowest and highest output of a network, with its own weights and, until 0 lies between, with others."""
     found = call()
     low, high = float(found.min()), float(found.max())
     for number in range(TRIES):
@@ -51,9 +51,9 @@ def reach(call: Callable[[], Tensor], network: nn.Module) -> tuple[float, float]
 
 
 def check_pixels(generator: nn.Module, z: Tensor, labels: Tensor | None, who: str) -> None:
-    """Raises UserError if a generator of pictures leaves out half of the pixels in [−1, 1], or ends elsewhere.
+    """Raises UserError if a generator's pixels cover only half of [−1, 1], or are bounded by other limits.
 
-    A generator without an end, whose pixels grow with its weights, is let pass.
+    A generator without bounds, whose pixels grow with its weights, passes.
     """
     low, high = reach(lambda: generator(z, labels), generator)
     if (low >= 0 or high <= 0) and low < high:
@@ -76,7 +76,7 @@ def check_pixels(generator: nn.Module, z: Tensor, labels: Tensor | None, who: st
 
 
 def check_logits(discriminator: nn.Module, x: Tensor, labels: Tensor | None, who: str) -> None:
-    """Raises UserError if D(x) = σ(logit) can lie on one side of ½ alone."""
+    """Raises UserError if D(x) = σ(logit) can only lie on one side of ½."""
     low, high = reach(lambda: discriminator(x, labels), discriminator)
     if low >= 0 or high <= 0:
         end = "a probability, as of a sigmoid" if low >= 0 and high <= 1 else "never on both sides of 0"
@@ -88,7 +88,7 @@ def check_logits(discriminator: nn.Module, x: Tensor, labels: Tensor | None, who
 
 @torch.no_grad()
 def check_labels(network: nn.Module, x: Tensor, labels: Tensor, classes: int, who: str) -> None:
-    """Raises UserError if other labels change nothing, whatever the weights."""
+    """Raises UserError if other labels do not change the output, whatever the weights."""
     others = (labels + 1) % classes
     for scale in (0.0, *SCALES):
         with ExitStack() as stack:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -10,11 +10,16 @@ from torch import Tensor
 START, GROWTH_INTERVAL = 2.0**16, 2000
 
 
-class Scaler:
-    """Multiplies the cost, so that small gradients do not vanish, and divides the gradients again.
+class ScalerState(TypedDict):
+    scale: Tensor
+    good: Tensor
 
-    A move whose gradients overflow is skipped and halves the scale; 2,000 without one double it. All of it happens on
-    the device: the fused optimizer itself looks at ``found_inf``, and the host never waits to know.
+
+class Scaler:
+    """Multiplies the cost, so that small gradients do not underflow, and divides the gradients by the same factor.
+
+    A move whose gradients overflow is skipped and halves the scale; 2,000 moves in a row without overflow double it.
+    All of it happens on the device: the fused optimizer reads ``found_inf``, and the host never waits for it.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
@@ -25,7 +30,7 @@ class Scaler:
 
     @torch.no_grad()
     def unscale(self, gradients: list[Tensor]) -> Tensor:
-        """Divides them in place and returns their norm: 0 if the move is to be skipped."""
+        """Divides the gradients in place and returns their norm: 0 if the move is skipped."""
         torch._foreach_mul_(gradients, self.scale.reciprocal())
         norm = torch.nn.utils.get_total_norm(gradients)
         fine = norm.isfinite()
@@ -36,9 +41,9 @@ class Scaler:
         self.good.masked_fill_(doubled, 0.0)
         return torch.where(fine, norm, 0.0)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> ScalerState:
         return {"scale": self.scale, "good": self.good}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: ScalerState) -> None:
         self.scale.copy_(state["scale"])
         self.good.copy_(state["good"])

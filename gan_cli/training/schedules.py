@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from gan_cli.config.options import Group
+
+Schedule = Callable[[int], float]  # step (1, 2, …) → factor of the learning rate
+SCHEDULE = Group[Schedule]("schedule")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constant:
-    """1 throughout, after ``warmup`` steps of linear rise. The base of all schedules."""
+    """1 at every step, after ``warmup`` steps of linear rise. The base of all schedules."""
 
     warmup: int
 

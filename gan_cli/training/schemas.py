@@ -1,4 +1,4 @@
-"""What optimizers and schedules may be told. Nothing here imports torch."""
+"""The options of optimizers and schedules: types and limits. Torch-free."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from gan_cli.config.options import Choice, Chosen, Count, Fraction, NonNegative,
 
 
 class OptimizerOptions(Choice):
-    """Treats every weight alone, as an ensemble needs."""
+    """The update of a weight depends on no other weight, as an ensemble needs."""
 
     together = True
 
     lr: Positive
 
-    skips: ClassVar[bool] = False  # moves whose gradients overflow
+    skips: ClassVar[bool] = False  # whether it can skip a move whose gradients overflow
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Gradients that overflow."""
+        """fp16, whose gradients may overflow, with an optimizer that cannot skip such a move."""
         if chosen.root.get("precision") != "fp16" or self.skips:
             return []
         return [

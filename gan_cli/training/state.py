@@ -1,21 +1,22 @@
-"""Everything a run is, as plain values and tensors; and back."""
+"""The state of a run as plain values and tensors, for checkpoints."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import nn
 
 from gan_cli.data.identity import identity_of, require_same
-from gan_cli.errors import UserError
+from gan_cli.errors import Diverged, UserError
 from gan_cli.games.game import Keeps
 from gan_cli.training.setup import Setup
 from gan_cli.version import __version__
 
+State = dict[str, Any]  # what a checkpoint holds: plain values and tensors, nested
 
-def state_of(setup: Setup, step: int) -> dict[str, Any]:
-    """Everything the run is at a step: plain values and tensors."""
+
+def state_of(setup: Setup, step: int) -> State:
+    """The state of the run at a step."""
     return {
         "version": __version__,
         "config": setup.config.saved(),
@@ -32,8 +33,8 @@ def state_of(setup: Setup, step: int) -> dict[str, Any]:
     }
 
 
-def restore(setup: Setup, state: dict[str, Any]) -> int:
-    """Puts a checkpoint's state into freshly built parts and returns its step.
+def restore(setup: Setup, state: State) -> int:
+    """Loads a checkpoint's state into a newly built setup, and returns its step.
 
     Raises:
         UserError: if the data or the weights are not those of the checkpoint.
@@ -52,18 +53,9 @@ def restore(setup: Setup, state: dict[str, Any]) -> int:
     return state["step"]
 
 
-def not_finite(setup: Setup) -> str | None:
-    """Whose weights have left the numbers, in words; None if nobody's. Buffers may hold infinities, as masks do."""
-    for player in setup.players:
-        if not _finite(player.network):
-            return f"the {player.name}'s weights not finite"
-    return "the moving average not finite" if setup.ema and not _finite(setup.ema.network) else None
-
-
-def _finite(network: nn.Module) -> bool:
-    weights = [weight.detach() for weight in network.parameters()]
-    buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point() and buffer.numel()]
-    lost = ~torch.stack(torch._foreach_norm(weights)).isfinite()
-    if buffers:
-        lost = torch.cat([lost, torch.stack([buffer.isnan().any() for buffer in buffers])])
-    return not lost.any()
+def require_finite(setup: Setup, step: int) -> None:
+    """Raises Diverged if weights are not finite, so that they never replace a good checkpoint."""
+    if setup.config.on_divergence == "stop":
+        weights = [p.detach() for player in setup.players for p in player.network.parameters()]
+        if not torch.isfinite(torch.stack(torch._foreach_norm(weights))).all():
+            raise Diverged(f"weights not finite at step {step}")

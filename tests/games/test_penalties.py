@@ -275,3 +275,24 @@ def test_cutout_takes_out_half_a_side():
     gone = (AUGMENTATIONS["cutout"](torch.ones(300, 1, 16, 16)) == 0).sum(dim=(1, 2, 3))
     assert gone.max() == 64
     assert gone.min() >= 16
+
+
+class Flat:
+    """A penalty of one's own with what README asks for, and no interval."""
+
+    def __call__(self, judge, real, fake):
+        return judge(real).square().mean()
+
+    def due(self, move):
+        return True
+
+    def strength(self, images):
+        return 1.0
+
+
+def test_only_penalties_with_an_interval_set_the_period_of_a_game():
+    loss, r1 = Library().build_by_name("loss", "minimax"), penalty("r1", interval=3)
+    game = AdversarialGame(Dirac(1.0, False), Dirac(1.0, True), loss, {"flat": Flat(), "r1": r1})
+    assert (game.period("discriminator"), game.period("generator")) == (3, 1)
+    game.penalties = {"flat": Flat()}
+    assert game.period("discriminator") == 1

@@ -16,7 +16,7 @@ from torch import nn
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.view import View, as_played
+from gan_cli.games.view import View, as_in_training
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.classifier import Classifier
 from gan_cli.metrics.extractors.pixels import Pixels
@@ -142,7 +142,7 @@ def test_asking_d_leaves_every_bit_of_it_and_knows_whether_minibatches_matter(ki
 def test_dropout_is_off_and_said_to_be():
     setup = setup_of(*TINY_MLP, "architecture.discriminator.dropout=0.5")
     judge = Judge.of(setup.config, setup.game, CPU)
-    with as_played(setup.game.discriminator), torch.no_grad():
+    with as_in_training(setup.game.discriminator), torch.no_grad():
         assert not setup.game.discriminator.hidden[-1].training
     assert judge.described(setup.samples.shape)["asked"] == "one by one, without dropout"
 

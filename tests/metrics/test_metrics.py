@@ -12,9 +12,9 @@ import torch
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
 from gan_cli.games.view import View
-from gan_cli.metrics.classes import inception_score, kl
-from gan_cli.metrics.densities import cell_counts, jsd
-from gan_cli.metrics.distances import frechet_distance, mmd2, moments
+from gan_cli.metrics.classes import inception_score, kl_of_counts
+from gan_cli.metrics.densities import cell_counts, jsd_of_counts
+from gan_cli.metrics.distances import frechet_distance, mean_and_covariance, mmd2
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.classifier import Classifier
 from gan_cli.metrics.extractors.inception import Inception
@@ -60,7 +60,7 @@ def test_frechet_distance_agrees_with_scipy_and_torch_fidelity():
     fid = pytest.importorskip("torch_fidelity.metric_fid")
     mixing = np.random.default_rng(3).standard_normal((20, 20))
     x, y = gaussian(500, 20, 0) @ mixing, gaussian(400, 20, 1, mean=0.3)
-    (m1, c1), (m2, c2) = moments(x), moments(y)
+    (m1, c1), (m2, c2) = mean_and_covariance(x), mean_and_covariance(y)
     ours = frechet_distance(m1, c1, m2, c2)
     theirs = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * linalg.sqrtm(c1 @ c2).real)
     assert ours == pytest.approx(theirs, rel=1e-6)
@@ -171,16 +171,16 @@ def test_modes_of_a_mixture_and_the_divergence_of_their_shares():
 
 
 def test_kl_of_counts():
-    assert kl(np.array([1, 1]), np.array([3, 1])) == pytest.approx(0.5 * math.log(2 / 3) + 0.5 * math.log(2))
-    assert kl(np.array([0, 5]), np.array([1, 1])) == pytest.approx(math.log(2))
-    assert kl(np.array([1, 5]), np.array([0, 1])) == math.inf
+    assert kl_of_counts(np.array([1, 1]), np.array([3, 1])) == pytest.approx(0.5 * math.log(2 / 3) + 0.5 * math.log(2))
+    assert kl_of_counts(np.array([0, 5]), np.array([1, 1])) == pytest.approx(math.log(2))
+    assert kl_of_counts(np.array([1, 5]), np.array([0, 1])) == math.inf
 
 
 def test_jensen_shannon_divergence_of_shifted_gaussians():
     cells = cell_counts([gaussian(400_000, 1, 0), gaussian(400_000, 1, 1, mean=1.0)], 256)
     assert cells.shape == (2, 256)
-    assert jsd(*cells) == pytest.approx(0.1114214822, rel=0.01)
-    assert jsd(np.array([1, 0]), np.array([0, 1])) == pytest.approx(math.log(2))
+    assert jsd_of_counts(*cells) == pytest.approx(0.1114214822, rel=0.01)
+    assert jsd_of_counts(np.array([1, 0]), np.array([0, 1])) == pytest.approx(math.log(2))
 
 
 def test_divergence_from_a_density_and_its_floor():

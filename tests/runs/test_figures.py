@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.runs.figures.kl_vs_js import best_by_js, jsd, kl, normal
+from gan_cli.runs.figures.kl_vs_js import best_by_js, jsd_on_grid, kl_on_grid, normal
 
 
 def test_saturation_measures_what_the_formula_says(gan_train):
@@ -42,8 +42,8 @@ def test_measuring_for_a_figure_never_changes_training(gan_train):
 
 def test_divergences_of_gaussians_by_quadrature():
     x = np.linspace(-15, 15, 6001)
-    assert kl(x, normal(x, 0, 1), normal(x, 1, 1)) == pytest.approx(0.5, abs=1e-6)
-    assert jsd(x, normal(x, 0, 1), normal(x, 2, 1)) == pytest.approx(0.3368308203, abs=1e-6)
+    assert kl_on_grid(x, normal(x, 0, 1), normal(x, 1, 1)) == pytest.approx(0.5, abs=1e-6)
+    assert jsd_on_grid(x, normal(x, 0, 1), normal(x, 2, 1)) == pytest.approx(0.3368308203, abs=1e-6)
     mean, deviation = best_by_js(x, normal(x, 1, 2))
     assert mean == pytest.approx(1, abs=1e-2)
     assert deviation == pytest.approx(2, rel=1e-2)

@@ -1,4 +1,4 @@
-"""One config, built as gan-train builds it, and its training step, timed."""
+"""One config, built as gan-train builds it, whose training step is timed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import gc
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from gan_cli.commands.bench.peaks import Peaks, synchronize
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.commands.bench.work import period, work
 from gan_cli.config.library import Library
+from gan_cli.config.schema import Config
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.models.priors import Latents
 from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
@@ -24,12 +27,17 @@ from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
+Result = TypeVar("Result")
 
 
 def advance(
-    setup: Setup, steps: range, executor: Eager | None = None, minibatches: Any = None, prior: Any = None
+    setup: Setup,
+    steps: range,
+    executor: Eager | None = None,
+    minibatches: Minibatches | None = None,
+    prior: Latents | None = None,
 ) -> None:
-    """Algorithm 1 for these steps, with nobody watching."""
+    """Algorithm 1 for these steps, without observers."""
     with own_stream(setup.device):
         play(setup, steps, (), executor, minibatches, prior)
     synchronize(setup.device)
@@ -39,13 +47,13 @@ class Contender:
     """A variant that is ready to run.
 
     Args:
-        executor: how moves are made, if not as in a run.
+        executor: executes the moves; by default like a run.
 
     Attributes:
         work: FLOPs and bytes of a step.
-        memory: bytes at the peak of its first steps, above what the process held before; None where unknown.
-        peaks: what the machine did at best in each turn, by race.
-        waits: the share of each turn's steps spent on drawing minibatches and latents.
+        memory: the peak of its first steps, in bytes above what the process held before; None where unknown.
+        peaks: the machine's measured peak in each turn, by race.
+        waits: the share of each turn's time that is spent on drawing minibatches and latents.
     """
 
     def __init__(self, variant: Variant, library: Library, executor: Eager | None = None) -> None:
@@ -68,18 +76,18 @@ class Contender:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What its networks compute in."""
+        """The dtype that its networks compute in."""
         return AUTOCAST.get(self.setup.precision) or torch.float32
 
     @property
     def images(self) -> int:
-        """Of a step."""
+        """Images per step."""
         return self.setup.batch_sizes.images_seen(1)
 
     def turn(self, seconds: float) -> float:
         """Images per second over about ``seconds``: whole periods of its penalties."""
-        for switch, value in self._switches:
-            switch(value)
+        for switch in self._switches:
+            switch()
         steps = self._period * max(1, math.ceil(seconds / (self._step * self._period)))
         took = self._time(steps, self.executor)
         self.peaks.append(self._races.measure())
@@ -91,16 +99,24 @@ class Contender:
         self._at += steps
         return range(self._at - steps, self._at)
 
-    def _time(self, steps: int, executor: Eager | None = None, minibatches: Any = None, prior: Any = None) -> float:
+    def _time(
+        self,
+        steps: int,
+        executor: Eager | None = None,
+        minibatches: Minibatches | None = None,
+        prior: Latents | None = None,
+    ) -> float:
         synchronize(self.setup.device)
         start = time.perf_counter()
         advance(self.setup, self.next(steps), executor, minibatches, prior)
         return time.perf_counter() - start
 
     def _wait(self, steps: int) -> float:
-        """Seconds of a step until minibatches and latents are there, each waited for alone; no move is replayed."""
+        """Seconds per step for minibatches and latents, each of which is waited for; no move is replayed."""
         clock = Clock(self.setup.device)
-        self._time(steps, None, Timed(self.setup.minibatches, clock), Timed(self.setup.sampler.prior, clock))
+        self._time(
+            steps, None, TimedMinibatches(self.setup.minibatches, clock), TimedPrior(self.setup.sampler.prior, clock)
+        )
         return clock.seconds / steps
 
 
@@ -110,50 +126,71 @@ class Clock:
     def __init__(self, device: torch.device) -> None:
         self.device, self.seconds = device, 0.0
 
-    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def call(self, function: Callable[[], Result]) -> Result:
         synchronize(self.device)
         start = time.perf_counter()
-        result = function(*args, **kwargs)
+        result = function()
         synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return result
 
 
-class Timed:
-    """An object whose methods are timed when they are called from outside."""
+class TimedMinibatches(Minibatches):
+    """Minibatches whose gathering and scaling are timed."""
 
-    def __init__(self, target: Any, clock: Clock) -> None:
-        self._target, self._clock = target, clock
+    def __init__(self, minibatches: Minibatches, clock: Clock) -> None:
+        self.__dict__.update(minibatches.__dict__)
+        self._clock = clock
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
-        return partial(self._clock.call, found) if callable(found) else found
+    def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
+        return self._clock.call(lambda: super(TimedMinibatches, self).rows(player, drawn, size))
+
+    def scaled(self, rows: Tensor) -> Tensor:
+        return self._clock.call(lambda: super(TimedMinibatches, self).scaled(rows))
 
 
-def eager(config: Any) -> Any:
-    """The same game, step by step: compiled code hides its operations from a count."""
+class TimedPrior:
+    """A prior whose draws are timed."""
+
+    def __init__(self, prior: Latents, clock: Clock) -> None:
+        self._prior, self._clock = prior, clock
+
+    @property
+    def size(self) -> int:
+        return self._prior.size
+
+    def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
+        return self._clock.call(lambda: self._prior.sample(n, device, generator))
+
+
+def eager(config: Config) -> Config:
+    """The same game without compilation and capture, which hide the operations from a count."""
     plain = {"compile": False, "capture": False}
     return config.model_copy(update=plain)
 
 
-def switches() -> list[tuple[Callable[[Any], None], Any]]:
-    """Process-wide settings of torch as they are now, each with the call that brings it back."""
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+def switches() -> list[Callable[[], None]]:
+    """Calls that bring back torch's process-wide settings as they are now."""
+    precision, deterministic = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
+    threads, cudnn, matmul = torch.get_num_threads(), torch.backends.cudnn, torch.backends.cuda.matmul
+    flags = {name: getattr(cudnn, name) for name in ("allow_tf32", "benchmark", "deterministic")}
+    tf32 = matmul.allow_tf32
 
-    def setter(owner: Any, name: str) -> Callable[[Any], None]:
-        return lambda value: setattr(owner, name, value)
+    def set_flags() -> None:
+        for name, value in flags.items():
+            setattr(cudnn, name, value)
+        matmul.allow_tf32 = tf32
 
     return [
-        (torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()),
-        (torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled()),
-        (torch.set_num_threads, torch.get_num_threads()),
-        *((setter(cudnn, name), getattr(cudnn, name)) for name in ("allow_tf32", "benchmark", "deterministic")),
-        (setter(matmul, "allow_tf32"), matmul.allow_tf32),
+        lambda: torch.set_float32_matmul_precision(precision),
+        lambda: torch.use_deterministic_algorithms(deterministic),
+        lambda: torch.set_num_threads(threads),
+        set_flags,
     ]
 
 
 class Memory:
-    """The most memory held since this was made."""
+    """The peak of memory use since this object was made."""
 
     def __init__(self) -> None:
         gc.collect()
@@ -161,7 +198,7 @@ class Memory:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         try:
-            ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would be used again, unseen
+            ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before would else be reused without being counted
             Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts from here
         except (AttributeError, OSError):
             pass
@@ -169,7 +206,7 @@ class Memory:
         self._cuda = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
 
     def peak(self, device: torch.device) -> int | None:
-        """Bytes, above what was held at first."""
+        """The peak, in bytes above what was held at first."""
         if device.type == "cuda":
             return torch.cuda.max_memory_allocated(device) - self._cuda
         peak = _resident("VmHWM")
@@ -177,7 +214,7 @@ class Memory:
 
 
 def _resident(key: str) -> int | None:
-    """A line of Linux's account of this process, in bytes."""
+    """A line of ``/proc/self/status``, in bytes."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

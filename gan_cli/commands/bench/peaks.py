@@ -1,4 +1,4 @@
-"""What the machine can do at best: measured, in the precision and with the threads of the run."""
+"""The machine's peak rates, measured in the precision and with the threads of the run."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def synchronize(device: torch.device) -> None:
 
 
 class Peaks:
-    """The three races of a machine.
+    """Three operations that a machine is fast at.
 
     Attributes:
-        races: by name, a call and the FLOPs (of ``copy``: the bytes read and written) that it does.
+        races: by name, a call and its FLOPs (for ``copy``, the bytes that it reads and writes).
     """
 
     @torch.no_grad()
@@ -47,7 +47,7 @@ class Peaks:
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """FLOPs (bytes) per second of each, by the median call."""
+        """FLOPs (or bytes) per second of each, by the median call."""
         return {name: amount / self._time(race) for name, (race, amount) in self.races.items()}
 
     def _time(self, race: Callable[[], object]) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.table import Table
 
 from gan_cli.output import screen
 
-LINES = (
+Row = dict[str, Any]  # everything measured of a contender
+Result = dict[str, Any]  # what ``--out`` holds: the machine, and a row for each contender
+
+LINES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("images/s", lambda row: f"{row['images_per_second']['median']:,.4g}"),
     (
         "lowest – highest",
@@ -33,8 +37,8 @@ LINES = (
 )
 
 
-def show(result: dict[str, Any]) -> None:
-    """One column for each variant and the peer; ratios are to the first."""
+def show(result: Result) -> None:
+    """Prints a column for each variant and the peer; ratios are to the first."""
     rows = result["rows"]
     table = Table("", *(row["name"] for row in rows), box=None)
     for title, cell in LINES:
@@ -51,8 +55,8 @@ def show(result: dict[str, Any]) -> None:
     console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
-def _cell(cell: Any, row: dict[str, Any]) -> str:
+def _cell(cell: Callable[[Row], str], row: Row) -> str:
     try:
         return cell(row)
-    except KeyError:  # not known of a peer
+    except KeyError:  # unknown for a peer
         return ""

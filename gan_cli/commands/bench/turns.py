@@ -1,4 +1,4 @@
-"""Turns: A B A B …, so that a machine that slows down slows down everybody."""
+"""Times contenders in turns, A B A B …, so that a machine that slows down slows down all of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 
 from gan_cli.commands.bench.contender import Contender
 from gan_cli.commands.bench.peer import Peer, PeerCommand
-from gan_cli.commands.bench.table import show
+from gan_cli.commands.bench.table import Result, Row, show
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
 from gan_cli.errors import UserError
@@ -38,7 +37,7 @@ def run(
     """Times every variant, and the peer, ``repeats`` times in turn.
 
     Raises:
-        UserError: if the data cannot be had, the peer does not run, or the file cannot be written.
+        UserError: if the data cannot be loaded, the peer does not run, or the file cannot be written.
     """
     gpu = any(pick_device(variant.config.device).type == "cuda" for variant in variants)
     rates: dict[str, list[float]] = {}
@@ -65,18 +64,18 @@ def run(
     show(result)
 
 
-def of_rates(rates: Sequence[float]) -> dict[str, Any]:
-    """Images per second."""
+def of_rates(rates: Sequence[float]) -> Row:
+    """Median, lowest, highest and all of the rates, in images per second."""
     return {"images_per_second": {"median": median(rates), "low": min(rates), "high": max(rates), "all": list(rates)}}
 
 
 def of_ratio(rates: Sequence[float], others: Sequence[float]) -> dict[str, float]:
-    """How much faster: of the medians; lowest and highest of the turns that lie beside each other."""
+    """The ratio of the medians, and the lowest and highest ratio of adjacent turns."""
     beside = [a / b for a, b in zip(rates, others, strict=True)]
     return {"median": median(rates) / median(others), "low": min(beside), "high": max(beside)}
 
 
-def of_contender(one: Contender, rates: Sequence[float]) -> dict[str, Any]:
+def of_contender(one: Contender, rates: Sequence[float]) -> Row:
     """Everything measured of a variant; rates are per second, sizes in bytes."""
     peaks = {race: median(turn[race] for turn in one.peaks) for race in one.peaks[0]}
     steps = median(rates) / one.images
@@ -101,8 +100,8 @@ def of_contender(one: Contender, rates: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def machine(device: torch.device) -> dict[str, Any]:
-    """Where and with what this was measured."""
+def machine(device: torch.device) -> Result:
+    """The program, the machine and the versions that this was measured with."""
     return {
         "program": f"gan-cli {__version__}",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -124,7 +123,7 @@ def _cpu() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
-def _write(result: dict[str, Any], path: Path) -> None:
+def _write(result: Result, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as aside:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -19,7 +20,7 @@ from gan_cli.training.setup import Setup
 
 @dataclass
 class Work:
-    """Of a step, on average."""
+    """The mean of a step."""
 
     flops: float = 0.0
     bytes: float = 0.0
@@ -32,8 +33,8 @@ class Tally(TorchDispatchMode):
         flops: of matrix products and convolutions, by the formulas of ``torch.utils.flop_counter``; a multiplication
             and an addition are two. (``FlopCounterMode`` itself follows modules with hooks that refuse the
             ``autograd.grad`` of penalties.)
-        bytes: read and written if each operation reads its inputs once and writes its outputs once: what is moved when
-            nothing stays in a cache between operations. Weights, gradients, optimizer state and activations alike.
+        bytes: read and written if each operation reads its inputs once and writes its outputs once, that is, if nothing
+            stays in a cache between operations. Weights, gradients, optimizer state and activations all count.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,9 @@ class Tally(TorchDispatchMode):
         self.flops = self.bytes = 0
         self._formulas = FlopCounterMode(display=False).flop_registry
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, func: OpOverload, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         if formula := self._formulas.get(func._overloadpacket):
@@ -55,12 +58,12 @@ class Tally(TorchDispatchMode):
 
 
 def size(x: Tensor) -> int:
-    """Bytes that lie behind a tensor: an expanded one is no larger than what it repeats."""
+    """The bytes of a tensor's memory: an expanded tensor is no larger than what it repeats."""
     return min(x.nbytes, x.untyped_storage().nbytes())
 
 
 def period(setup: Setup) -> int:
-    """Steps after which what counts in the players' moves comes round again."""
+    """The period, in steps, with which the active terms of all players' moves repeat."""
     moves = [(player.steps, setup.game.period(player.name)) for player in setup.players]
     return math.lcm(*(period // math.gcd(period, steps) for steps, period in moves))
 
@@ -69,7 +72,7 @@ def work(setup: Setup) -> Work:
     """The mean step over one period of the penalties. Trains ``setup`` for a few steps; it must not be compiled."""
 
     def counts(step: int) -> tuple[str, ...]:
-        """What counts in the moves of a step."""
+        """The active terms in the moves of a step."""
         moments = [(p.name, p.moment(step, move, setup.batch_sizes)) for p in setup.players for move in range(p.steps)]
         return tuple(name for moment in moments for name in ("move", *setup.game.strengths(*moment)))
 

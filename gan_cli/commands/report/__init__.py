@@ -1,1 +1,1 @@
-"""``gan-report``: what many runs have to say, on one page."""
+"""``gan-report``: the results of many runs on one page."""

@@ -1,4 +1,4 @@
-"""Runs as their folders tell of them."""
+"""Reads runs from their folders."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from gan_cli.config.compose import one_line
 from gan_cli.config.library import NAMES
-from gan_cli.config.options import GROUPS
+from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import key_of
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 from gan_cli.runs.ensemble_folder import seeds_in
 from gan_cli.runs.names import GRID, RESUMPTION, numbered
-from gan_cli.runs.records import records_in
+from gan_cli.runs.records import Record, records_in, step_in
 from gan_cli.runs.results import results_of
-from gan_cli.runs.status import result, status_of
+from gan_cli.runs.status import Status, result, status_of
 
 try:
     import fcntl
@@ -39,26 +38,26 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run folder; ``name`` is where it lies below what was asked for."""
+    """A run folder; ``name`` is its path below the folder that the user named."""
 
     folder: Path
     name: str
 
     @cached_property
-    def status(self) -> dict[str, Any]:
-        """What ``status.json`` says; of a run that a kill has ended ``killed``, of an unfinished one the last step."""
+    def status(self) -> Status:
+        """The content of ``status.json``, but ``killed`` for a run that a kill has ended, and the last logged step."""
         found = status_of(self.folder)
         if found["status"] == "running":
             if not held(self.folder):
                 found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
-            found["step"] = max([found.get("step") or 0, *(record["step"] for record in self.records[-1:])])
+            found["step"] = max([found.get("step") or 0, *(step_in(record) for record in self.records[-1:])])
         return found
 
     @cached_property
-    def config(self) -> dict[str, Any]:
-        """Dotted keys and values, without those that say which class an option is.
+    def config(self) -> dict[str, object]:
+        """Values by dotted key, without the class names of options.
 
-        They are the run's own, from its status; of runs that wrote none there, from ``.hydra`` or a checkpoint.
+        They come from the run's status; for older runs, which have none there, from ``.hydra`` or a checkpoint.
         """
         node = self.status.get("config") or self._composed or self._saved
         if not node:  # so that it is taken for no other
@@ -67,7 +66,7 @@ class RunRecord:
         return flattened({key: node[key] for key in keys if key not in IGNORED})
 
     @property
-    def _saved(self) -> dict[str, Any]:
+    def _saved(self) -> Values:
         """The config in the newest checkpoint; imports torch."""
         from gan_cli.runs.checkpoint import newest
 
@@ -77,7 +76,7 @@ class RunRecord:
             return {}
 
     @property
-    def _composed(self) -> dict[str, Any]:
+    def _composed(self) -> Values:
         """The config that Hydra wrote down, and what was typed for resumptions."""
         from omegaconf import OmegaConf
 
@@ -96,14 +95,14 @@ class RunRecord:
 
     @cached_property
     def overrides(self) -> list[str]:
-        """What was typed at first."""
+        """The overrides of the first command."""
         return _texts(self.folder / ".hydra")
 
     @property
     def commands(self) -> list[str]:
-        """What makes this run again: the first command, and one for each resumption with other keys.
+        """The commands that reproduce the run: the first one, and one for each resumption with other keys.
 
-        Empty if that is not known.
+        Empty if they are not known.
         """
         if not (self.folder / ".hydra" / "overrides.yaml").is_file():
             return []
@@ -112,14 +111,14 @@ class RunRecord:
 
     @cached_property
     def _resumptions(self) -> list[tuple[Path, list[str]]]:
-        """The folder of each, and what was typed beside ``resume``."""
+        """The folder of each resumption, and its overrides other than ``resume``."""
         places = numbered(self.folder / ".hydra", RESUMPTION).values()
         folders = [place for place in places if (place / "config.yaml").is_file()]  # a kill may leave it empty
         return [(folder, [text for text in _texts(folder) if key_of(text) != "resume"]) for folder in folders]
 
     @cached_property
-    def records(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl`` that can be read; says how many cannot."""
+    def records(self) -> list[Record]:
+        """The readable lines of ``metrics.jsonl``; reports how many are not."""
         found, lost = records_in(self.folder / "metrics.jsonl")
         if lost:
             note(f"{self.folder}: {lost} line{'s' * (lost > 1)} of metrics.jsonl cannot be read: left out")
@@ -131,17 +130,10 @@ class RunRecord:
         return results_of(self.status, self.records)
 
     @property
-    def published(self) -> list[dict[str, Any]]:
+    def published(self) -> list[dict[str, object]]:
         """Figures of papers that its experiment names; see ``Published``."""
         found = (self.status.get("config") or {}).get("published") or []
         return [figure for figure in found if isinstance(figure, dict)]
-
-    @property
-    def wrong(self) -> list[str]:
-        """What went wrong in training, and how often the run went back, as its guard has told."""
-        troubles, backs = (told(self.status.get(key)) for key in ("troubles", "rollbacks"))
-        went = [f"{each['reason']}: back to step {each.get('to')}, attempt {each.get('attempt')}" for each in backs]
-        return [*(str(each["reason"]) for each in troubles), *went]
 
     @cached_property
     def grids(self) -> dict[int, Path]:
@@ -149,20 +141,13 @@ class RunRecord:
         return numbered(self.folder / "samples", GRID)
 
     def readable(self) -> bool:
-        """Whether what the folder holds can be reported; says why if it cannot."""
+        """Whether the run can be reported; prints why if it cannot."""
         try:
             told = (result(self.status), self.commands, self.config, self.results, self.grids)
             return None not in told
         except Exception as error:  # whatever became of its files: one run must not take the others with it
             note(f"{self.folder}: cannot be read ({type(error).__name__}: {one_line(error)}): left out")
             return False
-
-
-def told(entries: object) -> list[dict[str, Any]]:
-    """Those entries of a status that say a reason, whatever else has got there."""
-    return (
-        [each for each in entries if isinstance(each, dict) and "reason" in each] if isinstance(entries, list) else []
-    )
 
 
 def note(line: str) -> None:
@@ -190,15 +175,15 @@ def _texts(folder: Path) -> list[str]:
     return [str(text).lstrip("+") for text in OmegaConf.load(file)] if file.is_file() else []
 
 
-def flattened(node: Any, prefix: str = "") -> dict[str, Any]:
+def flattened(node: object, prefix: str = "") -> dict[str, object]:
     if isinstance(node, dict):
         parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k not in NAMES]
         return {key: value for part in parts for key, value in part.items()}
     return {prefix.removesuffix(".name"): _number(node)}
 
 
-def _number(node: Any) -> Any:
-    """``1e4`` and ``10000`` are the same value, whichever of them a file says."""
+def _number(node: object) -> object:
+    """Converts whole floats, so that ``1e4`` and ``10000`` are the same value."""
     if isinstance(node, list):
         return [_number(value) for value in node]
     return int(node) if isinstance(node, float) and node.is_integer() else node
@@ -232,7 +217,7 @@ def collect(paths: Sequence[str]) -> list[RunRecord]:
 
 
 def _name(folder: Path, root: Path, *, several: bool) -> str:
-    """Where a run lies below what was asked for, which is named if it is one of several."""
+    """The path of a run below ``root``, with the name of ``root`` if there are several."""
     if folder == root:
         return folder.resolve().name
     name = folder.relative_to(root).as_posix()
@@ -240,9 +225,9 @@ def _name(folder: Path, root: Path, *, several: bool) -> str:
 
 
 def differing(runs: Sequence[RunRecord]) -> list[str]:
-    """The keys of the config that are not the same in all runs.
+    """The keys of the config that differ between runs.
 
-    Of keys that always agree, the shortest; no keys of an option where another option was chosen instead.
+    Of keys with the same values in each run, only the shortest; and no keys of options that not every run has chosen.
     """
     every = dict.fromkeys(key for run in runs for key in run.config)
     values = {key: [json.dumps(run.config.get(key, MISSING)) for run in runs] for key in every}
@@ -256,10 +241,10 @@ def differing(runs: Sequence[RunRecord]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Runs that differ in nothing but their seed, with mean and standard deviation of each result."""
+class SeedGroup:
+    """Runs that differ only in their seed, with mean and standard deviation of each result."""
 
-    settings: dict[str, Any]
+    settings: dict[str, object]
     runs: list[RunRecord]
 
     @cached_property
@@ -272,10 +257,10 @@ class Group:
         return found
 
 
-def grouped(runs: Sequence[RunRecord]) -> list[Group]:
-    """Runs by what differs, other than the seed."""
+def grouped(runs: Sequence[RunRecord]) -> list[SeedGroup]:
+    """The runs, grouped by the settings that differ, other than the seed."""
     keys = [key for key in differing(runs) if key != "seed"]
     groups: dict[str, list[RunRecord]] = {}
     for run in runs:
         groups.setdefault(json.dumps([run.config.get(key) for key in keys]), []).append(run)
-    return [Group({key: members[0].config.get(key) for key in keys}, members) for members in groups.values()]
+    return [SeedGroup({key: members[0].config.get(key) for key in keys}, members) for members in groups.values()]

@@ -1,4 +1,4 @@
-"""All runs as one HTML file that needs nothing else."""
+"""All runs as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from PIL import Image
 
 from gan_cli.commands.report.collect import RunRecord, differing, note
 from gan_cli.commands.report.tables import low_is_better, published, result_keys
+from gan_cli.runs.records import Record
 from gan_cli.version import __version__
 
 SCRIPTS = ("data.js", "board.js", "curves.js", "samples.js", "search.js", "runs.js")  # in this order
@@ -26,14 +26,13 @@ STEPS = (1, 12)  # sample grids of a run, at least and at most
 MANY = 24  # runs; of more, pictures are smaller
 SIDES = (480, 240)  # pixels of a picture's longer side, of few runs and of many
 NOT_DRAWN = ("step", "images", "epoch", "seconds")
-EVENTS = ("trouble/", "rollback/")  # beginnings of keys that say what happened at a step
 
 
 def as_html(runs: Sequence[RunRecord], beside: Path) -> str:
     """The page, with the numbers, curves and pictures of all runs in it.
 
     Args:
-        beside: the folder the page will lie in, from which links lead to the runs.
+        beside: the folder of the page, to which links to the runs are relative.
     """
     keys, side = differing(runs), SIDES[len(runs) > MANY]
     lines = sum(len({key for record in run.records for key in record}) for run in runs)
@@ -61,14 +60,13 @@ def _asset(name: str) -> str:
     return resources.files("gan_cli").joinpath(f"assets/report/{name}").read_text(encoding="utf-8")
 
 
-def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, Any]:
+def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: int) -> dict[str, object]:
     status = run.status
     return {
         "name": run.name,
         "folder": str(run.folder),
         **{key: status.get(key) for key in ("status", "reason", "step", "seconds", "classes", "environment")},
         "settings": {key: run.config.get(key) for key in keys},
-        "wrong": run.wrong,
         "commands": run.commands,
         "results": run.results,
         "curves": curves(run.records, points),
@@ -77,17 +75,16 @@ def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: i
 
 
 def _grids(run: RunRecord, steps: int, side: int) -> dict[int, str]:
-    """The pictures of some sample grids by step; says which of them cannot be read."""
+    """The pictures of some sample grids by step; reports those that cannot be read."""
     found = {step: picture(run.grids[step], side) for step in chosen(sorted(run.grids), steps)}
     for step in [step for step, small in found.items() if not small]:
         note(f"{run.grids[step]}: cannot be read: left out")
     return {step: small for step, small in found.items() if small}
 
 
-def curves(records: Sequence[dict[str, Any]], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
-    """Each logged value as steps and values, thinned out to what can be seen."""
-    every = dict.fromkeys(key for record in records for key in record)
-    names = [key for key in every if key not in NOT_DRAWN and not key.startswith(EVENTS)]
+def curves(records: Sequence[Record], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
+    """The steps and values of each logged value, thinned out to at most ``points``."""
+    names = dict.fromkeys(key for record in records for key in record if key not in NOT_DRAWN)
     found = {}
     for name in names:
         rows = [(record["step"], record[name]) for record in records if name in record]
@@ -97,7 +94,7 @@ def curves(records: Sequence[dict[str, Any]], points: int = POINTS[1]) -> dict[s
 
 
 def chosen(items: Sequence[int], count: int) -> list[int]:
-    """At most ``count`` of them, evenly spread, the last among them."""
+    """At most ``count`` of the items, evenly spaced, with the last one."""
     if len(items) <= count:
         return list(items)
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)] if count > 1 else [items[-1]]
@@ -108,7 +105,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _affordable(runs: Sequence[RunRecord], side: int) -> int:
-    """Sample grids of each run that the page has room for, judged by the last of the first run that has one."""
+    """The number of sample grids per run that fit on the page, estimated from the last grid of one run."""
     last = next((run.grids[max(run.grids)] for run in runs if run.grids), None)
     size = max(1, len(picture(last, side))) if last else 1
     return min(STEPS[1], max(STEPS[0], PICTURES // (size * len(runs))))
@@ -121,7 +118,7 @@ def _real(runs: Sequence[RunRecord], side: int) -> str | None:
 
 
 def picture(path: Path, side: int) -> str:
-    """A picture as a data URL, small enough for a page of many; nothing if it cannot be read."""
+    """A picture as a data URL, at most ``side`` pixels long; empty if it cannot be read."""
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")

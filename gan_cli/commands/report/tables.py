@@ -6,9 +6,8 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
-from typing import Any
 
 from gan_cli.commands.report.collect import RunRecord, differing, grouped
 from gan_cli.config.mistakes import shown
@@ -21,7 +20,7 @@ LOW = (  # parts of the names of results of which less is better
 
 
 def as_csv(runs: Sequence[RunRecord]) -> str:
-    """A line for each run: what differs, how it ended, its results."""
+    """A line for each run: the settings that differ, the status, the results."""
     keys, results = differing(runs), result_keys(runs)
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\n")
@@ -52,13 +51,13 @@ def as_json(runs: Sequence[RunRecord]) -> str:
 
 
 def as_markdown(runs: Sequence[RunRecord]) -> str:
-    """A line for each setting: mean ± standard deviation over its seeds."""
+    """A line for each group of settings: mean ± standard deviation over its seeds."""
     groups = grouped(runs)
     keys, results = list(groups[0].settings), result_keys(runs)
     lines = ["| " + " | ".join([*keys, "runs", *results]) + " |", "|" + "---|" * (len(keys) + 1 + len(results))]
     for group in groups:
         cells = [shown(group.settings[key]) for key in keys]
-        cells += [_count(group.runs), *(spread(group.results.get(key)) for key in results)]
+        cells += [_count(group.runs), *(mean_and_spread(group.results.get(key)) for key in results)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -77,20 +76,20 @@ def result_keys(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def low_is_better(runs: Sequence[RunRecord]) -> list[str]:
-    """Results of which less is better; how a watched one is judged, the runs say."""
+    """The results of which low values are better; for a watched value, the runs say so themselves."""
     watched = {f"best {best['metric']}": best for run in runs if (best := run.status.get("best"))}
     said = {key: best["better"] == "low" for key, best in watched.items() if "better" in best}
     return [key for key in result_keys(runs) if said.get(key, any(word in key for word in LOW))]
 
 
-def spread(value: tuple[float, float | None] | None) -> str:
+def mean_and_spread(value: tuple[float, float | None] | None) -> str:
     """``12.3 ± 0.4``"""
     if value is None:
         return ""
     return with_spread(*value)
 
 
-def published(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
+def published(runs: Sequence[RunRecord]) -> list[dict[str, object]]:
     """Each figure of a paper that these runs name, and theirs: mean, spread and count of the runs that have it."""
     named: dict[str, list[RunRecord]] = {}
     for run in runs:
@@ -100,9 +99,9 @@ def published(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
     for text, naming in named.items():
         figure = json.loads(text)
         values = [value for run in naming if (value := run.results.get(figure["result"])) is not None]
-        here = spread((fmean(values), stdev(values) if len(values) > 1 else None)) if values else ""
+        here = mean_and_spread((fmean(values), stdev(values) if len(values) > 1 else None)) if values else ""
         rows.append({"result": figure["result"], "published": cited(figure), "here": here, "runs": len(values)})
     return rows
 
 
-FORMATS: dict[str, Any] = {"csv": as_csv, "json": as_json, "md": as_markdown}
+FORMATS: dict[str, Callable[[Sequence[RunRecord]], str]] = {"csv": as_csv, "json": as_json, "md": as_markdown}

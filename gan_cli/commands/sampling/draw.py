@@ -1,4 +1,4 @@
-"""From seeds and labels to samples: what is drawn, whether this generator can draw it, and the drawing."""
+"""From seeds and labels to samples: which ones are drawn, whether the generator can draw them, and the drawing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Shot:
 
 
 def misfits(config: Sampling, found: Trained) -> list[str]:
-    """One line for each key that asks for what this generator cannot draw."""
+    """One line for each key whose value this generator cannot draw."""
     problems, sampler = [], found.sampler
     shared = config.mode in ("interpolation", "arithmetic")
     labels = []
@@ -38,7 +38,7 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
         problems.append(f"label={config.label}: this generator is not conditional: leave it out")
     elif config.label:
         try:
-            labels = asked(config, sampler)
+            labels = chosen_labels(config, sampler)
         except ValueError as error:
             problems.append(f"label={config.label}: {error}")
     elif sampler.classes and shared:
@@ -69,8 +69,8 @@ def _makes_pictures(found: Trained) -> bool:
     return len(found.weights.shape) == 3
 
 
-def asked(config: Sampling, sampler: Sampler) -> list[int]:
-    """The labels that are typed, none if none are.
+def chosen_labels(config: Sampling, sampler: Sampler) -> list[int]:
+    """The labels in ``label=…``; empty without it.
 
     Raises:
         ValueError: if this generator has no such labels.
@@ -88,16 +88,18 @@ def _count(config: Sampling, labels: int) -> int:
 
 
 def shots(config: Sampling, sampler: Sampler) -> list[Shot]:
-    """Each seed with each label asked for; without any, each seed with the label that is its own."""
+    """Each seed with each label in ``label=…``; without it, each seed with its own label."""
     seeds = numbers(config.seeds_text)
     if not sampler.classes:
         return [Shot(seed, None) for seed in seeds]
-    labels = asked(config, sampler)
+    labels = chosen_labels(config, sampler)
     return [Shot(seed, label) for seed in seeds for label in (labels or [seed % sampler.classes])]
 
 
-def drawn(found: Trained, wanted: Sequence[Shot], truncation: float | None) -> Iterator[tuple[Sequence[Shot], Tensor]]:
-    """The samples of the shots, some at a time; those of a shot are the same bits whatever else is wanted."""
+def drawn_shots(
+    found: Trained, wanted: Sequence[Shot], truncation: float | None
+) -> Iterator[tuple[Sequence[Shot], Tensor]]:
+    """The samples of the shots, in batches. The bits of a sample do not depend on the other shots."""
     with screen.progress("drawing", len(wanted)) as tick:
         for start in range(0, len(wanted), AT_ONCE):
             part = wanted[start : start + AT_ONCE]
@@ -114,7 +116,7 @@ def samples(
     truncation: float | None,
     tick: Callable[[], None] | None = None,
 ) -> Tensor:
-    """The samples of latents (n, size), truncated; ``tick`` is called after each, as they come.
+    """The samples of latents (n, size), scaled by ``truncation``; ``tick`` is called after each sample.
 
     Raises:
         UserError: if they are not finite.

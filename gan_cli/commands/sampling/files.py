@@ -1,4 +1,4 @@
-"""What samples are written as, beside sheets. Every file is written aside, then renamed."""
+"""The files that samples are written to, except sheets. Each is written under another name, then renamed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SIDE = 256  # pixels that a frame of an animation has at least
 
 
 def image_of(pixels: Tensor) -> Image.Image:
-    """A picture, uint8 (C, H, W)."""
+    """Converts a picture, uint8 (C, H, W)."""
     array = pixels.permute(1, 2, 0).numpy()
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
 
 
 def frames_of(pictures: Tensor) -> list[Image.Image]:
-    """Pictures (n, C, H, W) in [−1, 1] as the frames of an animation, enlarged until they can be seen."""
+    """Pictures (n, C, H, W) in [−1, 1] as the frames of an animation, enlarged to at least ``SIDE`` pixels."""
     scale = max(1, SIDE // pictures.shape[2])
     size = (pictures.shape[3] * scale, pictures.shape[2] * scale)
     return [image_of(pixels).resize(size, Image.Resampling.NEAREST) for pixels in as_bytes(pictures)]

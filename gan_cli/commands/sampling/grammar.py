@@ -1,4 +1,4 @@
-"""What can be typed for seeds, labels and arithmetic."""
+"""The syntax of seeds, labels and arithmetic."""
 
 from __future__ import annotations
 

@@ -1,26 +1,26 @@
-"""The keys of ``gan-sample``, and which of them go together."""
+"""The keys of ``gan-sample``, and which of them can be combined."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from gan_cli.commands.sampling.grammar import numbers, terms
 from gan_cli.commands.tool import Device, Tool
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import Count, Options, Text
+from gan_cli.config.options import Count, Options, Text, Values
 from gan_cli.config.paths import says_folder
 from gan_cli.data.listing import printable
 
 
-def _readable(reader: Callable[[str], Any]) -> AfterValidator:
+def _readable(reader: Callable[[str], object]) -> AfterValidator:
     def check(text: str) -> str:
         reader(text)
         return text
@@ -76,7 +76,7 @@ class Sampling(Options):
 
 @dataclass(frozen=True)
 class Mode:
-    """The formats something can be written in (the default first), and the keys that have a say in it."""
+    """The formats of an output (the default first), and the keys that have an effect on it."""
 
     formats: tuple[str, ...]
     keys: frozenset[str]
@@ -111,7 +111,7 @@ PACKAGES = {
 }
 
 
-def contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+def contradictions(values: Values, given: Collection[str]) -> list[str]:
     """One line for each key that contradicts another, or that would have no effect."""
     config = Sampling.model_construct(None, **values)
     if not config.checkpoint:
@@ -172,7 +172,7 @@ def _out(config: Sampling) -> list[str]:
 
 
 def output_name(config: Sampling) -> str:
-    """A name for the output that says what is in it, such as ``seeds-0-63-truncation-0.7``."""
+    """A file name for the output that describes its content, such as ``seeds-0-63-truncation-0.7``."""
     words = {
         PICTURES: ["seeds", config.seeds_text],
         "interpolation": [str(config.interpolation), config.seeds_text, "frames", str(config.frames)],

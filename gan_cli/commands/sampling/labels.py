@@ -1,4 +1,4 @@
-"""Labels as they are typed and as files are called: by the names of the classes, or by number."""
+"""Labels as typed and as in file names: the names of the classes, or numbers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SHOWN = 20  # names in a message
 def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
     """``"cat,dog"`` or ``"0-1"`` → [0, 1].
 
-    What is the name of a class is that class, also if it looks like a number: where classes are called 1, 2, 10, a
-    number typed is a name. Elsewhere it is the number of a label.
+    The name of a class stands for that class, also if it is a number: if the classes are called 1, 2, 10, a typed
+    number is a name. Otherwise a number is a label.
 
     Raises:
         ValueError: if there is no such class, or one is named twice.
@@ -47,7 +47,7 @@ def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
 
 
 def _parts(text: str, names: Sequence[str]) -> list[str]:
-    """What stands between commas, unless these are part of a name."""
+    """The parts between commas, except commas in the name of a class."""
     text = text.strip()
     if text not in names and text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
@@ -66,7 +66,7 @@ def _known(names: Sequence[str]) -> str:
 
 
 def file_words(names: Sequence[str], classes: int) -> list[str]:
-    """A word for each label that may stand in a file's name, no two alike: its class's name, else its number."""
+    """A word for each label that is valid in a file name, each different: the name of its class, or its number."""
     words = [re.sub(r"[^\w.,+-]+", "_", name)[:60] for name in names] or [str(label) for label in range(classes)]
     alike = [word.casefold() for word in words]
     return [f"{i}-{word}" if alike.count(alike[i]) > 1 or not word else word for i, word in enumerate(words)]

@@ -1,4 +1,4 @@
-"""Does what ``gan-sample`` was asked for."""
+"""The work of ``gan-sample``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from gan_cli.commands.sampling import files
-from gan_cli.commands.sampling.draw import Shot, asked, drawn, misfits, samples, shots
+from gan_cli.commands.sampling.draw import Shot, chosen_labels, drawn_shots, misfits, samples, shots
 from gan_cli.commands.sampling.grammar import numbers, terms
 from gan_cli.commands.sampling.keys import ENDINGS, Sampling, output_name
 from gan_cli.commands.sampling.labels import file_words
 from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded, says_folder
+from gan_cli.data.knows import DATASET
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.errors import UserError
@@ -33,7 +34,7 @@ from gan_cli.runs.observers.samples import POINTS_PER_PICTURE, some_real
 
 
 def run(config: Sampling, library: Library) -> None:
-    """Writes what is asked for and says so in one line on stderr.
+    """Writes the output and reports it in one line on stderr.
 
     Raises:
         UserError: if the checkpoint cannot be read, the generator cannot do it, or the output cannot be written.
@@ -53,10 +54,10 @@ def run(config: Sampling, library: Library) -> None:
 
 @contextmanager
 def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
-    """Where to write, in a folder that is there.
+    """A context with the path of the output, whose folder exists.
 
     Raises:
-        UserError: if it or what is written to it cannot be.
+        UserError: if the output cannot be written.
     """
     path = _path(config, folder, "" if step is None else f"step-{step:09d}")
     try:
@@ -80,11 +81,11 @@ def _path(config: Sampling, folder: Path, step: str) -> Path:
 
 
 def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
-    """Every seed a sample of its own, in any of three formats."""
+    """A sample for each seed, as a grid, single files or arrays."""
     wanted = shots(config, found.sampler)
     words = file_words(found.sampler.names, found.sampler.classes)
     is_image = len(found.weights.shape) == 3
-    parts = drawn(found, wanted, config.truncation)
+    parts = drawn_shots(found, wanted, config.truncation)
     what = f"{len(wanted)} {'picture' if is_image else 'point'}{'s' * (len(wanted) > 1)}"
     if config.kind == "png":
         first = next(parts)  # if it fails, nothing is made
@@ -110,7 +111,7 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
 def _write_each(
     parts: Iterable[tuple[Sequence[Shot], Tensor]], wanted: Sequence[Shot], folder: Path, words: Sequence[str]
 ) -> None:
-    """A file for each picture; if that is interrupted, says how many are there."""
+    """Writes a file for each picture; if interrupted, reports how many there are."""
     try:
         with ThreadPoolExecutor() as pool:
             for part, pictures in parts:
@@ -139,17 +140,17 @@ def _arrays(values: Tensor, wanted: list[Shot], is_image: bool, names: Sequence[
 
 
 def _columns(config: Sampling, found: Trained, count: int) -> int:
-    """One column for each label where that can be read, else about as many columns as rows."""
-    labels = len(asked(config, found.sampler)) or found.sampler.classes
+    """One column for each label if there are at most 20, else about as many columns as rows."""
+    labels = len(chosen_labels(config, found.sampler)) or found.sampler.classes
     return min(count, labels) if 1 < labels <= 20 else math.isqrt(count - 1) + 1
 
 
 def _real(found: Trained, library: Library) -> np.ndarray:
-    """The points of the data that the run's own plots show, or none if the data cannot be had here."""
+    """The points of the data in the run's own plots, (n, d); empty if the data cannot be loaded here."""
     sampler = found.sampler
     config = sampler.config
     try:
-        data = load(library.build("dataset", config.dataset), config.dataset.name)
+        data = load(library.build(DATASET, config.dataset), config.dataset.name)
     except ValueError as error:
         print(f"gan-sample: drawn without the data: {error}", file=sys.stderr)
         return np.empty((0, *found.weights.shape), np.float32)
@@ -159,7 +160,7 @@ def _real(found: Trained, library: Library) -> np.ndarray:
 
 
 def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
-    """A strip with a row from each seed to the next, or an animation that comes back to the first."""
+    """A strip with a row from each seed to the next, or an animation that returns to the first."""
     assert config.interpolation
     seeds = numbers(config.seeds_text)
     ends = found.sampler.latents_of(seeds)
@@ -177,9 +178,9 @@ def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
 def _arithmetic(config: Sampling, found: Trained) -> tuple[str, Path]:
     """A strip of the terms and, last, their sum."""
     assert config.arithmetic
-    asked = terms(config.arithmetic)
-    latents, places = summed(found.sampler, asked), [*(term.seeds[0] for term in asked), 0]
-    return f"the {len(asked)} terms and the result", _strip(config, found, latents, places, len(latents))
+    wanted = terms(config.arithmetic)
+    latents, places = summed(found.sampler, wanted), [*(term.seeds[0] for term in wanted), 0]
+    return f"the {len(wanted)} terms and the result", _strip(config, found, latents, places, len(latents))
 
 
 def _strip(config: Sampling, found: Trained, latents: Tensor, places: Sequence[int], columns: int) -> Path:
@@ -190,13 +191,13 @@ def _strip(config: Sampling, found: Trained, latents: Tensor, places: Sequence[i
 
 
 def _samples(config: Sampling, found: Trained, latents: Tensor, places: Sequence[int]) -> Tensor:
-    """Those of latents that are not all a seed's; one that is stands in its seed's place, to be the same picture."""
-    labels = torch.full((len(latents),), asked(config, found.sampler)[0]) if config.label else None
+    """The samples of given latents. A latent that belongs to a seed has that seed as its place, for the same bits."""
+    labels = torch.full((len(latents),), chosen_labels(config, found.sampler)[0]) if config.label else None
     return samples(found, latents, places, labels, config.truncation)
 
 
 def _morph(config: Sampling, folder: Path) -> tuple[str, Path]:
-    """The run's sample grids as an animation; the last one stays for a second."""
+    """The run's sample grids as an animation; the last one is shown for a second."""
     frames = files.training_frames(folder / "samples")
     if len(frames) < 2:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Ways between latents: from seed to seed, and sums of seeds."""
+"""Paths between latents, and sums of latents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     short ones that the generator has never seen (White 2016, section 2). (size,), (n,) → (n, size).
     """
     angle = torch.arccos((a @ b / (a.norm() * b.norm())).clamp(-1, 1))
-    if angle.sin() < 1e-4:  # in line with each other: there is no arc
+    if angle.sin() < 1e-4:  # parallel: there is no arc
         return linear(a, b, t)
     return torch.outer(((1 - t) * angle).sin() / angle.sin(), a) + torch.outer((t * angle).sin() / angle.sin(), b)
 

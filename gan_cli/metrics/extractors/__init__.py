@@ -1,1 +1,1 @@
-"""In whose features pictures are compared: one class each, found by its name in ``conf/extractor/``."""
+"""Feature extractors: pictures are compared in their features. Each is a class, named in ``conf/extractor/``."""

@@ -1,9 +1,9 @@
-"""Extractors, whose features are looked at."""
+"""Extractors of the user's own, whose outputs are checked."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import getmembers
-from typing import Any
 
 import numpy as np
 
@@ -11,19 +11,21 @@ from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.config.library import Library
 from gan_cli.config.options import Choice
 from gan_cli.errors import UserError
-from gan_cli.metrics.extractors.extractor import Extractor
+from gan_cli.metrics.extractors.extractor import EXTRACTOR, Extractor, Extracts
 
 
 def extractor_of(library: Library, choice: Choice) -> Extractor:
-    """The extractor that an option names; one of one's own is looked at whenever it is asked."""
-    made = library.build("extractor", choice)
-    return AskedExtractor(made, f"extractor={choice.name}") if is_own(made) else made
+    """The extractor that an option names; the outputs of one of your own are checked at every call."""
+    made = library.build(EXTRACTOR, choice)
+    return (
+        made if isinstance(made, Extractor) and not is_own(made) else AskedExtractor(made, f"extractor={choice.name}")
+    )
 
 
 class AskedExtractor(Extractor):
-    """An extractor of one's own, which need not define more than ``features(values)``."""
+    """An extractor of your own, which need not define more than ``features(values)``."""
 
-    def __init__(self, own: Any, who: str) -> None:
+    def __init__(self, own: Extracts, who: str) -> None:
         self._features, self._who = method(own, who, "features", "values", np.zeros(())), who
         defined = dict(getmembers(own))
         self._probabilities = defined.get("probabilities")
@@ -33,6 +35,7 @@ class AskedExtractor(Extractor):
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """float32 (N, classes)."""
+        assert self._probabilities is not None, "asked only if tells_classes"
         return self._numbers("probabilities", self._probabilities, values)
 
     def features(self, values: np.ndarray) -> np.ndarray:
@@ -42,7 +45,7 @@ class AskedExtractor(Extractor):
             raise UserError(f"{self._who}: features() returned {kind(found)}: return float32 ({len(values)}, F)")
         return found
 
-    def _numbers(self, name: str, function: Any, values: np.ndarray) -> np.ndarray:
+    def _numbers(self, name: str, function: Callable[[np.ndarray], object], values: np.ndarray) -> np.ndarray:
         with asked(f"{self._who}: {name}({kind(values)})"):
             found = function(values)
         if not isinstance(found, np.ndarray) or len(found) != len(values) or found.dtype.kind != "f":

@@ -1,4 +1,4 @@
-"""The features of a small network that has learnt the dataset's own labels."""
+"""The features of a small network that is trained on the dataset's own labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from gan_cli.random import key
 
 log = logging.getLogger(__name__)
 BATCH, FEATURES, SIDE = 128, 128, 32
-RECIPE = 1  # another for every change of the network or of how it learns: weights of the old one are not to be read
+RECIPE = 1  # to be raised with every change of the network or its training, so that older weights are not read
 
 
 class Shrink(nn.Module):
@@ -50,20 +49,20 @@ def network(channels: int, outputs: int, side: int) -> nn.Sequential:
 
 
 def unseen_shape(samples: Samples) -> str | None:
-    """Why this network cannot see pictures of this shape; None if it can."""
+    """Why this network cannot take pictures of this shape; None if it can."""
     if samples.values.ndim != 4 or samples.shape[1] == samples.shape[2] >= 4:
         return None
     return f"sees squares, 4 × 4 or larger, not {samples.shape[1]} × {samples.shape[2]}"
 
 
 class Classifier(Extractor):
-    """Learns the labels once for each dataset and seed, and keeps the weights under ``root`` where that can be written.
+    """Learns the labels once for each dataset and seed, and keeps the weights under ``root`` if that can be written.
 
-    Pictures of more channels than it has learnt are seen channel by channel: stacked digits, whose dataset gives it
-    single ones (``dataset.glyphs()``) to learn.
+    Pictures with more channels than the training pictures are classified channel by channel: stacked digits, for which
+    it is trained on single ones (``dataset.glyphs()``).
 
-    Distances in its features compare runs on one dataset with each other. They compare with figures found elsewhere
-    only if the weights are the same: the hash says.
+    Distances in its features compare runs on one dataset with each other. They compare with values found elsewhere only
+    if the weights are the same, as their hash tells.
     """
 
     tells_classes = True
@@ -103,7 +102,7 @@ class Classifier(Extractor):
                 )
 
     def _accuracy(self, values: np.ndarray, labels: np.ndarray, training: Samples) -> float | None:
-        """The share of held-out pictures that it is right about; those of classes it has never met do not count."""
+        """The accuracy on held-out pictures of the classes that it was trained on."""
         assert training.labels is not None
         met = np.isin(labels, training.labels)
         if not met.all():
@@ -162,12 +161,12 @@ class Classifier(Extractor):
         return None
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; of stacks, (N, C · 128)."""
+        """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; (N, C · 128) for stacks."""
         assert self._network is not None
         return self._outputs(values, self._network[:-1]).reshape(len(values), -1)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, classes); of stacks, (N, C, classes)."""
+        """uint8 (N, C, H, W) → float32 (N, classes); (N, C, classes) for stacks."""
         assert self._network is not None
         found = self._outputs(values, nn.Sequential(*self._network, nn.Softmax(dim=1)))
         return found if len(found) == len(values) else found.reshape(len(values), -1, found.shape[1])
@@ -179,7 +178,7 @@ class Classifier(Extractor):
         starts = range(0, len(values), 512)
         return torch.cat([part(as_input(values[i : i + 512], self.device)).cpu() for i in starts]).numpy()
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, object]:
         if self._network is None:
             return {}
         digest = hashlib.blake2b(digest_size=8)

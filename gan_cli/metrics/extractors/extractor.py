@@ -1,33 +1,45 @@
-"""What all feature extractors share."""
+"""The interface of a feature extractor, and the base of the shipped ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
 
+from gan_cli.config.options import Group
 from gan_cli.data.samples import Samples
 
 
-class Extractor:
-    """Pictures to features.
+class Extracts(Protocol):
+    """What an extractor must define."""
 
-    An extractor of one's own needs ``features``; with ``probabilities`` it serves the metrics that look at classes, and
-    says by ``of_labels = False`` that these are others than the dataset's.
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, F)."""
+        ...
+
+
+EXTRACTOR = Group[Extracts]("extractor")
+
+
+class Extractor:
+    """Maps pictures to features.
+
+    An extractor of your own needs only ``features``. With ``probabilities`` it serves the metrics of classes too;
+    ``of_labels = False`` then says that its classes are not those of the dataset.
     """
 
     device = torch.device("cpu")
-    tells_classes = False  # has probabilities()
-    of_labels = True  # probabilities() are those of the dataset's own labels, in their order
+    tells_classes = False  # whether there is probabilities()
+    of_labels = True  # whether probabilities() are of the dataset's own labels, in their order
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
-        """Called once with the data of the run; ``held_out`` loads what was not trained on."""
+        """Called once with the training data; ``held_out`` loads the samples that were not trained on."""
         self.device = device
 
     def refusal(self, samples: Samples) -> str | None:
-        """Why it cannot be used with these pictures, with what would help; None if it can. Needs no preparation."""
+        """Why it cannot be used with these pictures, and what would help; None if it can. Works before ``prepare``."""
         return None
 
     def features(self, values: np.ndarray) -> np.ndarray:
@@ -35,9 +47,9 @@ class Extractor:
         raise AssertionError("an extractor defines features()")
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, classes), of an extractor that tells classes."""
+        """uint8 (N, C, H, W) → float32 (N, classes), if the extractor tells classes."""
         raise AssertionError("an extractor that tells classes defines probabilities()")
 
-    def provenance(self) -> dict[str, Any]:
-        """What a reader must know to compare figures: the weights' hash, how pictures are resized."""
+    def provenance(self) -> dict[str, object]:
+        """What a reader must know to compare values: the weights' hash, how pictures are resized."""
         return {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples
@@ -23,14 +23,14 @@ class Inception(Extractor):
     """Inception v3 as the first FID used it (Heusel et al. 2017), by torch-fidelity: 2,048 features, 1,008 classes.
 
     Args:
-        weights: the file; downloaded there if it is missing.
+        weights: the file of the weights, which is downloaded if it is missing.
     """
 
     tells_classes, of_labels = True, False
 
     def __init__(self, weights: str) -> None:
         self.weights = expanded(weights, "extractor.weights=")
-        self._network: Any = None
+        self._network: nn.Module | None = None
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
         """Reads the weights.
@@ -75,6 +75,7 @@ class Inception(Extractor):
 
     @torch.no_grad()
     def _outputs(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert self._network is not None
         features, logits = [], []
         with screen.progress("inception", -(-len(values) // BATCH)) as advance:
             for start in range(0, len(values), BATCH):
@@ -90,10 +91,10 @@ class Inception(Extractor):
         return self._outputs(values)[0]
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, 1008), without the last layer's bias, as the inception score has it."""
+        """uint8 (N, C, H, W) → float32 (N, 1008), without the last layer's bias, as in the published score."""
         return self._outputs(values)[1]
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, object]:
         if self._network is None:
             return {}
         return {"weights": hashlib.sha256(self.weights.read_bytes()).hexdigest()[:16], "resize": RESIZE}

@@ -1,8 +1,6 @@
-"""Pixels as they are."""
+"""Pixels as features."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -10,11 +8,11 @@ from gan_cli.metrics.extractors.extractor import Extractor
 
 
 class Pixels(Extractor):
-    """The flattened picture in [−1, 1]: no network, and no eye for what matters in it either."""
+    """The flattened picture in [−1, 1], without a network; every pixel counts equally."""
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """uint8 (N, C, H, W) → float32 (N, C·H·W)."""
         return values.reshape(len(values), -1).astype(np.float32) * np.float32(2 / 255) - 1
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, object]:
         return {"resize": "none"}

@@ -1,4 +1,4 @@
-"""The lecture's arguments as figures: what a run measures on the way, and what it draws at its end.
+"""Figures of the lecture's arguments: measured during a run, and drawn at its end.
 
 A figure is a function of ``metrics.jsonl`` and of the finished run, so a resumed run draws the same one.
 """
@@ -6,10 +6,11 @@ A figure is a function of ``metrics.jsonl`` and of the finished run, so a resume
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
+from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
     from gan_cli.training.setup import Setup
@@ -26,10 +27,10 @@ class Figure:
         self.setup, self.game = setup, game
 
     def measure(self, images: int) -> dict[str, float]:
-        """More numbers for a line of ``metrics.jsonl``, after so many images; must leave the networks as they are."""
+        """More numbers for a line of ``metrics.jsonl``, after so many images; must not change the networks."""
         return {}
 
-    def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
         """Draws ``path`` from the lines of ``metrics.jsonl`` and returns the numbers in it."""
         raise AssertionError("a figure defines draw()")
 

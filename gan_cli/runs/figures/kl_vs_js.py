@@ -1,22 +1,38 @@
-"""What a generator that cannot fit the data settles for: all modes under maximum likelihood, one under the JSD."""
+"""The best fit of a generator that cannot fit the data: all modes under maximum likelihood, one under the JSD."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from gan_cli.data.knows import KnowsDensity
+from gan_cli.data.knows import KnowsDensity, KnowsModes
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.output.pictures import DATA, SAMPLES, hexadecimal
 from gan_cli.runs.figures import Figure
+from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
     from gan_cli.training.setup import Setup
 
 POINTS = 20_000
+
+
+@runtime_checkable
+class IsMixture(KnowsDensity, KnowsModes, Protocol):
+    """A mixture of Gaussians with the same standard deviation."""
+
+    @property
+    def centres(self) -> np.ndarray:
+        """float64 (modes, d)."""
+        ...
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of each Gaussian."""
+        ...
 
 
 class KLvsJS(Figure):
@@ -28,13 +44,14 @@ class KLvsJS(Figure):
 
     def __init__(self, setup: Setup, game: AdversarialGame) -> None:
         super().__init__(setup, game)
-        if setup.samples.shape != (1,) or not isinstance(setup.dataset, KnowsDensity):
+        if setup.samples.shape != (1,) or not isinstance(setup.dataset, IsMixture):
             raise UserError("figure=kl_vs_js: is about one-dimensional mixtures: use dataset=mixture")
+        self.mixture: IsMixture = setup.dataset
 
-    def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
         from matplotlib.figure import Figure as Canvas
 
-        data, loss = self.setup.dataset, self.setup.config.loss.name
+        data, loss = self.mixture, self.setup.config.loss.name
         samples = self.setup.sampler.sample(POINTS, seed=1).numpy()[:, 0].astype(np.float64)
         centre = float(data.shares @ data.centres[:, 0])
         spread = float(np.sqrt(data.shares @ (data.centres[:, 0] - centre) ** 2 + data.sigma**2))
@@ -62,10 +79,10 @@ class KLvsJS(Figure):
             "mean": fitted[0],
             "deviation": fitted[1],
             "share_of_each_mode": (np.bincount(nearest, minlength=len(data.centres)) / POINTS).tolist(),
-            "kl": kl(x, p, normal(x, *fitted)),
-            "jsd": jsd(x, p, normal(x, *fitted)),
-            "best_by_kl": {"mean": by_kl[0], "deviation": by_kl[1], "kl": kl(x, p, normal(x, *by_kl))},
-            "best_by_jsd": {"mean": by_js[0], "deviation": by_js[1], "jsd": jsd(x, p, normal(x, *by_js))},
+            "kl": kl_on_grid(x, p, normal(x, *fitted)),
+            "jsd": jsd_on_grid(x, p, normal(x, *fitted)),
+            "best_by_kl": {"mean": by_kl[0], "deviation": by_kl[1], "kl": kl_on_grid(x, p, normal(x, *by_kl))},
+            "best_by_jsd": {"mean": by_js[0], "deviation": by_js[1], "jsd": jsd_on_grid(x, p, normal(x, *by_js))},
         }
 
 
@@ -73,15 +90,15 @@ def normal(x: np.ndarray, mean: float, deviation: float) -> np.ndarray:
     return np.exp(-(((x - mean) / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
 
 
-def kl(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    """KL(p‖q) in nats, for densities on an even grid."""
+def kl_on_grid(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """KL(p‖q) in nats, for densities at the points x of an even grid; all (N,)."""
     tiny = np.finfo(np.float64).tiny
     return float(np.sum(p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny)))) * (x[1] - x[0]))
 
 
-def jsd(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    """The Jensen–Shannon divergence in nats, for densities on an even grid."""
-    return (kl(x, p, (p + q) / 2) + kl(x, q, (p + q) / 2)) / 2
+def jsd_on_grid(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """The Jensen–Shannon divergence in nats, for densities at the points x of an even grid; all (N,)."""
+    return (kl_on_grid(x, p, (p + q) / 2) + kl_on_grid(x, q, (p + q) / 2)) / 2
 
 
 def best_by_js(x: np.ndarray, p: np.ndarray) -> tuple[float, float]:
@@ -93,6 +110,6 @@ def best_by_js(x: np.ndarray, p: np.ndarray) -> tuple[float, float]:
         means = mean + wide * np.linspace(-1, 1, 41)
         deviations = deviation * ratio ** np.linspace(-1, 1, 41)
         candidates = [(float(m), float(s)) for m in means for s in deviations]
-        mean, deviation = min(candidates, key=lambda at: jsd(x, p, normal(x, *at)))
+        mean, deviation = min(candidates, key=lambda at: jsd_on_grid(x, p, normal(x, *at)))
         wide, ratio = wide / 10, ratio**0.1
     return mean, deviation

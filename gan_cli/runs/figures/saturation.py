@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from gan_cli import losses
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.view import as_played
+from gan_cli.games.view import as_in_training
 from gan_cli.runs.figures import Figure
+from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
     from gan_cli.training.setup import Setup
@@ -38,7 +39,7 @@ class Saturation(Figure):
         parameters = list(generator.parameters())
         for parameter in parameters:
             parameter.requires_grad_(True)
-        with as_played(generator), as_played(discriminator):
+        with as_in_training(generator), as_in_training(discriminator):
             fake = view(generator(self.latents, self.labels), view.noise(images) or None)
             logits = discriminator(fake, self.labels)
             measured = {"saturation/D": logits.detach().sigmoid().mean().item()}
@@ -47,7 +48,7 @@ class Saturation(Figure):
                 measured[f"saturation/{name}"] = torch.nn.utils.get_total_norm(gradients).item()
         return measured
 
-    def draw(self, records: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
         from matplotlib.figure import Figure as Canvas
 
         records = [record for record in records if record.get("saturation/D") is not None]

@@ -1,1 +1,1 @@
-"""Other programs that show what a run writes down; each needs a package of its own, imported when it is chosen."""
+"""Loggers for other programs. Each needs a package of its own, which is imported only if it is chosen."""

@@ -1,21 +1,23 @@
-"""What every logger can do."""
+"""The interface of a logger."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from gan_cli.config.options import Group, Values
 from gan_cli.errors import UserError
+from gan_cli.runs.records import Record
 
 
 class Logger(Protocol):
-    """Made from its options before anything of the run is; then told what the run folder holds, step by step.
+    """Made from its options before the run is built; then called with what the run folder holds, step by step.
 
-    A resumed run tells everything again from its first step, so that a logger can fill in what a kill has cost it.
+    A resumed run sends everything again from its first step, so that a logger can restore what a kill has lost.
     """
 
-    def open(self, folder: Path, config: dict[str, Any]) -> None:
+    def open(self, folder: Path, config: Values) -> None:
         """The run begins or goes on.
 
         Args:
@@ -25,7 +27,7 @@ class Logger(Protocol):
             UserError: if there is nothing to write to.
         """
 
-    def record(self, record: dict[str, float | None]) -> None:
+    def record(self, record: Record) -> None:
         """A line of ``metrics.jsonl``; None is a value that was not finite. Steps never fall."""
 
     def picture(self, step: int, path: Path) -> None:
@@ -33,6 +35,9 @@ class Logger(Protocol):
 
     def close(self, code: int) -> None:
         """The run is over, with this exit code."""
+
+
+LOGGER = Group[Logger]("logger")
 
 
 def require(package: str, logger: str) -> None:

@@ -1,4 +1,4 @@
-"""What loggers may be told. Nothing here imports torch."""
+"""The options of loggers: types and limits. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WandBOptions(Choice):
     mode: Literal["online", "offline", "disabled"] | None
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """An ensemble."""
+        """An ensemble, which has several runs in one process."""
         if (size := chosen.count("ensemble")) < 2:
             return []
         return [f"logger=wandb: follows one run in a process, and ensemble={size} has {size}: use tensorboard"]

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from gan_cli.config.options import Values
 from gan_cli.runs.loggers.logger import finite, require
+from gan_cli.runs.records import Record
 
 
 class TensorBoard:
     """Writes ``tensorboard/`` in the run folder: scalars named as in ``metrics.jsonl``, sample grids, the config.
 
-    A resumed run is told whole again and its files are written anew: an event file cannot be rewound.
+    A resumed run sends everything again and its files are written anew, because an event file cannot be truncated.
     """
 
     def __init__(self) -> None:
         require("tensorboard", "tensorboard")
 
-    def open(self, folder: Path, config: dict[str, Any]) -> None:
+    def open(self, folder: Path, config: Values) -> None:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
@@ -31,7 +33,7 @@ class TensorBoard:
         self.seconds = 0.0  # of training
         self.steps: dict[str, float | None] = {}  # the last of each key
 
-    def record(self, record: dict[str, float | None]) -> None:
+    def record(self, record: Record) -> None:
         values = dict(record)
         step = values.pop("step")
         if not self.seconds:
@@ -54,9 +56,9 @@ class TensorBoard:
         self.writer.close()
 
 
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted keys; what TensorBoard has no type for as text."""
-    if isinstance(node, dict):
+def _flat(node: object, prefix: str = "") -> dict[str, bool | float | str]:
+    """Values by dotted key; those that TensorBoard has no type for are text."""
+    if isinstance(node, Mapping):
         parts = [_flat(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in node.items()]
         return {key: value for part in parts for key, value in part.items()}
     return {prefix: node if isinstance(node, bool | int | float | str) else str(node)}

@@ -6,10 +6,11 @@ import logging
 import secrets
 import shutil
 from pathlib import Path
-from typing import Any
 
+from gan_cli.config.options import Values
 from gan_cli.errors import UserError
 from gan_cli.runs.loggers.logger import finite, require
+from gan_cli.runs.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -17,16 +18,16 @@ log = logging.getLogger(__name__)
 class WandB:
     """Sends the values of ``metrics.jsonl`` under their names, sample grids and the config.
 
-    Its files and the run's id lie in ``wandb/`` of the run folder, so a resumed run goes on as the same one. What was
-    sent before a kill stays; what was lost is sent again, as the run is told from its first step. Offline there is
-    nothing to go on from: the run is written whole again, in place of its older files.
+    Its files and the run's id are in ``wandb/`` of the run folder, so a resumed run continues under the same id. Values
+    that were sent before a kill stay; lost ones are sent again, because a resumed run repeats all records. Offline, a
+    run cannot be continued, so it is written again from its first step, in place of its older files.
     """
 
     def __init__(self, project: str, entity: str | None, mode: str | None) -> None:
         require("wandb", "wandb")
         self.project, self.entity, self.mode = project, entity, mode
 
-    def open(self, folder: Path, config: dict[str, Any]) -> None:
+    def open(self, folder: Path, config: Values) -> None:
         import wandb
 
         place = folder / "wandb"
@@ -42,10 +43,10 @@ class WandB:
                 mode=self.mode,  # type: ignore[arg-type]
                 id=id_file.read_text(encoding="utf-8"),
                 resume="allow",
-                dir=folder.resolve(),  # its service has a current folder of its own
+                dir=folder.resolve(),  # its service may have another current folder
                 name=folder.resolve().name,
                 group=folder.resolve().parent.name,
-                config=config,
+                config=dict(config),
                 settings=quiet,
             )
         except wandb.Error as error:
@@ -57,9 +58,9 @@ class WandB:
             log.info("wandb: offline; to send it: wandb sync %s", Path(self.run.dir).parent)
         elif self.run.url:
             log.info("wandb: %s", self.run.url)
-        self.first = self.run.step  # the server has those before it
+        self.first = self.run.step  # the server has all steps before it
 
-    def record(self, record: dict[str, float | None]) -> None:
+    def record(self, record: Record) -> None:
         values = dict(record)
         self._log(int(values.pop("step") or 0), {key: finite(value) for key, value in values.items()})
 
@@ -71,6 +72,6 @@ class WandB:
     def close(self, code: int) -> None:
         self.run.finish(exit_code=code)
 
-    def _log(self, step: int, values: dict[str, Any]) -> None:
+    def _log(self, step: int, values: dict[str, object]) -> None:
         if step >= self.first:
             self.run.log(values, step=step)

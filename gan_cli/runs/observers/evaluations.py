@@ -1,4 +1,4 @@
-"""Metrics while training: written down, the best checkpoint kept, and an end where nothing gets better."""
+"""Metrics during training: logs them, keeps the best checkpoint, and stops early if nothing improves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
@@ -21,12 +21,20 @@ from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output.pictures import as_bytes
-from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.observers.pruning import Pruner
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
+
+
+class EvaluationsState(TypedDict):
+    """What a resumed run needs to know of earlier evaluations."""
+
+    watch: str | None
+    best: float | None
+    best_step: int
+    without_better: int
 
 
 class Evaluations:
@@ -35,15 +43,14 @@ class Evaluations:
     Each evaluation is a line of its own in ``metrics.jsonl``, its values under ``metric/…``.
 
     Args:
-        path: of that file.
-        folder: where metrics may leave pictures.
-        save_best: called when the watched value is the best so far, after this object's state says so.
-        not_counted: a context in which time is not the training's.
-        guard: is told what was measured.
-        pruner: may end the run, if others of its search are better.
+        path: the path of that file.
+        folder: the folder for pictures of metrics.
+        save_best: called when the watched value is the best so far, after this object's state has been updated.
+        not_counted: a context whose time does not count as training time.
+        pruner: may end the run, if other runs of its search are better.
 
     Raises:
-        UserError: if a metric cannot be had from this run, or the watched value is none of them.
+        UserError: if a metric does not fit the run, or no metric has the watched value.
     """
 
     def __init__(
@@ -55,10 +62,8 @@ class Evaluations:
         *,
         save_best: Callable[[int], None],
         not_counted: Callable[[], AbstractContextManager[None]],
-        guard: Guard,
         pruner: Pruner | None = None,
     ) -> None:
-        self.guard = guard
         self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
         self.pruner = pruner
         self.config = config = setup.config
@@ -83,7 +88,7 @@ class Evaluations:
         self.best_step = self.without_better = 0
 
     def _try_own(self) -> None:
-        """Has what is one's own measure the untrained generator: a mistake is known now, not after an hour."""
+        """Measures the untrained generator with metrics of your own, so that a mistake shows now, not after an hour."""
         every = isinstance(self.evidence.source, AskedExtractor)
         own = {name: metric for name, metric in self.metrics.items() if every or is_own(metric)}
         if not own:
@@ -105,17 +110,18 @@ class Evaluations:
         return due(self.config, step)
 
     def evaluate(self, step: int) -> None:
-        """Measures, writes, and keeps the checkpoint if it is the best.
+        """Measures the samples, logs the values, and keeps the checkpoint if it is the best.
 
         Raises:
-            EarlyStop: if the watched value has not got better for ``patience`` evaluations, or other runs are better.
+            EarlyStop: if the watched value has not improved for ``patience`` evaluations, or other runs are better.
         """
         try:
             if judge_samples(self.metrics):
                 self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
         except Diverged as error:
+            if self.config.on_divergence == "stop":
+                raise
             log.warning("step %d  not measured: %s", step, error)
-            self.guard.lost(error.reason)
             return
         self.evidence.judge = Judge.of(self.config, self.setup.game, self.setup.device, step)
         if self.model is not None:
@@ -128,7 +134,6 @@ class Evaluations:
             f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items() if "/" not in key
         )
         log.info("step %d  %s", step, shown)
-        self.guard.measured(values, self.best, self.sign)
         if self.config.watch is not None:
             self._watch(step, values.get(self.config.watch))
             self._prune(step, self.config.watch)
@@ -154,8 +159,7 @@ class Evaluations:
         if reason := self.pruner.verdict(step, self.config.evaluate_every, self.best, watch, self.sign):
             raise EarlyStop(f"pruned: {reason}")
 
-    def state(self) -> dict[str, Any]:
-        """What a resumed run needs to know of the past."""
+    def state(self) -> EvaluationsState:
         return {
             "watch": self.config.watch,
             "best": self.best,
@@ -163,12 +167,12 @@ class Evaluations:
             "without_better": self.without_better,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: EvaluationsState) -> None:
         if state["watch"] == self.config.watch:  # else the past says nothing of what is watched now
             self.best, self.best_step = state["best"], state["best_step"]
             self.without_better = state["without_better"]
 
 
 def due(config: Config, step: int) -> bool:
-    """Whether samples are judged at a step."""
+    """Whether an evaluation is due at a step."""
     return (config.evaluate_every > 0 and step % config.evaluate_every == 0) or step == config.steps

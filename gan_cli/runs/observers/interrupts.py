@@ -1,6 +1,6 @@
-"""Signals: the first lets the step finish and be saved, the second leaves at once.
+"""Signals: after the first, the step is finished and saved; the second ends the process at once.
 
-A SIGHUP is never a second one: of a terminal that is closed, the kernel and the shell each send one.
+SIGHUP never counts as a second one, because the kernel and the shell each send one when a terminal is closed.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
 
 from gan_cli.errors import Ended, Interrupted
 
@@ -24,7 +24,7 @@ def ending_signals() -> list[int]:
 
 
 def unwind_at_the_end() -> None:
-    """Where no training listens, SIGTERM and SIGHUP end a command as Ctrl-C does: what is half written is removed.
+    """Makes SIGTERM and SIGHUP end a command like Ctrl-C, so that half-written files are removed.
 
     A second signal ends it at once.
     """
@@ -40,21 +40,21 @@ def unwind_at_the_end() -> None:
 
 
 def launchers_signal() -> list[int]:
-    """The signal on which a launcher queues its job again (submitit's), if this process is such a job."""
+    """The signal on which a launcher (submitit's) requeues its job, if this process is such a job."""
     number = signal.Signals.__members__.get("SIGUSR2")  # Windows has none
     return [number] if number is not None and callable(signal.getsignal(number)) else []
 
 
 class Interrupts:
-    """A context manager around the training and its last observer.
+    """Handles ending signals during training; a context manager, and the last observer.
 
-    Those that end a program; and the one by which Slurm says that the time is up, where a launcher waits for it.
+    If a launcher waits for it, so is the signal that Slurm sends when the time is up.
     """
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.received: int | None = None
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -75,6 +75,6 @@ class Interrupts:
             os._exit(128 + number)
         self.received = number
 
-    def __call__(self, step: int, statistics: Any) -> None:
+    def __call__(self, step: int, statistics: object) -> None:
         if self.received is not None and step < self.steps:  # after the last step there is nothing left to interrupt
             raise Interrupted(self.received)

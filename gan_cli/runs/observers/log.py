@@ -1,4 +1,4 @@
-"""Statistics over each log interval, as one line of ``metrics.jsonl``."""
+"""The mean statistics of each log interval, as a line of ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -9,26 +9,37 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
 from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.errors import Diverged
 from gan_cli.games.game import Statistics
+from gan_cli.runs.records import Record
 from gan_cli.training.player import Player
 
-Record = dict[str, Any]
+
+class LogState(TypedDict):
+    """What a resumed run needs to write the same next line."""
+
+    sums: dict[str, Tensor]
+    counts: dict[str, int]
+    seconds: float
+    steps_in_interval: int
+    marked_seconds: float
 
 
 class Log:
-    """Means of all statistics since the last line. They stay on the device until a line is due.
+    """Writes the means of all statistics since the last line; the sums stay on the device until a line is due.
 
     Args:
-        listeners: called with each record: the live line, the guard.
-        batch_sizes: what turns steps into images.
-        consequences: numbers that follow from the means of an interval, for its line.
-        measure: takes more numbers for each line, after so many images.
+        listeners: called with each record: the live line, hints.
+        batch_sizes: convert steps into images.
+        consequences: computes further values of a line from the means of its interval.
+        measure: images seen → further values of a line.
+        stop_on_divergence: raise Diverged at a value that is not finite, rather than write null.
     """
 
     def __init__(
@@ -41,12 +52,14 @@ class Log:
         batch_sizes: BatchSizes,
         dataset_size: int,
         consequences: Callable[[Mapping[str, float]], dict[str, float]],
+        stop_on_divergence: bool,
         listeners: Sequence[Callable[[Record], None]] = (),
         measure: Callable[[int], dict[str, float]] | None = None,
     ) -> None:
         self.path, self.players, self.every, self.steps = path, players, every, steps
         self.batch_sizes, self.dataset_size = batch_sizes, dataset_size
-        self.consequences, self.listeners, self.measure = consequences, listeners, measure
+        self.consequences, self.stop_on_divergence = consequences, stop_on_divergence
+        self.listeners, self.measure = listeners, measure
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.seconds = self._marked_seconds = 0.0
@@ -67,7 +80,7 @@ class Log:
             self.write(step)
 
     def hold(self, sums: dict[str, Tensor], counts: dict[str, int], steps: int) -> None:
-        """Takes over the sums of this interval so far, of ``steps`` steps, from whoever keeps them."""
+        """Replaces the sums of this interval, which has ``steps`` steps so far, by those of the ensemble."""
         self.sums, self.counts, self.steps_in_interval = sums, counts, steps
 
     def due(self, step: int) -> bool:
@@ -79,7 +92,7 @@ class Log:
         self.mark_time()
         images = self.batch_sizes.images_seen(step)
         new = images - self.batch_sizes.images_seen(step - self.steps_in_interval)
-        record: Record = {
+        values: dict[str, float] = {
             "step": step,
             "images": images,
             "epoch": images / self.dataset_size,
@@ -90,14 +103,17 @@ class Log:
             **self.consequences(means),
         }
         if self.measure is not None:
-            record.update(self.measure(images))
-        record = {key: value if math.isfinite(value) else None for key, value in record.items()}
+            values.update(self.measure(images))
+        record: Record = {key: value if math.isfinite(value) else None for key, value in values.items()}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")
         self.sums, self.counts = {}, {}
         self._marked_seconds, self.steps_in_interval = self.seconds, 0
         for listener in self.listeners:
             listener(record)
+        lost = [key for key, value in record.items() if value is None]
+        if lost and self.stop_on_divergence:
+            raise Diverged(f"{', '.join(lost)} not finite at or before step {step}")
 
     def means(self) -> dict[str, float]:
         """Means so far, fetched from the device at once."""
@@ -112,7 +128,7 @@ class Log:
 
     @contextmanager
     def not_counted(self) -> Iterator[None]:
-        """What is done in this context takes no time of the training's."""
+        """The time in this context does not count as training time."""
         began = time.perf_counter()
         yield
         self._since += time.perf_counter() - began
@@ -123,8 +139,7 @@ class Log:
             with self.path.open("ab") as file:
                 os.fsync(file.fileno())
 
-    def state(self) -> dict[str, Any]:
-        """What a resumed run needs to write the same next line."""
+    def state(self) -> LogState:
         self.mark_time()
         return {
             "sums": {name: value.detach().clone() for name, value in self.sums.items()},
@@ -134,7 +149,7 @@ class Log:
             "marked_seconds": self._marked_seconds,
         }
 
-    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+    def restore(self, state: LogState, device: torch.device) -> None:
         self.sums = {name: value.to(device) for name, value in state["sums"].items()}
         self.counts, self.seconds = dict(state["counts"]), state["seconds"]
         self.steps_in_interval, self._marked_seconds = state["steps_in_interval"], state["marked_seconds"]

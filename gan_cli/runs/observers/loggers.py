@@ -1,4 +1,4 @@
-"""Tells the loggers of the config what the run folder holds, as it comes and from the start after a resume."""
+"""Passes the content of the run folder to the config's loggers: as it is written, and from the start after a resume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from gan_cli.config.schema import Config
 from gan_cli.errors import Diverged, Interrupted
@@ -14,18 +13,18 @@ from gan_cli.games.game import Statistics
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.loggers.logger import Logger
 from gan_cli.runs.names import GRID, numbered
-from gan_cli.runs.records import record_of
+from gan_cli.runs.records import Record, record_of, step_in
 
 
 class Loggers:
-    """Reads on in ``metrics.jsonl`` and ``samples/`` whenever something is due there.
+    """Reads new lines of ``metrics.jsonl`` and new pictures in ``samples/`` when they are due.
 
-    What is told is what is written, so a resumed run that was rewound tells exactly its own history. A context manager
-    around the run.
+    The loggers get what is in the files, so a resumed run passes on exactly its own history. A context manager around
+    the run.
 
     Args:
-        at: the step the run is at; a kill may have left pictures of later ones.
-        not_counted: a context in which time is not the training's.
+        at: the present step of the run; a kill may have left pictures of later steps.
+        not_counted: a context whose time does not count as training time.
     """
 
     def __init__(
@@ -56,24 +55,24 @@ class Loggers:
             logger.close(_code(error))
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
-        """As an observer, after those that write."""
+        """Called after the observers that write."""
         if self.loggers and any(every and step % every == 0 for every in self.intervals):
             with self.not_counted():
                 self.tell()
 
     def tell(self) -> None:
-        """Passes on what is new, in the order of steps: some loggers cannot go back."""
+        """Passes on what is new, in the order of steps, because some loggers cannot go back."""
         grids, now = numbered(self.folder.samples, GRID), self.at()
         pictures = [(step, path) for step, path in grids.items() if self._newest < step <= now]
         for record in self._records():
-            while pictures and pictures[0][0] < record["step"]:
+            while pictures and pictures[0][0] < step_in(record):
                 self._picture(*pictures.pop(0))
             for logger in self.loggers:
                 logger.record(record)
         for step, path in pictures:
             self._picture(step, path)
 
-    def _records(self) -> list[dict[str, Any]]:
+    def _records(self) -> list[Record]:
         if not self.folder.metrics.exists():
             return []
         with self.folder.metrics.open("rb") as file:

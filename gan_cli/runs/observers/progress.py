@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gan_cli.output import screen
+from gan_cli.runs.records import Record, step_in
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 log = logging.getLogger(__name__)
 NAMES = {
@@ -40,24 +44,24 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, step: int, statistics: Any) -> None:
-        """Moves the bar; as an observer."""
+    def __call__(self, step: int, statistics: object) -> None:
+        """Moves the bar."""
         if self._bar and (step == self.steps or time.perf_counter() - self._began > 0.1 * (self._shown + 1)):
             self._shown = int((time.perf_counter() - self._began) * 10)
             self._bar.update(self._task, completed=step)
 
-    def record(self, record: dict[str, Any]) -> None:
-        """Shows new numbers; as a listener of the log."""
+    def record(self, record: Record) -> None:
+        """Shows a new record of the log."""
         numbers = summary(record)
         if self._bar:
-            self._bar.update(self._task, completed=record["step"], numbers=numbers)
+            self._bar.update(self._task, completed=step_in(record), numbers=numbers)
             return
-        done = record["step"] - self.start
-        left = (time.perf_counter() - self._began) / max(1, done) * (self.steps - record["step"])
+        done = step_in(record) - self.start
+        left = (time.perf_counter() - self._began) / max(1, done) * (self.steps - step_in(record))
         log.info("step %d/%d  %s  %s left", record["step"], self.steps, numbers, _clock(left))
 
 
-def summary(record: dict[str, Any]) -> str:
+def summary(record: Record) -> str:
     """``341 img/s  J(D) 0.61  J(G) 0.52  D(x) 0.58  D(G(z)) 0.41``"""
     costs = {key: f"J({key.removeprefix('loss/')})" for key in record if key.startswith("loss/")}  # of any players
     parts = [f"{record['images_per_second']:.0f} img/s"]
@@ -72,7 +76,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
 
 
-def _bar() -> Any:
+def _bar() -> Bar:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (MofNCompleteColumn(), BarColumn(20), TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"))

@@ -1,6 +1,6 @@
-"""Which runs of a search to end early: judged by what the others' ``metrics.jsonl`` say of the same step.
+"""Ends runs of a search early, by comparison with the other runs' ``metrics.jsonl`` at the same step.
 
-Nothing is stored for it, so it works with any launcher and after any kill.
+Nothing else is stored, so it works with any launcher and after any kill.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from gan_cli.runs.records import records_in
+from gan_cli.runs.records import records_in, step_in
 
 REDUCTION = 3  # of halving: the share of runs that go on
 
@@ -22,8 +21,8 @@ class Pruner:
 
     Args:
         rule: ``median`` or ``halving``.
-        startup: so many other runs must have got as far.
-        folder: of the run that may be ended; the others lie beside it.
+        startup: the number of other runs that must have reached the same step.
+        folder: the folder of the run that may be ended; the other runs are beside it.
     """
 
     rule: str
@@ -31,7 +30,7 @@ class Pruner:
     folder: Path
 
     def verdict(self, step: int, every: int, best: float | None, metric: str, sign: int) -> str | None:
-        """Why the run is to end after this evaluation; None if it is to go on.
+        """Why the run should end after this evaluation; None if it should continue.
 
         Args:
             every: steps between evaluations.
@@ -55,22 +54,22 @@ class Pruner:
         return f"{metric} {shown} by step {step}; {ahead} of {len(others)} others were better"
 
     def _others(self, step: int, metric: str, sign: int) -> list[float]:
-        """The best values by this step of the other runs that were measured at it."""
+        """The best values, up to this step, of the other runs that were evaluated at this step."""
         found = []
         for file in self.folder.parent.glob("*/metrics.jsonl"):
             if file.parent.name == self.folder.name:
                 continue
             values, reached = [], False
             for record in records_in(file)[0]:
-                if f"metric/{metric}" in record and record["step"] <= step:
-                    reached = reached or record["step"] == step
+                if f"metric/{metric}" in record and step_in(record) <= step:
+                    reached = reached or step_in(record) == step
                     values.append(record[f"metric/{metric}"])
             if reached and (finite := [value for value in values if value is not None]):
                 found.append(sign * max(sign * value for value in finite))
         return found
 
 
-def pruner(options: Mapping[str, Any], folder: Path) -> Pruner | None:
-    """The pruner that a sweeper's options ask for, for the run in ``folder``."""
-    rule = options.get("pruner")
-    return Pruner(rule, options["startup"], folder) if rule else None
+def pruner(options: Mapping[str, object], folder: Path) -> Pruner | None:
+    """The pruner for the run in ``folder``, if a sweeper's options name one."""
+    rule, startup = options.get("pruner"), options.get("startup")
+    return Pruner(rule, startup, folder) if isinstance(rule, str) and isinstance(startup, int) else None

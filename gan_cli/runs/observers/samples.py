@@ -1,4 +1,4 @@
-"""Sample grids: the pictures of seeds 0, 1, …, the same every time."""
+"""Sample grids: the pictures of seeds 0, 1, …, the same seeds every time."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ POINTS_PER_PICTURE = 25
 class SampleGrids:
     """Writes ``samples/real.png`` once and ``samples/step-….png`` every ``every`` steps and at the end.
 
-    A grid holds the pictures of seeds 0 to ``count − 1``, each with its seed's label, to the bit as ``gan-sample``
-    draws them from the checkpoint of that step; of a density, ``POINTS_PER_PICTURE`` times as many points.
+    A grid holds the pictures of seeds 0 to ``count − 1``, each with its seed's label; their bits are those that
+    ``gan-sample`` draws from the checkpoint of that step. For a density, it holds ``POINTS_PER_PICTURE`` times as many
+    points.
 
     Args:
-        seed: of the choice of real samples.
+        seed: chooses the real samples.
         listeners: called with each batch of samples.
     """
 
@@ -61,7 +62,7 @@ class SampleGrids:
 
     @property
     def seeds_text(self) -> str:
-        """As ``gan-sample seeds=`` takes them."""
+        """The seeds in the syntax of ``gan-sample seeds=``."""
         return f"0-{len(self.seeds) - 1}"
 
     def write_real(self) -> None:
@@ -74,7 +75,7 @@ class SampleGrids:
             listener(samples)
 
     def _write(self, name: str, samples: Tensor, real: Tensor, **text: str) -> None:
-        """Samples, or if there are none real ones; of a density, both."""
+        """Writes samples, or real ones if there are none; for a density, both."""
         if self.is_image:
             image = titled(grid(samples if len(samples) else real, self.columns), self.titles)
         else:
@@ -92,9 +93,9 @@ def _columns(count: int) -> int:
 
 
 def some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | None) -> Tensor:
-    """Training samples to compare with; of a conditional run, of the wanted class in each place.
+    """Training samples to compare with; for a conditional run, of the class ``labels[i]`` at each place i.
 
-    The place of a class that has no samples stays empty.
+    The place of a class without samples stays empty.
     """
     order = torch.randperm(minibatches.count, generator=stream(seed, "real"))
     chosen = order[torch.arange(count) % minibatches.count]

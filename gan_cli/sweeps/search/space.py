@@ -6,9 +6,12 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class Dimension:
     log: bool = False
     whole: bool = False
 
-    def text(self, value: Any) -> str:
-        """An override; numbers to four digits, so that a command can be typed again."""
+    def text(self, value: str | float) -> str:
+        """The override for a value; numbers have four digits, so that it can be typed again."""
         return f"{self.key}={value if self.choices or self.whole else float(f'{value:.4g}')}"
 
-    def draw(self, source: random.Random) -> Any:
+    def draw(self, source: random.Random) -> str | float:
+        """A random value, from the list or the interval."""
         if self.choices:
             return source.choice(self.choices)
         low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
@@ -39,17 +43,17 @@ class Dimension:
 
 
 def parse(
-    arguments: Sequence[str], params: Mapping[str, Any], options: Any = None
+    arguments: Sequence[str], params: Mapping[str, object], options: Any = None
 ) -> tuple[list[Dimension], list[str]]:
     """The dimensions of a space, and the overrides that all its runs share.
 
     Args:
-        arguments: overrides as typed; they win over
-        params: those of a ``sweep=…``, by key.
-        options: knows the options of groups, for ``glob(…)``: a ``Library``, or Hydra's loader of configs.
+        arguments: overrides as typed, which take precedence over ``params``.
+        params: the overrides of a ``sweep=…``, by key.
+        options: lists the options of groups, for ``glob(…)``: a ``Library``, or Hydra's loader of configs.
 
     Raises:
-        UserError: with one line for each that is no space.
+        UserError: with one line for each argument that is no space.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -83,10 +87,11 @@ def parse(
     return list(dimensions.values()), list(fixed.values())
 
 
-def _dimension(key: str, override: Any) -> Dimension:
-    from hydra.core.override_parser.types import IntervalSweep, RangeSweep
+def _dimension(key: str, override: Override) -> Dimension:
+    from hydra.core.override_parser.types import IntervalSweep, RangeSweep, Sweep
 
     value = override.value()
+    assert isinstance(value, Sweep)
     log = "log" in value.tags
     if unknown := value.tags - {"log"}:
         raise ValueError(f"tag {min(unknown)} is not known: there is log")

@@ -1,4 +1,4 @@
-"""Trials drawn by Optuna, kept in a study that survives a kill. Imports Optuna."""
+"""Trials drawn by Optuna, in a study that survives a kill. Imports Optuna."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import random
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from gan_cli.errors import UserError
-from gan_cli.runs.status import status_of
+from gan_cli.runs.status import Status, status_of
 from gan_cli.sweeps.search.space import Dimension
 from gan_cli.sweeps.search.trials import Trial
 
@@ -24,13 +23,13 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class StudyTrials:
     """Up to ``n_trials`` trials by Optuna's tree-structured Parzen estimator.
 
-    A trial is in the study, with its values, before its run begins, and stays RUNNING there until its run is finished,
-    pruned or diverged: so a half-done one is continued as itself, and one that failed is tried again by the next call.
-    The values of trial k follow from the seed, k and the trials before it.
+    A trial is in the study, with its values, before its run begins, and is RUNNING there until its run is finished,
+    pruned or diverged. So a half-done trial is continued, and a failed one is tried again by the next call. The values
+    of trial k depend on the seed, k and the trials before it.
 
     Args:
         file: the SQLite database of the study; this process alone writes to it.
-        watch: the value that trials are judged by.
+        watch: the value that is optimised.
         startup: trials drawn at random before the estimator is used.
         at_once: trials that are drawn without waiting for each other.
 
@@ -78,7 +77,7 @@ class StudyTrials:
         ]
 
     def _draw(self) -> FrozenTrial:
-        """A new trial: drawn in memory, then written whole, so that a kill leaves none without values."""
+        """A new trial, drawn in memory and then written whole, so that a kill leaves none without values."""
         trials = self.study.trials
         seed = random.Random(f"{self.seed}/{len(trials)}").getrandbits(32)
         with warnings.catch_warnings():
@@ -106,7 +105,7 @@ class StudyTrials:
             self.study.tell(trial.number, state=TrialState.PRUNED)
 
 
-def _was_pruned(status: dict[str, Any]) -> bool:
+def _was_pruned(status: Status) -> bool:
     return str(status.get("reason")).startswith("pruned")
 
 

@@ -1,4 +1,4 @@
-"""The runs of a search, one after the other or drawn at random."""
+"""The trials of a search, and their source."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Trial:
 
 
 class Trials(Protocol):
-    """Where trials come from."""
+    """A source of trials."""
 
     def next(self) -> list[Trial]:
-        """Those to run now, side by side if the launcher can; empty when all are there."""
+        """The trials to run now, in parallel if the launcher can; empty when there are no more."""
 
     def tell(self, trial: Trial, folder: Path) -> None:
         """Learns from the run folder of a trial."""
 
 
 class RandomTrials:
-    """Independent draws: number k follows from the seed and k alone, but for one that would be drawn twice."""
+    """Independent draws. Trial k depends on the seed and k alone, except that repeated values are drawn again."""
 
     def __init__(self, dimensions: Sequence[Dimension], n_trials: int, seed: int) -> None:
         drawn: dict[tuple[str, ...], None] = {}

@@ -14,13 +14,13 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from gan_cli.commands.bench.gpu_check.checks import CHECKED, checks, told
-from gan_cli.commands.bench.gpu_check.timings import CELLS, MODELS, MODES, Record, timed
+from gan_cli.commands.bench.gpu_check.timings import CELLS, MODELS, MODES, timed
 from gan_cli.commands.bench.gpu_check.training import MLP
+from gan_cli.commands.bench.table import Result, Row
 from gan_cli.commands.bench.turns import machine as machine_facts
 from gan_cli.output.replacing import replacing
 from gan_cli.training.build import pick_device
@@ -36,11 +36,11 @@ class Deadline:
         self.begin()
 
     def begin(self) -> None:
-        """Of a list of entries of another kind."""
+        """Begins a list of entries of another kind."""
         self.longest, self._began = 0.0, time.monotonic()
 
     def passed(self) -> bool:
-        """Asked before each entry."""
+        """Whether there is no time for another entry; to be called before each."""
         now = time.monotonic()
         self.longest, self._began = max(self.longest, now - self._began), now
         return self.end is not None and now + self.longest > self.end
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None, machine: Machine | None = None) -> i
     games, cells, rounds, seconds = list(CHECKED), list(CELLS), 5, 0.5
     if options.tiny:
         games, cells, rounds, seconds = ["mlp"], [("mlp", 8, "fp32")], 1, 0.01
-    result: dict[str, Any] = {**machine_facts(device), "checks": {}, "timings": []}
+    result: Result = {**machine_facts(device), "checks": {}, "timings": []}
     with own_stream(device):
         if not options.timings_only:
             check_all(games, device, machine or (CUDAGraphs() if cuda else None), deadline, result, options.out)
@@ -78,10 +78,10 @@ def check_all(
     device: torch.device,
     machine: Machine | None,
     deadline: Deadline,
-    result: dict[str, Any],
+    result: Result,
     out: Path,
 ) -> None:
-    """Checks one thing after another, and says what it found."""
+    """Runs the checks one after another, and prints their results."""
     wanted = checks(games, device)
     deadline.begin()
     for done, (name, check) in enumerate(wanted.items()):
@@ -99,7 +99,7 @@ def time_all(
     machine: Machine | None,
     deadline: Deadline,
     turns: tuple[int, float],
-    result: dict[str, Any],
+    result: Result,
     out: Path,
 ) -> None:
     """Times one config after another; compiled ones, which take a minute each, at the end."""
@@ -127,7 +127,7 @@ def time_all(
             write(result, out)
 
 
-def line(record: Record) -> str:
+def line(record: Row) -> str:
     """One row of the table."""
     head = f"{record['model']:20} {record['batch_size']:5} {record['precision']:9} {record['mode']:9}"
     if "refused" in record:
@@ -137,8 +137,8 @@ def line(record: Record) -> str:
     return f"{head} {rate['median']:10,.0f} {spread:5.1f} {record['kernels']:8.0f} {share:7.1f}"
 
 
-def write(result: dict[str, Any], path: Path) -> None:
-    """Everything so far; never half a file."""
+def write(result: Result, path: Path) -> None:
+    """Writes everything so far; the file is replaced whole."""
     with replacing(path) as aside:
         aside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

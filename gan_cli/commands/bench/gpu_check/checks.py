@@ -1,4 +1,4 @@
-"""Is it right? On small games, with deterministic kernels."""
+"""Checks of correctness on small games, with deterministic kernels."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Check = Callable[[torch.device, "Machine | None"], "str | None"]
 
 
 def checks(games: Sequence[str], device: torch.device) -> dict[str, Check]:
-    """What is to be checked on a device, the most telling first; each returns what it found wrong, or None."""
+    """The checks for a device, the most important first; each returns what is wrong, or None."""
     found: dict[str, Check] = {}
     for what, test in (("recorded", _recorded), ("resumed", _resumed), ("never waits", _never_waits)):
         for name in games:

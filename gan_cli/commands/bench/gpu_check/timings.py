@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -11,6 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 from gan_cli.commands.bench.contender import Contender, advance
 from gan_cli.commands.bench.gpu_check.training import config_of
 from gan_cli.commands.bench.peaks import synchronize
+from gan_cli.commands.bench.table import Row
 from gan_cli.commands.bench.turns import of_contender
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
@@ -36,11 +36,10 @@ CELLS = (  # model, batch size, precision; the most telling first
     *(("dcgan-64", size, "fp32") for size in (512, 2048)),
 )
 MODES = {"eager": ("capture=false",), "captured": ("capture=true",), "compiled": ("compile=true", "capture=false")}
-Record = dict[str, Any]
 
 
 def kernels(one: Contender, steps: int = 4) -> float:
-    """Kernels a step launches on the GPU; of a CPU, operations."""
+    """The number of kernels that a step launches on a GPU; on a CPU, of operations."""
     device = one.setup.device
     cuda = device.type == "cuda"
     with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as trace:
@@ -57,15 +56,15 @@ def timed(
     machine: Machine | None,
     rounds: int,
     seconds: float,
-) -> list[Record]:
+) -> list[Row]:
     """One record for each mode of a config; the modes take turns.
 
     Args:
-        machine: what records moves, if not what a run would take.
+        machine: records moves; by default like a run.
         rounds: turns of each mode, of about ``seconds``.
     """
     racers: dict[str, Contender] = {}
-    records: dict[str, Record] = {mode: {"mode": mode} for mode in modes}
+    records: dict[str, Row] = {mode: {"mode": mode} for mode in modes}
     for mode in modes:
         recorder = Recorder(machine, strict=True) if machine and mode == "captured" else None
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
@@ -22,12 +21,12 @@ MLP = ("architecture=mlp", "architecture.generator.hidden=[64]", "architecture.d
 
 
 def config_of(keys: Sequence[str], device: torch.device) -> Config:
-    """What a command with these keys composes to, on a device."""
+    """The config of a command with these keys, on a device."""
     return check(Command.parse([*keys, f"device={device}"]), Library(), validate)
 
 
 class Training:
-    """A config built on a device, and its training, made as it is written or recorded by ``machine``."""
+    """A config built on a device, and its training, eager or recorded by ``machine``."""
 
     def __init__(self, keys: Sequence[str], device: torch.device, machine: Machine | None) -> None:
         self.setup: Setup = build(config_of((*keys, "capture=false"), device), Library())
@@ -46,7 +45,7 @@ class Training:
         return {name: t.cpu().contiguous().numpy().tobytes() for name, t in _tensors(state).items()}
 
 
-def _tensors(node: Any, path: str = "") -> dict[str, torch.Tensor]:
+def _tensors(node: object, path: str = "") -> dict[str, torch.Tensor]:
     if isinstance(node, torch.Tensor):
         return {path: node}
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()

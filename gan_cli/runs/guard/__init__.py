@@ -1,1 +1,0 @@
-"""Whether training goes wrong, and what is done then."""
