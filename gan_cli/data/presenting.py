@@ -1,4 +1,4 @@
-"""How bytes are shown to a model: as they are, as black and white pixels, or with their levels filled."""
+"""How bytes are presented to a model: unchanged, binarised, or dequantised."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCK = 4096  # pictures that are drawn at a time
 
 @dataclass(frozen=True)
 class Presentation:
-    """What happens to pictures between the disk and the model.
+    """The conversion of stored pictures to the input of a model.
 
     ``binarise`` (Salakhutdinov & Murray 2008): a pixel is white with the probability of its grey, byte/255, drawn anew
     at each presentation (``dynamic``) or once (``fixed``); ``threshold``: if its byte is above 127. ``dequantise``
@@ -27,7 +27,7 @@ class Presentation:
     dequantise: bool = False
 
     def stored(self, samples: Samples, part: str) -> Samples:
-        """What a run keeps of its pictures: bytes of 0 and 255 where that is settled once.
+        """The pictures that a run stores: bytes of 0 and 255 if they are binarised only once.
 
         Args:
             part: which pictures of their source these are: ``train``, ``test``.
@@ -35,9 +35,9 @@ class Presentation:
         return samples if self.binarise == "dynamic" else self.still(samples, part)
 
     def still(self, samples: Samples, part: str) -> Samples:
-        """The pictures as a judge sees them: of dynamic ones, the one draw that ``fixed`` would train on.
+        """The pictures for metrics; ``dynamic`` ones are binarised once, by the same draw as ``fixed``.
 
-        The draw of a picture follows from its place in its part alone. (What is binary stays as it is.)
+        The draw of a picture depends on its place in its part alone. Binary pictures are not changed.
         """
         if self.binarise in ("auto", "none"):
             return samples

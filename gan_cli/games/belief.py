@@ -31,8 +31,8 @@ class Net(Protocol):
 class BeliefNetGame(LikelihoodGame):
     """One player who minimises −log p(x), exactly.
 
-    A latent is a uniform number in (−1, 1) for each choice that drawing takes: pixel i is the level at uᵢ = (zᵢ + 1)/2
-    of p(xᵢ | x₁ … xᵢ₋₁). So a seed is a picture here too, and ``truncation`` goes towards each pixel's median.
+    A latent has a uniform number in (−1, 1) for each pixel: pixel i is the quantile uᵢ = (zᵢ + 1)/2 of
+    p(xᵢ | x₁ … xᵢ₋₁). So a seed determines a picture here too, and ``truncation`` moves each pixel to its median.
     """
 
     def __init__(self, network: Net, shape: tuple[int, ...], autocast: torch.dtype | None = None) -> None:
@@ -45,7 +45,7 @@ class BeliefNetGame(LikelihoodGame):
 
 
 def made_of(parts: Parts, make: Callable[[], Net]) -> BeliefNetGame:
-    """The game of a net that is made on the spot."""
+    """The game of a net, which ``make`` initialises."""
     require_presented(parts)
     network = parts.network("model", make)
     return BeliefNetGame(network, parts.shape, parts.autocast)  # type: ignore[arg-type]

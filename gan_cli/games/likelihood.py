@@ -1,4 +1,4 @@
-"""Maximum likelihood: a game of one player, who plays against nobody but the data."""
+"""Maximum likelihood: a game of one player."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class LikelihoodGame(Game):
     ``loss/model`` is J on the minibatch, ``nats`` is E log p(x), and ``bits_per_dim`` follows from it.
 
     Args:
-        network: of the model; called with (z, labels), it draws samples.
-        unit: what its nats are of.
+        network: the model's network; called with (z, labels), it draws samples.
+        unit: the kind of values that the likelihood is of.
         autocast: dtype the network computes in, or None for that of its weights.
     """
 
@@ -36,7 +36,7 @@ class LikelihoodGame(Game):
         """log p(x | labels) in nats, (B,).
 
         Args:
-            strengths: what counts in a move of the training; None where the model is asked and not trained.
+            strengths: the active terms of a move; None outside of training.
         """
         raise AssertionError("a model of likelihood defines log_p()")
 
@@ -49,12 +49,12 @@ class LikelihoodGame(Game):
         return cost, {"loss/model": cost.detach(), "nats": -cost.detach()}
 
     def consequences(self, means: Mapping[str, float]) -> dict[str, float]:
-        """``bits_per_dim`` of pictures."""
+        """``bits_per_dim``, for pictures."""
         bits = self.unit.bits_per_dim(means["nats"])
         return {} if bits is None else {"bits_per_dim": bits}
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None = None) -> LogLikelihood:
-        """Exact, of any number of samples."""
+        """The exact log-likelihood, for any number of samples."""
         return LogLikelihood(in_parts(lambda x, labels: widened(self.log_p(x, labels)), x, labels))
 
     def computing(self, x: Tensor) -> AbstractContextManager[None]:
@@ -65,7 +65,7 @@ class LikelihoodGame(Game):
 def in_parts(
     ask: Callable[[Tensor, Tensor | None], Tensor], x: Tensor, labels: Tensor | None, size: int = AT_ONCE
 ) -> Tensor:
-    """``ask(x, labels)`` of any number of samples, ``size`` at a time."""
+    """``ask(x, labels)`` for any number of samples, ``size`` at a time."""
     parts = [slice(start, start + size) for start in range(0, len(x), size)]
     return torch.cat([ask(x[part], None if labels is None else labels[part]) for part in parts])
 
@@ -73,7 +73,7 @@ def in_parts(
 def require_presented(parts: Parts) -> None:
     """Raises a UserError if the data are not presented as the model reads them.
 
-    Datasets of this program are seen to before (see ``LikelihoodOptions``); those of one's own show it here.
+    For shipped datasets this was checked with the config (see ``LikelihoodOptions``); this is for datasets of your own.
     """
     config, reads = parts.config, parts.config.model.reads
     if len(parts.shape) != 3 or reads not in ("binary", "dequantised"):

@@ -1,4 +1,4 @@
-"""What a model says of data that it has a likelihood of, or that it can encode."""
+"""Metrics of models that have a likelihood or an encoder."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
 
 
 def shown(dataset: object) -> str:
-    """How pictures were binarised, if they were."""
+    """How pictures were binarised, in words; empty if they were not."""
     if not isinstance(dataset, ImageDataset) or dataset.binarise in ("auto", "none"):
         return ""
     drawn = ", drawn once by the published seed" if dataset.binarise in ("dynamic", "fixed") else ""
@@ -134,7 +134,7 @@ def likelihood_of(model: Sampler, samples: Samples, seed: int) -> LogLikelihood:
 
 
 def reconstructed(model: Sampler, x: torch.Tensor, labels: object) -> torch.Tensor:
-    """x encoded and decoded again, as it would be stored."""
+    """x encoded and decoded again, in the format of stored samples."""
     given = torch.as_tensor(labels) if model.classes else None
     parts = [slice(start, start + AT_ONCE) for start in range(0, len(x), AT_ONCE)]
     back = [model.decode(model.encode(x[p]), None if given is None else given[p]) for p in parts]

@@ -19,8 +19,8 @@ class FVSBN(nn.Module):
     For binary pixels p(xᵢ = 1 | …) = σ(bᵢ + Σⱼ Wᵢⱼ xⱼ). A label adds a row of its own to b.
 
     Args:
-        shape: of a picture, (C, H, W); D = C·H·W numbers.
-        classes: labels it is given, or 0.
+        shape: the shape of a picture, (C, H, W), which has D = C·H·W pixels.
+        classes: the number of labels, or 0.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, head: Head) -> None:
@@ -32,13 +32,13 @@ class FVSBN(nn.Module):
 
     @property
     def masked(self) -> Tensor:
-        """W without what would show a pixel itself or those after it: (D·size, D + classes)."""
+        """W, masked so that a pixel depends only on those before it: (D·size, D + classes)."""
         earlier = torch.ones(self.dimensions, self.dimensions, dtype=torch.bool, device=self.weight.device).tril(-1)
         seen = nn.functional.pad(earlier, (0, self.classes), value=True).repeat_interleave(self.head.size, dim=0)
         return self.weight * seen
 
     def conditionals(self, y: Tensor, labels: Tensor | None) -> Tensor:
-        """What the head is given for each pixel, (B, D, size), of pixels y in raster order, (B, D) in [0, 1]."""
+        """The input of the head for each pixel, (B, D, size), given pixels y in raster order, (B, D) in [0, 1]."""
         return linear(with_label(y, labels, self.classes), self.masked, self.bias).unflatten(1, (self.dimensions, -1))
 
     def log_p(self, k: Tensor, labels: Tensor | None, strengths: object = None) -> Tensor:
@@ -48,7 +48,7 @@ class FVSBN(nn.Module):
 
     @torch.no_grad()
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Draws pixel by pixel, each added to the numbers of all: z (B, D) in (−1, 1) → x (B, C, H, W) in [−1, 1]."""
+        """Draws pixel by pixel: z (B, D) in (−1, 1) → x (B, C, H, W) in [−1, 1]."""
         u, weight = uniform_of(z), self.masked
         given = linear(with_label(z[:, :0], labels, self.classes), weight[:, self.dimensions :], self.bias)
         given = given.unflatten(1, (self.dimensions, -1))  # (B, D, size), of no pixel yet

@@ -1,7 +1,7 @@
-"""What a conditional p(xᵢ | x₁ … xᵢ₋₁) of a fully visible belief net is: a distribution over the levels of a pixel.
+"""The conditionals p(xᵢ | x₁ … xᵢ₋₁) of a fully visible belief net: distributions over the levels of a pixel.
 
-``log_prob`` and ``quantile`` take the numbers that a network gives for each pixel, (…, size). Sampling is by the
-inverse of the distribution function, so that a pixel follows from one uniform number and what was before it.
+``log_prob`` and ``quantile`` take the parameters that a network returns for each pixel, (…, size). Samples are drawn by
+the inverse of the distribution function, so that a pixel depends on one uniform number and the pixels before it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn.functional import logsigmoid
 
 
 class Head(Protocol):
-    """A distribution over levels 0 … ``levels − 1``, given ``size`` numbers."""
+    """A distribution over levels 0 … ``levels − 1``, with ``size`` parameters."""
 
     levels: int
     size: int
@@ -56,10 +56,10 @@ class Categorical:
 
 
 class LogisticMixture:
-    """A mixture of logistic distributions over [−1, 1], of which each level takes its share (Salimans et al. 2017).
+    """A mixture of logistic distributions, discretised to the levels in [−1, 1] (Salimans et al. 2017).
 
-    P(k) = Σ w (σ((x + h − μ)/s) − σ((x − h − μ)/s)) with x the level in [−1, 1] and h half the way to the next; the
-    lowest level takes all that is below it, the highest all that is above.
+    P(k) = Σ w (σ((x + h − μ)/s) − σ((x − h − μ)/s)) with x the level in [−1, 1] and h half the distance to the next;
+    the lowest level has all mass below it, the highest all mass above.
     """
 
     def __init__(self, levels: int, components: int) -> None:
@@ -92,30 +92,30 @@ class LogisticMixture:
 
 
 def head_of(levels: int, output: str, components: int) -> Head:
-    """The head of a model's options: of two levels there is only one."""
+    """The head that a model's options name; for two levels it is always ``Bernoulli``."""
     if levels == 2:
         return Bernoulli()
     return Categorical(levels) if output == "categorical" else LogisticMixture(levels, components)
 
 
 def in_raster_order(k: Tensor) -> Tensor:
-    """Pictures (B, C, H, W) as rows of numbers (B, D): row by row, pixel by pixel, channel by channel."""
+    """Flattens pictures (B, C, H, W) to (B, D): row by row, pixel by pixel, channel by channel."""
     return k.permute(0, 2, 3, 1).flatten(1)
 
 
 def from_raster_order(rows: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """(B, D) → (B, C, H, W)."""
+    """The inverse of ``in_raster_order``: (B, D) → (B, C, H, W)."""
     channels, height, width = shape
     return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def share(k: Tensor, levels: int) -> Tensor:
-    """Levels as a network is fed them: 0 for black to 1 for white."""
+    """Levels as the input of a network: 0 for black to 1 for white."""
     return k.to(torch.get_default_dtype()) / (levels - 1)
 
 
 def uniform_of(z: Tensor) -> Tensor:
-    """Latents in (−1, 1) as u in (0, 1). So z = 0 asks for the median of every pixel, given those before it."""
+    """Converts latents in (−1, 1) to u in (0, 1). So z = 0 gives the median of every pixel, given those before it."""
     return (z + 1) / 2
 
 

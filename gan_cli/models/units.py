@@ -1,4 +1,4 @@
-"""How a model reads pictures, what its nats are of, and what one counts them in: all of it here, and only here.
+"""How a model reads pictures, and the units of its log-likelihood: the one place for these conversions.
 
 Data come as x in [−1, 1], and are bytes k underneath: x = 2k/255 − 1, or, dequantised, x = 2(k + u)/256 − 1.
 ``levels`` reads both, ``unit_interval`` the latter; ``from_levels`` and ``from_unit_interval`` give what was stored.
@@ -24,13 +24,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Unit:
-    """What the nats of a model are of.
+    """The kind of values that a model's log-likelihood is of.
 
     Attributes:
-        name: for whoever reads the figures.
-        dimensions: numbers in a sample.
-        levels: of each number; 0 of points, which have none.
-        density: of a density, of levels that noise fills.
+        name: the kind in words, for the reader of the values.
+        dimensions: the number of values in a sample.
+        levels: the number of levels of each value; 0 for points, which have none.
+        density: whether the model is a density, over levels filled with noise.
     """
 
     name: str
@@ -39,20 +39,20 @@ class Unit:
     density: bool = False
 
     def bits_per_dim(self, nats: float) -> float | None:
-        """Of a log-likelihood in nats; None of points."""
+        """Converts a log-likelihood in nats; None for points."""
         if not self.levels:
             return None
         return -nats / (self.dimensions * math.log(2)) + (math.log2(self.levels) if self.density else 0.0)
 
 
 def of_levels(shape: tuple[int, ...], count: int) -> Unit:
-    """Of pictures (C, H, W) of whole levels."""
+    """The unit of pictures (C, H, W) with whole levels."""
     name = "binary pictures" if count == 2 else f"pictures of {count} levels"
     return Unit(f"probability of {name}", math.prod(shape), count)
 
 
 def of_densities(shape: tuple[int, ...]) -> Unit:
-    """Of dequantised pictures (C, H, W), or of points (d,)."""
+    """The unit of dequantised pictures (C, H, W), or of points (d,)."""
     if len(shape) == 1:
         return Unit("density of points, in their own units", shape[0])
     return Unit("density of dequantised pictures, in [0, 1]", math.prod(shape), 256, density=True)
@@ -64,7 +64,7 @@ def levels(x: Tensor, count: int = 256) -> Tensor:
 
 
 def from_levels(k: Tensor, count: int = 256) -> Tensor:
-    """Levels as data: float32 in [−1, 1], from black to white."""
+    """Converts levels to data: float32 in [−1, 1], from black to white."""
     return k.float() * (2 / (count - 1)) - 1
 
 
@@ -74,7 +74,7 @@ def unit_interval(x: Tensor) -> Tensor:
 
 
 def from_unit_interval(y: Tensor) -> Tensor:
-    """A dequantised picture as the bytes that it stands for, in [−1, 1]."""
+    """Converts y in [0, 1] to the bytes of the picture, in [−1, 1]."""
     return from_levels((y * 256).floor().clamp(0, 255))
 
 

@@ -1,19 +1,26 @@
-"""What came out of a run: the last value of each result, and what papers published beside it. Torch-free."""
+"""The results of a run: the last value of each, and published values to compare with. Torch-free."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-LAST = ("loss/", "D/", "critic/", "nats", "bits_per_dim", "images_per_second")  # whose last value is a result
-OF_MIXTURES = ("modes", "high_quality")  # in status.json, of the newest sample grid
+LAST = (
+    "loss/",
+    "D/",
+    "critic/",
+    "nats",
+    "bits_per_dim",
+    "images_per_second",
+)  # statistics whose last value is a result
+OF_MIXTURES = ("modes", "high_quality")  # keys in status.json about the newest sample grid
 
 
 def results_of(status: Mapping[str, object], records: Iterable[Mapping[str, object]]) -> dict[str, float | None]:
     """The watched value at its best, the modes of a mixture, and the last value of each metric and statistic.
 
     Args:
-        status: of ``status.json``.
-        records: of ``metrics.jsonl``.
+        status: the content of ``status.json``.
+        records: the lines of ``metrics.jsonl``.
     """
     values: dict[str, float | None] = {}
     best = status.get("best")
@@ -34,7 +41,7 @@ def with_spread(value: float, spread: float | None) -> str:
 
 
 def compared(published: Sequence[Mapping[str, object]], results: Mapping[str, float | None]) -> list[str]:
-    """One line for each result of which figures are published: those, and this run's."""
+    """One line for each result with published values: this run's value, and the published ones."""
     lines = []
     for result in dict.fromkeys(str(figure["result"]) for figure in published):
         theirs = [cited(figure) for figure in published if figure["result"] == result]
