@@ -17,7 +17,7 @@ from gan_cli.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDataset:
-    """Options that all datasets of pictures share; those that a class of one's own need not have come last.
+    """Options that all datasets of pictures share; the last ones are optional for a class of your own.
 
     Args:
         only: labels or names of the classes that are given, under the numbers that they have among all; () for all.

@@ -35,7 +35,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Contents:
-    """How many pictures there are and what hash they have; what was left out; what the user is told."""
+    """The number of pictures, their hash, the pictures that were left out, and notes for the user."""
 
     kept: int
     digest: str

@@ -52,7 +52,7 @@ class ImageOptions(DataOptions):
     before: ClassVar[Values] = {"binarise": "none", "dequantise": False}
 
     def settled(self, model: Choice) -> Choice:
-        """With what the model wants of pictures in the place of ``auto``."""
+        """The options with ``auto`` replaced by what the model needs."""
         wanted = {
             "binarise": "dynamic" if model.reads == "binary" and self.dequantise is not True else "none",
             "dequantise": model.reads == "dequantised" and self.binarise in ("auto", "none"),

@@ -38,7 +38,7 @@ class LikelihoodOptions(Choice):
     points: ClassVar[bool] = False
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Data that it cannot read, and labels that it does not heed."""
+        """Data that the model cannot read, and labels that it does not use."""
         dataset, problems = chosen.one("dataset"), []
         if isinstance(dataset, PointOptions) and not self.points:
             problems.append(

@@ -165,7 +165,7 @@ class Evidence:
             log.info("%s", line)
 
     def note(self, name: str, line: str) -> None:
-        """Says what a value is, once, and keeps it for whoever shows the value."""
+        """Logs an explanation of a value, once, and keeps it to be shown beside the value."""
         self.notes[name] = line
         self.say(f"{name}: {line}")
 

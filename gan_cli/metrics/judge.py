@@ -24,7 +24,7 @@ AT_ONCE = 256  # samples or packs in a batch, if D judges each independently
 
 @dataclass
 class Judge:
-    """The discriminator as it stands, and the loss it was trained with.
+    """The discriminator at present, and the loss that it is trained with.
 
     It is applied as in training: through the same view (packs, noise of the present strength, augmentation) and, if its
     output for a sample depends on the rest of the minibatch (batch norm, minibatch deviation), on minibatches of the

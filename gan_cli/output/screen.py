@@ -29,7 +29,7 @@ def console(*, stderr: bool = True) -> Console:
 
 
 def interactive() -> bool:
-    """Whether somebody watches a terminal that can redraw a line."""
+    """Whether the output is a terminal that can redraw a line."""
     return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 

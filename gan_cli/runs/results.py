@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-LAST = (
-    "loss/",
-    "D/",
-    "critic/",
-    "nats",
-    "bits_per_dim",
-    "images_per_second",
-)  # statistics whose last value is a result
+LAST = ("loss/", "D/", "critic/", "nats", "bits_per_dim", "images_per_second")  # the last value is a result
 OF_MIXTURES = ("modes", "high_quality")  # keys in status.json about the newest sample grid
 
 

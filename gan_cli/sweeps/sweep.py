@@ -87,7 +87,7 @@ def continuation(
 
 
 def changes(config: Config, library: Library, path: Path) -> bool:
-    """Whether the run in a folder cannot go on with this config."""
+    """Whether the run in a folder cannot be continued with this config."""
     return (found := _newest(config, path)) is None or bool(_changed(config, library, found[1]))
 
 

@@ -26,12 +26,12 @@ BATCH = re.compile(rb"\[(Epoch )?\d+/\d+\] ?\[(Batch )?\d+/\d+\]")
 SIZE = re.compile(r"--batch[-_]?size[= ](\d+)", re.IGNORECASE)
 WARM_UP = 3  # batches
 FEWEST = 3  # batches in a turn
-SILENT_FOR = 300  # seconds without a batch after which the script is given up
+SILENT_FOR = 300  # seconds without a batch after which the script counts as failed
 
 
 @dataclass(frozen=True)
 class PeerCommand:
-    """``batch`` is the size the script's arguments ask for: what makes batches images."""
+    """A script with its arguments; ``batch`` is its batch size, which converts batches into images."""
 
     script: Path
     arguments: list[str]

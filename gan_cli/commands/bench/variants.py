@@ -1,4 +1,4 @@
-"""What gan-bench is to time: every combination of the compared values. Torch-free."""
+"""The configs that gan-bench times: every combination of the compared values. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gan_cli.errors import UserError
 
 @dataclass(frozen=True)
 class Variant:
-    """One config to be timed, and what sets it apart from the others."""
+    """One config to be timed, and a name that tells it from the others."""
 
     name: str
     config: Config

@@ -61,7 +61,7 @@ class Sampling(Options):
 
     @property
     def mode(self) -> str:
-        """The key that says what is to be made, ``pictures`` if none does."""
+        """The key that selects the kind of output; ``pictures`` by default."""
         return next((key for key in MODES if vars(self).get(key)), PICTURES)
 
     @property

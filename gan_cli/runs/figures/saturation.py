@@ -1,4 +1,4 @@
-"""Why nobody trains the minimax game: the generator's gradient as the discriminator gets better."""
+"""Why the minimax game saturates: the generator's gradient as the discriminator gets better."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Logger(Protocol):
     """
 
     def open(self, folder: Path, config: Values) -> None:
-        """The run begins or goes on.
+        """The run begins, or is resumed.
 
         Args:
             config: nested plain values, the hyperparameters.

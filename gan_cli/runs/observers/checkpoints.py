@@ -41,5 +41,5 @@ class Checkpoints:
         checkpoint.prune(self.folder, self.keep)
 
     def save_best(self, step: int) -> None:
-        """The best so far, whatever comes after it."""
+        """Saves the best checkpoint so far, which is kept."""
         checkpoint.save(self.state(step), self.folder / "checkpoints" / checkpoint.BEST)
