@@ -33,7 +33,7 @@ class Config(Root):
     logger: dict[str, Choice]
 
     def player(self, name: str) -> PlayerOptions:
-        """Moves per turn and learning rate of a player: the values under its name, or one move at the optimizer's rate."""
+        """Moves per turn and learning rate of a player: those under its name, or one move at the optimizer's rate."""
         own = {"discriminator": self.discriminator, "generator": self.generator}
         return own.get(name) or PlayerOptions(steps=1, lr=self.optimizer.model_dump()["lr"])
 
