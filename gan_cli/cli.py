@@ -102,7 +102,7 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     except UserError as error:
         return failed(error, 2, *error.problems)
     except Diverged as error:
-        return failed(error, 3, f"diverged: {error}: try a lower lr, or on_divergence=continue")
+        return failed(error, 3, f"diverged: {error}")
     except Interrupted as error:
         return error.exit_code
     except ProcessFailed as error:

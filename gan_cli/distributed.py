@@ -209,6 +209,15 @@ def shared_out(parts: int, compute: Callable[[int], Tensor]) -> list[Tensor]:
     return [shares[part % every][part // every] for part in range(parts)] if shares else []
 
 
+def from_first(number: int | None, device: torch.device) -> int | None:
+    """The whole number, or None, that the first process says; all processes call this at the same moment."""
+    if _alone_for_good():
+        return number
+    told = torch.tensor(-1 if number is None else number, device=device)
+    dist.broadcast(told, 0)
+    return None if told < 0 else int(told)
+
+
 def as_in_first(network: torch.nn.Module) -> None:
     """Copies the first process's buffers to this one; parameters are equal in all processes."""
     if not _alone_for_good():

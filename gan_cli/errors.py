@@ -1,5 +1,9 @@
 """The errors that can end a run, each with its exit code."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class UserError(ValueError):
     """The user's command, config or data is wrong. One line for each problem: key, value and fix (exit code 2)."""
@@ -10,7 +14,23 @@ class UserError(ValueError):
 
 
 class Diverged(ArithmeticError):
-    """A loss or a weight is no longer finite (exit code 3)."""
+    """Training has gone wrong (exit code 3).
+
+    Attributes:
+        reason: what is wrong and since when; the whole message says what can be done too.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason}: {remedy}" if remedy else reason)
+        self.reason = reason
+
+
+class WentBack(Exception):
+    """Training has gone wrong, and goes on from an earlier checkpoint."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(f"goes on from {checkpoint}")
+        self.checkpoint = checkpoint
 
 
 class EarlyStop(Exception):

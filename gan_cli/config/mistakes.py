@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
 
+RENAMED = {"on_divergence": {"stop": "guard=stop", "continue": "guard=warn"}}  # keys of earlier versions
+
 
 def suggestion(typed: str, known: Iterable[str]) -> str:
     """``" (did you mean 'x'?)"``, or an empty string when nothing known is close."""
@@ -35,7 +37,9 @@ def explain(error: ValidationError, known: Iterable[str], prefix: str = "", owne
         key = prefix + ".".join(str(part) for part in problem["loc"])
         value, context = shown(problem["input"]), problem.get("ctx", {})
         kind = problem["type"]
-        if kind == "extra_forbidden":
+        if kind == "extra_forbidden" and key in RENAMED:
+            lines.append(f"{key}={value}: is {RENAMED[key].get(value) or ' or '.join(RENAMED[key].values())} now")
+        elif kind == "extra_forbidden":
             lines.append(f"{key}={value}: no such key{suggestion(key, known)}{owner}")
         elif kind == "list_type":
             lines.append(f"{key}={value}: must be a list: {key}=[{value}]")

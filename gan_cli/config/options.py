@@ -17,6 +17,7 @@ GROUPS = (
     "prior",
     "optimizer",
     "schedule",
+    "guard",
     "extractor",
     "metrics",
     "logger",

@@ -51,7 +51,6 @@ class GameKeys(Options):
     instance_noise: InstanceNoiseOptions
     augment: list[Literal["color", "translation", "cutout"]]
     pack: Annotated[Count, Field(le=16)]
-    on_divergence: Literal["stop", "continue"]
 
 
 def of_game(chosen: Chosen) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose
 from gan_cli.config.library import NAMES, Library
+from gan_cli.config.mistakes import RENAMED
 from gan_cli.config.options import GROUPS, OF_GAMES, SEVERAL, Choice, Chosen, Values
 from gan_cli.config.root import RULES, PlayerOptions, Root
 from gan_cli.config.typed import typed
@@ -27,6 +28,7 @@ class Config(Root):
     prior: Choice
     optimizer: Choice
     schedule: Choice
+    guard: Choice
     penalty: dict[str, Choice]
     metrics: dict[str, Choice]
     extractor: Choice
@@ -36,6 +38,10 @@ class Config(Root):
         """Moves per turn and learning rate of a player: those under its name, or one move at the optimizer's rate."""
         own = {"discriminator": self.discriminator, "generator": self.generator}
         return own.get(name) or PlayerOptions(steps=1, lr=self.optimizer.model_dump()["lr"])
+
+    def slowed(self, attempt: int) -> float:
+        """The factor of every rate in an attempt: 1, unless the guard slows a run that has gone back."""
+        return self.guard.model_dump().get("rate", 1.0) ** attempt
 
     def one(self, group: str) -> Choice:
         """The chosen option of a group."""
@@ -79,7 +85,16 @@ def from_saved(saved: Values, library: Library) -> Config:
     Raises:
         UserError: if it does not fit this version, or has an option of your own and its folder is not given.
     """
-    return validate(completed(saved, library), library)
+    return validate(completed(renamed(saved), library), library)
+
+
+def renamed(saved: Values) -> dict[str, object]:
+    """The values in a checkpoint, by the keys of today."""
+    values = dict(saved)
+    if "on_divergence" in values:
+        chosen = RENAMED["on_divergence"].get(str(values.pop("on_divergence")), "guard=stop")
+        values.setdefault("guard", {"name": chosen.removeprefix("guard=")})
+    return values
 
 
 def completed(saved: Values, library: Library) -> dict[str, object]:

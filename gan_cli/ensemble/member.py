@@ -36,8 +36,8 @@ class Member(Run):
         like: Loaded | None,
         over: bool,
     ) -> None:
-        super().__init__(config, library, folder, resumption, live=False, like=like)
-        self.record.listeners = (self.last.update, self.hints.record)
+        super().__init__(config, library, folder, resumption, live=False, like=like, together=True)
+        self.record.listeners = (self.last.update, self.guard.record)
         self.over, self.hand_out = over, _nothing
         before = status_of(self.folder.path) if over else {}
         self.fate = before.get("status", "running")

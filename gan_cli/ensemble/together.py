@@ -22,6 +22,8 @@ from gan_cli.output import screen
 from gan_cli.runs.checkpoint import file_of
 from gan_cli.runs.ensemble_folder import EnsembleFolder, config_of_member, is_over, member_folder, write_config
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.guard.looks import is_looked_at
+from gan_cli.runs.guard.signs import Kept
 from gan_cli.runs.observers.interrupts import Interrupts
 from gan_cli.runs.observers.progress import Progress, summary
 from gan_cli.runs.records import Record, step_in
@@ -79,6 +81,7 @@ class EnsembleRun:
         self.sums: dict[str, Tensor] = {}  # (E,) each; as in the members' logs
         self.counts: dict[str, int] = {}
         self.steps_in_interval = 0
+        self.kept = Kept()
         self.progress = Progress(self.start, config.steps, live=live)
 
     def _member(self, seed: int, state: State | None, library: Library, like: Loaded | None) -> Member:
@@ -137,7 +140,8 @@ class EnsembleRun:
         if lost:
             reason = f"{len(lost)} of {len(self.members)} members: {', '.join(lost)}"
             self.status("diverged", reason)
-            raise Diverged(reason)
+            alone = self.folder.path / lost[0]
+            raise Diverged(reason, f"its status.json says why; on with it alone: resume={alone} guard=rollback")
         self.status("finished")
         return self.spreads().get("best", (None, None))[0]
 
@@ -159,6 +163,7 @@ class EnsembleRun:
                 self.sums[name] = self.sums[name] + value if name in self.sums else value
                 self.counts[name] = self.counts.get(name, 0) + 1
         self.steps_in_interval += 1
+        self.kept(step, statistics)
         some = self.going[0]
         if some.record.due(step):
             self.each(lambda member: member.write(step))
@@ -172,6 +177,9 @@ class EnsembleRun:
                 for member in self.going:  # the clock of each is stopped while all are evaluated
                     clocks.enter_context(member.record.not_counted())
                 self.each(lambda member: member.evaluate(step))
+        if is_looked_at(self.config, step):
+            self._fold()
+            self.each(lambda member: member.guard.look(step))
         if self.config.logger:
             self.each(lambda member: member.loggers(step, ()))
         if some.checkpoints.due(step):
@@ -190,7 +198,8 @@ class EnsembleRun:
                     member.stop_early(str(stop))
                     member.leave("finished", str(stop))
                 except Diverged as error:
-                    member.leave("diverged", str(error))
+                    log.warning("%s", error)
+                    member.leave("diverged", error.reason)
             if member.over:
                 log.warning("%s is over: %s at step %d", member.folder.path.name, member.fate, self.at)
         if not self.going:
@@ -205,8 +214,14 @@ class EnsembleRun:
         }
         self.counts, self.steps_in_interval = dict(some.counts), some.steps_in_interval
 
+    def _fold(self) -> None:
+        """Tells each member which of its statistics are not finite."""
+        for member, lost in zip(self.members, self.kept.first_lost(), strict=False):
+            member.guard.lose(lost)
+
     def _hand_out(self, i: int) -> None:
         self.ensemble.hand_out(i)
+        self._fold()
         sums = {name: value[i] for name, value in self.sums.items()}
         self.members[i].record.hold(sums, dict(self.counts), self.steps_in_interval)
 

@@ -20,6 +20,7 @@ from gan_cli.losses.loss import LOSS, Costs, Loss
 from gan_cli.models.architecture import ARCHITECTURE
 
 NOISE = "instance_noise"
+SURE = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mistakes
 
 
 @runtime_checkable
@@ -124,6 +125,25 @@ class AdversarialGame(Game):
     def consequences(self, means: Mapping[str, float]) -> dict[str, float]:
         """``jsd_lower_bound``: log 2 − J(D), in nats, where the value of the game bounds the divergence."""
         return {"jsd_lower_bound": math.log(2) - means["loss/discriminator"]} if self.loss.bounds_jsd else {}
+
+    def certain(self, means: Mapping[str, float | None]) -> str | None:
+        """D, where it makes no mistakes, or none but mistakes. A critic's scores do not tell."""
+        real, fake = means.get("D/real"), means.get("D/fake")
+        if real is None or fake is None:
+            return None
+        if real < 1 - SURE and fake > SURE:
+            return "D takes samples for data and data for samples: try a faster D (discriminator.lr)"
+        if real < SURE or fake > 1 - SURE:
+            return None
+        if self.loss.saturates:
+            return (
+                "D is certain of every sample, and with this loss the generator's gradient goes with "
+                f"D(G(z)) = {fake:.1g}: it has all but vanished: try loss=non_saturating or a lower discriminator.lr"
+            )
+        return (
+            "D is certain of every sample, so its gradient tells the generator little: try a smaller or slower D "
+            "(discriminator.lr), dropout, or fewer discriminator.steps"
+        )
 
     def discriminator_cost(
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths

@@ -139,6 +139,15 @@ class LogLikelihood:
 
 
 @runtime_checkable
+class Certain(Protocol):
+    """A game in which a player can be certain of what it sees."""
+
+    def certain(self, means: Mapping[str, float | None]) -> str | None:
+        """Who is certain by the mean statistics of a log interval, what that means and what to try; None: nobody."""
+        ...
+
+
+@runtime_checkable
 class Likelihood(Protocol):
     """A game whose model has a likelihood.
 

@@ -37,6 +37,8 @@ class CrossEntropyGame(Loss):
 class Minimax(CrossEntropyGame):
     """The zero-sum game: J(G) = −J(D) (2014, equation 1)."""
 
+    saturates = True  # dJ(G)/dlogit = −½ D(G(z)); of the non-saturating game, −½ (1 − D(G(z)))
+
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """−J(D). Without ``real_logits``, only the term that depends on G: ½ E log(1 − D(G(z)))."""
         if real_logits is not None:

@@ -41,6 +41,7 @@ class Loss:
         False  # generator() gets the features (B, F) of D's last layer, not logits
     )
     probability: ClassVar[bool] = True  # σ(logit) is the probability that a sample is real
+    saturates: ClassVar[bool] = False  # G's gradient vanishes with D(G(z))
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """J(D), a scalar."""

@@ -80,9 +80,10 @@ def train_part(task: Task, place: Place, store: dist.Store) -> float | None:
     from gan_cli.config.library import Library
     from gan_cli.config.schema import from_saved
     from gan_cli.runs import checkpoint
+    from gan_cli.runs.follow import follow
     from gan_cli.runs.observers.pruning import Pruner
     from gan_cli.runs.resume import Resumption
-    from gan_cli.runs.run import follow, run
+    from gan_cli.runs.run import run
     from gan_cli.training.build import pick_device
 
     library = Library(*task["config_dirs"])
@@ -100,7 +101,7 @@ def train_part(task: Task, place: Place, store: dist.Store) -> float | None:
         if place.rank == 0:
             pruner = Pruner(**task["pruner"], folder=folder) if task["pruner"] else None
             return run(config, library, folder, resumption, live=task["live"], wait=task["wait"], pruner=pruner)
-        follow(config, library, resumption)
+        follow(config, library, folder, resumption)
     return None
 
 

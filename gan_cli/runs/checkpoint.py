@@ -137,7 +137,10 @@ def newest(folder: Path, key: str) -> tuple[Path, State]:
     raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Deletes all but the newest ``keep`` checkpoints of a run folder."""
-    for path in checkpoints_in(folder)[keep:]:
-        path.unlink(missing_ok=True)
+def prune(folder: Path, keep: int, needed: int) -> None:
+    """Deletes all but the newest ``keep`` checkpoints of a run folder, and the newest of the steps up to ``needed``."""
+    found = checkpoints_in(folder)
+    good = next((path for path in found if step_of(path) <= needed), None)
+    for path in found[keep:]:
+        if path != good:
+            path.unlink(missing_ok=True)

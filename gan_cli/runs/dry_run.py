@@ -92,7 +92,7 @@ def dry_run(config: Config, library: Library) -> None:
     console.print(f"memory: {each}{_mebibytes(training)} for weights, optimizers and activations, besides the data")
     console.print(
         f"disk: about {_mebibytes(checkpoint)} a checkpoint, "
-        f"{_mebibytes(checkpoint * (config.keep_checkpoints + 1))} at most"
+        f"{_mebibytes(checkpoint * (config.keep_checkpoints + 2))} at most"
     )
     console.print(f"device: {device}, {precision}; nothing was written")
 

@@ -58,6 +58,13 @@ def states_of(folder: Path, key: str) -> State:
         UserError: if the members have no common step.
     """
     members = newest_states(folder, key)
+    for seed, state in members.items():
+        if state and state.get("attempt"):
+            member = member_folder(folder, seed)
+            raise UserError(
+                f"{key}={folder}: {member.name} has gone back (guard=rollback) and draws otherwise than the others: "
+                f"continue it alone, {key}={member}, or move it elsewhere"
+            )
     first = next(state for state in members.values() if state)
     seeds = list(members)
     whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile", False)}

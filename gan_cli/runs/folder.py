@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.output.replacing import replacing
 from gan_cli.runs.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.runs.names import ASIDE, GRID, MEMBER, numbered
-from gan_cli.runs.records import record_of, step_in
+from gan_cli.runs.records import BACK, Record, record_of, step_in
 from gan_cli.runs.status import FILE, write_status
 
 try:
@@ -72,28 +74,32 @@ class RunFolder:
             os.close(self._lock)
             self._lock = None
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, notes: Sequence[Record] = ()) -> None:
         """Returns the folder to its state at a step. Later and unreadable lines of ``metrics.jsonl`` are removed.
 
         If an older checkpoint is resumed, later checkpoints and samples are moved to ``abandoned/``. Half-written
         files, and pictures drawn after the last checkpoint, are removed.
+
+        Args:
+            notes: the lines that say when the run went back; each stands after the other lines of its step.
         """
         for place in (self.path, self.samples, self.checkpoints):
             for torn in place.iterdir() if place.is_dir() else ():
                 if ASIDE.fullmatch(torn.name) and torn.is_file():
                     torn.unlink()
-        if self.metrics.exists():
+        if self.metrics.exists() or notes:
             kept, unread, lost = [], 0, 0
-            for line in self.metrics.read_bytes().splitlines():
+            for line in self.metrics.read_bytes().splitlines() if self.metrics.exists() else ():
                 if (record := record_of(line)) is None:
                     unread += 1
-                elif step_in(record) <= step:
-                    kept.append(line + b"\n")
+                elif step_in(record) <= step and BACK not in record:
+                    kept.append((step_in(record), line + b"\n"))
                     lost, unread = lost + unread, 0  # what a kill tore is the end
             if lost:
                 log.warning("%s: %d of its lines before step %d cannot be read and are gone", self.metrics, lost, step)
+            kept += [(step_in(note), json.dumps(note).encode() + b"\n") for note in notes]
             with replacing(self.metrics) as aside:
-                aside.write_bytes(b"".join(kept))
+                aside.write_bytes(b"".join(line for _, line in sorted(kept, key=lambda each: each[0])))
         later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
         best = self.checkpoints / BEST
         if later and best.is_file() and _beyond(best, step):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 Record = dict[str, float | None]  # a line: its step and numbers by name; None where a number was not finite
 
+BACK = "rollback/attempt"  # in the line that says that the run went back
+
 
 def record_of(line: bytes) -> Record | None:
     """The record in a line; None if the line is torn, or not one of ours."""

@@ -15,7 +15,7 @@ from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Values
 from gan_cli.config.overrides import PRESETS, Override
 from gan_cli.config.paths import named
-from gan_cli.config.schema import Config, completed, from_saved
+from gan_cli.config.schema import Config, completed, from_saved, renamed, validate
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, ensemble_folder
 from gan_cli.runs.names import RESUMPTION, numbered
@@ -79,8 +79,9 @@ def prepare(draft: Draft) -> Resumption:
     if problems:
         raise UserError(*problems)
     folder, path, state = locate(str(draft.composed.values["resume"]))
-    saved = {"ensemble": 0, **state["config"]}
-    config = from_saved({**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}, library)
+    saved = {"ensemble": 0, **renamed(state["config"])}
+    wanted = {**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
+    config = validate(completed(wanted, library), library)
     fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
     before = completed(saved, library)
     impossible = [

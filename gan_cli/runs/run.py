@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,18 +12,18 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.knows import KnowsModes
 from gan_cli.distributed import alone, world
-from gan_cli.errors import Diverged, EarlyStop, Interrupted
-from gan_cli.games.game import Statistics
-from gan_cli.metrics.evaluation import decoded_batches
+from gan_cli.errors import Diverged, EarlyStop, Interrupted, WentBack
 from gan_cli.output import screen
 from gan_cli.runs import figures
+from gan_cli.runs.checkpoint import load
 from gan_cli.runs.environment import environment
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.guard.guard import Guard
+from gan_cli.runs.guard.policies import GUARD
 from gan_cli.runs.loggers.logger import LOGGER
 from gan_cli.runs.names import GRID
 from gan_cli.runs.observers.checkpoints import Checkpoints
-from gan_cli.runs.observers.evaluations import Evaluations, due
-from gan_cli.runs.observers.hints import Hints
+from gan_cli.runs.observers.evaluations import Evaluations
 from gan_cli.runs.observers.interrupts import Interrupts
 from gan_cli.runs.observers.log import Log
 from gan_cli.runs.observers.loggers import Loggers
@@ -39,7 +38,7 @@ from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
 from gan_cli.training.setup import Loaded, Setup
-from gan_cli.training.state import State, require_finite, restore, state_of
+from gan_cli.training.state import State, not_finite, restore, state_of
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +66,21 @@ def run(
 
     Raises:
         UserError: if the config or the data is wrong, or the folder cannot be written.
-        Diverged: if a value is no longer finite and the config says stop.
+        Diverged: if training goes wrong and the guard stops it.
         Interrupted: after SIGINT, SIGTERM or SIGHUP, with everything saved.
     """
-    folder = RunFolder(path)
+    folder, live, loaded = RunFolder(path), live and screen.interactive(), None
     folder.open(wait)
     try:
-        made = Run(config, library, folder, resumption, live=live and screen.interactive(), pruner=pruner)
-        with made.loggers:
-            return made.finish()
+        while True:
+            made = Run(config, library, folder, resumption, live=live, pruner=pruner, like=loaded)
+            with made.loggers:
+                try:
+                    return made.finish()
+                except WentBack as back:
+                    again = back.checkpoint
+            loaded, resumption = made.setup.loaded, Resumption(folder.path, again, load(again), config)
+            del made  # its networks and recordings make room for those that are built anew
     finally:
         folder.close()
 
@@ -93,6 +98,7 @@ class Run:
         live: bool,
         pruner: Pruner | None = None,
         like: Loaded | None = None,
+        together: bool = False,
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
         self.setup = setup = build(config, library, resumption.state if resumption else None, like)
@@ -103,7 +109,6 @@ class Run:
         self.quality: dict[str, float] = {}  # of the newest samples of a mixture
         self.figure = figures.figure_of(config.figure, setup) if config.figure else None
         self.progress = Progress(self.start, config.steps, live=live)
-        self.hints = Hints(config.loss.name)
         self.record = Log(
             folder.metrics,
             setup.players,
@@ -112,8 +117,6 @@ class Run:
             batch_sizes=setup.batch_sizes,
             dataset_size=len(setup.samples),
             consequences=setup.game.consequences,
-            stop_on_divergence=config.on_divergence == "stop",
-            listeners=(self.last.update, self.progress.record, self.hints.record),
             measure=self.figure.measure if self.figure else None,
         )
         self.grids = SampleGrids(
@@ -124,10 +127,18 @@ class Run:
             steps=config.steps,
             count=config.sample_count,
             seed=config.seed,
-            listeners=(self.hints.samples, self._judge),
         )
+        policy = library.build(GUARD, config.guard)
+        self.guard = Guard(setup, policy, folder, self.grids.real, together=together, best=self._best)
+        self.record.listeners = (self.last.update, self.progress.record, self.guard.record)
+        self.grids.listeners = (self.guard.samples, self._judge)
         self.checkpoints = Checkpoints(
-            folder.path, self.state, every=config.checkpoint_every, steps=config.steps, keep=config.keep_checkpoints
+            folder.path,
+            self.state,
+            every=config.checkpoint_every,
+            steps=config.steps,
+            keep=config.keep_checkpoints,
+            needed=lambda: self.guard.needed,
         )
         self.evaluations = None
         if config.metrics:
@@ -138,6 +149,7 @@ class Run:
                 folder.path,
                 save_best=self.checkpoints.save_best,
                 not_counted=self.record.not_counted,
+                guard=self.guard,
                 pruner=pruner,
             )
         self.loggers = Loggers(
@@ -160,23 +172,25 @@ class Run:
         except EarlyStop as stop:
             reason = str(stop)
             alone(self.stop_early)(reason)
+        except WentBack:
+            raise
         except Interrupted:
-            self.checkpoints.save(self.at)
+            saved = "saved" if self.checkpoints.save(self.at) else "not saved"
             self.status("interrupted", "by a signal")
-            log.warning("interrupted at step %d, saved; continue: gan-train resume=%s", self.at, self.folder.path)
+            log.warning("interrupted at step %d, %s; continue: gan-train resume=%s", self.at, saved, self.folder.path)
             raise
         except KeyboardInterrupt:  # between two steps there is nothing to save that is not in the last checkpoint
             self.status("interrupted", "by a signal")
             raise
         except Diverged as error:
-            self.status("diverged", str(error))
+            self.status("diverged", error.reason)
             raise
         except BaseException as error:
             self.status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
             raise
         if self.figure is not None:
             alone(self._draw)(self.figure)
-        self.status("finished", reason)
+        self.status("finished", reason or self.guard.unwell)
         if self.last:
             log.info("finished %d steps: %s", self.at, summary(self.last))
         if self.config.published:
@@ -199,15 +213,17 @@ class Run:
     def _train(self) -> None:
         setup = self.setup
         with Interrupts(self.config.steps) as interrupts, self.progress, own_stream(setup.device):
-            watching = (self._count, self.record, self.grids, self.evaluations, self.loggers, self.checkpoints)
-            observers = [*(observer for observer in watching if observer is not None), self.progress, interrupts]
+            reading = (self._count, self.record, self.grids, self.evaluations)
+            telling = (self.guard, self.loggers, self.checkpoints, self.progress, interrupts)
+            observers = [*(observer for observer in reading if observer is not None), *telling]
             play(setup, range(self.start + 1, self.config.steps + 1), observers, self.recorder)
 
     def _go_on(self, state: State) -> None:
         self.record.restore(state["log"], self.setup.device)
         if self.evaluations and state.get("evaluations"):
             self.evaluations.restore(state["evaluations"])
-        self.folder.rewind(self.start)
+        self.guard.restore(state.get("guard"), self.start)
+        self.folder.rewind(self.start, self.guard.notes())
         log.info("continuing %s from step %d", self.folder.path, self.start)
 
     def stop_early(self, reason: str) -> None:
@@ -226,6 +242,11 @@ class Run:
             self.quality.update(found)
             share = 100 * found["high_quality"]
             log.info("modes %d of %d, high quality %.2f %%", found["modes"], found["of_modes"], share)
+            self.guard.count("modes", found["modes"])
+
+    def _best(self) -> int | None:
+        """The step of ``best.pt``."""
+        return self.evaluations.best_step if self.evaluations and self.evaluations.best is not None else None
 
     def _draw(self, figure: figures.Figure) -> None:
         records, _ = records_in(self.folder.metrics)
@@ -239,10 +260,11 @@ class Run:
         Raises:
             Diverged: if the weights are not finite.
         """
-        require_finite(self.setup, step)
+        if lost := not_finite(self.setup):
+            raise Diverged(lost)
         self.record.flush()
-        evaluations = self.evaluations.state() if self.evaluations else None
-        return {**state_of(self.setup, step), "log": self.record.state(), "evaluations": evaluations}
+        watched = {"log": self.record.state(), "evaluations": self.evaluations.state() if self.evaluations else None}
+        return {**state_of(self.setup, step), **watched, "guard": self.guard.state()}
 
     def status(self, name: str, reason: str | None = None) -> None:
         """Writes ``status.json``."""
@@ -258,27 +280,12 @@ class Run:
         if self.setup.samples.names:
             facts["classes"] = list(self.setup.samples.names)
         facts["sample_seeds"] = self.grids.seeds_text
+        facts |= self.guard.facts()
         facts["environment"] = self.environment
         facts["config"] = self.config.saved()
         if job := job_of():
             facts["job"] = job
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
-
-
-def follow(config: Config, library: Library, resumption: Resumption | None = None) -> None:
-    """Trains in every process but the first, without observers; takes part in the work of evaluations.
-
-    Raises:
-        UserError: if the config or the data is wrong.
-    """
-    setup = build(config, library, resumption.state if resumption else None)
-    start = restore(setup, resumption.state) if resumption else 0
-
-    def share(step: int, statistics: Sequence[Statistics]) -> None:
-        if config.metrics and due(config, step):
-            decoded_batches(setup.sampler, config.evaluate_count, config.seed)
-
-    play(setup, range(start + 1, config.steps + 1), [share])
 
 
 def describe(setup: Setup) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
-    *("steps", "schedule.duration", "patience", "on_divergence"),
+    *("steps", "schedule.duration", "patience", "guard"),
     *("device", "dataset.root", "dataset.path"),
     *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger"),
 )

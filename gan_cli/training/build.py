@@ -170,7 +170,7 @@ def assemble(
     if config.sync_batchnorm and distributed.world() > 1:
         for network in game.networks.values():
             synchronise(network)
-    players = players_of(game, config, library, optimizer, device, scaled=precision == "fp16")
+    players = players_of(game, config, library, optimizer, device, scaled=precision == "fp16", attempt=attempt)
     batch_sizes = batch_sizes_of(game, config)
     drawing = game.networks[game.sampler]
     ema = EMA(drawing, config.ema_half_life, batch_sizes) if config.ema_half_life else None
@@ -207,26 +207,35 @@ def assemble(
 
 
 def players_of(
-    game: Game, config: Config, library: Library, optimizer: MakesOptimizer, device: torch.device, *, scaled: bool
+    game: Game,
+    config: Config,
+    library: Library,
+    optimizer: MakesOptimizer,
+    device: torch.device,
+    *,
+    scaled: bool,
+    attempt: int = 0,
 ) -> list[Player]:
     """The players of a game, in the order in which they move.
 
     Args:
         optimizer: the options from which each player's optimizer is made.
         scaled: whether to scale the cost, so that float16 gradients do not underflow.
+        attempt: how often the run has gone back to an earlier checkpoint; the guard may lower the rates each time.
     """
     schedule = library.build(SCHEDULE, config.schedule)
     players = []
     for name, network in game.networks.items():
         options = settings_of(game, name, config)
-        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), options.lr)
+        lr = options.lr * config.slowed(attempt)
+        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), lr)
         players.append(
             Player(
                 name,
                 network,
                 game.opponents(name),
                 made,
-                lr=options.lr,
+                lr=lr,
                 schedule=schedule,
                 steps=options.steps,
                 options=optimizer.at if isinstance(optimizer, Varies) else None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from gan_cli.data.identity import identity_of, require_same
-from gan_cli.errors import Diverged, UserError
+from gan_cli.errors import UserError
 from gan_cli.games.game import Keeps
 from gan_cli.training.setup import Setup
 from gan_cli.version import __version__
@@ -53,9 +54,18 @@ def restore(setup: Setup, state: State) -> int:
     return state["step"]
 
 
-def require_finite(setup: Setup, step: int) -> None:
-    """Raises Diverged if weights are not finite, so that they never replace a good checkpoint."""
-    if setup.config.on_divergence == "stop":
-        weights = [p.detach() for player in setup.players for p in player.network.parameters()]
-        if not torch.isfinite(torch.stack(torch._foreach_norm(weights))).all():
-            raise Diverged(f"weights not finite at step {step}")
+def not_finite(setup: Setup) -> str | None:
+    """Whose weights have left the numbers, in words; None if nobody's. Buffers may hold infinities, as masks do."""
+    for player in setup.players:
+        if not _finite(player.network):
+            return f"the {player.name}'s weights not finite"
+    return "the moving average not finite" if setup.ema and not _finite(setup.ema.network) else None
+
+
+def _finite(network: nn.Module) -> bool:
+    weights = [weight.detach() for weight in network.parameters()]
+    buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point() and buffer.numel()]
+    lost = ~torch.stack(torch._foreach_norm(weights)).isfinite()
+    if buffers:
+        lost = torch.cat([lost, torch.stack([buffer.isnan().any() for buffer in buffers])])
+    return not lost.any()

@@ -18,6 +18,7 @@ GAMES = {
     "points": (*TINY_POINTS, "updates=simultaneous", "loss=minimax"),
     "penalties": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2,dragan]", "updates=extragradient"),
     "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "loss=hinge"),
+    "guarded": (*TINY_MLP, "guard=rollback", "sample_count=16"),
     "reused": (*TINY_DCGAN, "reuse_fakes=true", "discriminator.steps=2"),
 }
 
@@ -115,7 +116,7 @@ def test_divergence_stops_with_exit_code_3_and_keeps_the_last_good_checkpoint(ga
         json.loads(line, parse_constant=no_constants)
     for tensor in tensors(state_in(Path("run"))).values():
         assert torch.isfinite(tensor).all()
-    result = gan_train(*wild, "steps=5", "on_divergence=continue", "hydra.run.dir=on")
+    result = gan_train(*wild, "steps=5", "guard=warn", "hydra.run.dir=on")
     assert result.code == 0
     assert json.loads(Path("on/status.json").read_text())["status"] == "finished"
 

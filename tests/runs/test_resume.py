@@ -81,6 +81,7 @@ CASES = {
     "dcgan-feature-matching-consistency": (*TINY_DCGAN, "loss=feature_matching", "penalty=consistency"),
     "mlp-wgan-clipped": (*TINY_MLP, "loss=wasserstein", "optimizer=rmsprop"),
     "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average"),
+    "mlp-guarded": (*TINY_MLP, "guard=rollback", "guard.certain=1", "sample_count=16"),
     "mlp-f-gan": (*TINY_MLP, "loss=f_gan", "loss.divergence=kl"),
 }
 WATCHED = ("log_every=3", "sample_every=4", "checkpoint_every=5")

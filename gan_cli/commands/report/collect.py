@@ -135,6 +135,13 @@ class RunRecord:
         found = (self.status.get("config") or {}).get("published") or []
         return [figure for figure in found if isinstance(figure, dict)]
 
+    @property
+    def wrong(self) -> list[str]:
+        """What went wrong in training, and how often the run went back, as its guard has told."""
+        troubles, backs = (told(self.status.get(key)) for key in ("troubles", "rollbacks"))
+        went = [f"{each['reason']}: back to step {each.get('to')}, attempt {each.get('attempt')}" for each in backs]
+        return [*(str(each["reason"]) for each in troubles), *went]
+
     @cached_property
     def grids(self) -> dict[int, Path]:
         """Sample grids by step."""
@@ -148,6 +155,13 @@ class RunRecord:
         except Exception as error:  # whatever became of its files: one run must not take the others with it
             note(f"{self.folder}: cannot be read ({type(error).__name__}: {one_line(error)}): left out")
             return False
+
+
+def told(entries: object) -> list[dict[str, object]]:
+    """Those entries of a status that say a reason, whatever else has got there."""
+    return (
+        [each for each in entries if isinstance(each, dict) and "reason" in each] if isinstance(entries, list) else []
+    )
 
 
 def note(line: str) -> None:

@@ -26,6 +26,7 @@ STEPS = (1, 12)  # sample grids of a run, at least and at most
 MANY = 24  # runs; of more, pictures are smaller
 SIDES = (480, 240)  # pixels of a picture's longer side, of few runs and of many
 NOT_DRAWN = ("step", "images", "epoch", "seconds")
+EVENTS = ("trouble/", "rollback/")  # beginnings of keys that say what happened at a step
 
 
 def as_html(runs: Sequence[RunRecord], beside: Path) -> str:
@@ -67,6 +68,7 @@ def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: i
         "folder": str(run.folder),
         **{key: status.get(key) for key in ("status", "reason", "step", "seconds", "classes", "environment")},
         "settings": {key: run.config.get(key) for key in keys},
+        "wrong": run.wrong,
         "commands": run.commands,
         "results": run.results,
         "curves": curves(run.records, points),
@@ -84,7 +86,8 @@ def _grids(run: RunRecord, steps: int, side: int) -> dict[int, str]:
 
 def curves(records: Sequence[Record], points: int = POINTS[1]) -> dict[str, list[list[float | None]]]:
     """The steps and values of each logged value, thinned out to at most ``points``."""
-    names = dict.fromkeys(key for record in records for key in record if key not in NOT_DRAWN)
+    every = dict.fromkeys(key for record in records for key in record)
+    names = [key for key in every if key not in NOT_DRAWN and not key.startswith(EVENTS)]
     found = {}
     for name in names:
         rows = [(record["step"], record[name]) for record in records if name in record]

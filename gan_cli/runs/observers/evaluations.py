@@ -21,6 +21,7 @@ from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output.pictures import as_bytes
+from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.observers.pruning import Pruner
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.setup import Setup
@@ -47,6 +48,7 @@ class Evaluations:
         folder: the folder for pictures of metrics.
         save_best: called when the watched value is the best so far, after this object's state has been updated.
         not_counted: a context whose time does not count as training time.
+        guard: is called with the measured values.
         pruner: may end the run, if other runs of its search are better.
 
     Raises:
@@ -62,8 +64,10 @@ class Evaluations:
         *,
         save_best: Callable[[int], None],
         not_counted: Callable[[], AbstractContextManager[None]],
+        guard: Guard,
         pruner: Pruner | None = None,
     ) -> None:
+        self.guard = guard
         self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
         self.pruner = pruner
         self.config = config = setup.config
@@ -119,9 +123,8 @@ class Evaluations:
             if judge_samples(self.metrics):
                 self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
         except Diverged as error:
-            if self.config.on_divergence == "stop":
-                raise
             log.warning("step %d  not measured: %s", step, error)
+            self.guard.lost(error.reason)
             return
         self.evidence.judge = Judge.of(self.config, self.setup.game, self.setup.device, step)
         if self.model is not None:
@@ -134,6 +137,7 @@ class Evaluations:
             f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items() if "/" not in key
         )
         log.info("step %d  %s", step, shown)
+        self.guard.measured(values, self.best, self.sign)
         if self.config.watch is not None:
             self._watch(step, values.get(self.config.watch))
             self._prune(step, self.config.watch)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from gan_cli.config.batch_sizes import BatchSizes
-from gan_cli.errors import Diverged
 from gan_cli.games.game import Statistics
 from gan_cli.runs.records import Record
 from gan_cli.training.player import Player
@@ -35,11 +34,10 @@ class Log:
     """Writes the means of all statistics since the last line; the sums stay on the device until a line is due.
 
     Args:
-        listeners: called with each record: the live line, hints.
+        listeners: called with each record: the live line, the guard.
         batch_sizes: convert steps into images.
         consequences: computes further values of a line from the means of its interval.
         measure: images seen → further values of a line.
-        stop_on_divergence: raise Diverged at a value that is not finite, rather than write null.
     """
 
     def __init__(
@@ -52,14 +50,12 @@ class Log:
         batch_sizes: BatchSizes,
         dataset_size: int,
         consequences: Callable[[Mapping[str, float]], dict[str, float]],
-        stop_on_divergence: bool,
         listeners: Sequence[Callable[[Record], None]] = (),
         measure: Callable[[int], dict[str, float]] | None = None,
     ) -> None:
         self.path, self.players, self.every, self.steps = path, players, every, steps
         self.batch_sizes, self.dataset_size = batch_sizes, dataset_size
-        self.consequences, self.stop_on_divergence = consequences, stop_on_divergence
-        self.listeners, self.measure = listeners, measure
+        self.consequences, self.listeners, self.measure = consequences, listeners, measure
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.seconds = self._marked_seconds = 0.0
@@ -111,9 +107,6 @@ class Log:
         self._marked_seconds, self.steps_in_interval = self.seconds, 0
         for listener in self.listeners:
             listener(record)
-        lost = [key for key, value in record.items() if value is None]
-        if lost and self.stop_on_divergence:
-            raise Diverged(f"{', '.join(lost)} not finite at or before step {step}")
 
     def means(self) -> dict[str, float]:
         """Means so far, fetched from the device at once."""

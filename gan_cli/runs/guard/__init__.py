@@ -1,0 +1,1 @@
+"""Whether training goes wrong, and what is done then."""
