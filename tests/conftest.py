@@ -60,8 +60,11 @@ TINY_POINTS = (
 
 TINY_PICTURES = ("dataset.size=8", "dataset.limit=64", "batch_size=8", "sample_count=4")
 MODELS = {  # every option of model=… but gan, tiny: each keeps the promises in tests/games/test_models.py
+    "ngram": ("model=ngram", "model.n=4", *TINY_PICTURES),
     "fvsbn": ("model=fvsbn", *TINY_PICTURES),
     "fvsbn-grey": ("model=fvsbn", "model.levels=16", "conditional=true", *TINY_PICTURES),
+    "made": ("model=made", "model.hidden=[16,12]", "model.masks=3", "model.order=random", *TINY_PICTURES),
+    "pixelcnn": ("model=pixelcnn", "model.layers=2", "model.width=6", *TINY_PICTURES),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -53,10 +53,12 @@ class Game(Protocol):
     Attributes:
         networks: each player's network, by the player's name, in the order in which they move.
         sampler: the player whose network draws samples: ``(z, labels) -> x``.
+        draws_in_steps: whether that network draws a number at a time, which no graph for other programs can hold.
     """
 
     networks: Mapping[str, nn.Module]
     sampler: str
+    draws_in_steps: ClassVar[bool] = False
 
     def cost(
         self, player: str, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import Field
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from gan_cli.config.options import (
     OF_GAMES,
@@ -15,7 +14,6 @@ from gan_cli.config.options import (
     Fraction,
     NonNegative,
     Positive,
-    Reading,
     Whole,
 )
 from gan_cli.data.schemas import ImageOptions, PointOptions
@@ -33,7 +31,7 @@ class LikelihoodOptions(Choice):
         points: whether it takes points too.
     """
 
-    idle = ("prior", "updates", "compile")
+    idle: ClassVar[Sequence[str]] = ("prior", "updates", "compile")
 
     points: ClassVar[bool] = False
 
@@ -65,19 +63,6 @@ class LikelihoodOptions(Choice):
         if self.reads == "dequantised" and dataset.binarise not in ("auto", "none"):
             return [f"dataset.binarise={dataset.binarise}: model={self.name} is a density of grey pixels: use none"]
         return []
-
-
-class BeliefNetOptions(LikelihoodOptions):
-    together = True
-
-    levels: Annotated[Count, Field(ge=2, le=256)]
-    output: Literal["categorical", "logistic"]
-    components: Count
-
-    @property
-    def reads(self) -> Reading:
-        """Two levels are black and white."""
-        return "binary" if self.levels == 2 else "levels"
 
 
 class PenaltyOptions(Choice):
