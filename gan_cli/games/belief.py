@@ -91,7 +91,7 @@ class CountingGame(BeliefNetGame):
 def playing(parts: Parts, make: Callable[[], Net], count: int, masks: int = 1) -> BeliefNetGame:
     """The game of a net, which ``make`` initialises."""
     require_presented(parts)
-    network = parts.network("model", make)  # type: ignore[arg-type]
+    network = parts.network("model", make)
     return BeliefNetGame(network, parts.shape, count, parts.autocast, masks)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, assert_same_run, metrics_in, state_in, tensors
+from conftest import MODELS, assert_same_run, metrics_in, setup_of, state_in, tensors
 
 import gan_cli
 from gan_cli.config.library import Library
@@ -110,6 +110,16 @@ MISTAKES = {
     "model=fvsbn dataset.binarise=none": "dataset.binarise=none: model=fvsbn is of black and white pixels here: use",
     "model=fvsbn dataset.dequantise=true": "dataset.dequantise=true: model=fvsbn is of whole levels here: use false",
     "model=fvsbn model.levels=300": "model.levels=300: must be at most 256",
+    "model=ngram model.n=20": "model.n=20: needs (2 + 1)^20 counts, more than 16,777,216: use a smaller model.n",
+    "model=ngram optimizer=adam": "optimizer=adam: model=ngram counts, by optimizer=counting alone: leave it out",
+    "model=ngram ema_half_life=10": "ema_half_life=10: model=ngram counts, and averages nothing: use 0",
+    "model=ngram schedule.warmup=3": "schedule.warmup=3: model=ngram has no use for it: leave it out",
+    "model=made model.hidden=[]": "model.hidden=[]: must be a list of at least 1 values",
+    "model=made model.order=sorted": "model.order=sorted: must be one of 'natural' or 'random'",
+    "model=made model.levels=256 model.output=categorical": "model=made: needs 268,435,456 weights for dataset.size=32",
+    "model=pixelcnn model.kernel=4": "model.kernel=4: must be one of 3, 5 or 7",
+    "model=pixelcnn dataset.channels=3 model.width=10": "model.width=10: red, green and blue share the channels, so it",
+    "model=pixelcnn ensemble=2": "ensemble=2: model=pixelcnn cannot train several seeds as one computation: use",
     "model=fvsbn metrics=reconstruction": "metrics=reconstruction: needs a model with an encoder: model=fvsbn has none",
     "metrics=likelihood": "metrics=likelihood: model=gan has no likelihood: use metrics=parzen, which judge samples",
     "dataset.binarise=dynamic dataset.dequantise=true": "dataset.dequantise=true: dataset.binarise=dynamic leaves two",
@@ -127,6 +137,37 @@ def test_what_does_not_fit_is_one_line(gan_train, command):
     assert len(result.errors) == 1
     assert result.errors[0].startswith(f"gan-train: error: {MISTAKES[command]}")
     assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize("model", ["fvsbn", "made"])
+def test_seeds_of_a_perceptron_are_one_computation(gan_train, model):
+    keys = (*MODELS[model], "steps=4", "log_every=2")
+    assert gan_train(*keys, "ensemble=2", "hydra.run.dir=both").code == 0
+    assert gan_train(*keys, "seed=1", "hydra.run.dir=alone").code == 0
+    ours, theirs = (state_in(Path(run))["networks"]["model"] for run in ("both/seed-1", "alone"))
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], atol=1e-6, rtol=0)
+
+
+def test_a_pass_counts_what_the_data_show(gan_train):
+    """Every context and level of all training pictures, once; and its nats are the entropy that follows."""
+    keys = (*MODELS["ngram"], "dataset.binarise=fixed", "model.n=3")
+    assert gan_train(*keys, "steps=8", "hydra.run.dir=run").code == 0  # 8 minibatches of 8 are the 64 pictures
+    counts = state_in(Path("run"))["networks"]["model"]["counts"]
+    pixels = setup_of(*keys).samples.values.reshape(64, -1) // 255
+    told = np.zeros((9, 2))
+    for row in pixels:
+        padded = [2, 2, *row]
+        for i, pixel in enumerate(row):
+            told[3 * padded[i] + padded[i + 1], pixel] += 1
+    np.testing.assert_array_equal(counts, told)
+
+
+def test_what_draws_pixel_by_pixel_is_not_exported_as_a_graph(trained, gan_sample):
+    result = gan_sample(f"checkpoint={trained(*MODELS['fvsbn'])}", "export=onnx")
+    assert result.code == 2
+    assert result.lines == ["export=onnx: model=fvsbn draws pixel by pixel: use export=safetensors"]
 
 
 def test_another_model_cannot_go_on(gan_train):
