@@ -13,6 +13,8 @@ from PIL import Image, UnidentifiedImageError
 
 from gan_cli.data.first_rules import decoded_at_first
 from gan_cli.data.formats import SIXTEEN, Decoded, Range, Unranged, decoded, extent, usual_range
+from gan_cli.data.listing import printable
+from gan_cli.data.opening import NOT_READ, kinds
 from gan_cli.data.pack import Contents, Unreadable
 from gan_cli.data.samples import digest_of
 from gan_cli.output import screen
@@ -140,8 +142,8 @@ def extents_of(source: PictureSource) -> Extents:
 def _why(error: Exception) -> str:
     """In a few words, without paths or addresses in memory."""
     if isinstance(error, UnidentifiedImageError):
-        return "no kind of picture that is known"
+        return f"{NOT_READ} ({', '.join(kinds())})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    said = str(error).splitlines()[0] if str(error) else ""
+    said = printable(str(error).splitlines()[0]) if str(error) else ""
     return said if said and not isinstance(error, LookupError) else f"{type(error).__name__} {said}".strip()

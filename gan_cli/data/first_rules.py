@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
+from gan_cli.data.opening import ROOM
+
 
 def decoded_at_first(image: Image.Image, size: int, channels: int) -> np.ndarray:
     """uint8 (size, size, channels); values of deep pictures are divided by 257 if one of them is above 255.
@@ -14,6 +16,11 @@ def decoded_at_first(image: Image.Image, size: int, channels: int) -> np.ndarray
     """
     if image.format == "JPEG":
         image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))
+    with ROOM.of(image):
+        return _decoded(image, size, channels)
+
+
+def _decoded(image: Image.Image, size: int, channels: int) -> np.ndarray:
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
         deep = np.asarray(image, np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import zipfile
 from collections import Counter
@@ -23,7 +22,8 @@ from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_other
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.finding import listed
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.listing import File, Listing, printable, readable
+from gan_cli.data.listing import File, Listing, endings_read, printable
+from gan_cli.data.opening import opened
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError, reason_of
 
@@ -75,8 +75,10 @@ class ImageFolder(ImageDataset):
         )
         if not listing.pictures:
             told = listing.told() or "it is empty"
-            raise UserError(f"dataset.path={self.path}: holds no pictures ({told}): {_endings()}")
-        archive.require_readable(self.path, (listing.entries[f.name] for f in listing.pictures if listing.entries))
+            raise UserError(f"dataset.path={self.path}: holds no pictures ({told}): {endings_read()}")
+        if listing.entries:
+            members = [listing.entries[file.name] for file in listing.pictures]
+            archive.require_readable(self.path, self.source.stat().st_size, members)
         self._require_most(listing)
         return listing
 
@@ -189,8 +191,8 @@ class ImageFolder(ImageDataset):
 
         def picture(file: File) -> Image.Image:
             if packed is None:
-                return Image.open(self.source / file.name)
-            return Image.open(io.BytesIO(packed.read(self.listing.entries[file.name])))
+                return opened(self.source / file.name)
+            return opened(archive.read(packed, self.listing.entries[file.name]))
 
         return PictureSource(
             [str(self.source.resolve()), *([files] if self.rules == 1 else [whole, [file.name for file in files]])],
@@ -232,8 +234,3 @@ def spread(files: Sequence[File], labels: Mapping[str, int], limit: int) -> list
 
 def _hash(name: str) -> bytes:
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def _endings() -> str:
-    known = readable()
-    return f"files such as {', '.join(e for e in ('.png', '.jpg', '.webp', '.bmp', '.tif') if e in known)} are read"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import PIL
 from PIL import Image, ImageCms, ImageOps
+
+from gan_cli.data.opening import ROOM
 
 Range = tuple[float, float]  # the values that are black and white
 SIXTEEN = (0.0, 65535.0)
@@ -16,6 +18,7 @@ USUAL: dict[str, tuple[Range, ...]] = {  # of modes that say nothing about their
     "F": ((0, 1), (-1, 1), (0, 255), SIXTEEN),
     "I": ((0, 255), SIXTEEN),
 }
+ROWS = 64
 BITS_PER_SAMPLE, ORIENTATION = 258, 274  # tags of TIFF and EXIF
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,23 +66,52 @@ def decoded(image: Image.Image, size: int, channels: int, ranges: Mapping[str, R
     frames = bool(getattr(image, "is_animated", False))
     if image.format == "JPEG":
         image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # lets the decoder skip detail
+    with ROOM.of(image):
+        return _decoded(image, size, channels, ranges, frames)
+
+
+def _decoded(image: Image.Image, size: int, channels: int, ranges: Mapping[str, Range], frames: bool) -> Decoded:
     deep, depth = is_deep(image), None
     low, high = black_and_white(image, ranges) if deep else (0, 255)
     image = upright(image)
+    mode = "RGB" if channels == 3 else "L"
     if deep:
-        values = numbers(image)
-        depth = kind(image), float(values.min()), float(values.max())
-        grey = ((values - low) / ((high - low) / 255)).round().clip(0, 255).astype(np.uint8)
-        clear = image.info.get("transparency")
-        image = Image.fromarray(grey if clear is None else np.where(values == clear, np.uint8(255), grey))
+        depth, image = _grey(image, low, high)
     elif image.mode == "LAB":
         image = _lab_to_rgb().apply(image)
     elif "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB" if channels == 3 else "L")
+        image = _over_white(image, mode)
+    image = image if image.mode == mode else image.convert(mode)
     image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     return Decoded(np.asarray(image).reshape(size, size, channels), depth, frames)
+
+
+def _grey(image: Image.Image, low: float, high: float) -> tuple[tuple[str, float, float], Image.Image]:
+    """Mode, lowest and highest value of a deep picture, and it in bytes: ``low`` is black, ``high`` is white."""
+    grey, lowest, highest = np.empty(image.size[::-1], np.uint8), np.inf, -np.inf
+    clear = image.info.get("transparency")
+    for rows, values in numbers(image):
+        lowest, highest = min(lowest, values.min()), max(highest, values.max())
+        grey[rows] = ((values - low) / ((high - low) / 255)).round().clip(0, 255).astype(np.uint8)
+        if clear is not None:
+            grey[rows][values == clear] = 255
+    return (kind(image), float(lowest), float(highest)), Image.fromarray(grey)
+
+
+def _over_white(image: Image.Image, mode: str) -> Image.Image:
+    """A picture that may be transparent, in ``mode``."""
+    flat = Image.new(mode, image.size)
+    for box in bands(image):
+        band = image.crop(box)
+        band = (band.convert("LA") if image.mode == "La" else band).convert("RGBA")
+        flat.paste(Image.alpha_composite(Image.new("RGBA", band.size, "white"), band).convert(mode), box)
+    return flat
+
+
+def bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes of a few rows each: what is done with one at a time needs no memory for all."""
+    for top in range(0, image.height, ROWS):
+        yield 0, top, image.width, min(top + ROWS, image.height)
 
 
 def _lab_to_rgb() -> ImageCms.ImageCmsTransform:
@@ -126,16 +158,17 @@ def black_and_white(image: Image.Image, ranges: Mapping[str, Range]) -> Range:
     raise Unranged(kind(image))
 
 
-def numbers(image: Image.Image) -> np.ndarray:
-    """Its values, float64 (H, W).
+def numbers(image: Image.Image) -> Iterator[tuple[slice, np.ndarray]]:
+    """Its values, float64 (rows, W), some rows at a time.
 
     Raises:
         ValueError: if some are not numbers.
     """
-    values = np.asarray(image, np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("holds values that are not finite")
-    return values
+    for box in bands(image):
+        values = np.asarray(image.crop(box), np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("holds values that are not finite")
+        yield slice(box[1], box[3]), values
 
 
 def extent(open_picture: Callable[[], Image.Image]) -> tuple[str, float, float] | None:
@@ -144,8 +177,9 @@ def extent(open_picture: Callable[[], Image.Image]) -> tuple[str, float, float] 
         with open_picture() as image:
             if not is_deep(image) or known_range(image):
                 return None
-            values = numbers(image)
-            return kind(image), float(values.min()), float(values.max())
+            with ROOM.of(image):
+                ends = [(values.min(), values.max()) for _, values in numbers(image)]
+            return kind(image), float(min(low for low, _ in ends)), float(max(high for _, high in ends))
     except Exception:  # it is named among the unreadable when it is decoded
         return None
 

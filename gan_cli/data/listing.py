@@ -14,16 +14,39 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from gan_cli.data.opening import kinds
+
 HEIF = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
 CAMERA = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"})
-OTHERS = frozenset({".avif", ".exr", ".hdr", ".jp2", ".jxl", ".jxr", ".svg", ".xcf"})
-STUBS = frozenset({"BUFR", "GRIB", "HDF5", "MPEG"})  # Pillow knows these files by name and decodes none of them
+OTHERS = frozenset(  # pictures of kinds that are not read, or not by every Pillow
+    {
+        *(".avif", ".avifs", ".blp", ".cur", ".dcx", ".dds", ".emf", ".eps", ".exr", ".fit", ".fits", ".flc", ".fli"),
+        *(
+            ".fpx",
+            ".ftc",
+            ".ftu",
+            ".gbr",
+            ".hdr",
+            ".im",
+            ".iim",
+            ".j2k",
+            ".jp2",
+            ".jpx",
+            ".jxl",
+            ".jxr",
+            ".mic",
+            ".msp",
+        ),
+        *(".palm", ".pcd", ".ps", ".pxr", ".ras", ".svg", ".webp", ".wmf", ".xbm", ".xcf", ".xpm"),
+    }
+)
 
 ANY = "/*"  # what stands for the pictures of a folder that cannot be opened
 LOST = "are links to nothing"
 CLOSED = "cannot be opened"
 UNREADABLE = "cannot be read"
 PACKED_LINK = "are links, which a zip cannot follow"
+NO_KIND = "are of a kind that is not read here"
 NO_FILE = "are neither files nor folders"
 HEIC = "need pip install 'gan-cli[heif]'"
 OTHER = "other file{s}"
@@ -64,7 +87,7 @@ class Listing:
         elif ending in HEIF:
             self.missing[HEIC].append(name)
         elif ending in CAMERA | OTHERS:
-            self.missing[f"are of a kind that is not read here ({ending})"].append(name)
+            self.missing[f"{NO_KIND} ({ending})"].append(name)
         else:
             self.passed[OTHER].append(name)
 
@@ -115,6 +138,8 @@ class Listing:
         lost = {**({UNREADABLE: list(unreadable)} if unreadable else {}), **self.missing}
         told = [f"{len(names):,} of {total:,} pictures {reason}: {_few(names)}" for reason, names in lost.items()]
         aside = [f"{len(n):,} {kind.format(s='s' * (len(n) > 1))} ({_few(n, 1)})" for kind, n in self.passed.items()]
+        if any(reason.startswith(NO_KIND) for reason in self.missing):
+            told.append(endings_read())
         if aside:
             told.append(f"left aside: {', '.join(aside)}")
         if self.beside and len(self._first_level) > 1:
@@ -159,7 +184,7 @@ def natural(name: str) -> tuple[list[str | int], str]:
 
 @lru_cache
 def readable(heif: bool = False) -> frozenset[str]:
-    """The endings that Pillow can open, after asking for its HEIF plugin if that is wanted."""
+    """The endings of what is read by the Pillow that is here, after asking for its HEIF plugin if that is wanted."""
     if heif:
         try:
             from pillow_heif import register_heif_opener
@@ -167,5 +192,10 @@ def readable(heif: bool = False) -> frozenset[str]:
             pass
         else:
             register_heif_opener()
-    known = Image.registered_extensions()
-    return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in STUBS)
+    read = kinds()
+    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in read)
+
+
+def endings_read() -> str:
+    known = readable()
+    return f"files such as {', '.join(e for e in ('.png', '.jpg', '.webp', '.bmp', '.tif') if e in known)} are read"

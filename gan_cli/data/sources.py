@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.error import URLError
 
 import numpy as np
 
 from gan_cli.config.paths import expanded
-from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
-from gan_cli.data.decoding import PictureSource
+from gan_cli.data.idx import read_pair
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.listing import printable
+from gan_cli.data.published import Damaged, Part, require_published, unpickled
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
-log = logging.getLogger(__name__)
+TEN = frozenset(range(10))  # labels of all of them
 
 
 class Digits(ImageDataset):
@@ -30,8 +27,16 @@ class Digits(ImageDataset):
 
     def load(self) -> Samples:
         with resources.files("gan_cli").joinpath("assets/digits.npz").open("rb") as file:
-            arrays = np.load(file)
+            arrays = np.load(file, allow_pickle=False)
             return self.fitted(arrays[f"{self.split}_images"], arrays[f"{self.split}_labels"])
+
+
+class Arrays(NamedTuple):
+    """What the files of a dataset hold: uint8 pictures, int64 (N,) labels, and what the classes are called."""
+
+    data: np.ndarray
+    targets: np.ndarray
+    classes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +44,24 @@ class WebDataset(ImageDataset):
     """A dataset that torchvision downloads into ``root`` when it is not there yet."""
 
     files: ClassVar[str]
+    downloaded: ClassVar[bool] = True
 
     root: str
 
-    def open(self, datasets: Any, root: Path) -> Any:
-        """The torchvision dataset."""
+    def parts(self, datasets: Any, root: Path) -> list[Part]:
+        """The files that are read, with their published checksums."""
+        raise AssertionError("a web dataset defines parts()")
+
+    def archives(self, datasets: Any, root: Path) -> list[Part]:
+        """What they are unpacked from."""
+        return []
+
+    def open(self, datasets: Any, root: Path, download: bool) -> Any:
+        """What the files hold, after a download if that is asked for."""
         raise AssertionError("a web dataset defines open()")
 
     def opened(self) -> Any:
-        """The torchvision dataset.
+        """What the files hold.
 
         Raises:
             UserError: in one line, what is missing or damaged, where, and what to do.
@@ -58,10 +72,24 @@ class WebDataset(ImageDataset):
         name = type(self).__name__
         try:
             root.mkdir(parents=True, exist_ok=True)
-            return self.open(datasets, root)
+            parts, archives = self.parts(datasets, root), self.archives(datasets, root)
+            missing = [part.path for part in parts if not part.path.exists()]
+            if missing:
+                require_published(archives)
+            try:
+                return self.open(datasets, root, bool(missing))
+            except Exception:
+                require_published([*parts, *archives])
+                raise
         except ModuleNotFoundError as error:
             raise UserError(
                 f"dataset={name.lower()}: needs the package {error.name}: pip install {error.name}"
+            ) from error
+        except Damaged as error:
+            again = "it is downloaded again" if self.downloaded else "get it again"
+            raise UserError(
+                f"dataset.root={self.root}: {printable(str(error))}: {again} after deleting {error.path.absolute()}, "
+                f"or put {self.files} there"
             ) from error
         except Exception as error:  # what reads half a download raises anything
             reason = str(error).splitlines()[0].strip("<>: ") if str(error) else type(error).__name__
@@ -69,8 +97,8 @@ class WebDataset(ImageDataset):
             there = self.folder and any(place.glob("*")) and not isinstance(error, URLError)
             torn = f", after deleting {place} if what is there is half a download" if there else ""
             raise UserError(
-                f"dataset.root={self.root}: no usable {name} there and no download ({reason}): put {self.files} into "
-                f"{place}{torn}, or set dataset.root to where they are"
+                f"dataset.root={self.root}: no usable {name} there and no download ({printable(reason)}): put "
+                f"{self.files} into {place}{torn}, or set dataset.root to where they are"
             ) from error
 
     @property
@@ -80,7 +108,16 @@ class WebDataset(ImageDataset):
 
     def load(self) -> Samples:
         dataset = self.opened()
-        return self.fitted(np.asarray(dataset.data), np.asarray(self.targets(dataset)), self.names(dataset))
+        pictures, labels = np.asarray(dataset.data), np.asarray(self.targets(dataset))
+        whole = pictures.dtype == np.uint8 and pictures.ndim in (3, 4) and labels.dtype.kind in "iu" and pictures.size
+        if not whole or labels.shape != pictures.shape[:1] or (self.classes and not set(np.unique(labels)) <= TEN):
+            place = Path(self.root).absolute() / self.folder
+            raise UserError(
+                f"dataset.root={self.root}: the files of {type(self).__name__} hold no pictures with their labels "
+                f"({pictures.dtype} {pictures.shape} with {labels.dtype} {labels.shape}): get them again, "
+                f"after deleting {self.files} in {place}"
+            )
+        return self.fitted(pictures, labels, self.names(dataset))
 
     def targets(self, dataset: Any) -> Any:
         return dataset.targets
@@ -97,8 +134,40 @@ class MNIST(WebDataset):
     def folder(self) -> str:
         return f"{type(self).__name__}/raw"
 
-    def open(self, datasets: Any, root: Path) -> Any:
-        return vars(datasets)[type(self).__name__](str(root), train=self.split == "train", download=True)
+    def published(self, datasets: Any) -> list[tuple[str, str]]:
+        """The packed files of this split, pictures first, and their checksums."""
+        pairs = vars(datasets)[type(self).__name__].resources
+        return pairs[:2] if self.split == "train" else pairs[2:]
+
+    def parts(self, datasets: Any, root: Path) -> list[Part]:
+        return [Part(part.path.with_suffix("")) for part in self.archives(datasets, root)]
+
+    def archives(self, datasets: Any, root: Path) -> list[Part]:
+        place = root / self.folder
+        return [Part(place / url.rpartition("/")[2], md5) for url, md5 in self.published(datasets)]
+
+    def open(self, datasets: Any, root: Path, download: bool) -> Arrays:
+        made = vars(datasets)[type(self).__name__]
+        if download:
+            for url, md5 in self.published(datasets):
+                mirrors = [""] if "/" in url else made.mirrors
+                _fetch(datasets, [f"{mirror}{url}" for mirror in mirrors], root / self.folder, md5)
+        pictures, labels = (part.path for part in self.parts(datasets, root))
+        return Arrays(*self.pair(pictures, labels), made.classes)
+
+    def pair(self, pictures: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+        return read_pair(pictures, labels)
+
+
+def _fetch(datasets: Any, urls: Sequence[str], folder: Path, md5: str) -> None:
+    """Downloads a file from the first place that has it, and unpacks it."""
+    for url in urls:
+        try:
+            datasets.utils.download_and_extract_archive(url, str(folder), md5=md5)
+            return
+        except (RuntimeError, URLError):
+            if url == urls[-1]:
+                raise
 
 
 class FashionMNIST(MNIST):
@@ -113,18 +182,35 @@ class KMNIST(FashionMNIST):
 class QMNIST(MNIST):
     files = "the qmnist-*-images-idx3-ubyte.gz and qmnist-*-labels-idx2-int.gz files"
 
-    def open(self, datasets: Any, root: Path) -> Any:
-        return datasets.QMNIST(str(root), what=self.split, compat=True, download=True)
+    def published(self, datasets: Any) -> list[tuple[str, str]]:
+        return datasets.QMNIST.resources[datasets.QMNIST.subsets[self.split]]
 
-    def targets(self, dataset: Any) -> Any:
-        return dataset.targets[:, 0]  # column 0 is the digit, the others tell who wrote it
+    def pair(self, pictures: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+        values, found = read_pair(pictures, labels, kind=12)  # column 0 is the digit, the others tell who wrote it
+        part = {"test10k": slice(10000), "test50k": slice(10000, None)}.get(self.split, slice(None))
+        return values[part], found[part]
 
 
 class CIFAR10(WebDataset):
     files = "cifar-10-python.tar.gz or its unpacked folder cifar-10-batches-py"
 
-    def open(self, datasets: Any, root: Path) -> Any:
-        return datasets.CIFAR10(str(root), train=self.split == "train", download=True)
+    def parts(self, datasets: Any, root: Path) -> list[Part]:
+        made = datasets.CIFAR10
+        batches = made.train_list if self.split == "train" else made.test_list
+        named = [*batches, (made.meta["filename"], made.meta["md5"])]
+        return [Part(root / made.base_folder / name, md5) for name, md5 in named]
+
+    def archives(self, datasets: Any, root: Path) -> list[Part]:
+        return [Part(root / datasets.CIFAR10.filename, datasets.CIFAR10.tgz_md5)]
+
+    def open(self, datasets: Any, root: Path, download: bool) -> Arrays:
+        made = datasets.CIFAR10
+        if download:
+            datasets.utils.download_and_extract_archive(made.url, str(root), filename=made.filename, md5=made.tgz_md5)
+        *batches, names = (unpickled(part) for part in self.parts(datasets, root))
+        pictures = np.concatenate([np.asarray(batch["data"]) for batch in batches]).reshape(-1, 3, 32, 32)
+        labels = np.concatenate([np.asarray(batch["labels"]) for batch in batches])
+        return Arrays(pictures.transpose(0, 2, 3, 1), labels, [str(name) for name in names[made.meta["key"]]])
 
     def names(self, dataset: Any) -> Sequence[str]:
         return dataset.classes
@@ -133,8 +219,12 @@ class CIFAR10(WebDataset):
 class SVHN(WebDataset):
     files = "train_32x32.mat, test_32x32.mat or extra_32x32.mat"
 
-    def open(self, datasets: Any, root: Path) -> Any:
-        return datasets.SVHN(str(root), split=self.split, download=True)
+    def parts(self, datasets: Any, root: Path) -> list[Part]:
+        _, name, md5 = datasets.SVHN.split_list[self.split]
+        return [Part(root / name, md5)]
+
+    def open(self, datasets: Any, root: Path, download: bool) -> Any:
+        return datasets.SVHN(str(root), split=self.split, download=download)
 
     def targets(self, dataset: Any) -> Any:
         return dataset.labels
@@ -150,104 +240,12 @@ class STL10(SVHN):
     def names(self, dataset: Any) -> Sequence[str]:
         return dataset.classes
 
-    def open(self, datasets: Any, root: Path) -> Any:
-        return datasets.STL10(str(root), split=self.split, download=True)
+    def parts(self, datasets: Any, root: Path) -> list[Part]:
+        made = datasets.STL10
+        return [Part(root / made.base_folder / name, md5) for name, md5 in [*made.train_list, *made.test_list]]
 
+    def archives(self, datasets: Any, root: Path) -> list[Part]:
+        return [Part(root / datasets.STL10.filename, datasets.STL10.tgz_md5)]
 
-class PictureFiles(WebDataset):
-    """A torchvision dataset that decodes a file at a time: done once, then read from a cache."""
-
-    @property
-    def classes(self) -> int:
-        return 0
-
-    def load(self) -> Samples:
-        with self._pictures() as pictures:
-            return self._samples(cached_pictures(Path(self.root), pictures, self.size, self.channels))
-
-    def decoded_by_others(self) -> Iterator[Samples]:
-        with self._pictures() as pictures:
-            for cached in decoded_by_others(Path(self.root), pictures, self.size, self.channels):
-                yield self._samples(cached)
-
-    @contextmanager
-    def _pictures(self) -> Iterator[PictureSource]:
-        dataset = self.opened()
-        try:
-            count = min(self.limit or len(dataset), len(dataset))
-            identity = [type(self).__name__, self.split, *self.marks(dataset), count]
-            yield PictureSource(identity, range(count), range(len(dataset)), lambda index: dataset[index][0])
-        finally:
-            self.close(dataset)
-
-    def _samples(self, cached: CachedPictures) -> Samples:
-        left_out = cached.unreadable
-        if not len(cached.values):
-            raise UserError(
-                f"dataset.root={self.root}: none of the {len(left_out)} pictures of {type(self).__name__} there can be "
-                f"read ({left_out[0].why}): put {self.files} into {Path(self.root).absolute() / self.folder}"
-            )
-        if left_out:
-            log.warning(
-                "%d of %d pictures of %s cannot be read, the first is number %d (%s)",
-                *(len(left_out), len(left_out) + len(cached.values), type(self).__name__),
-                *(left_out[0].index, left_out[0].why),
-            )
-        return Samples(cached.values, digest=cached.digest, decoder=cached.decoder)
-
-    def close(self, dataset: Any) -> None:
-        """Leaves the files that the torchvision dataset holds open."""
-
-    def marks(self, dataset: Any) -> list[Any]:
-        """What else tells this selection of pictures from another: sizes and time stamps of its files."""
-        raise AssertionError("a dataset of picture files defines marks()")
-
-
-def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
-    """Name, size and time of the last change of those files that are there."""
-    found = []
-    for path in files:
-        with suppress(OSError):
-            facts = path.stat()
-            found.append((path.name, facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns)))
-    return found
-
-
-class CelebA(PictureFiles):
-    files = "img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and the other list files"
-
-    @property
-    def folder(self) -> str:
-        return "celeba"
-
-    def open(self, datasets: Any, root: Path) -> Any:
-        return datasets.CelebA(str(root), split=self.split, download=True)
-
-    def marks(self, dataset: Any) -> list[Any]:
-        place = Path(dataset.root, dataset.base_folder, "img_align_celeba")
-        return stamps(place / name for name in dataset.filename)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LSUN(PictureFiles):
-    category: str
-
-    test_split: ClassVar[str] = "val"
-    files: ClassVar[str] = "the unpacked folder <category>_<split>_lmdb"
-
-    def open(self, datasets: Any, root: Path) -> Any:
-        which = "test" if self.split == "test" else [f"{self.category}_{self.split}"]
-        place, here = root.absolute(), Path.cwd()
-        with TemporaryDirectory() as empty:  # where torchvision looks for a pickle of the keys, and leaves one
-            os.chdir(empty)
-            try:
-                return datasets.LSUN(str(place), classes=which)
-            finally:
-                os.chdir(here)
-
-    def marks(self, dataset: Any) -> list[Any]:
-        return [self.category, *stamps(Path(part.root, "data.mdb") for part in dataset.dbs)]
-
-    def close(self, dataset: Any) -> None:
-        for part in dataset.dbs:
-            part.env.close()  # a process may open it once at a time
+    def open(self, datasets: Any, root: Path, download: bool) -> Any:
+        return datasets.STL10(str(root), split=self.split, download=download)

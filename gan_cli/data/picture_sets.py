@@ -1,0 +1,144 @@
+"""The well-known datasets that come as pictures in files of their own: CelebA and LSUN."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL import Image
+
+from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
+from gan_cli.data.decoding import PictureSource
+from gan_cli.data.lmdb_file import LmdbFile
+from gan_cli.data.opening import ROOM, opened
+from gan_cli.data.published import Part
+from gan_cli.data.samples import Samples
+from gan_cli.data.sources import WebDataset
+from gan_cli.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class PictureFiles(WebDataset):
+    """A dataset that is decoded a file at a time: done once, then read from a cache."""
+
+    @property
+    def classes(self) -> int:
+        return 0
+
+    def load(self) -> Samples:
+        with self._pictures() as pictures:
+            return self._samples(cached_pictures(Path(self.root), pictures, self.size, self.channels))
+
+    def decoded_by_others(self) -> Iterator[Samples]:
+        with self._pictures() as pictures:
+            for cached in decoded_by_others(Path(self.root), pictures, self.size, self.channels):
+                yield self._samples(cached)
+
+    @contextmanager
+    def _pictures(self) -> Iterator[PictureSource]:
+        dataset = self.opened()
+        try:
+            count = min(self.limit or len(dataset), len(dataset))
+            identity = [type(self).__name__, self.split, *self.marks(dataset), count]
+            yield PictureSource(identity, range(count), range(len(dataset)), lambda index: self.picture(dataset, index))
+        finally:
+            self.close(dataset)
+
+    def _samples(self, cached: CachedPictures) -> Samples:
+        left_out = cached.unreadable
+        if not len(cached.values):
+            raise UserError(
+                f"dataset.root={self.root}: none of the {len(left_out)} pictures of {type(self).__name__} there can be "
+                f"read ({left_out[0].why}): put {self.files} into {Path(self.root).absolute() / self.folder}"
+            )
+        if left_out:
+            log.warning(
+                "%d of %d pictures of %s cannot be read, the first is number %d (%s)",
+                *(len(left_out), len(left_out) + len(cached.values), type(self).__name__),
+                *(left_out[0].index, left_out[0].why),
+            )
+        return Samples(cached.values, digest=cached.digest, decoder=cached.decoder)
+
+    def picture(self, dataset: Any, index: int) -> Image.Image:
+        """Opens one of the pictures."""
+        raise AssertionError("a dataset of picture files defines picture()")
+
+    def close(self, dataset: Any) -> None:
+        """Leaves the files that the dataset holds open."""
+
+    def marks(self, dataset: Any) -> list[Any]:
+        """What else tells this selection of pictures from another: sizes and time stamps of its files."""
+        raise AssertionError("a dataset of picture files defines marks()")
+
+
+def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Name, size and time of the last change of those files that are there."""
+    found = []
+    for path in files:
+        with suppress(OSError):
+            facts = path.stat()
+            found.append((path.name, facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns)))
+    return found
+
+
+class CelebA(PictureFiles):
+    files = "img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and the other list files"
+
+    @property
+    def folder(self) -> str:
+        return "celeba"
+
+    def parts(self, datasets: Any, root: Path) -> list[Part]:
+        lists = [
+            Part(root / self.folder / name, md5) for _, md5, name in datasets.CelebA.file_list if name[-4:] == ".txt"
+        ]
+        return [*lists, Part(root / self.folder / "img_align_celeba")]
+
+    def archives(self, datasets: Any, root: Path) -> list[Part]:
+        packed = [(name, md5) for _, md5, name in datasets.CelebA.file_list if name[-4:] == ".zip"]
+        return [Part(root / self.folder / name, md5) for name, md5 in packed]
+
+    def open(self, datasets: Any, root: Path, download: bool) -> Any:
+        return datasets.CelebA(str(root), split=self.split, download=download)
+
+    def picture(self, dataset: Any, index: int) -> Image.Image:
+        return opened(Path(dataset.root, dataset.base_folder, "img_align_celeba", dataset.filename[index]))
+
+    def marks(self, dataset: Any) -> list[Any]:
+        place = Path(dataset.root, dataset.base_folder, "img_align_celeba")
+        return stamps(place / name for name in dataset.filename)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSUN(PictureFiles):
+    category: str
+
+    test_split: ClassVar[str] = "val"
+    files: ClassVar[str] = "the unpacked folder <category>_<split>_lmdb"
+    downloaded: ClassVar[bool] = False
+
+    @property
+    def folder(self) -> str:
+        return "test_lmdb" if self.split == "test" else f"{self.category}_{self.split}_lmdb"
+
+    def parts(self, datasets: Any, root: Path) -> list[Part]:
+        return [Part(root / self.folder / "data.mdb")]
+
+    def open(self, datasets: Any, root: Path, download: bool) -> LmdbFile:
+        return LmdbFile(root / self.folder / "data.mdb")
+
+    def picture(self, dataset: LmdbFile, index: int) -> Image.Image:
+        with opened(BytesIO(dataset.value(index))) as image, ROOM.of(image):
+            return image.convert("RGB")
+
+    def marks(self, dataset: LmdbFile) -> list[Any]:
+        return [self.category, *stamps([dataset.path])]
+
+    def close(self, dataset: LmdbFile) -> None:
+        dataset.close()
