@@ -83,7 +83,7 @@ def _decode(source: PictureSource, size: int, channels: int, pack: Pack) -> tupl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the decoder; what it cannot read is named
         try:
-            work = Decoding(source, size, channels, told, {})
+            work = Decoding(source, size, channels, told, None)
             return _kept(pack, work) or _held(work)
         except Unranged:
             work = Decoding(source, size, channels, {}, extents_of(source))

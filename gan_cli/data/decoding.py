@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from gan_cli.data.first_rules import decoded_at_first
-from gan_cli.data.formats import SIXTEEN, Decoded, Range, Unranged, decoded, extent, usual_range
+from gan_cli.data.formats import SIXTEEN, USUAL, Decoded, Range, Unranged, decoded, extent, usual_range
 from gan_cli.data.listing import printable
 from gan_cli.data.opening import NOT_READ, kinds
 from gan_cli.data.pack import Contents, Unreadable
@@ -50,7 +50,8 @@ class Decoding:
 
     Args:
         ranges: black and white by mode, as the user says.
-        extents: of the whole source; where its modes do not say what is black and white, this decides.
+        extents: of the whole source; where its modes do not say what is black and white, this decides. None as long as
+            nobody has looked: a picture that needs it is an error then.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Decoding:
         size: int,
         channels: int,
         ranges: Mapping[str, Range],
-        extents: Mapping[str, tuple[float, float]],
+        extents: Mapping[str, tuple[float, float]] | None,
     ) -> None:
         self.source, self.size, self.channels = source, size, channels
-        self.guessed = {mode: usual_range(mode, *extent) for mode, extent in extents.items()}
-        self.ranges, self.extents = {**self.guessed, **ranges}, extents
+        self.extents = extents or {}
+        self.guessed = {mode: usual_range(mode, *extent) for mode, extent in self.extents.items()}
+        damaged = {} if extents is None else {mode: usual[0] for mode, usual in USUAL.items()}  # all that are left
+        self.ranges = {**damaged, **self.guessed, **ranges}
         self.unreadable: list[Unreadable] = []
         self.met: Extents = {}
         self.moving = 0

@@ -99,10 +99,9 @@ class LmdbFile:
             magic, version, *_, flags, _, _, _, _, entries, root, last, change = STATE.unpack(
                 self._read(start + HEAD, STATE.size)
             )
-            if (magic, version, flags) == (MAGIC, 1, 0):
-                states.append((change, page_size, last, entries, root))
-        if not states:
-            raise Damaged(self.path, "is no LMDB file of pictures")
+            if (magic, version, flags) != (MAGIC, 1, 0):
+                raise Damaged(self.path, "is no LMDB file of pictures")
+            states.append((change, page_size, last, entries, root))
         return max(states)[1:]
 
     def _nodes(self, page: bytes, lower: int) -> Iterator[tuple[int, int, int, int, int]]:

@@ -16,7 +16,7 @@ from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_other
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.lmdb_file import LmdbFile
 from gan_cli.data.opening import ROOM, opened
-from gan_cli.data.published import Part
+from gan_cli.data.published import Damaged, Part
 from gan_cli.data.samples import Samples
 from gan_cli.data.sources import WebDataset
 from gan_cli.errors import UserError
@@ -53,9 +53,10 @@ class PictureFiles(WebDataset):
     def _samples(self, cached: CachedPictures) -> Samples:
         left_out = cached.unreadable
         if not len(cached.values):
+            why = f"can be read ({left_out[0].why})" if left_out else "is there"
             raise UserError(
-                f"dataset.root={self.root}: none of the {len(left_out)} pictures of {type(self).__name__} there can be "
-                f"read ({left_out[0].why}): put {self.files} into {Path(self.root).absolute() / self.folder}"
+                f"dataset.root={self.root}: none of the {len(left_out)} pictures of {type(self).__name__} {why}: put "
+                f"{self.files} into {Path(self.root).absolute() / self.folder}"
             )
         if left_out:
             log.warning(
@@ -105,7 +106,10 @@ class CelebA(PictureFiles):
         return [Part(root / self.folder / name, md5) for name, md5 in packed]
 
     def open(self, datasets: Any, root: Path, download: bool) -> Any:
-        return datasets.CelebA(str(root), split=self.split, download=download)
+        dataset = datasets.CelebA(str(root), split=self.split, download=download)
+        if bad := [name for name in dataset.filename if not name.isprintable() or Path(name).name != name]:
+            raise Damaged(root / self.folder / "list_eval_partition.txt", f"names no file of a folder: {bad[0]!r}")
+        return dataset
 
     def picture(self, dataset: Any, index: int) -> Image.Image:
         return opened(Path(dataset.root, dataset.base_folder, "img_align_celeba", dataset.filename[index]))

@@ -207,13 +207,25 @@ class CIFAR10(WebDataset):
         made = datasets.CIFAR10
         if download:
             datasets.utils.download_and_extract_archive(made.url, str(root), filename=made.filename, md5=made.tgz_md5)
-        *batches, names = (unpickled(part) for part in self.parts(datasets, root))
-        pictures = np.concatenate([np.asarray(batch["data"]) for batch in batches]).reshape(-1, 3, 32, 32)
-        labels = np.concatenate([np.asarray(batch["labels"]) for batch in batches])
-        return Arrays(pictures.transpose(0, 2, 3, 1), labels, [str(name) for name in names[made.meta["key"]]])
+        *batches, meta = self.parts(datasets, root)
+        read = [_batch(part) for part in batches]
+        names = unpickled(meta).get(made.meta["key"])
+        if not isinstance(names, list) or len(names) != len(TEN):
+            raise Damaged(meta.path, "does not name the classes")
+        pictures, labels = (np.concatenate(arrays) for arrays in zip(*read, strict=True))
+        return Arrays(pictures.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels, [*map(str, names)])
 
     def names(self, dataset: Any) -> Sequence[str]:
         return dataset.classes
+
+
+def _batch(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures, uint8 (N, 3072), and their labels."""
+    found = unpickled(part)
+    values, labels = np.asarray(found.get("data")), np.asarray(found.get("labels"))
+    if values.dtype != np.uint8 or values.shape != (*labels.shape, 3072) or labels.dtype.kind != "i":
+        raise Damaged(part.path, "holds no pictures with their labels")
+    return values, labels
 
 
 class SVHN(WebDataset):

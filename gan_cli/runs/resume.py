@@ -18,6 +18,7 @@ from gan_cli.config.paths import named
 from gan_cli.config.schema import Config, completed, from_saved, renamed, validate
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint, ensemble_folder
+from gan_cli.runs.links import require_own
 from gan_cli.runs.names import RESUMPTION, numbered
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def prepare(draft: Draft) -> Resumption:
     if problems:
         raise UserError(*problems)
     folder, path, state = locate(str(draft.composed.values["resume"]))
+    require_own(folder)
     saved = {"ensemble": 0, **renamed(state["config"])}
     wanted = {**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
     config = validate(completed(wanted, library), library)

@@ -29,6 +29,7 @@ from gan_cli.errors import UserError
 from gan_cli.output.pictures import as_bytes, grid, plot, save_png
 from gan_cli.output.titles import titled, titles
 from gan_cli.runs import checkpoint
+from gan_cli.runs.links import leads_out
 from gan_cli.runs.loading import Trained, trained
 from gan_cli.runs.observers.samples import POINTS_PER_PICTURE, some_real
 
@@ -60,6 +61,9 @@ def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
         UserError: if the output cannot be written.
     """
     path = _path(config, folder, "" if step is None else f"step-{step:09d}")
+    generated = folder / "generated"
+    if not config.out and generated.is_symlink() and leads_out(generated, folder.resolve()):
+        raise UserError(f"checkpoint={folder}: its generated/ is a link to {generated.readlink()}: say where, out=PATH")
     try:
         (path.parent if ENDINGS[config.kind] else path).mkdir(parents=True, exist_ok=True)
         yield path

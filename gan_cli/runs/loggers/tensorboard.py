@@ -46,9 +46,10 @@ class TensorBoard:
 
     def picture(self, step: int, path: Path) -> None:
         import numpy as np
-        from PIL import Image
 
-        with Image.open(path) as image:
+        from gan_cli.data.opening import opened
+
+        with opened(path) as image:
             self.writer.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
         self.writer.flush()
 
