@@ -15,7 +15,8 @@ from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Draft, check, draft, one_line
+from gan_cli.config.compose import Draft, check, compose, draft, one_line
+from gan_cli.config.interpolations import require_shown
 from gan_cli.config.library import Library
 from gan_cli.config.options import GROUPS, OF_GAMES, OF_PLAYERS
 from gan_cli.config.overrides import Overrides
@@ -24,6 +25,7 @@ from gan_cli.config.schema import Root, validate
 from gan_cli.config.typed import known_keys
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors
 from gan_cli.output import streams
+from gan_cli.output.text import lines_of, printable
 from gan_cli.parallel import place
 from gan_cli.runs.loggers.logger import LOGGER
 from gan_cli.runs.observers.interrupts import unwind_at_the_end
@@ -85,9 +87,9 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
         if wants_trace:
             import traceback
 
-            traceback.print_exception(type(error), error, error.__traceback__)
+            print(lines_of("".join(traceback.format_exception(error))), end="", file=sys.stderr)
         for line in lines:
-            print(f"{program}: error: {line}", file=sys.stderr)
+            print(f"{program}: error: {printable(line)}", file=sys.stderr)
         return code
 
     wants_trace = bool(os.environ.get("HYDRA_FULL_ERROR"))
@@ -135,6 +137,8 @@ def _train(argv: list[str]) -> None:
         return print(installation())
     library = Library(*command.config_dirs)
     plan = Plan()
+    if command.has("--resolve"):
+        require_shown(compose(command, library, [o.texts[0] for o in command.parsed(library)]).written)
     if command.trains:
         config, planned = _planned(command, library)
         if config.dry_run:

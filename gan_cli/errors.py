@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gan_cli.output.text import printable, shortened
+
+LONGEST = 2000  # characters of a line about a mistake
+
 
 class UserError(ValueError):
-    """The user's command, config or data is wrong. One line for each problem: key, value and fix (exit code 2)."""
+    """The user's command, config or data is wrong. One line for each problem: key, value and fix (exit code 2).
+
+    Each is one line that can be read, whatever the value is made of.
+    """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        assert problems, "an error that says nothing"
+        self.problems = tuple(shortened(printable(problem), LONGEST) for problem in problems)
+        super().__init__("\n".join(self.problems))
 
 
 class Diverged(ArithmeticError):

@@ -2,7 +2,8 @@
 
 import sys
 
-from gan_cli.commands.bench.processes import main
+from gan_cli.cli import _enter
+from gan_cli.commands.bench.processes import typed
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    _enter(lambda: typed(sys.argv[1:]), "gan_cli.bench.processes")

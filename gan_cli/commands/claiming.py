@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gan_cli.commands.hydra_job import Plan, resuming
 from gan_cli.config.compose import Composed
+from gan_cli.config.interpolations import as_written
 from gan_cli.errors import UserError
 from gan_cli.parallel import place
 from gan_cli.runs.names import MEMBER, numbered
@@ -30,7 +31,14 @@ def claimed(composed: Composed, config: Config, library: Library, added: frozens
     Raises:
         UserError: if the folder cannot be made or holds a run already.
     """
-    wanted, raw = Path(composed.hydra["run.dir"]), str(composed.hydra["run.dir raw"])
+    raw = str(composed.hydra["run.dir raw"])
+    try:
+        return _claimed(Path(composed.hydra["run.dir"]), raw, config, library, added)
+    except UserError as error:
+        raise as_written(error, composed.hydra["run.dir"], raw) from error
+
+
+def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
     if before := _left_by_this_job(wanted, raw, config, library):
         return _again(before, config, library, added)
     if BY_TIME in raw and config.name and "${name}" not in raw:

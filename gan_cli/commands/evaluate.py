@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from rich.table import Table
+from rich.text import Text
 
 from gan_cli.commands.tool import DataPlace, Evaluation
 from gan_cli.config.library import Library
@@ -31,6 +32,7 @@ from gan_cli.metrics.metric import METRICS
 from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.replacing import replacing
+from gan_cli.output.text import printable
 from gan_cli.runs import checkpoint
 from gan_cli.runs.loading import fill
 from gan_cli.runs.weights import of_checkpoint
@@ -225,15 +227,15 @@ def _print(values: dict[str, float | None], left_out: dict[str, str], facts: Fac
     for name, value in values.items():
         note = str(notes[name]) if isinstance(notes, dict) and name in notes else ""
         note = note or (asked if name.startswith("D_") or name == "jsd_bound" else "")
-        table.add_row(name, "not finite" if value is None else f"{value:.6g}", note)
+        table.add_row(Text(printable(name)), "not finite" if value is None else f"{value:.6g}", note)
     console.print(table)
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
-        console.print(f"left out: {names}: {reason}", markup=False, highlight=False)
+        console.print(printable(f"left out: {names}: {reason}"), markup=False, highlight=False)
     told = ", ".join(
         f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset", "notes"))
     )
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(told), markup=False, highlight=False, soft_wrap=True)
 
 
 def _flat(facts: Facts, prefix: str = "") -> list[tuple[str, object]]:

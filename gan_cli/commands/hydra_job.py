@@ -18,6 +18,7 @@ from gan_cli.config.overrides import key_of
 from gan_cli.config.quoting import folder_name
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.output.text import lines_of
 from gan_cli.parallel import launch, place
 from gan_cli.runs.names import RESUMPTION
 from gan_cli.sweeps import job_processes as workers
@@ -120,7 +121,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         with workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext():
             hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
     if plan.folder:
-        print(sweep.table(plan.folder, plan.unusable), file=sys.stderr)
+        print(lines_of(sweep.table(plan.folder, plan.unusable)), file=sys.stderr)
         if plan.unusable:
             raise UserError(*(reason for _, reason in plan.unusable))
         if not faults and (code := sweep.exit_code(plan.folder)):  # of runs in other processes

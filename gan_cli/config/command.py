@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -90,6 +92,10 @@ class Command:
             else:
                 kept.append(flag)
         if self.has("--shell-completion", "-sc"):
+            if not re.fullmatch(r"(install|uninstall|query)=(bash|zsh|fish)", " ".join(self.overrides)):
+                raise UserError(f"-sc {' '.join(self.overrides)}: takes install=… or uninstall=…: -sc install=bash")
+            if self.overrides[0].startswith("query") and "COMP_LINE" not in os.environ:
+                raise UserError(f"-sc {self.overrides[0]}: is asked by the shell itself: -sc install=bash")
             return [sys.argv[0], *self.flags, *self.overrides]
         overrides = self.parsed(library)
         if overrides.problems:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gan_cli.config.command import Command
+from gan_cli.config.interpolations import references_in, require_permitted
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import GROUPS, SEVERAL, Values
@@ -29,16 +30,23 @@ class Composed:
     Args:
         values: plain nested values, interpolations resolved; unknown keys are kept, for later error messages.
         hydra: the values of the requested keys of Hydra's; under ``KEY raw``, each with its interpolations unresolved.
-        linked: the dotted keys whose values are interpolations of other keys.
+        linked: the dotted keys whose values are interpolations of other keys, with those keys.
         added: the typed keys that the YAML files do not have.
         whole: Hydra's config, with Hydra's own keys, for the run; None if composing failed.
     """
 
     values: Values = field(default_factory=dict)
     hydra: Values = field(default_factory=dict)
-    linked: Sequence[str] = ()
+    linked: Mapping[str, str] = field(default_factory=dict)
     added: frozenset[str] = frozenset()
     whole: DictConfig | None = None
+
+    @property
+    def written(self) -> object:
+        """All of it as it is written."""
+        from omegaconf import OmegaConf
+
+        return OmegaConf.to_container(self.whole, resolve=False)
 
 
 @dataclass(frozen=True)
@@ -66,12 +74,19 @@ class Draft:
         try:
             config = validate(self.composed.values, self.library)
         except UserError as error:
-            echoes = tuple(f"{key}." for key in self.failed) + tuple(f"{key}=" for key in self.composed.linked)
+            echoes = tuple(f"{key}." for key in self.failed)
             echoes += tuple(f"{key}: " for key in self.command.parsed(self.library).unread)
-            problems += [problem for problem in error.problems if not problem.startswith(echoes)]
+            found = [problem for problem in error.problems if not problem.startswith(echoes)]
+            problems += without_echoes(found, self.composed.linked) if problems or found else error.problems
         if problems:
             raise UserError(*dict.fromkeys(problems))
         return config
+
+
+def without_echoes(problems: Sequence[str], linked: Mapping[str, str]) -> list[str]:
+    """The lines about values but for those that a key has taken over from one of which there is a line too."""
+    told = [problem.partition("=")[0].partition(":")[0] for problem in problems]
+    return [problem for problem, key in zip(problems, told, strict=True) if linked.get(key) not in told]
 
 
 def draft(command: Command, library: Library, ask: Sequence[str] = ()) -> Draft:
@@ -136,7 +151,7 @@ def compose(
     ours = [text for text in texts if key_of(text) not in groups]
     keys = [key_of(text) for text in ours]
     rest = [text for text in texts if key_of(text) in groups]
-    rest += [override.text for override in command.parsed(library).every if override.of_hydra]
+    rest += _of_hydra(command, library)
     try:
         with _composed(command, library, [*rest, *ours]) as cfg:
             return _read(cfg, keys, ask, name)
@@ -147,6 +162,39 @@ def compose(
         there = OmegaConf.to_container(cfg, resolve=False)
     with _composed(command, library, [*rest, *(f"++{text}" for text in ours)]) as cfg:
         return replace(_read(cfg, keys, ask, name), added=frozenset(key for key in keys if not _has(there, key)))
+
+
+def compose_each(
+    command: Command,
+    library: Library,
+    texts: Sequence[str],
+    key: str,
+    values: Sequence[Any],
+    ask: Sequence[str],
+    name: str | None,
+) -> Iterator[Composed | UserError]:
+    """What ``compose`` makes of each of some plain values of a key that is no group's, and reads the YAML files once.
+
+    Args:
+        texts: the overrides, this key's first value among them.
+    """
+    from omegaconf import OmegaConf
+
+    groups = library.groups()
+    keys = [key_of(text) for text in texts if key_of(text) not in groups]
+    with _composed(command, library, [*_of_hydra(command, library), *texts]) as cfg:
+        for value in values:
+            try:
+                with _in_one_line(library):
+                    OmegaConf.update(cfg, key, value, merge=False, force_add=True)
+                    made: Composed | UserError = _read(cfg, keys, ask, name)
+            except UserError as error:
+                made = error
+            yield made
+
+
+def _of_hydra(command: Command, library: Library) -> list[str]:
+    return [override.text for override in command.parsed(library).every if override.of_hydra]
 
 
 def _read(cfg: DictConfig, typed: Sequence[str], ask: Sequence[str], name: str | None) -> Composed:
@@ -162,11 +210,8 @@ def _read(cfg: DictConfig, typed: Sequence[str], ask: Sequence[str], name: str |
         assert isinstance(raw, dict)
         asked[f"{key} raw"] = raw[last]
         asked[key] = OmegaConf.select(cfg, f"hydra.{key}")
-    with open_dict(cfg):
-        hydra = cfg.pop("hydra")
-        values, linked = plain(cfg, typed), _linked(OmegaConf.to_container(cfg, resolve=False))
-        cfg.hydra = hydra
-    return Composed(values, asked, linked, whole=cfg)
+    ours = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    return Composed(plain(ours, typed), asked, references_in(OmegaConf.to_container(ours, resolve=False)), whole=cfg)
 
 
 def _has(node: object, key: str) -> bool:
@@ -204,37 +249,49 @@ def _composed(command: Command, library: Library, texts: Sequence[str]) -> Itera
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
     from omegaconf import OmegaConf, open_dict
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
+    library.require_permitted()
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     GlobalHydra.instance().clear()
     before = HydraConfig.instance().cfg
     try:
-        with hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
+        with _in_one_line(library), hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
             cfg = hydra.compose(command.config_name, [*texts, *library.search_path()], return_hydra_config=True)
+            require_permitted(OmegaConf.to_container(cfg, resolve=False))
             with open_dict(cfg.hydra.job):
                 cfg.hydra.job.id, cfg.hydra.job.num = "0", 0  # as of a sweep's first run
             HydraConfig.instance().set_config(cfg)  # for ${hydra:…}
             yield cfg
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+@contextmanager
+def _in_one_line(library: Library) -> Iterator[None]:
+    """Whatever goes wrong with a config becomes one line."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        yield
     except (HydraException, OmegaConfBaseException) as error:
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
         raise UserError(_in_our_words(one_line(cause))) from error
     except UserError:
         raise
-    except (YAMLError, ValueError, OSError) as error:  # what reading a YAML file may raise
+    except (YAMLError, ValueError, OSError, RecursionError) as error:  # what reading a YAML file may raise
         library.require_readable()
         raise UserError(one_line(error)) from error
-    finally:
-        HydraConfig.instance().cfg = before
 
 
 def _in_our_words(line: str) -> str:
     """An error of Hydra's in our words; its own advice is to add a ``+``, which does not help for unknown keys."""
     if found := re.match(r"\w+ raised while resolving interpolation: \"?(.*?)\"? full_key: (\S+)", line):
         return f"{found[2]}: {found[1]}: set it, or give a value in its place"
+    if found := re.match(r"Cannot find primary config '(.*?)'", line):
+        return f"--config-name {found[1]}: no such file: it must lie in a --config-dir, as {found[1]}.yaml"
     if found := re.match(r"Could not override '([^']*)'|Key '[^']*' (?:is )?not in .*full_key: (\S+)", line):
         key = found[1] or found[2]
         shows = "hydra" if key.startswith("hydra.") else "job"
@@ -265,12 +322,6 @@ def plain(cfg: DictConfig, typed: Sequence[str]) -> Values:
             if not isinstance(node, dict) or "name" in node or any(t.startswith(f"{group}.{name}") for t in typed)
         }
     return values
-
-
-def _linked(node: object, prefix: str = "") -> list[str]:
-    if isinstance(node, dict):
-        return [key for name, value in node.items() for key in _linked(value, f"{prefix}.{name}" if prefix else name)]
-    return [prefix] if isinstance(node, str) and node.startswith("${") else []
 
 
 def one_line(error: BaseException) -> str:

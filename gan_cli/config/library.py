@@ -10,14 +10,16 @@ import importlib
 import inspect
 import re
 import sys
-from contextlib import nullcontext
-from functools import cached_property
+from contextlib import nullcontext, suppress
+from copy import deepcopy
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from gan_cli.config.asking import asked, is_own, kind, reason
+from gan_cli.config.interpolations import resolvers_in, texts_in
 from gan_cli.config.mistakes import explain, keys_of, suggestion
 from gan_cli.config.options import Choice, Group, Made, Values
 from gan_cli.config.paths import expanded
@@ -40,6 +42,16 @@ def content_of(path: Path) -> Values:
     Raises:
         UserError: if it is not UTF-8, not YAML, or has no keys with values.
     """
+    try:
+        state = path.stat()
+        return deepcopy(_content(path, state.st_mtime_ns, state.st_size, state.st_ino))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}): it must hold lines key: value") from error
+
+
+@lru_cache(1000)
+def _content(path: Path, *state: int) -> dict[str, Any]:
+    """The values in a file as it is now: a sweep asks for those of an option once for each of its values."""
     from omegaconf import OmegaConf
     from yaml import YAMLError
 
@@ -47,13 +59,13 @@ def content_of(path: Path) -> Values:
         if path.read_bytes().startswith(b"\xef\xbb\xbf"):  # Hydra does not recognise a `# @package` after it
             raise UserError(f"{path}: begins with a byte-order mark: save it as UTF-8 without one")
         node = OmegaConf.to_container(OmegaConf.load(path))
+    except UserError:
+        raise
     except UnicodeDecodeError as error:
         place = f"byte {error.object[error.start]:#04x} at {error.start}"
         raise UserError(f"{path}: is not UTF-8 ({place}): save it as UTF-8") from error
-    except YAMLError as error:
+    except (YAMLError, RecursionError, ValueError) as error:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}): it must hold lines key: value") from error
     if not isinstance(node, dict):
         raise UserError(f"{path}: must hold lines key: value")
     return {str(key): value for key, value in node.items()}
@@ -108,6 +120,21 @@ class Library:
             for place in ("", *self.groups()):
                 for path in sorted((folder / place).glob("*.yaml")):
                     content_of(path)
+
+    def require_permitted(self) -> None:
+        """Checks what is looked up while files of ``own`` folders are put together: in their lists of defaults.
+
+        Raises:
+            UserError: with a line for each that asks for more than the name of another choice.
+        """
+        problems = []
+        for folder in self.own:
+            for path in (path for place in ("", *self.groups()) for path in sorted((folder / place).glob("*.yaml"))):
+                with suppress(UserError):  # one that cannot be read is named where it is chosen
+                    texts = [text for _, text in texts_in(content_of(path).get("defaults"))]
+                    problems += [f"{path}: {text}: looks nothing up here" for text in texts if [*resolvers_in(text)]]
+        if problems:
+            raise UserError(*problems)
 
     def file(self, group: str, name: str) -> Path:
         """The YAML file of an option.

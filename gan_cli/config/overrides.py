@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from gan_cli.config.interpolations import refusal
 from gan_cli.config.options import GROUPS, SEVERAL
 from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
 from gan_cli.errors import UserError
+from gan_cli.output.text import shortened
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override as Parsed
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 PRESETS = ("experiment", "sweep")  # groups that need no choice
 HYDRA_TEXT = (*HYDRA_PATHS, "hydra.sweep.subdir", "hydra.output_subdir", "hydra.launcher.submitit_folder")
 OF_A_SWEEP = ("name", "resume", "dry_run", "sweep")  # keys with one value for the whole sweep
+LONGEST, DEEPEST = 20_000, 30  # characters of an override, and brackets within brackets: more takes the parser too long
+MOST = 1_000  # runs of a sweep
+NAMING_CODE = ("hydra.callbacks", "hydra.job_logging", "hydra.hydra_logging")
 
 
 @dataclass(frozen=True)
@@ -139,11 +145,12 @@ def _texts_of(schema: type[BaseModel], prefix: str) -> Iterator[str]:
 
 def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -> Override:
     """Parses one override; raises UserError, with one line, if it is not valid."""
-    from hydra.core.override_parser.types import IntervalSweep
+    from hydra.core.override_parser.types import IntervalSweep, RangeSweep
     from hydra.core.override_parser.types import Override as Parsed
 
     typed_key, equals, raw = word.partition("=")
     key = key_of(word)
+    _require_readable(word, key)
     is_group = key in library.groups()
     written = word
     if equals and is_text(key, root):
@@ -159,6 +166,8 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
     if key in ("hydra.searchpath", "hydra.mode"):
         flag = {"hydra.searchpath": "--config-dir FOLDER", "hydra.mode": "--multirun, or nothing,"}[key]
         raise UserError(f"{word}: use {flag} instead")
+    if "/" in typed_key and not all(each is None or isinstance(each, str) for each in _names(parsed._value)):
+        raise UserError(f"{word}: names an option of {name}: a name is text, such as {name}=default")
     text = written.lstrip("+")
     if not parsed.is_sweep_override():
         return Override(key, text, [parsed.value()], [text], word, is_group)
@@ -168,11 +177,15 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
         raise UserError(f"{word}: several values make a sweep: {_instead(name, raw, is_group)}")
     if key in OF_A_SWEEP:
         raise UserError(f"{word}: is the same for all runs of a sweep: give one")
-    if not parsed.is_discrete_sweep():
-        interval = parsed.value()
-        assert isinstance(interval, IntervalSweep)
-        ends = [interval.start, interval.end]
+    found = parsed.value()
+    if isinstance(found, IntervalSweep):
+        ends = [found.start, found.end]
         return Override(key, text, ends, [f"{name}={end}" for end in ends], word, is_group, continuous=True)
+    if isinstance(found, RangeSweep):
+        count, last = _extent(word, found)
+        if count > MOST:
+            ends = [found.start, last]
+            return Override(key, text, ends, [f"{name}={end}" for end in ends], word, is_group, continuous=True)
     if parsed.value_type is not None and parsed.value_type.name == "GLOB_CHOICE_SWEEP":
         if not is_group:
             raise UserError(f"{word}: glob(…) chooses among options of a group: list the values: {name}=a,b")
@@ -188,19 +201,81 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
     return Override(key, text, values, texts, word, is_group)
 
 
+def _holds_sweep(value: object) -> bool:
+    """Whether a list, a group of keys or a choice holds a sweep."""
+    from hydra.core.override_parser.types import ChoiceSweep, Glob, Sweep
+
+    if isinstance(value, ChoiceSweep):
+        value = value.list
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(each, Sweep | Glob) or _holds_sweep(each) for each in inner)
+
+
 def _read(word: str, written: str, library: Library) -> Parsed:
     """Hydra's own reading of an override."""
     from hydra.errors import HydraException
 
     try:
         parsed = parser().parse_override(written)
-    except HydraException as error:
+    except (HydraException, ValueError, RecursionError) as error:  # ValueError: of a number of thousands of digits
         key, equals, _ = word.partition("=")
         if not equals:
             raise UserError(f"{word}: overrides are written key=value, such as steps=1000") from error
         raise UserError(f"{word}: cannot be read: quote a value with special characters: '{key}=\"…\"'") from error
+    if _holds_sweep(parsed._value):
+        raise UserError(f"{word}: a range or choice of values stands alone, not within others")
     parsed.config_loader = library  # lists the options for glob(…)
     return parsed
+
+
+def _names(value: Any) -> list[Any]:
+    from hydra.core.override_parser.types import Glob, QuotedString, Sweep
+
+    found = value if isinstance(value, list) else [] if isinstance(value, Sweep | Glob) else [value]
+    return [each.text if isinstance(each, QuotedString) else each for each in found]
+
+
+def _require_readable(word: str, key: str) -> None:
+    """Refuses what the parser cannot read or takes minutes for, and what may not be looked up or named.
+
+    Raises:
+        UserError: saying so in a line.
+    """
+    beginning = shortened(word, 80)
+    try:
+        word.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{beginning}: is not UTF-8: give another name to what is called so, or a link to it"
+        ) from error
+    if len(word) > LONGEST:
+        raise UserError(f"{beginning}: has {len(word):,} characters: {LONGEST:,} at most")
+    depth = deepest = 0
+    for character in word:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        raise UserError(f"{beginning}: has {deepest} brackets within brackets: {DEEPEST} at most")
+    if wrong := refusal(key, word):
+        raise UserError(f"{beginning}: {wrong}")
+    if key.startswith("hydra.") and ("_target_" in word or f"{key}.".startswith(tuple(f"{k}." for k in NAMING_CODE))):
+        raise UserError(f"{beginning}: names code to run: leave it out")
+
+
+def _extent(word: str, found: Any) -> tuple[int, float]:
+    """How many numbers a ``range(…)`` has, and the last of them.
+
+    Raises:
+        UserError: if it has none, or no end.
+    """
+    start, stop, step = found.start, found.stop, found.step
+    try:
+        count = math.ceil((stop - start) / step)
+    except (ValueError, OverflowError, ZeroDivisionError) as error:
+        raise UserError(f"{word}: has no end: range(from,to,step) takes steps to a number") from error
+    if count < 1:
+        raise UserError(f"{word}: has no values: range(from,to,step) takes steps from one number to another")
+    return count, start + (count - 1) * step
 
 
 def _instead(name: str, raw: str, is_group: bool) -> str:

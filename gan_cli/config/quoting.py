@@ -36,7 +36,7 @@ def _element(text: str) -> Any:
 
     try:
         return parser().parse_override(f"key={text}")._value
-    except HydraException:
+    except (HydraException, ValueError):  # ValueError: of a number of thousands of digits
         return None
 
 

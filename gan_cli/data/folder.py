@@ -22,10 +22,11 @@ from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_other
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.finding import listed
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.listing import File, Listing, endings_read, printable
+from gan_cli.data.listing import File, Listing, endings_read
 from gan_cli.data.opening import opened
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError, reason_of
+from gan_cli.output.text import printable
 
 log = logging.getLogger(__name__)
 

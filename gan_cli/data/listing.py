@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 import zipfile
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from gan_cli.data.opening import kinds
+from gan_cli.output.text import printable
 
 HEIF = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
 CAMERA = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"})
@@ -155,15 +155,6 @@ class Listing:
 def _few(names: Sequence[str], most: int = 5) -> str:
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(map(printable, names[:most])) + more
-
-
-def printable(name: str) -> str:
-    """A file's name on one line of text, whatever bytes it is made of: UTF-8 in any locale, else escaped."""
-    try:
-        text = os.fsencode(name).decode()
-    except UnicodeError:  # other bytes; or letters, as from a zip, that this locale's file names cannot have
-        text = name.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def parts_of(name: str) -> tuple[str, ...]:

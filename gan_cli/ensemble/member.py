@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.output.screen import OneLine
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.run import Run
@@ -46,7 +47,7 @@ class Member(Run):
             self.evaluations.best, self.evaluations.best_step = before["best"]["value"], before["best"]["step"]
         log = self.folder.path / "train.log"
         self.lines = logging.FileHandler(log, delay=True, encoding="utf-8", errors="backslashreplace")
-        self.lines.setFormatter(logging.Formatter("[%(asctime)s] %(message)s"))
+        self.lines.setFormatter(OneLine("[%(asctime)s] %(message)s"))
 
     def state(self, step: int) -> State:
         """The state for a checkpoint, in memory of its own."""

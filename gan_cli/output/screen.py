@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from gan_cli.output.text import lines_of, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,19 +39,32 @@ def handler() -> logging.Handler:
     """The logging handler for the screen."""
     if not interactive():
         plain = logging.StreamHandler()
-        plain.setFormatter(logging.Formatter(PLAIN, "%H:%M:%S"))
+        plain.setFormatter(OneLine(PLAIN, "%H:%M:%S"))
         return plain
     from rich.logging import RichHandler
 
-    return RichHandler(console=console(), show_path=False, log_time_format="[%H:%M:%S]")
+    rich = RichHandler(console=console(), show_path=False, log_time_format="[%H:%M:%S]")
+    rich.setFormatter(OneLine("%(message)s"))
+    return rich
 
 
-class Named(logging.Formatter):
+class OneLine(logging.Formatter):
+    """A line for each message, whatever the names and values in it are made of; of ``train.log`` too."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        return lines_of(super().formatException(ei))
+
+
+class Named(OneLine):
     """Says before each line which run it is about, unless the line does."""
 
     def __init__(self, name: str, layout: str, dates: str | None) -> None:
         super().__init__(layout, dates)
-        self.name = name
+        self.name = printable(name)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         if not record.message.startswith(self.name):

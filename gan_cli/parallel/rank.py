@@ -19,6 +19,7 @@ import torch.distributed as dist
 from gan_cli import distributed
 from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.output import streams
+from gan_cli.output.text import lines_of
 from gan_cli.parallel.place import GRACE, LOST, Place, starts
 from gan_cli.parallel.task import Report, Task
 from gan_cli.runs.observers.interrupts import ending_signals
@@ -30,6 +31,8 @@ _led = False
 def main() -> None:
     """The process that ``gan_cli.parallel.launch`` starts; writes ``report-RANK.json`` for it."""
     streams.secure()
+    if os.environ.get("GAN_TRAIN_TASK", "").count(":") < 2:
+        sys.exit("gan_cli.parallel.rank: error: is started by gan-train devices=…, not by hand")
     folder, rank, world = os.environ["GAN_TRAIN_TASK"].rsplit(":", 2)
     place = Place(int(rank), int(world), int(rank))
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -124,7 +127,7 @@ def lead_or_follow(place: Place, command: Callable[[], int]) -> int:
     threading.Thread(target=_end_with_first, args=(place,), daemon=True).start()
     report, code = _reported(lambda: train_part(task, place, dist.PrefixStore("gan_cli", store)))
     if code:
-        print(report.get("trace") or "\n".join(report["problems"]), file=sys.stderr, flush=True)
+        print(lines_of(report.get("trace") or "\n".join(report["problems"])), file=sys.stderr, flush=True)
         os._exit(code)
     threading.Event().wait()
     return 0

@@ -23,6 +23,7 @@ from gan_cli.metrics.evidence import Outline
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output import screen
+from gan_cli.output.text import lines_of
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.build import assemble, pick_device
 from gan_cli.training.compiler import require_compiler
@@ -50,7 +51,8 @@ def dry_run(config: Config, library: Library) -> None:
     from omegaconf import OmegaConf
 
     console = screen.console(stderr=False)
-    console.print(OmegaConf.to_yaml(OmegaConf.create(config.saved())), highlight=False, markup=False)
+    written = OmegaConf.to_yaml(OmegaConf.create(config.saved()))
+    console.print(lines_of(written), highlight=False, markup=False)
     device = pick_device(config.device)
     precision = choose(config, device)
     set_precision(precision, device, config.deterministic)

@@ -11,6 +11,7 @@ from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.runs.checkpoint import checkpoints_in, file_of, load, step_of
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.hydra_files import overrides_of
 from gan_cli.runs.names import MEMBER
 from gan_cli.runs.status import status_of
 
@@ -119,6 +120,6 @@ def write_config(folder: Path, member: Path, seed: int) -> None:
     own.mkdir()
     alone = {"seed": seed, "ensemble": 0, "compile": False}
     OmegaConf.save(OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone), own / "config.yaml")
-    typed = [str(text) for text in OmegaConf.load(parent / "overrides.yaml")]
+    typed = overrides_of(parent / "overrides.yaml")
     kept = [text for text in typed if key_of(text) not in alone]
     OmegaConf.save(OmegaConf.create([*kept, f"seed={seed}"]), own / "overrides.yaml")

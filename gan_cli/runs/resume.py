@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gan_cli.config.batch_sizes import BatchSizes, changed
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Draft, compose, one_line
+from gan_cli.config.interpolations import as_written, texts_in
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Values
@@ -79,7 +80,12 @@ def prepare(draft: Draft) -> Resumption:
         )
     if problems:
         raise UserError(*problems)
-    folder, path, state = locate(str(draft.composed.values["resume"]))
+    asked = draft.composed.values["resume"]
+    try:
+        folder, path, state = locate(str(asked))
+    except UserError as error:
+        typed = overrides.find("resume")
+        raise as_written(error, asked, typed.typed.partition("=")[2] if typed else "") from error
     require_own(folder)
     saved = {"ensemble": 0, **renamed(state["config"])}
     wanted = {**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
@@ -120,7 +126,13 @@ def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, li
 
     choices = [override for override in overrides if override.is_group and override.key not in PRESETS]
     typed = {override.key: override.values[0] for override in overrides if not override.is_group}
+    if strange := [f"{key}={text}" for key, text in texts_in(saved) if "${" in text]:
+        raise UserError(
+            f"resume: {strange[0]}: a checkpoint's config looks nothing up: it is not as gan-train wrote it"
+        )
     steps = typed.get("steps", saved.get("steps"))
+    if "steps" not in typed and type(steps) is not int:
+        raise UserError(f"resume: steps={shown(steps)}: the checkpoint's config is not as gan-train wrote it")
     fresh = compose(command, library, [*(choice.texts[0] for choice in choices), f"steps={steps}"]).values
     merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
     for choice in choices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -13,15 +14,67 @@ from gan_cli.output.replacing import replacing
 
 FILE = "status.json"
 Status = dict[str, Any]  # JSON by key; a file of any version or damage
+LARGEST = 4_000_000  # bytes
+STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: object) -> bool:
+    return _whole(value) or isinstance(value, float)
+
+
+def _text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _best(value: object) -> bool:
+    """An ensemble's has no step, and does not say what is better."""
+    return isinstance(value, dict) and (
+        isinstance(value.get("metric"), str)
+        and "value" in value
+        and (value["value"] is None or _number(value["value"]))
+        and _whole(value.get("step", 0))
+        and value.get("better", "low") in ("low", "high")
+    )
+
+
+KINDS: dict[str, Callable[[object], bool]] = {  # of what is read again, as it must be
+    "status": lambda value: value in STATUSES,
+    "reason": _text,
+    "job": _text,
+    "best": _best,
+    "config": lambda value: isinstance(value, dict),
+    "environment": lambda value: isinstance(value, dict),
+    "seeds": lambda value: isinstance(value, list) and all(map(_whole, value)),
+    "members": lambda value: isinstance(value, dict),
+    "spread": lambda value: isinstance(value, dict) and all(map(_number, value.values())),
+    "classes": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
+    **dict.fromkeys(("step", "steps", "images", "pid", "of_modes"), _whole),
+    **dict.fromkeys(("modes", "high_quality", "seconds", "updated"), _number),
+}
+
+
+def _at_once(path: str, flags: int) -> int:
+    """A pipe in the place of a file keeps nobody waiting."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def status_of(path: Path) -> Status:
-    """The content of a run folder's ``status.json``; empty if it cannot be read."""
+    """The content of a run folder's ``status.json``; empty if it cannot be read.
+
+    What is not of the kind that is written there is left out: the file may be anybody's.
+    """
     try:
-        found = json.loads((path / FILE).read_bytes())
-    except (OSError, ValueError):
+        with open(path / FILE, "rb", opener=_at_once) as file:
+            found = json.loads(file.read(LARGEST))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if key not in KINDS or KINDS[key](value)}
 
 
 def write_status(path: Path, status: str, reason: str | None, **facts: object) -> None:
@@ -44,7 +97,7 @@ def result(status: Status) -> str:
         words.append(
             f"best {best['metric']} {value}{spread('best')}" + (f" at step {best['step']}" if "step" in best else "")
         )
-    if "modes" in status:
+    if status.keys() >= {"modes", "of_modes", "high_quality"}:
         words.append(f"modes {status['modes']:.3g}{spread('modes')}/{status['of_modes']}")
         words.append(f"high quality {100 * status['high_quality']:.1f}{spread('high_quality', 100)} %")
     if status.get("reason"):

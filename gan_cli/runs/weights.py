@@ -139,7 +139,7 @@ def read(path: Path, key: str, ema: bool) -> Weights:
         raise
     except FileNotFoundError as error:
         raise UserError(f"{key}={path}: lacks {about.name}, which lies beside it when it is exported") from error
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise UserError(f"{key}={path}: cannot be read ({type(error).__name__}: {error}): export it again") from error
     if found.ema and not ema:
         raise UserError("ema=false: the exported weights are the moving average: leave it out, or name the run")

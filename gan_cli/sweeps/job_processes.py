@@ -165,4 +165,4 @@ def stopped_together(folder: Path) -> Iterator[None]:
 def _training(folder: Path) -> set[int]:
     """The process ids of the runs below a folder that are training."""
     statuses = (status_of(file.parent) for file in folder.rglob("status.json"))
-    return {int(status["pid"]) for status in statuses if status.get("status") == "running"}
+    return {int(status["pid"]) for status in statuses if status.get("status") == "running" and "pid" in status}

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.config.command import Command
-from gan_cli.config.compose import compose, wrong_options
+from gan_cli.config.compose import Composed, compose, compose_each, without_echoes, wrong_options
 from gan_cli.config.options import GROUPS, Values
-from gan_cli.config.overrides import PRESETS, Override, Overrides
+from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
 from gan_cli.errors import UserError
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
     from gan_cli.config.schema import Config
 
+ENOUGH = 24
+FEW = 3  # values of a key that are named when all are wrong
 ASKED = ("sweep.dir", "sweep.subdir", "job.chdir")  # of Hydra's keys
 CHDIR = "hydra.job.chdir=true: what is read and written is named from the folder of the command: leave it out"
 
@@ -63,26 +65,25 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             unusable += bad
     overrides = command.parsed(library)
     problems: list[str] = []
-    found: Config | None = None
     folders: dict[str, str] = {}
     misplaced = ""
     added: set[str] = set()
-    for texts in _one_value_at_a_time(list(overrides)):
-        linked: Sequence[str] = ()
+    usable: list[Config] = []
+    for composed in _one_value_at_a_time(command, library, list(overrides), name, usable):
+        if isinstance(composed, UserError):
+            problems += composed.problems
+            continue
         try:
-            composed = compose(command, library, texts, ASKED, name)
-            linked = composed.linked
             added |= composed.added
             raw, folder = composed.hydra["sweep.dir raw"], composed.hydra["sweep.dir"]
             folders.setdefault(raw if "${now:" in raw else folder, folder)  # the clock goes on meanwhile
             misplaced = misplaced or _folder_problem(composed.hydra)
-            found = found or validate(composed.values, library)
+            usable += [] if usable else [validate(composed.values, library)]
         except UserError as error:
-            echoes = tuple(f"{key}=" for key in linked)
-            problems += [problem for problem in error.problems if not problem.startswith(echoes)]
+            problems += without_echoes(error.problems, composed.linked)
     outside = [line for line in problems if line.startswith(tuple(f"{o.key}=" for o in overrides if o.continuous))]
-    if found is None or outside:
-        raise UserError(*dict.fromkeys(outside or problems))
+    if not usable or outside:
+        raise UserError(*_few_of_each(outside or problems))
     if misplaced:
         raise UserError(misplaced)
     if len(folders) > 1:
@@ -91,7 +92,7 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             f"hydra.sweep.dir: would be {one} and {other}: all runs of a sweep lie in one folder; "
             "what differs between them goes into hydra.sweep.subdir"
         )
-    return Space(found, Path(next(iter(folders.values()))), unusable, frozenset(added) | _not_everywhere(overrides))
+    return Space(usable[0], Path(next(iter(folders.values()))), unusable, frozenset(added) | _not_everywhere(overrides))
 
 
 def _folder_problem(hydra: Values) -> str:
@@ -100,7 +101,7 @@ def _folder_problem(hydra: Values) -> str:
     if hydra["job.chdir"]:
         return CHDIR
     if Path(below).is_absolute() or ".." in Path(below).parts:
-        return f"hydra.sweep.subdir={below}: must lie below hydra.sweep.dir={hydra['sweep.dir']}"
+        return f"hydra.sweep.subdir={below}: must lie below hydra.sweep.dir={hydra['sweep.dir raw']}"
     return ""
 
 
@@ -144,9 +145,46 @@ def prepare_search(
     return found
 
 
-def _one_value_at_a_time(overrides: Sequence[Override]) -> Iterator[list[str]]:
-    """Every swept value once, beside the first values of the others: enough to see each, few enough to be quick."""
-    yield [override.texts[0] for override in overrides]
+def _few_of_each(problems: Sequence[str]) -> list[str]:
+    """The lines, but no more than some about different values of one key."""
+    of_key: dict[str, list[str]] = {}
+    for problem in dict.fromkeys(problems):
+        of_key.setdefault(problem.partition("=")[0], []).append(problem)
+    shown = []
+    for key, lines in of_key.items():
+        shown += lines[:FEW]
+        if len(lines) > FEW:
+            shown[-1] += f" (and so {len(lines) - FEW} more values of {key})"
+    return shown
+
+
+def _one_value_at_a_time(
+    command: Command, library: Library, overrides: Sequence[Override], name: str, usable: Sequence[Config]
+) -> Iterator[Composed | UserError]:
+    """Every swept value once, beside the first values of the others: enough to see each, few enough to be quick.
+
+    Args:
+        usable: what has been found so far; while there is none, more than ``ENOUGH`` values of a key are looked at.
+    """
+
+    def composed(texts: Sequence[str]) -> Composed | UserError:
+        try:
+            return compose(command, library, texts, ASKED, name)
+        except UserError as error:
+            return error
+
+    firsts = [override.texts[0] for override in overrides]
+    yield (first := composed(firsts))
     for i, override in enumerate(overrides):
-        for text in override.texts[1:]:
-            yield [text if j == i else other.texts[0] for j, other in enumerate(overrides)]
+        several = dict(zip(override.texts[1:], override.values[1:], strict=True))
+        plain = not override.is_group and not any(isinstance(value, list | dict) for value in several.values())
+        if plain and isinstance(first, Composed) and "override_dirname" not in str(first.hydra["sweep.dir raw"]):
+            forced = [f"++{text}" if key_of(text) in first.added else text for text in firsts]
+            values = [*several.values()]
+            for i, made in enumerate(compose_each(command, library, forced, override.key, values, ASKED, name)):
+                if i >= ENOUGH and usable:
+                    break
+                yield made
+            continue
+        for text in several:
+            yield composed([text if j == i else each for j, each in enumerate(firsts)])

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose_hydra
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import explain, keys_of, suggestion
 from gan_cli.config.options import Count, Options, Whole
-from gan_cli.config.overrides import Override
+from gan_cli.config.overrides import MOST, Override
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.sweeps.job_processes import guard, python_first, runs_at_once
 
+MOST_TRIALS = 10_000  # of a search
+MOST_AT_ONCE = 1024  # runs side by side on one machine
 SWEEP = "pip install 'gan-cli[sweep]'"
 SUBMITIT = ("hydra_plugins.hydra_submitit_launcher", SWEEP)
 RAY = ("hydra_plugins.hydra_ray_launcher", "pip install hydra-ray-launcher")
@@ -35,7 +38,7 @@ class SearchOptions(Options):
     """Keys of ``hydra/sweeper=random`` and ``optuna``."""
 
     sampler: Literal["random", "tpe"]
-    n_trials: Count
+    n_trials: Annotated[Count, Field(le=MOST_TRIALS)]
     seed: Whole
     trials_at_once: Count | None
     pruner: Literal["median", "halving"] | None
@@ -73,8 +76,8 @@ def sweeping(command: Command, library: Library) -> Sweeping:
         if target.startswith(f"{module}.") and not _found(module):
             raise UserError(f"hydra/launcher: needs {module}: {how}")
     jobs = launcher.get("n_jobs")
-    if jobs is not None and (not isinstance(jobs, int) or jobs == 0 or jobs < -1):
-        raise UserError(f"hydra.launcher.n_jobs={jobs}: must be 1 or more, or -1 for one run on each core")
+    if jobs is not None and (not isinstance(jobs, int) or jobs == 0 or not -1 <= jobs <= MOST_AT_ONCE):
+        raise UserError(f"hydra.launcher.n_jobs={jobs}: must be 1 to {MOST_AT_ONCE}, or -1 for one run on each core")
     in_processes = not target.endswith(".BasicLauncher")
     if in_processes:
         python_first()
@@ -118,11 +121,17 @@ def check_search(sweeping: Sweeping, overrides: Iterable[Override], config: Conf
     """
     search = sweeping.search
     if search is None:
+        overrides = list(overrides)
         if wrong := next((override for override in overrides if override.continuous), None):
+            if "range" in wrong.typed:
+                raise UserError(
+                    f"{wrong.typed}: has more than {MOST:,} values, and a sweep so many runs at most: give fewer"
+                )
             raise UserError(
                 f"{wrong.key}: an interval is for a search: add hydra/sweeper=random or hydra/sweeper=optuna, "
                 f"or list its values: {wrong.key}={','.join(str(value) for value in wrong.values)}"
             )
+        require_countable(overrides)
     elif config is not None and config.ensemble and search.pruner:
         raise UserError(
             f"hydra.sweeper.pruner={search.pruner}: ends single runs, and ensemble={config.ensemble} trains "
@@ -132,4 +141,17 @@ def check_search(sweeping: Sweeping, overrides: Iterable[Override], config: Conf
         wanted = "hydra/sweeper=optuna" if search.sampler == "tpe" else f"hydra.sweeper.pruner={search.pruner}"
         raise UserError(
             f"{wanted}: which value is to get better? add watch=… with its metrics=…, such as metrics=frechet"
+        )
+
+
+def require_countable(overrides: Iterable[Override]) -> None:
+    """That a grid of values has no more runs than anybody waits for, before it is laid out.
+
+    Raises:
+        UserError: otherwise.
+    """
+    swept = [override for override in overrides if len(override.values) > 1]
+    if (runs := math.prod(len(override.values) for override in swept)) > MOST:
+        raise UserError(
+            f"{' '.join(override.typed for override in swept)}: are {runs:,} runs: {MOST:,} at most: give fewer values"
         )

@@ -6,12 +6,14 @@ import hashlib
 import logging
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.overrides import Overrides, key_of
 from gan_cli.errors import UserError
+from gan_cli.runs.hydra_files import Unreadable, overrides_of
 from gan_cli.runs.status import Status, result, status_of
 
 if TYPE_CHECKING:
@@ -138,12 +140,9 @@ def best_of(folder: Path) -> list[str]:
     if not found:
         return []
     path, best = min(found, key=lambda run: -run[1]["value"] if run[1]["better"] == "high" else run[1]["value"])
-    lines = [f"best {best['metric']}: {best['value']:.5g} at step {best['step']} of {path}"]
-    file = path / ".hydra" / "overrides.yaml"
-    if file.is_file():
-        from omegaconf import OmegaConf
-
-        texts = [str(text) for text in OmegaConf.load(file)]
+    lines = [f"best {best['metric']}: {best['value']:.5g} at step {best.get('step', '?')} of {path}"]
+    with suppress(Unreadable):
+        texts = overrides_of(path / ".hydra" / "overrides.yaml")
         typed = [text.lstrip("+") for text in texts if key_of(text) != "name"]
         if any(key_of(text) == "sweep" for text in texts):  # which may set more than the space: a sweep of one run
             typed = ["-m", *typed, f"name={folder.name}-best", "hydra/sweeper=basic"]

@@ -6,7 +6,7 @@ const pairs = {
   "D(x) and D(G(z))": ["D/real", "D/fake"],
   "critic(x) and critic(G(z))": ["critic/real", "critic/fake"],
 };
-const graphs = {};
+const graphs = Object.create(null);
 for (const [title, pair] of Object.entries(pairs)) if (pair.every(name => names.includes(name))) graphs[title] = pair;
 const costs = names.filter(name => name.startsWith("loss/"));  // of a game of other players
 if (costs.length > 1 && !graphs["losses of D and G"]) graphs["losses of all players"] = costs;

@@ -66,7 +66,7 @@ function grouped(list) {
     found.get(key).push(run);
   }
   return [...found.values()].map(members => {
-    const results = {}, spread = {};
+    const results = Object.create(null), spread = Object.create(null); // any key is one's own
     for (const key of data.results) {
       const values = members.map(run => run.results[key]).filter(known);
       if (values.length) results[key] = mean(values);

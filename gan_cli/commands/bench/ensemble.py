@@ -23,6 +23,7 @@ from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.ensemble.train import Ensemble
+from gan_cli.output.text import printable
 from gan_cli.runs.ensemble_folder import config_of_member
 from gan_cli.training.build import build
 
@@ -64,7 +65,7 @@ def main(argv: list[str]) -> None:
     config = check(Command.parse(argv), library, validate)
     together, alone = together_and_alone(config, library)
     print(
-        f"{' '.join(argv)}  ({torch.get_num_threads()} threads): "
+        f"{printable(' '.join(argv))}  ({torch.get_num_threads()} threads): "
         f"{together:.3f} ms together, {alone:.3f} ms alone: ×{alone / together:.1f}"
     )
 

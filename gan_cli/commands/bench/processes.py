@@ -8,11 +8,14 @@ python -m gan_cli.bench.processes 3 300 sync_batchnorm=false
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+
+from gan_cli.errors import UserError
 
 QUIET = ("device=cpu", "sample_every=0", "checkpoint_every=0")
 
@@ -36,5 +39,20 @@ def main(rounds: int, steps: int, keys: list[str]) -> None:
     print(f"images per second: one {median(p[0] for p in pairs):.0f}, two {median(p[1] for p in pairs):.0f}", *keys)
 
 
+def typed(argv: list[str]) -> None:
+    """The same, as it is typed.
+
+    Raises:
+        UserError: if rounds and steps are no numbers, or gan-train takes the rest for a mistake.
+    """
+    if len(argv) < 2 or not all(re.fullmatch(r"[1-9]\d{0,8}", number) for number in argv[:2]):
+        raise UserError(f"{' '.join(argv)}: begins with two numbers, rounds and steps: 3 2000 architecture=mlp")
+    try:
+        main(int(argv[0]), int(argv[1]), argv[2:])
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").splitlines() or [f"gan-train ended with {error.returncode}"]
+        raise UserError(*(line.removeprefix("gan-train: error: ") for line in said[-3:])) from error
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    typed(sys.argv[1:])

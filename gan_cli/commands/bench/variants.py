@@ -13,6 +13,7 @@ from gan_cli.config.mistakes import shown
 from gan_cli.config.overrides import Overrides
 from gan_cli.config.schema import Config, validate
 from gan_cli.errors import UserError
+from gan_cli.sweeps.plugins import require_countable
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,12 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
         for axis in axes
         if len(axis.values) == 1
     ]
+    problems += [f"--compare {axis.typed}: list the values to compare" for axis in axes if axis.continuous]
     typed = command.parsed(library)
     problems += [f"{both.typed}: is compared too: leave one out" for axis in axes if (both := typed.find(axis.key))]
     if problems:
         raise UserError(*problems)
+    require_countable(axes)
     made = []
     for point in product(*(zip(axis.texts, axis.values, strict=True) for axis in axes)):
         one = Command([], [*command.overrides, *(text for text, _ in point)], command.config_dirs)

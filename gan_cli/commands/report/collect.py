@@ -5,24 +5,34 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
+from gan_cli.commands.report.reading import (
+    METRICS,
+    config_in,
+    file_in,
+    note,
+    overrides_in,
+    saved_in,
+    status_in,
+)
 from gan_cli.config.compose import one_line
 from gan_cli.config.library import NAMES
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import key_of
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
-from gan_cli.runs.ensemble_folder import seeds_in
+from gan_cli.output.text import printable
+from gan_cli.runs.hydra_files import Unreadable
 from gan_cli.runs.names import GRID, RESUMPTION, numbered
 from gan_cli.runs.records import Record, records_in, step_in
 from gan_cli.runs.results import results_of
-from gan_cli.runs.status import Status, result, status_of
+from gan_cli.runs.status import Status, result
 
 try:
     import fcntl
@@ -46,7 +56,7 @@ class RunRecord:
     @cached_property
     def status(self) -> Status:
         """The content of ``status.json``, but ``killed`` for a run that a kill has ended, and the last logged step."""
-        found = status_of(self.folder)
+        found = status_in(self.folder)
         if found["status"] == "running":
             if not held(self.folder):
                 found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
@@ -59,44 +69,26 @@ class RunRecord:
 
         They come from the run's status; for older runs, which have none there, from ``.hydra`` or a checkpoint.
         """
-        node = self.status.get("config") or self._composed or self._saved
+        node = self.status.get("config") or self._composed or saved_in(self.folder)
         if not node:  # so that it is taken for no other
             return {"config": f"unknown of {self.name}"}
         keys = [*(group for group in GROUPS if group in node), *(key for key in node if key not in GROUPS)]
         return flattened({key: node[key] for key in keys if key not in IGNORED})
 
     @property
-    def _saved(self) -> Values:
-        """The config in the newest checkpoint; imports torch."""
-        from gan_cli.runs.checkpoint import newest
-
-        try:
-            return newest(self.folder, "resume")[1]["config"]
-        except UserError:
-            return {}
-
-    @property
     def _composed(self) -> Values:
         """The config that Hydra wrote down, and what was typed for resumptions."""
-        from omegaconf import OmegaConf
-
-        file = self.folder / ".hydra" / "config.yaml"
-        if not file.is_file():
-            return {}
-        whole = OmegaConf.load(file)
-        for folder, typed in self._resumptions:
-            later = OmegaConf.load(folder / "config.yaml")
-            for text in typed:
-                key = key_of(text)
-                OmegaConf.update(whole, key, OmegaConf.select(later, key), merge=False, force_add=True)
-        node = OmegaConf.to_container(whole, resolve=True)
-        assert isinstance(node, dict)
-        return {str(key): value for key, value in node.items()}
+        whole = config_in(self.folder, ".hydra")
+        for name, typed in self._resumptions if whole else ():
+            later = config_in(self.folder, ".hydra", name)
+            for key in map(key_of, typed):
+                _put(whole, key, _at(later, key))
+        return whole
 
     @cached_property
-    def overrides(self) -> list[str]:
-        """The overrides of the first command."""
-        return _texts(self.folder / ".hydra")
+    def overrides(self) -> list[str] | None:
+        """The overrides of the first command; None if they are not known."""
+        return overrides_in(self.folder, ".hydra")
 
     @property
     def commands(self) -> list[str]:
@@ -104,22 +96,28 @@ class RunRecord:
 
         Empty if they are not known.
         """
-        if not (self.folder / ".hydra" / "overrides.yaml").is_file():
+        if self.overrides is None:
             return []
         later = [["resume=latest", *typed] for _, typed in self._resumptions if typed]
         return [shlex.join(["gan-train", *words]) for words in [self.overrides, *later]]
 
     @cached_property
-    def _resumptions(self) -> list[tuple[Path, list[str]]]:
-        """The folder of each resumption, and its overrides other than ``resume``."""
-        places = numbered(self.folder / ".hydra", RESUMPTION).values()
-        folders = [place for place in places if (place / "config.yaml").is_file()]  # a kill may leave it empty
-        return [(folder, [text for text in _texts(folder) if key_of(text) != "resume"]) for folder in folders]
+    def _resumptions(self) -> list[tuple[str, list[str]]]:
+        """The folder of each resumption in ``.hydra``, and its overrides other than ``resume``."""
+        found = []
+        for place in numbered(self.folder / ".hydra", RESUMPTION).values():
+            typed = overrides_in(self.folder, ".hydra", place.name)
+            if file_in(self.folder, ".hydra", place.name, "config.yaml"):  # a kill may leave it empty
+                found.append((place.name, [text for text in typed or () if key_of(text) != "resume"]))
+        return found
 
     @cached_property
     def records(self) -> list[Record]:
         """The readable lines of ``metrics.jsonl``; reports how many are not."""
-        found, lost = records_in(self.folder / "metrics.jsonl")
+        file = file_in(self.folder, "metrics.jsonl")
+        if file and file.stat().st_size > METRICS:
+            note(f"{file}: has more than {METRICS:,} bytes: the rest is left out")
+        found, lost = records_in(file, METRICS) if file else ([], 0)
         if lost:
             note(f"{self.folder}: {lost} line{'s' * (lost > 1)} of metrics.jsonl cannot be read: left out")
         return found
@@ -132,8 +130,7 @@ class RunRecord:
     @property
     def published(self) -> list[dict[str, object]]:
         """Figures of papers that its experiment names; see ``Published``."""
-        found = (self.status.get("config") or {}).get("published") or []
-        return [figure for figure in found if isinstance(figure, dict)]
+        return (self.status.get("config") or {}).get("published") or []
 
     @property
     def wrong(self) -> list[str]:
@@ -145,16 +142,21 @@ class RunRecord:
     @cached_property
     def grids(self) -> dict[int, Path]:
         """Sample grids by step."""
-        return numbered(self.folder / "samples", GRID)
+        found = numbered(self.folder / "samples", GRID)
+        return {
+            step: path for step, path in found.items() if step < 2**53 and file_in(self.folder, "samples", path.name)
+        }
 
     def readable(self) -> bool:
         """Whether the run can be reported; prints why if it cannot."""
         try:
             told = (result(self.status), self.commands, self.config, self.results, self.grids)
             return None not in told
+        except Unreadable as error:
+            note(f"{self.folder}: cannot be read ({error}): left out")
         except Exception as error:  # whatever became of its files: one run must not take the others with it
             note(f"{self.folder}: cannot be read ({type(error).__name__}: {one_line(error)}): left out")
-            return False
+        return False
 
 
 def told(entries: object) -> list[dict[str, object]]:
@@ -162,10 +164,6 @@ def told(entries: object) -> list[dict[str, object]]:
     return (
         [each for each in entries if isinstance(each, dict) and "reason" in each] if isinstance(entries, list) else []
     )
-
-
-def note(line: str) -> None:
-    print(f"gan-report: {line}", file=sys.stderr)
 
 
 def held(folder: Path) -> bool:
@@ -182,18 +180,26 @@ def held(folder: Path) -> bool:
     return False
 
 
-def _texts(folder: Path) -> list[str]:
-    from omegaconf import OmegaConf
-
-    file = folder / "overrides.yaml"
-    return [str(text).lstrip("+") for text in OmegaConf.load(file)] if file.is_file() else []
-
-
 def flattened(node: object, prefix: str = "") -> dict[str, object]:
     if isinstance(node, dict):
         parts = [flattened(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items() if k not in NAMES]
         return {key: value for part in parts for key, value in part.items()}
     return {prefix.removesuffix(".name"): _number(node)}
+
+
+def _at(node: object, key: str) -> object:
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _put(node: dict[str, Any], key: str, value: object) -> None:
+    *parents, last = key.split(".")
+    for part in parents:
+        if not isinstance(node.get(part), dict):
+            node[part] = {}
+        node = node[part]
+    node[last] = value
 
 
 def _number(node: object) -> object:
@@ -217,9 +223,12 @@ def collect(paths: Sequence[str]) -> list[RunRecord]:
             raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
         for file in sorted(root.rglob("status.json")):
             folder = file.parent
-            if file.is_file() and not status_of(folder):
-                note(f"{file}: cannot be read: the run is left out")
-            if "status" not in status_of(folder) or seeds_in(folder):
+            try:
+                status = status_in(folder)
+            except Unreadable as error:
+                note(f"{file}: cannot be read ({error}): the run is left out")
+                continue
+            if not status or status.get("seeds"):
                 continue  # not ours, or an ensemble, whose members are the runs
             run = runs.get(folder.resolve()) or RunRecord(folder, _name(folder, root, several=several))
             if run.readable():
@@ -233,9 +242,9 @@ def collect(paths: Sequence[str]) -> list[RunRecord]:
 def _name(folder: Path, root: Path, *, several: bool) -> str:
     """The path of a run below ``root``, with the name of ``root`` if there are several."""
     if folder == root:
-        return folder.resolve().name
+        return printable(folder.resolve().name)
     name = folder.relative_to(root).as_posix()
-    return f"{root.resolve().name}/{name}" if several else name
+    return printable(f"{root.resolve().name}/{name}" if several else name)
 
 
 def differing(runs: Sequence[RunRecord]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -42,6 +41,7 @@ def main(argv: Sequence[str]) -> None:
     options = parser.parse_args(argv)
 
     from gan_cli.commands.report.collect import collect
+    from gan_cli.commands.report.reading import note
 
     runs = collect(options.paths)
     first = expanded(options.paths[0], "")
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
 
         text = as_html(runs, path.parent)
     _write(text, path)
-    print(f"gan-report: {len(runs)} run{'s' * (len(runs) > 1)}: {path}", file=sys.stderr)
+    note(f"{len(runs)} run{'s' * (len(runs) > 1)}: {path}")
     return None
 
 

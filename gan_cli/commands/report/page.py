@@ -7,14 +7,17 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
-from PIL import Image
-
-from gan_cli.commands.report.collect import RunRecord, differing, note
+from gan_cli.commands.report.collect import RunRecord, differing
+from gan_cli.commands.report.reading import PICTURE, file_in, note
 from gan_cli.commands.report.tables import low_is_better, published, result_keys
+from gan_cli.output.png import read_png
+from gan_cli.output.text import printable
+from gan_cli.runs.hydra_files import Unreadable, bytes_of
 from gan_cli.runs.records import Record
 from gan_cli.version import __version__
 
@@ -41,7 +44,7 @@ def as_html(runs: Sequence[RunRecord], beside: Path) -> str:
     steps = _affordable(runs, side)
     facts = [_facts(run, keys, points, steps, side) for run in runs]
     for run, fact in zip(runs, facts, strict=True):
-        fact["link"] = quote(Path(os.path.relpath(run.folder, beside)).as_posix())
+        fact["link"] = quote(os.fsencode(os.path.relpath(run.folder, beside)))
     content = {
         "version": __version__,
         "keys": keys,
@@ -65,7 +68,7 @@ def _facts(run: RunRecord, keys: Sequence[str], points: int, steps: int, side: i
     status = run.status
     return {
         "name": run.name,
-        "folder": str(run.folder),
+        "folder": printable(run.folder),
         **{key: status.get(key) for key in ("status", "reason", "step", "seconds", "classes", "environment")},
         "settings": {key: run.config.get(key) for key in keys},
         "wrong": run.wrong,
@@ -116,16 +119,19 @@ def _affordable(runs: Sequence[RunRecord], side: int) -> int:
 
 def _real(runs: Sequence[RunRecord], side: int) -> str | None:
     """Training samples, if all runs show the same."""
-    files = [file for run in runs if (file := run.folder / "samples" / "real.png").is_file()]
-    return (picture(files[0], side) or None) if len({file.read_bytes() for file in files}) == 1 else None
+    files = [file for run in runs if (file := file_in(run.folder, "samples", "real.png"))]
+    try:
+        alike = {blake2b(bytes_of(file, PICTURE)).digest() for file in files}
+    except Unreadable:
+        return None
+    return (picture(files[0], side) or None) if len(alike) == 1 else None
 
 
 def picture(path: Path, side: int) -> str:
     """A picture as a data URL, at most ``side`` pixels long; empty if it cannot be read."""
     try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError):  # what PIL raises for damaged files
+        small = read_png(path, PICTURE).convert("RGB")
+    except (OSError, ValueError):
         return ""
     small.thumbnail((side, side))
     file = io.BytesIO()

@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 
 from gan_cli.commands.report.collect import RunRecord, differing, grouped
 from gan_cli.config.mistakes import shown
+from gan_cli.output.text import printable
 from gan_cli.runs.results import cited, with_spread
 
 LOW = (  # parts of the names of results of which less is better
@@ -24,12 +25,11 @@ def as_csv(runs: Sequence[RunRecord]) -> str:
     keys, results = differing(runs), result_keys(runs)
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\n")
-    writer.writerow(["run", "status", "step", *keys, *results])
+    writer.writerow([_cell(title) for title in ("run", "status", "step", *keys, *results)])
     for run in runs:
         status = [run.status.get("status"), run.status.get("step")]
-        writer.writerow(
-            [run.name, *status, *(run.config.get(key) for key in keys), *(run.results.get(key) for key in results)]
-        )
+        settings, values = (run.config.get(key) for key in keys), (run.results.get(key) for key in results)
+        writer.writerow([_cell(value) for value in (run.name, *status, *settings, *values)])
     return sheet.getvalue()
 
 
@@ -39,7 +39,7 @@ def as_json(runs: Sequence[RunRecord]) -> str:
     rows = [
         {
             "run": run.name,
-            "folder": str(run.folder),
+            "folder": printable(run.folder),
             "status": run.status,
             "settings": {key: run.config.get(key) for key in keys},
             "commands": run.commands,
@@ -54,12 +54,25 @@ def as_markdown(runs: Sequence[RunRecord]) -> str:
     """A line for each group of settings: mean ± standard deviation over its seeds."""
     groups = grouped(runs)
     keys, results = list(groups[0].settings), result_keys(runs)
-    lines = ["| " + " | ".join([*keys, "runs", *results]) + " |", "|" + "---|" * (len(keys) + 1 + len(results))]
+    titles = map(_escaped, [*keys, "runs", *results])
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * (len(keys) + 1 + len(results))]
     for group in groups:
-        cells = [shown(group.settings[key]) for key in keys]
+        cells = [_escaped(shown(group.settings[key])) for key in keys]
         cells += [_count(group.runs), *(mean_and_spread(group.results.get(key)) for key in results)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> object:
+    """Text that a spreadsheet would take for a formula is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+
+
+def _escaped(text: str) -> str:
+    """Text that is no table, link or markup of its own."""
+    for mark, written in {"\\": "\\\\", "|": "\\|", "`": "\\`", "<": "&lt;", "](": "]\\("}.items():
+        text = text.replace(mark, written)
+    return text
 
 
 def _count(runs: Sequence[RunRecord]) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from gan_cli.data.opening import opened
 from gan_cli.errors import UserError
 from gan_cli.output.pictures import as_bytes
+from gan_cli.output.png import read_png
 from gan_cli.output.replacing import replacing
 from gan_cli.runs.names import GRID, numbered
 
@@ -78,9 +78,8 @@ def training_frames(folder: Path) -> list[Image.Image]:
     frames: list[Image.Image] = []
     for name in reversed(names):
         try:
-            image = opened(name)
-            image.load()
-        except Exception as error:  # what a decoder raises for a damaged file can be anything
+            image = read_png(name)
+        except (OSError, ValueError) as error:
             raise UserError(f"{name}: cannot be read: delete it, and the animation leaves it out") from error
         with image:
             frames.append(image.resize(frames[0].size if frames else image.size, Image.Resampling.NEAREST))

@@ -46,7 +46,10 @@ def terms(text: str) -> list[Term]:
     compact = re.sub(r"\s+", "", text)
     if not re.fullmatch(rf"{term}([+-]{term})+", compact):
         raise ValueError("must be sums and differences of seeds, such as 12-7+31 or (1,2,3)-(4,5,6)+(7,8,9)")
-    return [
-        Term(-1 if sign == "-" else 1, numbers(seeds.strip("()")))
-        for sign, seeds in re.findall(rf"([+-]?){term}", compact)
-    ]
+    found, total = [], 0
+    for sign, seeds in re.findall(rf"([+-]?){term}", compact):
+        found.append(Term(-1 if sign == "-" else 1, numbers(seeds.strip("()"))))
+        total += len(found[-1].seeds)
+        if total > MOST:
+            raise ValueError(f"are more than {MOST:,} numbers: take them in parts")
+    return found

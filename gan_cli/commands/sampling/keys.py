@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gan_cli.commands.sampling.grammar import numbers, terms
+from gan_cli.commands.sampling.grammar import MOST, numbers, terms
 from gan_cli.commands.tool import Device, Tool
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Count, Options, Text, Values
 from gan_cli.config.paths import says_folder
-from gan_cli.data.listing import printable
+from gan_cli.output.text import printable
 
 
 def _readable(reader: Callable[[str], object]) -> AfterValidator:
@@ -46,7 +47,7 @@ class Sampling(Options):
     ema: bool
     device: Device
     seeds: Numbers
-    n: Count | None
+    n: Annotated[Count, Field(le=MOST)] | None
     label: Labels | None
     truncation: Annotated[float, Field(ge=0, le=1)] | None
     format: Literal["grid", "png", "npz", "strip", "gif", "mp4"] | None
@@ -161,7 +162,7 @@ def _out(config: Sampling) -> list[str]:
     if not config.out or says_folder(config.out):
         return []
     ending, found = ENDINGS[config.kind], Path(config.out).suffix
-    if not ending and (found == ".png" or Path(config.out).exists()):
+    if not ending and (found == ".png" or os.path.exists(config.out)):  # noqa: PTH110 - never raises
         return [f"out={config.out}: format=png writes a file for each picture: give a folder"]
     if ending and found and found != ending:
         other = [kind for kind in MODES[config.mode].formats if ENDINGS[kind] == found]

@@ -27,6 +27,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.errors import UserError
 from gan_cli.output.pictures import as_bytes, grid, plot, save_png
+from gan_cli.output.text import printable
 from gan_cli.output.titles import titled, titles
 from gan_cli.runs import checkpoint
 from gan_cli.runs.links import leads_out
@@ -50,7 +51,11 @@ def run(config: Sampling, library: Library) -> None:
         make = {"export": _export, "interpolation": _interpolation, "arithmetic": _arithmetic}.get(config.mode)
         what, path = make(config, found) if make else _each(config, found, library)
         what = f"{what} of step {found.weights.step}"
-    print(f"gan-sample: wrote {what}: {path}", file=sys.stderr)
+    _say(f"wrote {what}: {path}")
+
+
+def _say(line: str) -> None:
+    print(f"gan-sample: {printable(line)}", file=sys.stderr)
 
 
 @contextmanager
@@ -122,7 +127,7 @@ def _write_each(
                 list(pool.map(_save, part, as_bytes(pictures), repeat(folder), repeat(words)))
     except KeyboardInterrupt:
         there = sum(_file(shot, folder, words).exists() for shot in wanted)
-        print(f"gan-sample: {there} of {len(wanted)} pictures are in {folder}", file=sys.stderr)
+        _say(f"{there} of {len(wanted)} pictures are in {folder}")
         raise
 
 
@@ -156,7 +161,7 @@ def _real(found: Trained, library: Library) -> np.ndarray:
     try:
         data = load(library.build(DATASET, config.dataset), config.dataset.name)
     except ValueError as error:
-        print(f"gan-sample: drawn without the data: {error}", file=sys.stderr)
+        _say(f"drawn without the data: {error}")
         return np.empty((0, *found.weights.shape), np.float32)
     batches = Minibatches(data, torch.device("cpu"), seed=config.seed)
     count = config.sample_count * POINTS_PER_PICTURE

@@ -101,7 +101,7 @@ class StudyTrials:
         elif how in ("finished", "diverged"):
             if best.get("value") is not None:
                 frozen = self.study.trials[trial.number]
-                optuna.trial.Trial(self.study, frozen._trial_id).report(sign * best["value"], status["step"])
+                optuna.trial.Trial(self.study, frozen._trial_id).report(sign * best["value"], status.get("step", 0))
             self.study.tell(trial.number, state=TrialState.PRUNED)
 
 

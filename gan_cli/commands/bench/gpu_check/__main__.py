@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -22,10 +23,16 @@ from gan_cli.commands.bench.gpu_check.timings import CELLS, MODELS, MODES, timed
 from gan_cli.commands.bench.gpu_check.training import MLP
 from gan_cli.commands.bench.table import Result, Row
 from gan_cli.commands.bench.turns import machine as machine_facts
+from gan_cli.errors import UserError
 from gan_cli.output.replacing import replacing
 from gan_cli.training.build import pick_device
 from gan_cli.training.capture import CUDAGraphs, Machine, own_stream
 from gan_cli.training.precision import refusal
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message.removeprefix('argument ')}: {self.prog} --help")
 
 
 class Deadline:
@@ -48,7 +55,7 @@ class Deadline:
 
 def main(argv: Sequence[str] | None = None, machine: Machine | None = None) -> int:
     """Returns 1 if a check failed. ``machine``: what records moves, if not CUDA graphs."""
-    parser = argparse.ArgumentParser(prog="python -m gan_cli.gpu_check", description=__doc__)
+    parser = _Parser("python -m gan_cli.gpu_check", description=__doc__)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=Path("gpu_check.json"), help="everything, as JSON")
     parser.add_argument("--minutes", type=float, help="stops in time, and says what was not come to")

@@ -1,0 +1,33 @@
+"""Text from outside on its way to a reader: names, labels, values, reasons. Imports nothing of this package."""
+
+from __future__ import annotations
+
+import os
+
+
+def printable(text: object) -> str:
+    """Text on one line, in which whatever a reader cannot see is written out: ``\\x1b[31m``, ``\\n``, ``\\u202e``.
+
+    So no name can move a cursor, colour a terminal, end a line of a log or turn the letters after it around. Bytes of
+    a file's name that are UTF-8 are read as that in any locale.
+    """
+    line = str(text)
+    if line.isprintable():
+        return line
+    try:
+        line = os.fsencode(line).decode()
+    except UnicodeError:  # other bytes; or letters, as from a zip, that this locale's file names cannot have
+        line = line.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def lines_of(text: object) -> str:
+    """The same of a text of several lines, which stay what they are."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
+def shortened(line: str, most: int) -> str:
+    """A line of at most about so many characters: its beginning, which says what it is about, and its end."""
+    if len(line) <= most:
+        return line
+    return f"{line[: 2 * most // 3]} … {line[-most // 3 :]}"
