@@ -248,6 +248,8 @@ def _require_readable(word: str, key: str) -> None:
         raise UserError(
             f"{beginning}: is not UTF-8: give another name to what is called so, or a link to it"
         ) from error
+    if "=" in word and not all(key.split(".")):
+        raise UserError(f"{beginning}: overrides are written key=value, such as steps=1000")
     if len(word) > LONGEST:
         raise UserError(f"{beginning}: has {len(word):,} characters: {LONGEST:,} at most")
     depth = deepest = 0

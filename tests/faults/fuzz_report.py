@@ -178,7 +178,10 @@ def void(written: int) -> None:
 
 def changed(source: random.Random, path: Path) -> None:
     """Gives one key of a JSON file, at any depth, another value."""
-    whole = node = json.loads(path.read_bytes())
+    try:
+        whole = node = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):  # spoiled before
+        return
     if not isinstance(node, dict) or not node:
         return
     key = source.choice([*node])

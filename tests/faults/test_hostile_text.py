@@ -40,6 +40,8 @@ TYPED = {
     "loss=\u202ehinge": "loss=\\u202ehinge: no such option",
     "--\x1b[2J": "--\\x1b[2J: no such flag",
     "hydra/output=-5.5": "hydra/output=-5.5: ",
+    "=t@rue": "overrides are written key=value",
+    "prior..size=3": "overrides are written key=value",
     "hydra.callbacks.x._target_=os.system": "names code to run",
     "seed=[range(1,3)]": "stands alone, not within others",
 }
