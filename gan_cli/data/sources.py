@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 from urllib.error import URLError
 
@@ -48,15 +49,15 @@ class WebDataset(ImageDataset):
 
     root: str
 
-    def parts(self, datasets: Any, root: Path) -> list[Part]:
+    def parts(self, datasets: ModuleType, root: Path) -> list[Part]:
         """The files that are read, with their published checksums."""
         raise AssertionError("a web dataset defines parts()")
 
-    def archives(self, datasets: Any, root: Path) -> list[Part]:
+    def archives(self, datasets: ModuleType, root: Path) -> list[Part]:
         """What they are unpacked from."""
         return []
 
-    def open(self, datasets: Any, root: Path, download: bool) -> Any:
+    def open(self, datasets: ModuleType, root: Path, download: bool) -> Any:
         """What the files hold, after a download if that is asked for."""
         raise AssertionError("a web dataset defines open()")
 
@@ -134,19 +135,19 @@ class MNIST(WebDataset):
     def folder(self) -> str:
         return f"{type(self).__name__}/raw"
 
-    def published(self, datasets: Any) -> list[tuple[str, str]]:
+    def published(self, datasets: ModuleType) -> list[tuple[str, str]]:
         """The packed files of this split, pictures first, and their checksums."""
         pairs = vars(datasets)[type(self).__name__].resources
         return pairs[:2] if self.split == "train" else pairs[2:]
 
-    def parts(self, datasets: Any, root: Path) -> list[Part]:
+    def parts(self, datasets: ModuleType, root: Path) -> list[Part]:
         return [Part(part.path.with_suffix("")) for part in self.archives(datasets, root)]
 
-    def archives(self, datasets: Any, root: Path) -> list[Part]:
+    def archives(self, datasets: ModuleType, root: Path) -> list[Part]:
         place = root / self.folder
         return [Part(place / url.rpartition("/")[2], md5) for url, md5 in self.published(datasets)]
 
-    def open(self, datasets: Any, root: Path, download: bool) -> Arrays:
+    def open(self, datasets: ModuleType, root: Path, download: bool) -> Arrays:
         made = vars(datasets)[type(self).__name__]
         if download:
             for url, md5 in self.published(datasets):
@@ -159,7 +160,7 @@ class MNIST(WebDataset):
         return read_pair(pictures, labels)
 
 
-def _fetch(datasets: Any, urls: Sequence[str], folder: Path, md5: str) -> None:
+def _fetch(datasets: ModuleType, urls: Sequence[str], folder: Path, md5: str) -> None:
     """Downloads a file from the first place that has it, and unpacks it."""
     for url in urls:
         try:
@@ -182,7 +183,7 @@ class KMNIST(FashionMNIST):
 class QMNIST(MNIST):
     files = "the qmnist-*-images-idx3-ubyte.gz and qmnist-*-labels-idx2-int.gz files"
 
-    def published(self, datasets: Any) -> list[tuple[str, str]]:
+    def published(self, datasets: ModuleType) -> list[tuple[str, str]]:
         return datasets.QMNIST.resources[datasets.QMNIST.subsets[self.split]]
 
     def pair(self, pictures: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -194,16 +195,16 @@ class QMNIST(MNIST):
 class CIFAR10(WebDataset):
     files = "cifar-10-python.tar.gz or its unpacked folder cifar-10-batches-py"
 
-    def parts(self, datasets: Any, root: Path) -> list[Part]:
+    def parts(self, datasets: ModuleType, root: Path) -> list[Part]:
         made = datasets.CIFAR10
         batches = made.train_list if self.split == "train" else made.test_list
         named = [*batches, (made.meta["filename"], made.meta["md5"])]
         return [Part(root / made.base_folder / name, md5) for name, md5 in named]
 
-    def archives(self, datasets: Any, root: Path) -> list[Part]:
+    def archives(self, datasets: ModuleType, root: Path) -> list[Part]:
         return [Part(root / datasets.CIFAR10.filename, datasets.CIFAR10.tgz_md5)]
 
-    def open(self, datasets: Any, root: Path, download: bool) -> Arrays:
+    def open(self, datasets: ModuleType, root: Path, download: bool) -> Arrays:
         made = datasets.CIFAR10
         if download:
             datasets.utils.download_and_extract_archive(made.url, str(root), filename=made.filename, md5=made.tgz_md5)
@@ -231,11 +232,11 @@ def _batch(part: Part) -> tuple[np.ndarray, np.ndarray]:
 class SVHN(WebDataset):
     files = "train_32x32.mat, test_32x32.mat or extra_32x32.mat"
 
-    def parts(self, datasets: Any, root: Path) -> list[Part]:
+    def parts(self, datasets: ModuleType, root: Path) -> list[Part]:
         _, name, md5 = datasets.SVHN.split_list[self.split]
         return [Part(root / name, md5)]
 
-    def open(self, datasets: Any, root: Path, download: bool) -> Any:
+    def open(self, datasets: ModuleType, root: Path, download: bool) -> Any:
         return datasets.SVHN(str(root), split=self.split, download=download)
 
     def targets(self, dataset: Any) -> Any:
@@ -252,12 +253,12 @@ class STL10(SVHN):
     def names(self, dataset: Any) -> Sequence[str]:
         return dataset.classes
 
-    def parts(self, datasets: Any, root: Path) -> list[Part]:
+    def parts(self, datasets: ModuleType, root: Path) -> list[Part]:
         made = datasets.STL10
         return [Part(root / made.base_folder / name, md5) for name, md5 in [*made.train_list, *made.test_list]]
 
-    def archives(self, datasets: Any, root: Path) -> list[Part]:
+    def archives(self, datasets: ModuleType, root: Path) -> list[Part]:
         return [Part(root / datasets.STL10.filename, datasets.STL10.tgz_md5)]
 
-    def open(self, datasets: Any, root: Path, download: bool) -> Any:
+    def open(self, datasets: ModuleType, root: Path, download: bool) -> Any:
         return datasets.STL10(str(root), split=self.split, download=download)
