@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.commands.claiming import claimed
+from gan_cli.commands.claiming import claim_sweep, claimed
 from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
@@ -23,12 +23,13 @@ from gan_cli.config.overrides import Overrides
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import Root, validate
 from gan_cli.config.typed import known_keys
-from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors
-from gan_cli.output import streams
+from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
+from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of, printable
 from gan_cli.parallel import place
+from gan_cli.runs import time_limit
 from gan_cli.runs.loggers.logger import LOGGER
-from gan_cli.runs.observers.interrupts import unwind_at_the_end
+from gan_cli.runs.observers.interrupts import deaf, unwind_at_the_end
 from gan_cli.sweeps import plan as sweep_plan
 from gan_cli.sweeps import sweep
 from gan_cli.sweeps.plugins import check_search, sweeping
@@ -77,7 +78,9 @@ def _enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
     """Enters a command; its exit code is right whatever its streams are, and whichever signal ends it."""
     streams.secure()
     unwind_at_the_end()
-    sys.exit(_exit_code(action, program))
+    code = _exit_code(action, program)
+    deaf()
+    sys.exit(code)
 
 
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
@@ -117,12 +120,21 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     except Exception as error:
         if isinstance(error, config_errors()):
             return failed(error, 2, one_line(error))
+        if stored := of_storage(error, "then try again"):
+            return failed(error, 2, *stored.problems)
         return failed(error, 1, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
     return 0
 
 
 def _train(argv: list[str]) -> None:
-    command = Command.parse(argv)
+    time_limit.begin()
+    try:
+        _command(Command.parse(argv))
+    finally:
+        lock.release_all()
+
+
+def _command(command: Command) -> None:
     if command.has("--help", "-h"):
         from gan_cli.commands.help import help_text
 
@@ -150,10 +162,13 @@ def _train(argv: list[str]) -> None:
         plan = planned
     try:
         hand_over(command, library, plan)
-    except config_errors():
-        if plan.claimed and plan.run_dir:
+    except BaseException as error:
+        mistaken = isinstance(error, config_errors())
+        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error, ""))
+        if plan.claimed and plan.run_dir and not begun:
             discard(plan.run_dir)
-        check(command, library, validate)  # says the same in one line for each mistake
+        if mistaken:
+            check(command, library, validate)  # says the same in one line for each mistake
         raise
 
 
@@ -184,7 +199,10 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
         raise UserError(*idle)
     for logger in config.logger.values():
         library.build(LOGGER, logger)  # refused here if its package is missing
-    if config.dry_run or command.multirun:
+    if config.dry_run:
+        return config, plan
+    if command.multirun:
+        claim_sweep(plan)
         return config, plan
     if not plan.resumption:
         plan = claimed(made.composed, config, library, made.composed.added)
@@ -278,6 +296,11 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         *how.extra,
     ]
     plan = Plan(
-        extra=extra, folder=space.folder, unusable=space.unusable, added=space.added, in_processes=how.in_processes
+        extra=extra,
+        folder=space.folder,
+        unusable=space.unusable,
+        added=space.added,
+        in_processes=how.in_processes,
+        limit=space.config.time_limit,
     )
     return space.config, plan

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 from gan_cli.output.text import printable, shortened
 
 LONGEST = 2000  # characters of a line about a mistake
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ESTALE)
 
 
 class UserError(ValueError):
@@ -19,6 +24,21 @@ class UserError(ValueError):
         assert problems, "an error that says nothing"
         self.problems = tuple(shortened(printable(problem), LONGEST) for problem in problems)
         super().__init__("\n".join(self.problems))
+
+
+class Busy(UserError):
+    """Another process is at work where this one would write."""
+
+
+class Unwritable(UserError):
+    """A file or a folder cannot be written.
+
+    Args:
+        then: what to do when the cause is mended.
+    """
+
+    def __init__(self, path: object, error: OSError, then: str) -> None:
+        super().__init__(f"{path}: cannot be written ({reason_of(error)}): {_remedy(error)}, {then}")
 
 
 class Diverged(ArithmeticError):
@@ -48,10 +68,22 @@ class EarlyStop(Exception):
 class Interrupted(Exception):
     """A signal arrived during training: the step is finished and saved (exit code 128 + signal)."""
 
+    reason = "by a signal"
+
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+
+class TimeUp(Interrupted):
+    """The time limit is near: the step is finished and saved (exit code 124, as of ``timeout``)."""
+
+    code = 124
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(0)
+        self.limit, self.exit_code, self.reason = limit, self.code, f"time_limit={limit} is up"
 
 
 class Ended(KeyboardInterrupt):
@@ -70,6 +102,34 @@ def reason_of(error: Exception) -> str:
     """The reason of an error in one line: the system's message, or the first line of the error, or its type."""
     said = error.strerror if isinstance(error, OSError) else None
     return said or next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def of_storage(error: BaseException, then: str) -> UserError | None:
+    """The line for an error that a full, failing or forbidden disk is at the bottom of; None for any other.
+
+    One that is told already is returned as it is.
+    """
+    for cause in _chain(error):
+        if isinstance(cause, UserError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in (*FULL, *FORBIDDEN, errno.EIO, errno.ESTALE):
+            return Unwritable(cause.filename or "a file", cause, then)
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it, the first cause last."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in FULL:
+        return "make room"
+    if error.errno in FORBIDDEN:
+        return "allow it"
+    return "put the folder back as it was" if error.errno in GONE else "see to the disk"
 
 
 def config_errors() -> tuple[type[Exception], ...]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from gan_cli.commands.hydra_job import Plan, resuming
 from gan_cli.config.compose import Composed
 from gan_cli.config.interpolations import as_written
-from gan_cli.errors import UserError
+from gan_cli.errors import Unwritable, UserError
+from gan_cli.output import lock
 from gan_cli.parallel import place
-from gan_cli.runs.names import MEMBER, numbered
+from gan_cli.runs.names import ASIDE, MEMBER, numbered
 from gan_cli.runs.status import job_of, status_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from gan_cli.config.schema import Config
 
 BY_TIME = "${now:"
+TRAINING = "training in this folder"
+LOCK_WAIT = 10.0  # seconds that a folder may still be held by the process that was killed
 
 
 def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
@@ -40,6 +43,7 @@ def claimed(composed: Composed, config: Config, library: Library, added: frozens
 
 def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
     if before := _left_by_this_job(wanted, raw, config, library):
+        lock.take(before, TRAINING, LOCK_WAIT)  # another process of this job may be saving
         return _again(before, config, library, added)
     if BY_TIME in raw and config.name and "${name}" not in raw:
         wanted = wanted.with_name(f"{wanted.name}-{config.name}")
@@ -47,10 +51,12 @@ def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: fr
         if BY_TIME in raw:
             wanted.parent.mkdir(parents=True, exist_ok=True)
             wanted = _numbered(wanted)
-        elif _holds_a_run(wanted):
-            raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
         else:
             wanted.mkdir(parents=True, exist_ok=True)
+            lock.take(wanted, TRAINING)
+            if _holds_a_run(wanted):
+                raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
+        lock.take(wanted, TRAINING)
     except OSError as error:
         raise UserError(
             f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"
@@ -58,8 +64,25 @@ def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: fr
     return Plan(run_dir=wanted, claimed=True, added=added)
 
 
+def claim_sweep(plan: Plan | None) -> None:
+    """Makes the folder of a sweep and takes it for this process: two of one sweep would train the same runs.
+
+    Raises:
+        UserError: if it cannot be, or another process has it.
+    """
+    assert plan is not None
+    assert plan.folder is not None
+    try:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unwritable(plan.folder, error, "or set hydra.sweep.dir=…") from error
+    lock.take(plan.folder, "running this sweep")
+
+
 def _holds_a_run(folder: Path) -> bool:
-    return any((place / "checkpoints").exists() for place in (folder, *numbered(folder, MEMBER).values()))
+    """Whether there is anything to continue; what a kill has left before the first checkpoint is not."""
+    places = (folder, *numbered(folder, MEMBER).values())
+    return any(not ASIDE.fullmatch(file.name) for place in places for file in (place / "checkpoints").glob("*"))
 
 
 def _left_by_this_job(wanted: Path, raw: str, config: Config, library: Library) -> Path | None:

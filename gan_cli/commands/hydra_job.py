@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
@@ -17,9 +18,11 @@ from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.overrides import key_of
 from gan_cli.config.quoting import folder_name
 from gan_cli.config.schema import validate
-from gan_cli.errors import Diverged, Interrupted, UserError
+from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, of_storage
+from gan_cli.output.replacing import written
 from gan_cli.output.text import lines_of
 from gan_cli.parallel import launch, place
+from gan_cli.runs import time_limit
 from gan_cli.runs.names import RESUMPTION
 from gan_cli.sweeps import job_processes as workers
 from gan_cli.sweeps import sweep
@@ -50,6 +53,7 @@ class Plan:
         unusable: values of a sweep that are left out, and why.
         added: typed keys that not every option has.
         in_processes: whether a sweep's runs have processes of their own.
+        limit: of time, of a sweep.
     """
 
     config: Config | None = None
@@ -63,6 +67,7 @@ class Plan:
     unusable: Sequence[tuple[str, str]] = ()
     added: Collection[str] = ()
     in_processes: bool = False
+    limit: str | None = None
 
 
 def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
@@ -90,6 +95,10 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         typed = [key_of(text) for text in hydra_config.overrides.task]
         if elsewhere and not workers.begin(path.name, str(cfg.device)):
             return None
+        if command.multirun and time_limit.is_up(cfg.time_limit and str(cfg.time_limit)):
+            if elsewhere:
+                return None
+            raise SystemExit(TimeUp.code)
         try:
             config = plan.config or validate(plain(cfg, typed), library)
             if command.multirun:
@@ -103,12 +112,13 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
                 return None
             raise SystemExit(error.exit_code) from None  # ends a sweep too
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
-            faults.append(error)
+            fault = of_storage(error, "then try again") or error
+            faults.append(fault)
             if command.multirun:
-                sweep.note(path, error)
-            elif isinstance(error, UserError) and resumption is None:
+                sweep.note(path, fault)
+            elif isinstance(fault, UserError) and resumption is None:
                 discard(path)
-            if not isinstance(error, UserError | Diverged):
+            if not isinstance(fault, UserError | Diverged):
                 log.exception("unexpected fault")
         return None
 
@@ -125,7 +135,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         if plan.unusable:
             raise UserError(*(reason for _, reason in plan.unusable))
         if not faults and (code := sweep.exit_code(plan.folder)):  # of runs in other processes
-            raise SystemExit(code)
+            limit = plan.limit if code == 128 + signal.SIGINT else None
+            raise SystemExit(TimeUp.code if time_limit.is_up(limit) else code)
     if faults:
         raise faults[0]
 
@@ -155,7 +166,8 @@ def _run_composed(
     context = HydraContext(config_loader=ConfigLoaderImpl(ConfigSearchPathImpl()), callbacks=callbacks)
     configure_log(own.hydra_logging, own.verbose)
     callbacks.on_run_start(config=cfg, config_name=command.config_name)
-    done = run_job(job, cfg, "hydra.run.dir", None, context)
+    with written(Path(str(plan.run_dir)), "then try again"):
+        done = run_job(job, cfg, "hydra.run.dir", None, context)
     callbacks.on_run_end(config=cfg, config_name=command.config_name, job_return=done)
     _ = done.return_value  # raises what the job raised
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from gan_cli.config.durations import duration
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import (
     BatchSize,
@@ -189,6 +190,7 @@ class WritingKeys(Options):
     sample_every: Whole
     sample_count: Count
     checkpoint_every: Whole
+    checkpoint_minutes: NonNegative
     keep_checkpoints: Count
     evaluate_every: Whole
     evaluate_count: Several
@@ -196,6 +198,8 @@ class WritingKeys(Options):
     patience: Whole
     figure: Literal["saturation", "kl_vs_js"] | None
     published: list[Published]
+
+    time_limit: Annotated[Text, AfterValidator(duration)] | None
 
     name: Annotated[str, AfterValidator(_file_name)] | None
     resume: Text | None

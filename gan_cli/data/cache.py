@@ -52,7 +52,8 @@ def cached_pictures(root: Path, source: PictureSource, size: int, channels: int)
         log.info("pictures that could not be read before can be read now: all are decoded again")
         found = None
     if found is None:
-        found = _decode(source, size, channels, pack)
+        with pack.alone() as waited:
+            found = (pack.read() if waited else None) or _decode(source, size, channels, pack)
     values, contents = found
     for note in contents.notes:
         log.warning("%s", note)

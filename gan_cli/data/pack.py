@@ -6,9 +6,9 @@ import hashlib
 import logging
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from gan_cli.data.samples import digest_of
-from gan_cli.errors import reason_of
-from gan_cli.output import sealed_json
+from gan_cli.errors import Busy, Unwritable, reason_of
+from gan_cli.output import lock, sealed_json
 from gan_cli.output.replacing import replacing
 
 log = logging.getLogger(__name__)
+DOING, LONGEST_WAIT = "decoding these pictures", 86400.0
 BLOCK, THREADS = 2**24, 8  # bytes of a file that are hashed at a time, by so many at most
 
 
@@ -81,10 +82,32 @@ class Pack:
             return None
         return values, contents
 
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """One process at a time writes a pack; true if this one has waited for another, which may have written it.
+
+        Where nothing can be written nobody need be kept out.
+        """
+        name, waited = f".{self.about.stem}.lock", False
+        with suppress(OSError, Unwritable):
+            self.pixels.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.take(self.pixels.parent, DOING, name=name)
+            except Busy as error:
+                waited = True
+                log.info("%s", str(error).replace("wait for it, or end it", "this one waits for it"))
+                lock.take(self.pixels.parent, DOING, LONGEST_WAIT, name)
+        try:
+            yield waited
+        finally:
+            lock.release(self.pixels.parent, name)
+
     def write(self, rows: Iterable[np.ndarray]) -> int:
         """Writes the pictures, (size, size, channels) each, and returns their number."""
         kept = 0
         self.pixels.parent.mkdir(parents=True, exist_ok=True)
+        for torn in self.pixels.parent.glob(f".*.{self.pixels.name}"):  # by processes that are gone: this one is alone
+            torn.unlink(missing_ok=True)
         with replacing(self.pixels) as aside, aside.open("wb") as file:
             for row in rows:
                 file.write(row.data)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
-from gan_cli.output.screen import OneLine
+from gan_cli.output.screen import LogFile, OneLine
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.run import Run
@@ -45,8 +45,7 @@ class Member(Run):
         self.quality.update({key: before[key] for key in ("modes", "of_modes", "high_quality") if key in before})
         if self.evaluations and before.get("best"):
             self.evaluations.best, self.evaluations.best_step = before["best"]["value"], before["best"]["step"]
-        log = self.folder.path / "train.log"
-        self.lines = logging.FileHandler(log, delay=True, encoding="utf-8", errors="backslashreplace")
+        self.lines = LogFile(self.folder.path / "train.log", delay=True)
         self.lines.setFormatter(OneLine("[%(asctime)s] %(message)s"))
 
     def state(self, step: int) -> State:
@@ -62,6 +61,10 @@ class Member(Run):
     def evaluate(self, step: int) -> None:
         if self.evaluations:
             self.evaluations.evaluate(step)
+
+    def status(self, name: str, reason: str | None = None, **more: object) -> None:
+        """As that of any run, and that it is trained together with others."""
+        super().status(name, reason, **more, together=True)
 
     def leave(self, fate: str, reason: str | None = None) -> None:
         """Ends this member; the others continue."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -20,16 +20,18 @@ from gan_cli.errors import Diverged, EarlyStop, Interrupted
 from gan_cli.games.game import Statistics
 from gan_cli.output import screen
 from gan_cli.runs.checkpoint import file_of
+from gan_cli.runs.description import describe
 from gan_cli.runs.ensemble_folder import EnsembleFolder, config_of_member, is_over, member_folder, write_config
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.looks import is_looked_at
 from gan_cli.runs.guard.signs import Kept
-from gan_cli.runs.observers.interrupts import Interrupts
+from gan_cli.runs.observers.interrupts import Interrupts, told_of
 from gan_cli.runs.observers.progress import Progress, summary
 from gan_cli.runs.records import Record, step_in
 from gan_cli.runs.resume import Resumption
-from gan_cli.runs.run import describe
-from gan_cli.runs.status import Status, job_of
+from gan_cli.runs.room import needed, require
+from gan_cli.runs.status import Status, job_of, status_of
+from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State
 
@@ -45,6 +47,7 @@ def run_ensemble(
     folder.open(wait)
     with closing(folder), ExitStack() as members:
         run = EnsembleRun(config, library, folder, resumption, members, live=live and screen.interactive())
+        require(needed(run.ensemble.setup), path, config.keep_checkpoints, config.ensemble)
         return run.finish()
 
 
@@ -70,11 +73,23 @@ class EnsembleRun:
         self.at = self.start = resumption.state["step"] if resumption else 0
         states = resumption.state["members"] if resumption else dict.fromkeys(self.seeds)
         self.members: list[Member] = []
+        self.done = bool(resumption and resumption.over)
+        self.progress = Progress(self.start, config.steps, live=live)
         if not resumption:
             self.status("running")  # from here on the folder can be resumed
+        try:
+            self._build(states, library)
+        except BaseException as error:
+            if not resumption:
+                how = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                self.status(how, str(error).splitlines()[0] if str(error) else type(error).__name__)
+            raise
+
+    def _build(self, states: Mapping[int, State | None], library: Library) -> None:
         for seed in self.seeds:
             like = self.members[0].setup.loaded if self.members else None
             self.members.append(self._member(seed, states[seed], library, like))
+        config = self.config
         self.ensemble = Ensemble([member.setup for member in self.members], library, compile=config.compile)
         for i, member in enumerate(self.members):
             member.hand_out = partial(self._hand_out, i)
@@ -82,7 +97,6 @@ class EnsembleRun:
         self.counts: dict[str, int] = {}
         self.steps_in_interval = 0
         self.kept = Kept()
-        self.progress = Progress(self.start, config.steps, live=live)
 
     def _member(self, seed: int, state: State | None, library: Library, like: Loaded | None) -> Member:
         config = config_of_member(self.config, seed)
@@ -95,6 +109,7 @@ class EnsembleRun:
         member = Member(config, library, folder, resumption, like=like, over=over)
         self.closes.enter_context(closing(member.lines))
         self.closes.enter_context(member.loggers)
+        member.forgets = bool(status_of(folder.path).get("together"))
         return member
 
     @property
@@ -104,7 +119,27 @@ class EnsembleRun:
 
     def finish(self) -> float | None:
         """Trains to the end, and writes ``status.json`` however the training ends."""
+        limit = TimeLimit(self.config.time_limit, self._saving) if self.config.time_limit else None
         try:
+            with Interrupts(self.config.steps, limit) as interrupts:
+                return self._play(interrupts)
+        except (Interrupted, Diverged):
+            raise
+        except KeyboardInterrupt:
+            self._all_status("interrupted", Interrupted.reason)
+            raise
+        except BaseException as error:
+            self._all_status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
+            raise
+
+    def _saving(self) -> float:
+        """The seconds that the last checkpoints of all members took."""
+        return sum(member.checkpoints.seconds for member in self.going)
+
+    def _play(self, interrupts: Interrupts) -> float | None:
+        """From the first step to the last status; what interrupts it finds everything saved."""
+        try:
+            self.folder.sweep()
             self.each(Member.begin)
             self._take_in()
             self.status("running")
@@ -113,20 +148,12 @@ class EnsembleRun:
                 log.info("classes: %s", told)
             if not self.config.compile and self.config.steps >= LONG:
                 log.info("compile=true takes a minute or two at the start and trains up to twice as fast")
-            self._train()
+            if self.done:
+                self.each(Member.complete)
+            else:
+                self._train(interrupts)
         except AllOver:
             pass
-        except Interrupted:
-            self.each(lambda member: member.checkpoints.save(self.at))
-            self._all_status("interrupted", "by a signal")
-            log.warning("interrupted at step %d, saved; continue: gan-train resume=%s", self.at, self.folder.path)
-            raise
-        except KeyboardInterrupt:
-            self._all_status("interrupted", "by a signal")
-            raise
-        except BaseException as error:
-            self._all_status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
-            raise
         for member in self.going:
             member.leave("finished")
         return self._end()
@@ -150,14 +177,26 @@ class EnsembleRun:
         if told:
             log.info("%s%s over %d seeds", when, ", ".join(told), len(self.members))
 
-    def _train(self) -> None:
-        with Interrupts(self.config.steps) as interrupts, self.progress:
-            observers = (self.observe, self.progress, interrupts)
-            self.ensemble.train(range(self.start + 1, self.config.steps + 1), observers)
+    def _train(self, interrupts: Interrupts) -> None:
+        try:
+            with self.progress:
+                observers = (self.observe, self.progress, interrupts)
+                self.ensemble.train(range(self.start + 1, self.config.steps + 1), observers)
+        except Interrupted as stop:
+            self._save()
+            self._all_status("interrupted", stop.reason)
+            log.warning("%s", told_of(stop, self.at, self.folder.path))
+            raise
+
+    def _save(self) -> None:
+        """A checkpoint of each; older ones go only now: at every moment all share a step."""
+        self.each(lambda member: member.checkpoints.write(self.at))
+        self.each(lambda member: member.checkpoints.prune())
 
     def observe(self, step: int, statistics: Sequence[Statistics]) -> None:
         """The one observer of the training. It calls the members' observers only when one of them is due."""
         self.at = step
+        self.folder.require_same()
         for move in statistics:
             for name, value in move.items():
                 self.sums[name] = self.sums[name] + value if name in self.sums else value
@@ -183,8 +222,7 @@ class EnsembleRun:
         if self.config.logger:
             self.each(lambda member: member.loggers(step, ()))
         if some.checkpoints.due(step):
-            self.each(lambda member: member.checkpoints.write(step))
-            self.each(lambda member: member.checkpoints.prune())  # only now, so that all members always share a step
+            self._save()
 
     def each(self, action: Callable[[Member], object]) -> None:
         """Calls ``action`` for every member that has not ended; if a member ends by it, the others continue."""

@@ -122,10 +122,12 @@ class Memorisation(Metric):
     ) -> None:
         from gan_cli.data.samples import as_input
         from gan_cli.output.pictures import pairs, save_png
+        from gan_cli.output.replacing import written
 
         order = np.argsort(distance)[: self.pairs]
         samples, data = drawn[order], evidence.training.values[nearest[order]]
-        save_png(pairs(as_input(samples), as_input(data)), path)
+        with written(path, "then try again"):
+            save_png(pairs(as_input(samples), as_input(data)), path)
         log.info("samples nearest to the training data, above what they are near to: %s", path)
 
 

@@ -7,13 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gan_cli.errors import Unwritable
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A context with a temporary path, which replaces ``path`` at its end, and is removed if it fails."""
     aside = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the ending, which some writers go by
+    aside.unlink(missing_ok=True)  # a link that somebody left under this name must not lead out of the folder
     try:
         yield aside
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: Path, then: str) -> Iterator[None]:
+    """What keeps ``path`` from being written in this context is one line that names it.
+
+    Args:
+        then: what to do when the cause is mended.
+
+    Raises:
+        Unwritable: if it cannot be.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(path, error, then) from error

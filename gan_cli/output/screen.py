@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_cli.errors import Unwritable, reason_of
 from gan_cli.output.text import lines_of, printable
 
 if TYPE_CHECKING:
@@ -46,6 +48,32 @@ def handler() -> logging.Handler:
     rich = RichHandler(console=console(), show_path=False, log_time_format="[%H:%M:%S]")
     rich.setFormatter(OneLine("%(message)s"))
     return rich
+
+
+class LogFile(logging.FileHandler):
+    """``train.log``: where a line cannot be written the run goes on, and says so once on the screen.
+
+    What a full disk has not taken waits in memory, some kilobytes, and is written when there is room again.
+
+    Raises:
+        Unwritable: if it cannot be opened.
+    """
+
+    failed = False
+
+    def __init__(self, filename: str | Path, *, delay: bool = False) -> None:
+        try:
+            super().__init__(filename, delay=delay, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise Unwritable(filename, error, "then try again") from error
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.failed:
+            self.failed = True
+            print(f"{self.baseFilename}: cannot be written ({reason_of(error)}): lines are missing", file=sys.stderr)
 
 
 class OneLine(logging.Formatter):

@@ -14,17 +14,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError
+from gan_cli.errors import Diverged, Interrupted, ProcessFailed, TimeUp, UserError
+from gan_cli.output import lock
 from gan_cli.parallel.place import GRACE, LOST, given
 from gan_cli.parallel.task import Report, Task
 from gan_cli.runs.names import CHECKPOINT, numbered
 from gan_cli.runs.observers.interrupts import ending_signals
 from gan_cli.runs.status import status_of, write_status
+from gan_cli.runs.time_limit import began
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -65,6 +67,8 @@ def train_in_processes(
         "config_dirs": [str(folder) for folder in library.own],
         "folder": str(path),
         "checkpoint": str(resumption.checkpoint) if resumption else None,
+        "over": bool(resumption and resumption.over),
+        "began": began(),
         "live": live,
         "wait": wait,
         "pruner": {"rule": pruner.rule, "startup": pruner.startup} if pruner else None,
@@ -88,6 +92,16 @@ def _logging() -> dict[str, object]:
 
 def _start(task: Task, world: int) -> float | None:
     """Starts the processes, waits for them, and returns or raises what the first does."""
+    path = Path(task["folder"])
+    path.mkdir(parents=True, exist_ok=True)
+    lock.take(path, "training in this folder", task["wait"])  # and the first process takes part in it
+    try:
+        return _together({**task, "lock": lock.number_of(path)}, world)
+    finally:
+        lock.release(path)
+
+
+def _together(task: Task, world: int) -> float | None:
     with tempfile.TemporaryDirectory(prefix="gan-train-") as temporary:
         folder = Path(temporary)
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
@@ -95,7 +109,7 @@ def _start(task: Task, world: int) -> float | None:
         try:
             with _forwarding(processes) as received:
                 for rank in range(world):
-                    processes.append(_process(folder, rank, world))
+                    processes.append(_process(folder, rank, world, task.get("lock")))
                 codes = _wait(processes)
         finally:
             for process in processes:
@@ -104,8 +118,12 @@ def _start(task: Task, world: int) -> float | None:
         return _verdict(folder, codes, received, Path(task["folder"]))
 
 
-def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
-    """Starts process ``rank``. It ends when the pipe to it is closed, so that no process outlives this one."""
+def _process(folder: Path, rank: int, world: int, held: int | None) -> subprocess.Popen[bytes]:
+    """Starts process ``rank``; it ends when the pipe to it is closed, so that no process outlives this one.
+
+    Args:
+        held: the open file of the lock on the run folder, for the first of them.
+    """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     env = {"OMP_NUM_THREADS": str(max(1, cores // world)), **os.environ, "GAN_TRAIN_TASK": f"{folder}:{rank}:{world}"}
     if sys.platform == "linux":
@@ -118,6 +136,7 @@ def _process(folder: Path, rank: int, world: int) -> subprocess.Popen[bytes]:
             stdout=None if rank == 0 else said,
             stderr=None if rank == 0 else said,
             start_new_session=True,  # a Ctrl-C reaches them through this process alone
+            pass_fds=(held,) if rank == 0 and held is not None else (),
         )
 
 
@@ -174,6 +193,8 @@ def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int],
         raise Diverged(report["diverged"])
     if "signal" in report or (received and rank == 0):
         raise Interrupted(report.get("signal") or received[-1])
+    if "time_limit" in report:
+        raise TimeUp(report["time_limit"])
     how = report.get("fault") or _ending(codes[rank], folder / f"said-{rank}")
     reason = f"process {rank} (of 0 to {len(codes) - 1}) {how}"
     _note(path, reason)
@@ -193,4 +214,5 @@ def _ending(code: int | None, said: Path) -> str:
 def _note(path: Path, reason: str) -> None:
     """Writes the reason into ``status.json``, where the first process could not."""
     if status := status_of(path):
-        write_status(path, **{**status, "status": "failed", "reason": reason})
+        with suppress(UserError):  # of a full disk: it must not hide what happened
+            write_status(path, **{**status, "status": "failed", "reason": reason})

@@ -17,11 +17,12 @@ from pathlib import Path
 import torch.distributed as dist
 
 from gan_cli import distributed
-from gan_cli.errors import Diverged, Interrupted, UserError
-from gan_cli.output import streams
+from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError
+from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of
 from gan_cli.parallel.place import GRACE, LOST, Place, starts
 from gan_cli.parallel.task import Report, Task
+from gan_cli.runs import time_limit
 from gan_cli.runs.observers.interrupts import ending_signals
 
 TASK, ENDED, LEFT = "gan_cli/task", "gan_cli/ended", "gan_cli/left"  # keys in the store that torchrun or srun gives
@@ -39,6 +40,9 @@ def main() -> None:
     task = json.loads(Path(folder, "task.json").read_text(encoding="utf-8"))
     if place.rank == 0:
         logging.config.dictConfig(task["logging"])
+        time_limit.begin(task["began"])
+        if (number := task.get("lock")) is not None:
+            lock.adopt(Path(task["folder"]), number)
     report, code = _reported(lambda: train_part(task, place, dist.FileStore(f"{folder}/store", place.world)))
     Path(folder, f"report-{rank}.json").write_text(json.dumps(report), encoding="utf-8")
     if code == 0 and place.rank:
@@ -60,6 +64,8 @@ def _reported(action: Callable[[], float | None]) -> tuple[Report, int]:
         return {"problems": list(error.problems)}, 2
     except Diverged as error:
         return {"diverged": str(error)}, 3
+    except TimeUp as error:
+        return {"time_limit": error.limit}, error.exit_code
     except Interrupted as error:
         return {"signal": error.exit_code - 128}, error.exit_code
     except KeyboardInterrupt:
@@ -94,7 +100,7 @@ def train_part(task: Task, place: Place, store: dist.Store) -> float | None:
     folder, resumption = Path(task["folder"]), None
     if task["checkpoint"]:
         path = Path(task["checkpoint"])
-        resumption = Resumption(folder, path, checkpoint.load(path), config)
+        resumption = Resumption(folder, path, checkpoint.load(path), config, task["over"])
     if place.rank:
         logging.disable()
         for number in ending_signals():

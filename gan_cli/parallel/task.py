@@ -23,10 +23,13 @@ class Task(TypedDict):
     config_dirs: list[str]
     folder: str
     checkpoint: str | None
+    over: bool  # as of a Resumption
+    began: float  # when the command did, by this machine's clock
     live: bool
     wait: float
     pruner: PrunerOptions | None
     logging: NotRequired[dict[str, Any]]
+    lock: NotRequired[int | None]  # the open file of the run folder's lock, which the first process takes part in
 
 
 class Report(TypedDict, total=False):
@@ -36,5 +39,6 @@ class Report(TypedDict, total=False):
     problems: list[str]
     diverged: str
     signal: int
+    time_limit: str
     fault: str
     trace: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import torch
 from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
+from gan_cli.output.replacing import written
 from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
 
 if TYPE_CHECKING:
@@ -45,7 +48,8 @@ def save(state: State, path: Path) -> None:
     """
     aside = path.with_name(f".{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # that of the run is not made again where somebody has taken it away
+        aside.unlink(missing_ok=True)  # a link that somebody left there must not lead out of the folder
         with aside.open("wb") as file:
             with sealed.sealing(file) as whole:
                 torch.save({"format": FORMAT, **state}, whole)
@@ -58,10 +62,13 @@ def save(state: State, path: Path) -> None:
         finally:
             os.close(folder)
     except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
-        aside.unlink(missing_ok=True)
         raise UserError(
             f"{path}: cannot write the checkpoint ({reason_of(error)}): make room, then continue with resume="
+            f"{path.parent.parent}"
         ) from error
+    finally:
+        with suppress(OSError):
+            aside.unlink()
 
 
 def load(path: Path) -> State:
@@ -137,10 +144,19 @@ def newest(folder: Path, key: str) -> tuple[Path, State]:
     raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
 
 
-def prune(folder: Path, keep: int, needed: int) -> None:
-    """Deletes all but the newest ``keep`` checkpoints of a run folder, and the newest of the steps up to ``needed``."""
-    found = checkpoints_in(folder)
-    good = next((path for path in found if step_of(path) <= needed), None)
-    for path in found[keep:]:
-        if path != good:
-            path.unlink(missing_ok=True)
+def prune(folder: Path, keep: int, needed: int, good: Callable[[Path], bool]) -> None:
+    """Deletes all but the newest ``keep`` checkpoints of a run folder, and the newest of the steps up to ``needed``.
+
+    One that cannot be read does not count.
+
+    Args:
+        good: whether a checkpoint can be read.
+    """
+    kept, found = 0, False
+    with written(folder / "checkpoints", f"then continue with resume={folder}"):
+        for path in checkpoints_in(folder):
+            wanted = not found and step_of(path) <= needed
+            if kept >= keep and not wanted:
+                path.unlink(missing_ok=True)
+            elif good(path):
+                kept, found = kept + 1, found or wanted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +26,7 @@ from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output import screen
 from gan_cli.output.text import lines_of
+from gan_cli.runs.room import needed, require, shown
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.build import assemble, pick_device
 from gan_cli.training.compiler import require_compiler
@@ -89,14 +92,15 @@ def dry_run(config: Config, library: Library) -> None:
     averaged = weights[game.sampler] if config.ema_half_life else 0
     total, batch = sum(weights.values()), BatchSizes(config.batch_size).largest
     training = 4 * (4 * total + averaged + batch // config.devices * activations)  # weights, gradients, two moments
-    checkpoint = 4 * (3 * total + averaged)
+    disk, members = needed(setup), max(1, config.ensemble)
     each = "each process about " if config.devices > 1 else "about "
-    console.print(f"memory: {each}{_mebibytes(training)} for weights, optimizers and activations, besides the data")
+    console.print(f"memory: {each}{shown(training)} for weights, optimizers and activations, besides the data")
     console.print(
-        f"disk: about {_mebibytes(checkpoint)} a checkpoint, "
-        f"{_mebibytes(checkpoint * (config.keep_checkpoints + 2))} at most"
+        f"disk: about {shown(disk.checkpoint)} a checkpoint, {shown(members * disk.total)} at most: "
+        f"{members * disk.at_once} at once, grids and log; {shown(shutil.disk_usage(Path.cwd()).free)} are free here"
     )
     console.print(f"device: {device}, {precision}; nothing was written")
+    require(disk, Path(), config.keep_checkpoints, members)
 
 
 def _blank(dataset: Shipped) -> Samples:
@@ -147,7 +151,3 @@ def _numel(shape: tuple[int, ...]) -> int:
     for size in shape:
         count *= size
     return count
-
-
-def _mebibytes(size: float) -> str:
-    return f"{size / 2**20:,.0f} MiB" if size >= 2**20 else f"{size / 2**10:,.0f} KiB"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gan_cli.config.overrides import key_of
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
+from gan_cli.output.replacing import replacing, written
 from gan_cli.runs.checkpoint import checkpoints_in, file_of, load, step_of
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.hydra_files import overrides_of
@@ -69,7 +70,7 @@ def states_of(folder: Path, key: str) -> State:
     first = next(state for state in members.values() if state)
     seeds = list(members)
     whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile", False)}
-    return {**first, "config": {**first["config"], **whole}, "members": members}
+    return {**first, "config": {**first["config"], **whole}, "members": members, "stopped": None}
 
 
 def newest_states(folder: Path, key: str) -> dict[int, State | None]:
@@ -115,11 +116,17 @@ def write_config(folder: Path, member: Path, seed: int) -> None:
     from omegaconf import OmegaConf
 
     parent, own = folder / ".hydra", member / ".hydra"
-    if own.exists() or not (parent / "overrides.yaml").exists():
+    if not (parent / "overrides.yaml").exists() or (own / "overrides.yaml").exists():
         return
-    own.mkdir()
     alone = {"seed": seed, "ensemble": 0, "compile": False}
-    OmegaConf.save(OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone), own / "config.yaml")
     typed = overrides_of(parent / "overrides.yaml")
     kept = [text for text in typed if key_of(text) not in alone]
-    OmegaConf.save(OmegaConf.create([*kept, f"seed={seed}"]), own / "overrides.yaml")
+    files = {
+        "config.yaml": OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone),
+        "overrides.yaml": OmegaConf.create([*kept, f"seed={seed}"]),  # last: all is there if it is
+    }
+    with written(own, "then try again"):
+        own.mkdir(exist_ok=True)
+        for name, content in files.items():
+            with replacing(own / name) as aside:
+                OmegaConf.save(content, aside)

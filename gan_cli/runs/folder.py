@@ -6,24 +6,18 @@ import json
 import logging
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from gan_cli.errors import UserError
-from gan_cli.output.replacing import replacing
+from gan_cli.errors import UserError, reason_of
+from gan_cli.output import lock
+from gan_cli.output.replacing import replacing, written
 from gan_cli.runs.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.runs.names import ASIDE, GRID, MEMBER, numbered
-from gan_cli.runs.records import BACK, Record, record_of, step_in
+from gan_cli.runs.records import BACK, Record, record_of, records_in, step_in
 from gan_cli.runs.status import FILE, write_status
-
-try:
-    import fcntl
-except ImportError:  # Windows has no advisory locks on folders
-    fcntl = None  # type: ignore[assignment]
-
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +32,8 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
-        self._lock: int | None = None
+        self._place: os.stat_result | None = None  # while this process has it
+        self._told = False  # that its status cannot be written
 
     def open(self, wait: float = 0.0) -> None:
         """Locks the folder for this process, until it ends or closes it.
@@ -52,55 +47,70 @@ class RunFolder:
         try:
             for part in ("", *self.parts):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path, os.O_RDONLY)
-            until = time.monotonic() + wait
-            while fcntl:
-                try:
-                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= until:
-                        raise
-                    time.sleep(0.1)
-        except BlockingIOError:
-            raise UserError(
-                f"{self.path}: another process is training in this folder: wait for it, or end it"
-            ) from None
+            self._place = self.path.stat()
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror}): choose hydra.run.dir=…") from error
+            raise UserError(f"{self.path}: cannot be written ({reason_of(error)}): choose hydra.run.dir=…") from error
+        lock.take(self.path, "training in this folder", wait)
+
+    def require_same(self) -> None:
+        """Refuses to write into another folder than the one in which the run began.
+
+        Raises:
+            UserError: if it was moved, removed or replaced; nothing more is written there.
+        """
+        if not self._is_same():
+            raise UserError(
+                f"{self.path}: was moved, removed or replaced while it was trained in: put it back, then continue with "
+                f"resume={self.path}"
+            )
+
+    def _is_same(self) -> bool:
+        try:
+            return self._place is None or os.path.samestat(self._place, self.path.stat())
+        except OSError:
+            return False
 
     def close(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        lock.release(self.path)
 
-    def rewind(self, step: int, notes: Sequence[Record] = ()) -> None:
-        """Returns the folder to its state at a step. Later and unreadable lines of ``metrics.jsonl`` are removed.
+    def rewind(self, step: int, notes: Sequence[Record] = (), *, forget: bool = False, logged: int = 0) -> None:
+        """Makes the folder what it was at a step: later lines of ``metrics.jsonl`` go, and those that cannot be read.
 
-        If an older checkpoint is resumed, later checkpoints and samples are moved to ``abandoned/``. Half-written
-        files, and pictures drawn after the last checkpoint, are removed.
+        Checkpoints and samples of later steps, left when an older checkpoint is resumed, are moved to ``abandoned/``.
+        What a kill left, half written or drawn after the last checkpoint, goes too. Checkpoints go first: as long as
+        one is there, its lines are.
 
         Args:
             notes: the lines that say when the run went back; each stands after the other lines of its step.
+            forget: later checkpoints are what a kill left too.
+            logged: the step of the last line that was written before.
+
+        Raises:
+            Unwritable: if it cannot be done.
         """
+        with written(self.path, f"then continue with resume={self.path}"):
+            self.sweep()
+            self._turn_back(step, forget=forget)
+            if self.metrics.exists() or notes:
+                self._cut(step, notes)
+        last = max((step_in(record) for record in records_in(self.metrics)[0] if "seconds" in record), default=0)
+        if last < logged:
+            log.warning("%s: was cut off: its lines from step %d to %d are gone", self.metrics, last + 1, logged)
+
+    def sweep(self) -> None:
+        """Removes what a kill left half written."""
         for place in (self.path, self.samples, self.checkpoints):
             for torn in place.iterdir() if place.is_dir() else ():
                 if ASIDE.fullmatch(torn.name) and torn.is_file():
                     torn.unlink()
-        if self.metrics.exists() or notes:
-            kept, unread, lost = [], 0, 0
-            for line in self.metrics.read_bytes().splitlines() if self.metrics.exists() else ():
-                if (record := record_of(line)) is None:
-                    unread += 1
-                elif step_in(record) <= step and BACK not in record:
-                    kept.append((step_in(record), line + b"\n"))
-                    lost, unread = lost + unread, 0  # what a kill tore is the end
-            if lost:
-                log.warning("%s: %d of its lines before step %d cannot be read and are gone", self.metrics, lost, step)
-            kept += [(step_in(note), json.dumps(note).encode() + b"\n") for note in notes]
-            with replacing(self.metrics) as aside:
-                aside.write_bytes(b"".join(line for _, line in sorted(kept, key=lambda each: each[0])))
+
+    def _turn_back(self, step: int, *, forget: bool) -> None:
+        """Takes away what is of later steps, the last first."""
         later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
+        if forget:
+            for path in later:
+                path.unlink()
+            later = []
         best = self.checkpoints / BEST
         if later and best.is_file() and _beyond(best, step):
             later.append(best)
@@ -116,13 +126,35 @@ class RunFolder:
             place.mkdir(parents=True, exist_ok=True)
             path.replace(place / path.name)
 
+    def _cut(self, step: int, notes: Sequence[Record]) -> None:
+        kept, unread, lost = [], 0, 0
+        for line in self.metrics.read_bytes().splitlines() if self.metrics.exists() else ():
+            if (record := record_of(line)) is None:
+                unread += 1
+            elif step_in(record) <= step and BACK not in record:
+                kept.append((step_in(record), line + b"\n"))
+                lost, unread = lost + unread, 0  # what a kill tore is the end
+        if lost:
+            log.warning("%s: %d of its lines before step %d cannot be read and are gone", self.metrics, lost, step)
+        kept += [(step_in(note), json.dumps(note).encode() + b"\n") for note in notes]
+        with replacing(self.metrics) as aside:
+            aside.write_bytes(b"".join(line for _, line in sorted(kept, key=lambda each: each[0])))
+
     def write_status(self, status: str, reason: str | None = None, **totals: object) -> None:
-        """Writes the status; a failed write is ignored if the status is ``failed``."""
+        """As ``gan_cli.runs.status`` does; what cannot be written must not hide why a run ended.
+
+        Raises:
+            Unwritable: at its beginning and where it would finish.
+        """
         try:
+            self.require_same()
             write_status(self.path, status, reason, **totals)
-        except OSError:
-            if status != "failed":  # a full disk must not hide the fault that is being reported
+        except UserError as error:
+            told, self._told = self._told, True
+            if status in ("running", "finished"):
                 raise
+            if not told:
+                log.warning("%s; until then it says how the run stood before", error)
 
     def discard(self) -> None:
         """Removes a folder in which nothing was trained, and parents under ``outputs`` that are then empty.

@@ -30,6 +30,8 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
     Raises:
         UserError: if the config or the data is wrong.
     """
+    if resumption and resumption.over:
+        return None
     state, loaded, again = resumption.state if resumption else None, None, None
     returns = library.build(GUARD, config.guard).attempts
     while True:

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 CHECKPOINT, GRID = "step-{:09d}.pt", "step-{:09d}.png"
+REAL = "real.png"
 MEMBER, RESUMPTION = "seed-{}", "resume-{}"  # folders of an ensemble; of ``.hydra``
 ASIDE = re.compile(r"\.\d+\..+|\..+\.tmp")  # half written: of ``replacing``, of a checkpoint
 

@@ -6,6 +6,8 @@ import json
 import math
 from pathlib import Path
 
+from gan_cli.output.replacing import written
+
 Record = dict[str, float | None]  # a line: its step and numbers by name; None where a number was not finite
 
 BACK = "rollback/attempt"  # in the line that says that the run went back
@@ -63,3 +65,13 @@ def records_in(file: Path, most: int | None = None) -> tuple[list[Record], int]:
             if (read := read + len(line)) > (most or math.inf):
                 break
     return [record for record in records if record is not None], records[:-1].count(None)
+
+
+def append(file: Path, record: Record) -> None:
+    """Writes one more line.
+
+    Raises:
+        Unwritable: if it cannot be; what of it is there is torn, and goes when the run is continued.
+    """
+    with written(file, f"then continue with resume={file.parent}"), file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(record, allow_nan=False) + "\n")

@@ -18,9 +18,11 @@ from gan_cli.config.overrides import PRESETS, Override
 from gan_cli.config.paths import named
 from gan_cli.config.schema import Config, completed, from_saved, renamed, validate
 from gan_cli.errors import UserError
+from gan_cli.output import lock
 from gan_cli.runs import checkpoint, ensemble_folder
 from gan_cli.runs.links import require_own
 from gan_cli.runs.names import RESUMPTION, numbered
+from gan_cli.runs.status import status_of
 
 if TYPE_CHECKING:
     from gan_cli.training.state import State
@@ -37,17 +39,32 @@ MAY_CHANGE = (
 
 @dataclass(frozen=True)
 class Resumption:
-    """A checkpoint to continue, and the config to continue it with."""
+    """A checkpoint to continue, and the config to continue it with.
+
+    Attributes:
+        over: whether it is the last, and only what comes after it is missing: a kill ended the run there.
+    """
 
     folder: Path
     checkpoint: Path
     state: State
     config: Config
+    over: bool = False
 
     @property
     def number(self) -> int:
         """1 for the first resumption of this folder, then 2, …"""
         return 1 + max(numbered(self.folder / ".hydra", RESUMPTION), default=0)
+
+
+def whole_folder(resume: str) -> Path:
+    """The folder of a run or of an ensemble for ``resume=PATH``.
+
+    Raises:
+        UserError: if there is none.
+    """
+    folder = checkpoint.run_folder(resume, "resume")
+    return folder.parent if resume == "latest" and ensemble_folder.seeds_in(folder.parent) else folder
 
 
 def locate(resume: str) -> tuple[Path, Path, State]:
@@ -56,9 +73,7 @@ def locate(resume: str) -> tuple[Path, Path, State]:
     Raises:
         UserError: if there is nothing to continue.
     """
-    whole = checkpoint.run_folder(resume, "resume")
-    if resume == "latest" and ensemble_folder.seeds_in(whole.parent):
-        whole = whole.parent
+    whole = whole_folder(resume)
     if ensemble_folder.seeds_in(whole):
         return whole, whole, ensemble_folder.states_of(whole, "resume")
     folder, path, state = checkpoint.find(resume, "resume")
@@ -82,6 +97,8 @@ def prepare(draft: Draft) -> Resumption:
         raise UserError(*problems)
     asked = draft.composed.values["resume"]
     try:
+        if not draft.composed.values["dry_run"]:
+            lock.take(whole_folder(str(asked)), "training in this folder")  # before what it holds is looked at
         folder, path, state = locate(str(asked))
     except UserError as error:
         typed = overrides.find("resume")
@@ -106,7 +123,8 @@ def prepare(draft: Draft) -> Resumption:
         )
     if impossible:
         raise UserError(*impossible)
-    if config.steps <= state["step"]:
+    over = left_at_its_end(folder, state, config)
+    if config.steps <= state["step"] and not over:
         raise UserError(
             f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
             f"to train longer: steps={2 * state['step'] or config.steps}"
@@ -116,7 +134,15 @@ def prepare(draft: Draft) -> Resumption:
         first = next(iter(state["players"])) if "players" in state else "discriminator"
         images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])
         config = config.model_copy(update={"batch_size": changed(was.batch_size, config.batch_size, images)})
-    return Resumption(folder, path, state, config)
+    return Resumption(folder, path, state, config, over)
+
+
+def left_at_its_end(folder: Path, state: State, config: Config) -> bool:
+    """Whether a run's last checkpoint is there and its status does not say so: a kill or a full disk came between."""
+    if status_of(folder).get("status") == "finished":
+        return False
+    stopped = bool(state.get("stopped")) and config.steps <= state["config"]["steps"]
+    return config.steps == state["step"] or stopped
 
 
 def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, library: Library) -> Values:

@@ -11,20 +11,22 @@ import torch
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.knows import KnowsModes
-from gan_cli.distributed import alone, world
+from gan_cli.distributed import alone
 from gan_cli.errors import Diverged, EarlyStop, Interrupted, WentBack
 from gan_cli.output import screen
+from gan_cli.output.replacing import replacing, written
 from gan_cli.runs import figures
-from gan_cli.runs.checkpoint import load
+from gan_cli.runs.checkpoint import file_of, load
+from gan_cli.runs.description import describe
 from gan_cli.runs.environment import environment
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.guard.policies import GUARD
 from gan_cli.runs.loggers.logger import LOGGER
-from gan_cli.runs.names import GRID
+from gan_cli.runs.names import GRID, REAL
 from gan_cli.runs.observers.checkpoints import Checkpoints
 from gan_cli.runs.observers.evaluations import Evaluations
-from gan_cli.runs.observers.interrupts import Interrupts
+from gan_cli.runs.observers.interrupts import Interrupts, told_of
 from gan_cli.runs.observers.log import Log
 from gan_cli.runs.observers.loggers import Loggers
 from gan_cli.runs.observers.progress import Progress, summary
@@ -33,11 +35,13 @@ from gan_cli.runs.observers.samples import SampleGrids
 from gan_cli.runs.records import Record, records_in
 from gan_cli.runs.results import compared, results_of
 from gan_cli.runs.resume import Resumption
+from gan_cli.runs.room import needed, require
 from gan_cli.runs.status import Status, job_of, status_of
+from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
-from gan_cli.training.setup import Loaded, Setup
+from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State, not_finite, restore, state_of
 
 log = logging.getLogger(__name__)
@@ -74,6 +78,8 @@ def run(
     try:
         while True:
             made = Run(config, library, folder, resumption, live=live, pruner=pruner, like=loaded)
+            if loaded is None:
+                require(needed(made.setup), path, config.keep_checkpoints)
             with made.loggers:
                 try:
                     return made.finish()
@@ -105,6 +111,9 @@ class Run:
         self.recorder = recorder(setup)
         self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
+        self.done = bool(resumption and resumption.over)  # but for what comes after the last checkpoint
+        self.forgets = False  # whether later checkpoints than the resumed one are what a kill has left
+        self.stopped: str | None = resumption.state.get("stopped") if resumption and resumption.over else None
         self.last: Record = {}  # the newest record of the log
         self.quality: dict[str, float] = {}  # of the newest samples of a mixture
         self.figure = figures.figure_of(config.figure, setup) if config.figure else None
@@ -136,10 +145,13 @@ class Run:
             folder.path,
             self.state,
             every=config.checkpoint_every,
+            minutes=config.checkpoint_minutes,
             steps=config.steps,
             keep=config.keep_checkpoints,
             needed=lambda: self.guard.needed,
         )
+        if (resumed := folder.checkpoints / file_of(self.at)).is_file():
+            self.checkpoints.trust(resumed)
         self.evaluations = None
         if config.metrics:
             self.evaluations = Evaluations(
@@ -162,25 +174,14 @@ class Run:
 
     def finish(self) -> float | None:
         """Trains to the end, and writes ``status.json`` however the training ends."""
-        self.begin()
-        log.info("%s", describe(self.setup))
-        if told := self.setup.samples.told():
-            log.info("classes: %s", told)
-        reason = None
+        limit = TimeLimit(self.config.time_limit, lambda: self.checkpoints.seconds) if self.config.time_limit else None
         try:
-            self._train()
-        except EarlyStop as stop:
-            reason = str(stop)
-            alone(self.stop_early)(reason)
-        except WentBack:
+            with Interrupts(self.config.steps, limit) as interrupts:
+                self._play(interrupts)
+        except (Interrupted, WentBack):
             raise
-        except Interrupted:
-            saved = "saved" if self.checkpoints.save(self.at) else "not saved"
-            self.status("interrupted", "by a signal")
-            log.warning("interrupted at step %d, %s; continue: gan-train resume=%s", self.at, saved, self.folder.path)
-            raise
-        except KeyboardInterrupt:  # between two steps there is nothing to save that is not in the last checkpoint
-            self.status("interrupted", "by a signal")
+        except KeyboardInterrupt:
+            self.status("interrupted", Interrupted.reason)
             raise
         except Diverged as error:
             self.status("diverged", error.reason)
@@ -188,9 +189,6 @@ class Run:
         except BaseException as error:
             self.status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
             raise
-        if self.figure is not None:
-            alone(self._draw)(self.figure)
-        self.status("finished", reason or self.guard.unwell)
         if self.last:
             log.info("finished %d steps: %s", self.at, summary(self.last))
         if self.config.published:
@@ -201,18 +199,47 @@ class Run:
         log.info("last samples: %s: seeds %s of gan-sample checkpoint=%s", last, seeds, self.folder.path)
         return self.evaluations.best if self.evaluations else None
 
+    def _play(self, interrupts: Interrupts) -> None:
+        """From the first step to the last status; what interrupts it finds everything saved."""
+        self.begin()
+        log.info("%s", describe(self.setup))
+        if told := self.setup.samples.told():
+            log.info("classes: %s", told)
+        try:
+            if self.done:
+                alone(self.complete)()
+            else:
+                self._train(interrupts)
+        except EarlyStop as stop:
+            alone(self.stop_early)(str(stop))
+        except WentBack:
+            if interrupts.received is None:
+                raise
+            self.status("interrupted", Interrupted.reason)
+            raise Interrupted(interrupts.received) from None
+        except Interrupted as stop:
+            saved = self.checkpoints.save(self.at)
+            self.status("interrupted", stop.reason)
+            log.warning("%s", told_of(stop, self.at, self.folder.path, saved=saved))
+            raise
+        if self.figure is not None:
+            alone(self._draw)(self.figure)
+        self.status("finished", self.stopped or self.guard.unwell)
+
     def begin(self) -> None:
         """Everything before the first step."""
         if self.resumption:
             self._go_on(self.resumption.state)
         else:
+            self.folder.sweep()
             self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
+        if not (self.folder.samples / REAL).is_file():
             self.grids.write_real()
         self.status("running")
 
-    def _train(self) -> None:
+    def _train(self, interrupts: Interrupts) -> None:
         setup = self.setup
-        with Interrupts(self.config.steps) as interrupts, self.progress, own_stream(setup.device):
+        with self.progress, own_stream(setup.device):
             reading = (self._count, self.record, self.grids, self.evaluations)
             telling = (self.guard, self.loggers, self.checkpoints, self.progress, interrupts)
             observers = [*(observer for observer in reading if observer is not None), *telling]
@@ -223,10 +250,18 @@ class Run:
         if self.evaluations and state.get("evaluations"):
             self.evaluations.restore(state["evaluations"])
         self.guard.restore(state.get("guard"), self.start)
-        self.folder.rewind(self.start, self.guard.notes())
+        logged = self.start - self.record.steps_in_interval
+        self.folder.rewind(self.start, self.guard.notes(), forget=self.forgets, logged=logged)
         log.info("continuing %s from step %d", self.folder.path, self.start)
 
+    def complete(self) -> None:
+        """What came after the last checkpoint of a run that a kill ended there: its quality is that of its samples."""
+        log.info("all %d steps are trained: what was not written after the last of them is written now", self.at)
+        self.grids.write(self.at)
+        self.checkpoints.prune()
+
     def stop_early(self, reason: str) -> None:
+        self.stopped = reason
         log.info("stopped early at step %d: %s", self.at, reason)
         if self.record.counts:
             self.record.write(self.at)
@@ -235,6 +270,7 @@ class Run:
 
     def _count(self, step: int, statistics: object) -> None:
         self.at = step
+        self.folder.require_same()
 
     def _judge(self, samples: torch.Tensor) -> None:
         if isinstance(self.setup.dataset, KnowsModes):
@@ -250,9 +286,13 @@ class Run:
 
     def _draw(self, figure: figures.Figure) -> None:
         records, _ = records_in(self.folder.metrics)
-        numbers = figure.draw([record for record in records if "seconds" in record], self.folder.path / "figure.png")
-        (self.folder.path / "figure.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-        log.info("figure: %s", self.folder.path / "figure.png")
+        picture, about = (self.folder.path / f"figure.{ending}" for ending in ("png", "json"))
+        with written(picture, f"then continue with resume={self.folder.path}"):
+            with replacing(picture) as aside:
+                numbers = figure.draw([record for record in records if "seconds" in record], aside)
+            with replacing(about) as aside:
+                aside.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+        log.info("figure: %s", picture)
 
     def state(self, step: int) -> State:
         """The state for a checkpoint.
@@ -264,11 +304,11 @@ class Run:
             raise Diverged(lost)
         self.record.flush()
         watched = {"log": self.record.state(), "evaluations": self.evaluations.state() if self.evaluations else None}
-        return {**state_of(self.setup, step), **watched, "guard": self.guard.state()}
+        return {**state_of(self.setup, step), **watched, "guard": self.guard.state(), "stopped": self.stopped}
 
-    def status(self, name: str, reason: str | None = None) -> None:
+    def status(self, name: str, reason: str | None = None, **more: object) -> None:
         """Writes ``status.json``."""
-        facts: Status = {"step": self.at, "steps": self.config.steps}
+        facts: Status = {"step": self.at, "steps": self.config.steps, **more}
         facts["images"] = self.setup.batch_sizes.images_seen(self.at)
         if self.evaluations and self.config.watch:
             facts["best"] = {
@@ -286,22 +326,3 @@ class Run:
         if job := job_of():
             facts["job"] = job
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)
-
-
-def describe(setup: Setup) -> str:
-    """One line about the networks, the data and the device."""
-    config = setup.config
-    sizes = [f"{sum(w.numel() for w in p.network.parameters()):,}" for p in reversed(setup.players)]  # G first
-    shape = "×".join(str(n) for n in setup.samples.shape)
-    where = torch.cuda.get_device_name(setup.device) if setup.device.type == "cuda" else f"{setup.device.type}"
-    if setup.device.type == "cpu":
-        where += f" ({torch.get_num_threads()} threads)"
-    if (processes := world()) > 1:
-        where = f"{processes} processes, each on {where}"
-    gan = config.model.name == "gan"
-    return (
-        f"{config.architecture.name if gan else config.model.name} ({' + '.join(sizes)} weights), "
-        f"{config.loss.name + ', ' if gan else ''}"
-        f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, "
-        f"on {where}, {setup.precision}"
-    )

@@ -10,11 +10,12 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from gan_cli.output.replacing import replacing
+from gan_cli.output.replacing import replacing, written
 
 FILE = "status.json"
 Status = dict[str, Any]  # JSON by key; a file of any version or damage
 LARGEST = 4_000_000  # bytes
+ROOM = 512  # spaces at its end: how a run ended has to fit even when the disk is full
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 
 
@@ -78,10 +79,37 @@ def status_of(path: Path) -> Status:
 
 
 def write_status(path: Path, status: str, reason: str | None, **facts: object) -> None:
-    """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far."""
+    """``running``, ``finished``, ``interrupted``, ``diverged`` or ``failed``, with the reason and totals so far.
+
+    Raises:
+        Unwritable: if it cannot be written; it then says what it said before.
+    """
     told = {"status": status, "reason": reason, **facts, "pid": os.getpid(), "updated": time.time()}
-    with replacing(path / FILE) as aside:
-        aside.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(told, indent=2).encode() + b" " * ROOM + b"\n"
+    with written(path / FILE, f"then continue with resume={path}"):
+        try:
+            with replacing(path / FILE) as aside:
+                aside.write_bytes(text)
+        except OSError:
+            if status == "running" or not _in_place(path / FILE, text.rstrip()):
+                raise
+
+
+def _in_place(file: Path, text: bytes) -> bool:
+    """Writes over the file where a full disk has no room for another; whether it fits.
+
+    The blocks it lies in are its own already, and what it said is of no more use.
+    """
+    try:
+        with file.open("r+b") as old:
+            size = old.seek(0, os.SEEK_END)
+            if len(text) >= size:
+                return False
+            os.pwrite(old.fileno(), text.ljust(size - 1) + b"\n", 0)
+            os.fsync(old.fileno())
+    except OSError:
+        return False
+    return True
 
 
 def result(status: Status) -> str:

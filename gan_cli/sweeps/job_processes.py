@@ -20,6 +20,7 @@ from typing import Any
 
 from gan_cli.errors import Interrupted, UserError
 from gan_cli.output import screen, streams
+from gan_cli.runs import time_limit
 from gan_cli.runs.observers.interrupts import HANG_UP, ending_signals, launchers_signal
 from gan_cli.runs.status import status_of
 
@@ -63,13 +64,15 @@ def guard() -> None:
 
     class Guarded(backend):
         def configure(self, *arguments: object, **options: object) -> int:
-            return super().configure(*arguments, initializer=_begin_worker, initargs=(os.getpid(),), **options)
+            known = (os.getpid(), time_limit.began())
+            return super().configure(*arguments, initializer=_begin_worker, initargs=known, **options)
 
     register_parallel_backend("loky", Guarded)
 
 
-def _begin_worker(parent: int) -> None:
+def _begin_worker(parent: int, began: float) -> None:
     streams.secure()
+    time_limit.begin(began)
     for number in ending_signals():
         if number != signal.SIGTERM:  # that is what the parent says
             signal.signal(number, signal.SIG_IGN)
@@ -165,4 +168,4 @@ def stopped_together(folder: Path) -> Iterator[None]:
 def _training(folder: Path) -> set[int]:
     """The process ids of the runs below a folder that are training."""
     statuses = (status_of(file.parent) for file in folder.rglob("status.json"))
-    return {int(status["pid"]) for status in statuses if status.get("status") == "running" and "pid" in status}
+    return {status["pid"] for status in statuses if status.get("status") == "running" and "pid" in status}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.overrides import Overrides, key_of
-from gan_cli.errors import UserError
+from gan_cli.errors import Busy, UserError
+from gan_cli.output import lock
 from gan_cli.runs.hydra_files import Unreadable, overrides_of
 from gan_cli.runs.status import Status, result, status_of
 
@@ -27,13 +28,13 @@ MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
     *("steps", "schedule.duration", "patience", "guard"),
     *("device", "dataset.root", "dataset.path"),
     *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger"),
+    *("checkpoint_minutes", "time_limit"),
 )
 LOCK_WAIT = 10.0  # seconds that a killed process may still hold the lock of a run's folder
-CONTINUED_WITH = (
-    "hydra.launcher.",
-    "hydra.sweeper.n_trials.",
-    "hydra.sweeper.trials_at_once.",
-)  # keys that may change between two calls of the same sweep
+CONTINUED_WITH = (  # keys that may change between two calls of the same sweep
+    *("hydra.launcher.", "hydra.sweeper.n_trials.", "hydra.sweeper.trials_at_once."),
+    *("checkpoint_minutes.", "time_limit."),
+)
 
 
 def name_from(overrides: Overrides) -> str:
@@ -56,10 +57,18 @@ def run_one(config: Config, library: Library, path: Path, search: Mapping[str, o
     Raises:
         UserError: if the folder holds a run of another config.
     """
+    log.info("%s: begins", path.name)
+    lock.take(path, "training in this folder", LOCK_WAIT)  # before its checkpoints are looked at
+    try:
+        return _run_one(config, library, path, search)
+    finally:
+        lock.release(path)
+
+
+def _run_one(config: Config, library: Library, path: Path, search: Mapping[str, object]) -> float | None:
     from gan_cli.parallel.launch import train_in_processes
     from gan_cli.runs.observers.pruning import pruner
 
-    log.info("%s: begins", path.name)
     resumption = continuation(config, library, path)
     if resumption is not None and is_over(config, resumption):
         log.info("%s: finished already", path.name)
@@ -79,13 +88,13 @@ def continuation(
     Raises:
         UserError: with a line for each key whose value differs there, and what to do ``instead``.
     """
-    from gan_cli.runs.resume import Resumption
+    from gan_cli.runs.resume import Resumption, left_at_its_end
 
     if (found := _newest(config, path)) is None:
         return None
     if changed := _changed(config, library, found[1]):
         raise UserError(*(f"{key}={new}: the run in {path} has {old}: {instead}" for key, old, new in changed))
-    return Resumption(path, *found, config)
+    return Resumption(path, *found, config, left_at_its_end(path, found[1], config))
 
 
 def changes(config: Config, library: Library, path: Path) -> bool:
@@ -126,7 +135,7 @@ def note(path: Path, error: Exception) -> None:
 
     reason = "; ".join(error.problems) if isinstance(error, UserError) else str(error)
     log.error("%s: %s", path.name, reason)
-    if not checkpoints_in(path):
+    if not checkpoints_in(path) and not isinstance(error, Busy):
         RunFolder(path).write_status("failed", reason)
 
 

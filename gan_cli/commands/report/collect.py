@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import key_of
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
+from gan_cli.output import lock
 from gan_cli.output.text import printable
 from gan_cli.runs.hydra_files import Unreadable
 from gan_cli.runs.names import GRID, RESUMPTION, numbered
@@ -34,14 +34,10 @@ from gan_cli.runs.records import Record, records_in, step_in
 from gan_cli.runs.results import results_of
 from gan_cli.runs.status import Status, result
 
-try:
-    import fcntl
-except ImportError:  # Windows: a run that says so is taken to be running
-    fcntl = None  # type: ignore[assignment]
-
 IGNORED = (  # keys of a config that are not about the training
     *("hydra", "name", "resume", "dry_run", "sweep", "figure", "published"),
-    *("log_every", "sample_every", "sample_count", "checkpoint_every", "keep_checkpoints", "evaluate_every", "logger"),
+    *("log_every", "sample_every", "sample_count", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints"),
+    *("evaluate_every", "logger", "time_limit"),
 )
 MISSING = "missing"
 
@@ -58,7 +54,7 @@ class RunRecord:
         """The content of ``status.json``, but ``killed`` for a run that a kill has ended, and the last logged step."""
         found = status_in(self.folder)
         if found["status"] == "running":
-            if not held(self.folder):
+            if not lock.held(self.folder):
                 found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
             found["step"] = max([found.get("step") or 0, *(step_in(record) for record in self.records[-1:])])
         return found
@@ -164,20 +160,6 @@ def told(entries: object) -> list[dict[str, object]]:
     return (
         [each for each in entries if isinstance(each, dict) and "reason" in each] if isinstance(entries, list) else []
     )
-
-
-def held(folder: Path) -> bool:
-    """Whether a process is training there."""
-    if not fcntl:
-        return True
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(place, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(place)
-    return False
 
 
 def flattened(node: object, prefix: str = "") -> dict[str, object]:

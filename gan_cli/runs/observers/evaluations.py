@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -23,6 +22,7 @@ from gan_cli.metrics.judge import Judge
 from gan_cli.output.pictures import as_bytes
 from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.observers.pruning import Pruner
+from gan_cli.runs.records import append
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.setup import Setup
 
@@ -131,8 +131,7 @@ class Evaluations:
             self.model.refresh()
         values, _ = judged(self.evidence, self.metrics, chosen=True)
         record = {"step": step, "images": self.setup.batch_sizes.images_seen(step)}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**record, **{f"metric/{key}": v for key, v in values.items()}}) + "\n")
+        append(self.path, {**record, **{f"metric/{key}": v for key, v in values.items()}})
         shown = "  ".join(
             f"{key} {'not finite' if v is None else format(v, '.4g')}" for key, v in values.items() if "/" not in key
         )

@@ -10,21 +10,28 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType, TracebackType
 
-from gan_cli.errors import Ended, Interrupted
+from gan_cli.errors import Ended, Interrupted, TimeUp
+from gan_cli.runs.time_limit import TimeLimit
 
+ALWAYS = ("SIGINT", "SIGTERM")
+UNLESS_IGNORED = ("SIGHUP", "SIGUSR1", "SIGUSR2")  # Slurm sends the last two before the end; nohup ignores the first
 HANG_UP = signal.Signals.__members__.get("SIGHUP")  # the terminal was closed or the connection lost; Windows has none
 
 
 def ending_signals() -> list[int]:
-    """SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under ``nohup``."""
-    heard = HANG_UP is not None and signal.getsignal(HANG_UP) != signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([HANG_UP] if HANG_UP is not None and heard else [])]
+    """SIGINT and SIGTERM; SIGHUP, SIGUSR1 and SIGUSR2 unless they are ignored, as the first is under ``nohup``."""
+    known = signal.Signals.__members__
+    heard = [
+        known[name] for name in UNLESS_IGNORED if name in known and signal.getsignal(known[name]) != signal.SIG_IGN
+    ]
+    return [*(known[name] for name in ALWAYS), *heard]
 
 
 def unwind_at_the_end() -> None:
-    """Makes SIGTERM and SIGHUP end a command like Ctrl-C, so that half-written files are removed.
+    """Makes the other signals end a command like Ctrl-C where no training listens: half-written files are removed.
 
     A second signal ends it at once.
     """
@@ -39,6 +46,12 @@ def unwind_at_the_end() -> None:
         signal.signal(number, unwind)
 
 
+def deaf() -> None:
+    """From here on the command ends with the code that it has, whoever tells it to end."""
+    for number in ending_signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
 def launchers_signal() -> list[int]:
     """The signal on which a launcher (submitit's) requeues its job, if this process is such a job."""
     number = signal.Signals.__members__.get("SIGUSR2")  # Windows has none
@@ -46,26 +59,27 @@ def launchers_signal() -> list[int]:
 
 
 class Interrupts:
-    """Handles ending signals during training; a context manager, and the last observer.
+    """Handles ending signals and the end of the time during a run; a context manager, and the last observer.
 
-    If a launcher waits for it, so is the signal that Slurm sends when the time is up.
+    Args:
+        limit: of time, or None.
     """
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, steps: int, limit: TimeLimit | None = None) -> None:
+        self.steps, self.limit = steps, limit
         self.received: int | None = None
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (*ending_signals(), *launchers_signal()):
+            for number in ending_signals():
                 if signal.getsignal(number) != signal.SIG_IGN or multiprocessing.parent_process() is None:
                     self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
-            again = self.received is not None and number == HANG_UP  # while the run is saved
+            again = self.received is not None and number == HANG_UP  # the kernel's, then the shell's
             signal.signal(number, signal.SIG_IGN if again else handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -76,5 +90,16 @@ class Interrupts:
         self.received = number
 
     def __call__(self, step: int, statistics: object) -> None:
-        if self.received is not None and step < self.steps:  # after the last step there is nothing left to interrupt
+        """Raises Interrupted if a signal has come or the time is up; after the last step nothing is interrupted."""
+        if step >= self.steps:
+            return
+        if self.received is not None:
             raise Interrupted(self.received)
+        if self.limit is not None and self.limit.is_near():
+            raise TimeUp(self.limit.limit)
+
+
+def told_of(stop: Interrupted, step: int, folder: Path, *, saved: bool = True) -> str:
+    """What a run says that was interrupted."""
+    why = f" ({stop.reason})" if isinstance(stop, TimeUp) else ""
+    return f"interrupted at step {step}{why}, {'saved' if saved else 'not saved'}; continue: gan-train resume={folder}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
@@ -16,7 +15,8 @@ from torch import Tensor
 
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.games.game import Statistics
-from gan_cli.runs.records import Record
+from gan_cli.output.replacing import written
+from gan_cli.runs.records import Record, append
 from gan_cli.training.player import Player
 
 
@@ -101,8 +101,7 @@ class Log:
         if self.measure is not None:
             values.update(self.measure(images))
         record: Record = {key: value if math.isfinite(value) else None for key, value in values.items()}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
+        append(self.path, record)
         self.sums, self.counts = {}, {}
         self._marked_seconds, self.steps_in_interval = self.seconds, 0
         for listener in self.listeners:
@@ -129,7 +128,7 @@ class Log:
     def flush(self) -> None:
         """Forces the lines onto the disk, so that no checkpoint is ever ahead of them."""
         if self.path.exists():
-            with self.path.open("ab") as file:
+            with written(self.path, f"then continue with resume={self.path.parent}"), self.path.open("ab") as file:
                 os.fsync(file.fileno())
 
     def state(self) -> LogState:

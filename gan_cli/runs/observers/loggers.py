@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from gan_cli.config.schema import Config
-from gan_cli.errors import Diverged, Interrupted
+from gan_cli.errors import Diverged, Interrupted, reason_of
 from gan_cli.games.game import Statistics
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.loggers.logger import Logger
 from gan_cli.runs.names import GRID, numbered
 from gan_cli.runs.records import Record, record_of, step_in
+
+log = logging.getLogger(__name__)
 
 
 class Loggers:
@@ -44,15 +48,13 @@ class Loggers:
 
     def __enter__(self) -> Loggers:
         with self.not_counted():
-            for logger in self.loggers:
-                logger.open(self.folder.path, self.config.saved())
+            self._each(lambda logger: logger.open(self.folder.path, self.config.saved()))
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.loggers:
             self.tell()
-        for logger in self.loggers:
-            logger.close(_code(error))
+        self._each(lambda logger: logger.close(_code(error)))
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         """Called after the observers that write."""
@@ -67,8 +69,7 @@ class Loggers:
         for record in self._records():
             while pictures and pictures[0][0] < step_in(record):
                 self._picture(*pictures.pop(0))
-            for logger in self.loggers:
-                logger.record(record)
+            self._each(partial(_record, record))
         for step, path in pictures:
             self._picture(step, path)
 
@@ -83,8 +84,21 @@ class Loggers:
 
     def _picture(self, step: int, path: Path) -> None:
         self._newest = step
+        self._each(lambda logger: logger.picture(step, path))
+
+    def _each(self, action: Callable[[Logger], None]) -> None:
+        """For every logger; one that cannot write is left out, as the folder holds what it would have been told."""
         for logger in self.loggers:
-            logger.picture(step, path)
+            try:
+                action(logger)
+            except OSError as error:
+                name = type(logger).__name__
+                log.warning("%s cannot write (%s): it is told everything again by resume=", name, reason_of(error))
+                self.loggers = [other for other in self.loggers if other is not logger]
+
+
+def _record(record: Record, logger: Logger) -> None:
+    logger.record(record)
 
 
 def _code(error: BaseException | None) -> int:

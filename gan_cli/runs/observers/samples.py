@@ -15,7 +15,7 @@ from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import grid, plot, save_png
 from gan_cli.output.titles import titled, titles
 from gan_cli.random import stream
-from gan_cli.runs.names import GRID
+from gan_cli.runs.names import GRID, REAL
 
 POINTS_PER_PICTURE = 25
 
@@ -66,7 +66,7 @@ class SampleGrids:
         return f"0-{len(self.seeds) - 1}"
 
     def write_real(self) -> None:
-        self._write("real.png", self.real[:0], self.real)
+        self._write(REAL, self.real[:0], self.real)
 
     def write(self, step: int) -> None:
         samples = self.sampler.decode_apart(self.latents, self.seeds, self.labels)

@@ -1,0 +1,27 @@
+"""A run in a line."""
+
+from __future__ import annotations
+
+import torch
+
+from gan_cli.distributed import world
+from gan_cli.training.setup import Setup
+
+
+def describe(setup: Setup) -> str:
+    """One line about the networks, the data and the device."""
+    config = setup.config
+    sizes = [f"{sum(w.numel() for w in p.network.parameters()):,}" for p in reversed(setup.players)]  # G first
+    shape = "×".join(str(n) for n in setup.samples.shape)
+    where = torch.cuda.get_device_name(setup.device) if setup.device.type == "cuda" else f"{setup.device.type}"
+    if setup.device.type == "cpu":
+        where += f" ({torch.get_num_threads()} threads)"
+    if (processes := world()) > 1:
+        where = f"{processes} processes, each on {where}"
+    gan = config.model.name == "gan"
+    return (
+        f"{config.architecture.name if gan else config.model.name} ({' + '.join(sizes)} weights), "
+        f"{config.loss.name + ', ' if gan else ''}"
+        f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, "
+        f"on {where}, {setup.precision}"
+    )

@@ -1,0 +1,31 @@
+"""Thirty kill points of ``kill_points.py``, and some write points of ``write_points.py``; the scripts try hundreds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import kill_points
+import pytest
+import write_points
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and looks at what a process does")
+QUICK = ("mlp", "ensemble", "optimistic", "own game of one", "watched", "figure")
+POINTS = 5  # of each
+
+
+@pytest.mark.parametrize("config", QUICK)
+def test_killed_anywhere_and_resumed_is_the_undisturbed_run(tmp_path, config):
+    undisturbed = kill_points.whole(config, tmp_path)
+    for seed in range(POINTS):
+        told, wrong = kill_points.kill_point(config, undisturbed, tmp_path, seed, kills=1)
+        assert not wrong, f"{config}, seed {seed}, killed {told}: {wrong}"
+
+
+@pytest.mark.skipif(not write_points.small_file_systems(), reason="may not mount a file system")
+def test_a_disk_that_is_really_full_ends_a_command_with_one_line_and_loses_nothing():
+    script = Path(__file__).with_name("write_points.py")
+    command = [sys.executable, str(script), "--only", "gan-train", "gan-sample", "--step", "13"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
