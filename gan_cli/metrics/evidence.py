@@ -63,7 +63,8 @@ class Evidence:
         """The extractor, ready to use; where the dataset stacks pictures, it was prepared with the single ones."""
         if isinstance(self.dataset, Stacks):
             unseen = with_options(self.dataset, split="test", limit=0)
-            self.source.prepare(self.dataset.glyphs(), unseen.glyphs, self.device)
+            glyphs = still(self.dataset, self.dataset.glyphs(), TRAINED_ON)
+            self.source.prepare(glyphs, lambda: still(unseen, unseen.glyphs(), HELD_OUT), self.device)
         elif isinstance(self.dataset, ImageDataset) and self.dataset.only:  # what tells all classes apart
             every = replace(self.dataset, only=())
             whole = Evidence(self.training, self.real, self.source, every)

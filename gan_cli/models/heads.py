@@ -6,7 +6,6 @@ the inverse of the distribution function, so that a pixel depends on one uniform
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import torch
@@ -114,10 +113,11 @@ def share(k: Tensor, levels: int) -> Tensor:
     return k.to(torch.get_default_dtype()) / (levels - 1)
 
 
+def wide(given: Tensor) -> Tensor:
+    """What autocast has narrowed in float32, so that sums over a picture lose nothing."""
+    return given.float() if given.dtype in (torch.float16, torch.bfloat16) else given
+
+
 def uniform_of(z: Tensor) -> Tensor:
     """Converts latents in (−1, 1) to u in (0, 1). So z = 0 gives the median of every pixel, given those before it."""
     return (z + 1) / 2
-
-
-def numbers_of(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

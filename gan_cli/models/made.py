@@ -10,10 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
-from gan_cli.models.heads import Head, from_raster_order, in_raster_order, share, uniform_of
+from gan_cli.models.heads import Head, from_raster_order, in_raster_order, share, uniform_of, wide
 from gan_cli.models.labels import with_label
 from gan_cli.models.units import from_levels
 from gan_cli.random import stream
+
+
+class MaskedLinear(nn.Linear):
+    """b + (W ⊙ M) x, (B, in) → (B, out)."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return linear(x, self.weight if mask is None else self.weight * mask, self.bias)
 
 
 class MADE(nn.Module):
@@ -52,10 +59,10 @@ class MADE(nn.Module):
         self.dimensions = size = math.prod(shape)
         self.latent = size + (masks > 1)  # one more number chooses a mask
         sizes = [size + classes, *hidden]
-        self.hidden = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes)]
+        self.hidden = [MaskedLinear(inputs, outputs) for inputs, outputs in pairwise(sizes)]
         self.layers = nn.ModuleList(self.hidden)
-        self.out = nn.Linear(sizes[-1], size * head.size)
-        self.direct = nn.Linear(size + classes, size * head.size, bias=False) if direct else None
+        self.out = MaskedLinear(sizes[-1], size * head.size)
+        self.direct = MaskedLinear(size + classes, size * head.size, bias=False) if direct else None
         for i, degrees in enumerate(drawn_degrees(size, hidden, masks, order, seed)):
             self.register_buffer(f"degrees{i}", degrees)
 
@@ -65,18 +72,12 @@ class MADE(nn.Module):
         found = [degrees.index_select(0, mask)[0] for degrees in of_all]
         return [pad(found[0], (0, self.classes)), *found[1:]]
 
-    def masked(self, mask: Tensor) -> tuple[list[Tensor], Tensor, Tensor | None]:
-        """The weights that are left: of the hidden layers, to the outputs, and past them."""
+    def connections(self, mask: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Which there are: of the hidden layers, to the outputs, and past them; bool (out, in) each."""
         degrees = self.degrees(mask)
-        hidden = [
-            layer.weight * (own[:, None] >= before)
-            for layer, (before, own) in zip(self.hidden, pairwise(degrees), strict=True)
-        ]
-        last = degrees[0][: self.dimensions, None]
-        out = self.out.weight * (last > degrees[-1]).repeat_interleave(self.head.size, dim=0)
-        if self.direct is None:
-            return hidden, out, None
-        return hidden, out, self.direct.weight * (last > degrees[0]).repeat_interleave(self.head.size, dim=0)
+        last = degrees[0][: self.dimensions, None].repeat_interleave(self.head.size, dim=0)
+        hidden = [own[:, None] >= before for before, own in pairwise(degrees)]
+        return hidden, last > degrees[-1], last > degrees[0]
 
     def conditionals(self, y: Tensor, labels: Tensor | None, mask: Tensor) -> Tensor:
         """What the head is given for each pixel, (B, D, size), of pixels y in raster order, (B, D) in [0, 1].
@@ -84,13 +85,13 @@ class MADE(nn.Module):
         Args:
             mask: which, int64 (1,).
         """
-        hidden, out, direct = self.masked(mask)
+        hidden, out, direct = self.connections(mask)
         y = h = with_label(y, labels, self.classes)
-        for layer, weight in zip(self.hidden, hidden, strict=True):
-            h = relu(linear(h, weight, layer.bias))
-        given = linear(h, out, self.out.bias)
-        if direct is not None:
-            given = given + linear(y, direct)
+        for layer, connected in zip(self.hidden, hidden, strict=True):
+            h = relu(layer(h, connected))
+        given = self.out(h, out)
+        if self.direct is not None:
+            given = given + self.direct(y, direct)
         return given.unflatten(1, (self.dimensions, -1))
 
     def log_p(self, k: Tensor, labels: Tensor | None, strengths: Mapping[str, float | Tensor] | None = None) -> Tensor:
@@ -99,11 +100,13 @@ class MADE(nn.Module):
         y = share(k, self.head.levels)
 
         def by(mask: Tensor) -> Tensor:
-            return self.head.log_prob(self.conditionals(y, labels, mask), k).sum(dim=1)
+            return self.head.log_prob(wide(self.conditionals(y, labels, mask)), k).sum(dim=1)
 
         chosen = (strengths or {}).get("mask")
-        if chosen is not None:
-            return by(torch.as_tensor(chosen, device=k.device).long().view(1))
+        if chosen is not None:  # a tensor where moves are recorded; filled on the device, which so waits for nobody
+            return by(
+                (chosen if isinstance(chosen, Tensor) else torch.full((), chosen, device=k.device)).long().view(1)
+            )
         each = [by(torch.tensor([mask], device=k.device)) for mask in range(self.masks)]
         return torch.stack(each).logsumexp(dim=0) - math.log(self.masks)
 
@@ -127,7 +130,9 @@ class MADE(nn.Module):
         All that is known stays: a pixel is added to what the first layer and the outputs are given, and a hidden unit
         is computed once, as soon as all pixels of a degree up to its own are there. So a draw costs one pass.
         """
-        hidden, out, direct = self.masked(mask)
+        connected, to_outputs, past_them = self.connections(mask)
+        hidden = [layer.weight * seen for layer, seen in zip(self.hidden, connected, strict=True)]
+        out, direct = self.out.weight * to_outputs, None if self.direct is None else self.direct.weight * past_them
         degrees, size = self.degrees(mask), self.dimensions
         label = with_label(u[:, :0], labels, self.classes)  # (B, classes)
         first = linear(label, hidden[0][:, size:], self.hidden[0].bias)  # (B, H)

@@ -198,3 +198,14 @@ def test_degrees_are_those_of_the_paper_and_another_mask_has_others():
     k = torch.randint(2, (4, 1, 5, 5))
     alone = torch.stack([network.log_p(k, None, {"mask": float(mask)}) for mask in range(3)])
     torch.testing.assert_close(network.log_p(k, None), alone.logsumexp(dim=0) - math.log(3))
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_narrow_networks_sum_in_float32(net):
+    torch.set_default_dtype(torch.float32)
+    network, k = untrained(net, (1, 6, 6)), torch.randint(2, (8, 1, 6, 6), generator=torch.Generator().manual_seed(2))
+    exact = network.log_p(k, None)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        narrow = network.log_p(k, None)
+    assert narrow.dtype in (torch.float32, torch.float64)
+    torch.testing.assert_close(narrow, exact, rtol=0.02, atol=0.1)
