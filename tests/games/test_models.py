@@ -17,6 +17,8 @@ from conftest import MODELS, assert_same_run, metrics_in, setup_of, state_in, te
 
 import gan_cli
 from gan_cli.config.library import Library
+from gan_cli.data.reading import TRAINED_ON, still
+from gan_cli.data.samples import as_input
 from gan_cli.games.game import Likelihood
 
 WATCHED = ("log_every=3", "sample_every=4", "checkpoint_every=5", "keep_checkpoints=9")
@@ -168,6 +170,38 @@ def test_what_draws_pixel_by_pixel_is_not_exported_as_a_graph(trained, gan_sampl
     result = gan_sample(f"checkpoint={trained(*MODELS['fvsbn'])}", "export=onnx")
     assert result.code == 2
     assert result.lines == ["export=onnx: model=fvsbn draws pixel by pixel: use export=safetensors"]
+
+
+def test_a_notebook_asks_for_what_the_metric_says(trained, gan_eval):
+    run = trained(*MODELS["fvsbn"])
+    assert gan_eval(f"checkpoint={run}", "metrics=likelihood", "out=found.json").code == 0
+    model, found = gan_cli.load(str(run)), json.loads(Path("found.json").read_text())["metrics"]
+    setup = setup_of(*MODELS["fvsbn"])
+    x = as_input(still(setup.dataset, setup.samples, TRAINED_ON).values)
+    assert float(model.log_likelihood(x).mean()) == pytest.approx(found["nats/training"], rel=1e-6)
+    assert found["bits_per_dim/training"] == pytest.approx(-found["nats/training"] / 64 / np.log(2))
+    assert model.likelihood(x).kind == "exact"
+    with pytest.raises(ValueError, match="must be −1 and 1 alone, as dataset"):
+        model.log_likelihood(0.5 * x)
+    with pytest.raises(ValueError, match="labels: not a conditional model"):
+        model.log_likelihood(x, torch.zeros(len(x), dtype=torch.int64))
+    conditional = gan_cli.load(str(trained(*MODELS["fvsbn-grey"])))
+    with pytest.raises(ValueError, match="labels: give one for each sample"):
+        conditional.log_likelihood(x)
+
+
+def test_a_dataset_of_ones_own_that_shows_grey_is_refused_by_a_binary_model(gan_train, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "grey_data.py").write_text(
+        "import numpy as np\nfrom gan_cli.data import Samples\n\nclass Grey:\n    shape, classes = (1, 8, 8), 0\n"
+        "    def load(self):\n        return Samples(np.arange(640, dtype=np.uint8).reshape(10, 1, 8, 8))\n"
+    )
+    (tmp_path / "mine" / "dataset").mkdir(parents=True)
+    (tmp_path / "mine" / "dataset" / "grey.yaml").write_text("name: grey\nclass: grey_data.Grey\n")
+    result = gan_train("--config-dir", "mine", "model=fvsbn", "dataset=grey", "steps=1", "batch_size=4")
+    assert result.code == 2
+    assert result.errors[0].startswith("gan-train: error: dataset=grey: shows grey pixels, and model=fvsbn is of black")
+    assert gan_train("--config-dir", "mine", "model=fvsbn", "model.levels=4", "dataset=grey", "dry_run=true").code == 0
 
 
 def test_another_model_cannot_go_on(gan_train):
