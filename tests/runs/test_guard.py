@@ -150,7 +150,7 @@ def killed(action, at: int) -> bool:
 
 
 def test_killed_at_any_moment_around_its_way_back_a_run_is_the_same(gan_train, exploding, monkeypatch):
-    """By a real SIGKILL at every third change to the disk; it goes back to ``best.pt``, over a later checkpoint."""
+    """By a real SIGKILL at every fifth change to the disk; it goes back to ``best.pt``, over a later checkpoint."""
     measured = (
         "metrics=worse",
         "watch=worse",
@@ -169,7 +169,7 @@ def test_killed_at_any_moment_around_its_way_back_a_run_is_the_same(gan_train, e
         "kind": "far",
         "reason": "worse 5, and 0.1 at its best at step 12, since step 9",
     }
-    for at in range(0, 100, 3):
+    for at in range(0, 100, 5):
         folder = f"killed-{at}"
         command = [*keys, f"hydra.run.dir={folder}"]
         monkeypatch.setattr(sys, "argv", ["gan-train", *command])
@@ -241,8 +241,8 @@ def test_moves_are_recorded_anew_after_the_way_back(gan_train, monkeypatch):
     assert_same_run(Path("recorded"), Path("eager"))
 
 
-CONSTANT = (  # the same sample for every z; 10,000 images are seen at step 10
-    *(*TINY_MLP, "prior.scale=1e-9", "batch_size=1000", "sample_count=20"),
+CONSTANT = (  # the same sample for every z; 50,000 images are seen at step 10
+    *(*TINY_MLP, "prior.scale=1e-9", "batch_size=5000", "sample_count=20"),
     *("steps=12", "sample_every=5", "checkpoint_every=4"),
 )
 THRESHOLDS = {  # what is handed in at steps 10, 20, …, and what is wrong at the last of them, since when
@@ -328,7 +328,7 @@ def test_samples_that_are_all_the_same_end_a_run_that_says_stop(gan_train):
     assert "the last good checkpoint is run/checkpoints/step-000000004.pt" in result.errors[0]
     assert gan_train(*CONSTANT, "guard=warn", "hydra.run.dir=on").code == 0
     kinds = {trouble["kind"] for trouble in status_in("on")["troubles"]}
-    assert kinds == {"spread", "duplicates"}
+    assert kinds == {"spread"}
 
 
 @pytest.mark.parametrize("guard", ["warn", "stop", "rollback"])

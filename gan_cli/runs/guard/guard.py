@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from gan_cli.runs.guard.looks import BEGINNING, CONSTANT, LONG, LOST, MOST, TRY,
 from gan_cli.runs.guard.policies import Warn
 from gan_cli.runs.guard.rollback import last_good, turn_back
 from gan_cli.runs.guard.signs import FEW, Kept, Variety, is_far
-from gan_cli.runs.records import BACK, Record
+from gan_cli.runs.records import BACK, Record, append
 from gan_cli.training.setup import Setup
 from gan_cli.training.state import not_finite
 
@@ -168,8 +167,9 @@ class Guard:
         self.fold()
         (lost, self.pending), (seen, self.seen) = (self.pending, None), (self.seen, {})
         images = self.setup.batch_sizes.images_seen(step)
-        early = images < self.epoch or (images < BEGINNING and not self.varied)
-        found = {kind: None if early and kind in ("spread", "duplicates") else seen[kind] for kind in seen}
+        early = ["spread"] if images < self.epoch or (images < BEGINNING and not self.varied) else []
+        early += ["duplicates"] if images < self.epoch or not self.varied else []  # of an untrained generator, all are
+        found = {kind: None if kind in early else words for kind, words in seen.items()}
         found = {kind: words for kind, words in found.items() if kind in self.good}
         if lost:
             self.good[LOST] = lost[0] - 1
@@ -191,7 +191,7 @@ class Guard:
         said = f"{words} at step {step}" + (f", since step {began}" if began < step else "")
         log.warning("trouble: %s: %s", said, TRY[kind])
         self.troubles = [*self.troubles, {"kind": kind, "began": began, "found": step, "reason": said}][-MOST:]
-        self._write({"step": step, f"trouble/{kind}": began})
+        append(self.folder.metrics, {"step": step, f"trouble/{kind}": began})
 
     def _act(self, step: int, bad: Mapping[str, str]) -> int | None:
         """Ends the run, or makes ready the checkpoint of the step from which it goes on."""
@@ -230,10 +230,6 @@ class Guard:
     def _slower(self, attempt: int) -> str:
         slowed = self.config.slowed(attempt)
         return "" if slowed == 1 else f" and {slowed:g} of the rates"
-
-    def _write(self, record: Mapping[str, int]) -> None:
-        with self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
 
     # what is remembered
 

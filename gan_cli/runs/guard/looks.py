@@ -7,7 +7,7 @@ from gan_cli.config.schema import Config
 LOST = "not_finite"  # the kind of trouble that every guard looks for; the others are called as their thresholds are
 LATEST = 1000  # steps after which statistics are looked at, whatever else is read
 MOST = 100  # troubles that are remembered
-BEGINNING = 10_000  # images, until which samples that have never differed are those of an untrained generator
+BEGINNING = 50_000  # images, until which samples that have never differed are those of an untrained generator
 LONG = 5  # log intervals
 VARIED = 0.05  # share of the data's variance: more is no untrained generator
 CONSTANT = 1e-6  # share of the data's variance: less is one sample

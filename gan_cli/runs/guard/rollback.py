@@ -13,6 +13,7 @@ from typing import Any
 
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
+from gan_cli.output.replacing import written
 from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import RunFolder
 
@@ -63,8 +64,9 @@ def turn_back(
     later = [path for path in checkpoint.checkpoints_in(folder.path) if checkpoint.step_of(path) > step]
     if best.is_file() and checkpoint.load(best)["step"] > step:
         later.append(best)
-    for path in later:
-        path.unlink()
+    with written(folder.checkpoints, f"then continue with resume={folder.path}"):
+        for path in later:
+            path.unlink()
     guard = {**(state.get("guard") or NOTHING), "rollbacks": list(rollbacks)}
     again = {**state, "attempt": attempt, "config": config.saved(), "guard": guard}
     checkpoint.save(again, folder.checkpoints / checkpoint.file_of(step))
