@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,10 @@ class LogFile(logging.FileHandler):
             super().__init__(filename, delay=delay, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise Unwritable(filename, error, "then try again") from error
+
+    def close(self) -> None:
+        with suppress(OSError):  # what is still in memory
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]

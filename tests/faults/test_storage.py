@@ -212,7 +212,7 @@ def test_a_log_on_a_full_disk_says_so_once(capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "/dev/full: cannot be written (No space left on device): lines are missing" in said
-    handler.stream = None
+    handler.close()
 
 
 def test_how_a_run_ended_is_written_in_place_where_there_is_no_room(gan_train, monkeypatch):
