@@ -96,6 +96,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         if elsewhere and not workers.begin(path.name, str(cfg.device)):
             return None
         if command.multirun and time_limit.is_up(cfg.time_limit and str(cfg.time_limit)):
+            log.warning("%s: not begun: time_limit=%s is up; continue: the same command", path.name, cfg.time_limit)
             if elsewhere:
                 return None
             raise SystemExit(TimeUp.code)

@@ -105,7 +105,9 @@ def _in_place(file: Path, text: bytes) -> bool:
             size = old.seek(0, os.SEEK_END)
             if len(text) >= size:
                 return False
-            os.pwrite(old.fileno(), text.ljust(size - 1) + b"\n", 0)
+            old.seek(0)
+            old.write(text.ljust(size - 1) + b"\n")
+            old.flush()
             os.fsync(old.fileno())
     except OSError:
         return False

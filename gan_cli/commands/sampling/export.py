@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import torch
@@ -29,9 +29,12 @@ def torch_program(found: Trained, path: Path) -> None:
     The names of the classes, where they have names, are the JSON of its extra file ``classes.json``.
     """
     program, about = _program(found, "torch"), {"classes.json": json.dumps(found.sampler.names)}
-    with replacing(path) as aside, warnings.catch_warnings():
+    file = BytesIO()  # what torch writes itself it cannot say why it cannot write
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No complete tensor found")  # of a buffer that shares another's memory
-        torch.export.save(program, aside, extra_files=about if found.sampler.names else None)
+        torch.export.save(program, file, extra_files=about if found.sampler.names else None)
+    with replacing(path) as aside:
+        aside.write_bytes(file.getvalue())
 
 
 def onnx(found: Trained, path: Path) -> None:
