@@ -232,7 +232,7 @@ def _idle(overrides: Overrides, config: Config) -> list[str]:
     lines = [
         f"{override.typed}: model={config.model.name} has no use for it: leave it out"
         for override in overrides
-        if override.key.partition(".")[0] in unused
+        if any(f"{override.key}.".startswith(f"{key}.") for key in unused)
     ]
     if config.metrics or overrides.find("metrics"):
         return lines

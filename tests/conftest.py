@@ -65,6 +65,12 @@ MODELS = {  # every option of model=… but gan, tiny: each keeps the promises i
     "fvsbn-grey": ("model=fvsbn", "model.levels=16", "conditional=true", *TINY_PICTURES),
     "made": ("model=made", "model.hidden=[16,12]", "model.masks=3", "model.order=random", *TINY_PICTURES),
     "pixelcnn": ("model=pixelcnn", "model.layers=2", "model.width=6", *TINY_PICTURES),
+    "vae": ("model=vae", *TINY_DCGAN),
+    "vae-iwae": ("model=vae", "model.importance_samples=3", "conditional=true", *TINY_MLP),
+    "vae-points": ("model=vae", *TINY_POINTS),
+    "vae_gan": ("model=vae_gan", "penalty=[r1]", "penalty.r1.interval=2", "conditional=true", *TINY_DCGAN),
+    "vae_gan-gaussian": ("model=vae_gan", "model.likelihood=gaussian", "loss=feature_matching", *TINY_MLP),
+    "adversarial_autoencoder": ("model=adversarial_autoencoder", "discriminator.steps=2", *TINY_MLP),
 }
 
 

@@ -141,7 +141,7 @@ class Choice(Options):
         before: values of keys that a saved config lacks, where they differ from the defaults in the YAML.
         together: whether an ensemble can train games with this option as one computation.
         uses: the names in ``OF_GAMES`` and ``OF_PLAYERS`` that a model uses.
-        idle: other groups and root keys that a model does not use, such as ``prior``.
+        idle: other groups and keys that a model does not use, such as ``prior`` or ``architecture.generator``.
     """
 
     name: str

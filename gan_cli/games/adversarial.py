@@ -10,14 +10,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from gan_cli.config.asking import method
 from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, widened
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.view import View, view_of
 from gan_cli.losses.loss import LOSS, Costs, Loss
-from gan_cli.models.architecture import ARCHITECTURE
 
 NOISE = "instance_noise"
 SURE = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mistakes
@@ -37,13 +35,12 @@ class GAN:
 
     def game(self, parts: Parts) -> AdversarialGame:
         """Both networks, the loss, the penalties, and what D sees."""
-        config, architecture = parts.config, parts.build(ARCHITECTURE)
-        who = f"architecture={config.architecture.name}"
+        config = parts.config
         seen = (config.pack * parts.shape[0], *parts.shape[1:])  # a pack of samples is one sample with more channels
 
         def network(player: str, wanted: str, *arguments: object) -> nn.Module:
-            make = method(architecture, who, player, wanted, *arguments)
-            return parts.network(player, lambda: make(*arguments), who, f"{player}({wanted})")
+            make = parts.architecture(player, wanted, *arguments)
+            return parts.network(player, make, parts.who, f"{player}({wanted})")
 
         game = AdversarialGame(
             network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes),
@@ -101,10 +98,10 @@ class AdversarialGame(Game):
         return cost(x, z, labels, strengths)
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
-        """The instance noise and, in D's moves, the weights of the penalties that are due."""
+        """The instance noise and, in D's moves alone, the weights of the penalties that are due."""
         sigma = self.view.noise(moment.images)
         noise = {NOISE: sigma} if sigma else {}
-        if player == "generator":
+        if player != "discriminator":
             return noise
         due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
         return {**noise, **{f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}}
@@ -149,7 +146,7 @@ class AdversarialGame(Game):
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
         """J(D) with its penalties, on m real samples x and m latents z."""
-        with self._networks(x):
+        with self.computing(x):
             with torch.set_grad_enabled(self.reuse):
                 fake = self.generator(z, labels)
             self._kept = (fake, x, labels) if self.reuse else None
@@ -174,7 +171,7 @@ class AdversarialGame(Game):
             assert isinstance(self.discriminator, SeesFeatures)
             judge = self.discriminator.features
         kept, self._kept = self._kept, None
-        with self._networks(x):
+        with self.computing(x):
             fake, x, labels = kept or (self.generator(z, labels), x, labels)
             fake = judge(self.view(fake, strengths.get(NOISE)), labels)
             sees_real = self.loss.generator_sees_real
@@ -188,5 +185,6 @@ class AdversarialGame(Game):
             return {"D/real": real_logits.sigmoid().mean(), "D/fake": fake_logits.sigmoid().mean()}
         return {"critic/real": real_logits.mean(), "critic/fake": fake_logits.mean()}
 
-    def _networks(self, x: Tensor) -> AbstractContextManager[None]:
+    def computing(self, x: Tensor) -> AbstractContextManager[None]:
+        """The context in which networks compute."""
         return torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None)

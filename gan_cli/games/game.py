@@ -169,6 +169,21 @@ class Likelihood(Protocol):
 
 
 @runtime_checkable
+class Bounds(Protocol):
+    """A game whose likelihood is a lower bound that more draws tighten.
+
+    Attributes:
+        draws: for each sample, unless someone asks for more.
+    """
+
+    draws: int
+
+    def bound(self, x: Tensor, labels: Tensor | None, draws: int) -> LogLikelihood:
+        """As ``Likelihood.log_likelihood``, of so many draws."""
+        ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """A game whose model has an encoder; its sampler's network decodes."""
 

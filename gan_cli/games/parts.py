@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from gan_cli.config.asking import asked, kind
+from gan_cli.config.asking import asked, kind, method
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
 from gan_cli.config.options import Group, Made
@@ -16,6 +16,7 @@ from gan_cli.config.root import PlayerOptions
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game
+from gan_cli.models.architecture import ARCHITECTURE
 from gan_cli.random import seed_all
 
 
@@ -52,6 +53,30 @@ class Parts:
             UserError: if the prior has no option ``size``.
         """
         return latent_size(self.config)
+
+    @property
+    def who(self) -> str:
+        """The architecture, as the config names it."""
+        return f"architecture={self.config.architecture.name}"
+
+    def architecture(self, name: str, wanted: str, *arguments: object) -> Callable[[], nn.Module]:
+        """The method ``name`` of the architecture, with its arguments, to be called without any.
+
+        Args:
+            wanted: the parameters of that method, such as ``shape, classes``.
+
+        Raises:
+            UserError: if the architecture has no such method, or it takes other arguments.
+        """
+        make = method(self.build(ARCHITECTURE), self.who, name, wanted, *arguments)
+
+        def made() -> nn.Module:
+            module = make(*arguments)
+            if not isinstance(module, nn.Module):
+                raise UserError(f"{self.who}: {name}() returned {kind(module)}: return a torch.nn.Module")
+            return module
+
+        return made
 
     def network(self, player: str, make: Callable[[], object], who: str = "", call: str = "") -> nn.Module:
         """The network of a player, on the device.

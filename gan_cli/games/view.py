@@ -110,6 +110,19 @@ def view_of(config: Config) -> View:
 
 
 @contextmanager
+def without_dropout(network: nn.Module) -> Iterator[None]:
+    """In this context a network drops nothing out, and does all else as before."""
+    dropping = [module for module in network.modules() if isinstance(module, _DropoutNd) and module.training]
+    for module in dropping:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module in dropping:
+            module.train()
+
+
+@contextmanager
 def as_in_training(network: nn.Module) -> Iterator[None]:
     """In this context a network computes as in training, with the statistics of each minibatch, but without dropout.
 

@@ -9,7 +9,7 @@ import torch
 
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.samples import Samples, as_input
-from gan_cli.games.game import Encodes, LogLikelihood
+from gan_cli.games.game import Bounds, Encodes, LogLikelihood
 from gan_cli.games.game import Likelihood as HasLikelihood
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric
@@ -27,12 +27,13 @@ class Likelihood(Metric):
 
     The note beside it says what it is: exact, a lower bound (ELBO; importance-weighted with k), or an estimate, with
     ``nats_low`` and ``nats_high`` as its two-sided range; and of what: a probability of levels, a density of
-    dequantised pictures in [0, 1]^D, or of points in their own units.
+    dequantised pictures in [0, 1]^D, or of points in their own units. ``draws`` for each sample tighten a bound.
     """
 
     judges_samples = False
 
     samples: int
+    draws: int | None
 
     def better(self, evidence: Evidence) -> Better:
         if evidence.model is None or not isinstance(evidence.model.game, HasLikelihood):
@@ -42,7 +43,10 @@ class Likelihood(Metric):
     def refusal(self, evidence: Evidence) -> str | None:
         model = evidence.model
         if model is not None and isinstance(model.game, HasLikelihood):
-            return None
+            if self.draws is None or isinstance(model.game, Bounds):
+                return None
+            who = f"model={model.config.model.name}"
+            return f"draws={self.draws}: {who} has no bound that more draws tighten: leave draws out"
         instead = "metrics=parzen" if evidence.is_image else "metrics=parzen or metrics=divergence"
         who = "generated samples alone have" if model is None else f"model={model.config.model.name} has"
         return f"{who} no likelihood: use {instead}, which judge samples"
@@ -57,7 +61,7 @@ class Likelihood(Metric):
     def _of(self, evidence: Evidence, samples: Samples, suffix: str, whose: str) -> dict[str, float]:
         model = asked(evidence)
         assert isinstance(model.game, HasLikelihood)
-        found, unit = likelihood_of(model, samples, evidence.seed), model.game.unit
+        found, unit = likelihood_of(model, samples, evidence.seed, self.draws), model.game.unit
         nats = found.nats.double()
         mean = float(nats.mean())
         values = {f"nats{suffix}": mean, f"nats_error{suffix}": float(nats.std()) / math.sqrt(len(nats))}
@@ -127,10 +131,10 @@ def asked(evidence: Evidence) -> Sampler:
     return evidence.model
 
 
-def likelihood_of(model: Sampler, samples: Samples, seed: int) -> LogLikelihood:
+def likelihood_of(model: Sampler, samples: Samples, seed: int, draws: int | None = None) -> LogLikelihood:
     """That of stored samples."""
     labels = None if not model.classes or samples.labels is None else torch.from_numpy(samples.labels)
-    return model.likelihood(as_input(samples.values).contiguous(), labels, seed)
+    return model.likelihood(as_input(samples.values).contiguous(), labels, seed, draws)
 
 
 def reconstructed(model: Sampler, x: torch.Tensor, labels: object) -> torch.Tensor:

@@ -48,6 +48,7 @@ class ParzenOptions(Choice):
 
 class LikelihoodOptions(Choice):
     samples: Annotated[Count, Field(ge=2)]
+    draws: Count | None
 
 
 class TwoSampleOptions(Choice):

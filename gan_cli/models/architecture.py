@@ -29,4 +29,16 @@ class Architecture(Protocol):
         ...
 
 
+class ForAutoencoders(Architecture, Protocol):
+    """An architecture that autoencoders can have too."""
+
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """A module ``(x, labels=None)``: (B, *shape) → (B, outputs), any real numbers; labels are not given to it."""
+        ...
+
+    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """A module ``(z, labels)``: (B, latent) → (B, *shape), any real numbers, of which p(x | z) is made."""
+        ...
+
+
 ARCHITECTURE = Group[Architecture]("architecture")

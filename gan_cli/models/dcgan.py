@@ -44,9 +44,15 @@ def initialise(module: nn.Module) -> None:
 
 
 class Generator(nn.Module):
-    """Project z (B, latent) to 4×4, then double the size until the picture (B, C, S, S) in [−1, 1]."""
+    """Project z (B, latent) to 4×4, then double the size until the picture (B, C, S, S) in [−1, 1].
 
-    def __init__(self, latent: int, shape: tuple[int, ...], classes: int, width: int, norm: str) -> None:
+    Args:
+        bounded: by a tanh; without it, any real numbers.
+    """
+
+    def __init__(
+        self, latent: int, shape: tuple[int, ...], classes: int, width: int, norm: str, bounded: bool = True
+    ) -> None:
         super().__init__()
         self.classes = classes
         plan = channel_plan(width, shape[-1])
@@ -57,7 +63,8 @@ class Generator(nn.Module):
         for inputs, outputs in pairwise(plan):
             stages += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
             stages += [nn.ReLU(inplace=True)]
-        self.stages = nn.Sequential(*stages, nn.ConvTranspose2d(plan[-1], shape[0], 4, 2, 1), nn.Tanh())
+        stages.append(nn.ConvTranspose2d(plan[-1], shape[0], 4, 2, 1))
+        self.stages = nn.Sequential(*stages, *([nn.Tanh()] if bounded else []))
         initialise(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -68,17 +75,19 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Halve the size of the picture (B, C, S, S) until 4×4, then one logit: (B,)."""
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, norm: str, minibatch_std: bool) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], classes: int, width: int, norm: str, minibatch_std: bool, outputs: int = 1
+    ) -> None:
         super().__init__()
         self.classes, self.minibatch_std = classes, minibatch_std
         plan = channel_plan(width, shape[-1])[::-1]
         bias = norm in ("none", "spectral")
         stages: list[nn.Module] = [nn.Conv2d(shape[0] + classes, plan[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for inputs, outputs in pairwise(plan):
-            stages += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
+        for before, after in pairwise(plan):
+            stages += [nn.Conv2d(before, after, 4, 2, 1, bias=bias), normalisation(norm, after)]
             stages += [nn.LeakyReLU(0.2, inplace=True)]
         self.stages = nn.Sequential(*stages)
-        self.out = nn.Linear((plan[-1] + minibatch_std) * 16, 1)
+        self.out = nn.Linear((plan[-1] + minibatch_std) * 16, outputs)
         initialise(self)
         if norm == "spectral":
             for part in (*self.stages, self.out):
@@ -96,6 +105,13 @@ class Discriminator(nn.Module):
         return self.out(self.features(x, labels)).squeeze(1)
 
 
+class Encoder(Discriminator):
+    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, S, S) → (B, outputs)."""
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.out(self.features(x, labels))
+
+
 class DCGAN:
     """Makes both networks from their options; see ``conf/architecture/dcgan.yaml``."""
 
@@ -103,18 +119,31 @@ class DCGAN:
         self._generator, self._discriminator = generator, discriminator
 
     def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Raises ValueError for other shapes than (C, S, S), S a power of two from 8 to 256."""
-        if len(shape) != 3:
-            raise ValueError(
-                f"makes pictures, and these samples are points of {shape[0]} numbers: use architecture=mlp"
-            )
-        height, width = shape[1:]
-        if height != width or height & (height - 1) or not 8 <= height <= 256:
-            raise ValueError(
-                f"pictures of {height} × {width}: needs squares whose side is a power of two from 8 to 256: "
-                "use architecture=mlp, or resize them"
-            )
+        """Raises ValueError for a shape that it cannot make."""
+        require_squares(shape)
         return Generator(latent, shape, classes, **self._generator)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         return Discriminator(shape, classes, **self._discriminator)
+
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """As the discriminator, without what would make a code depend on other samples. Raises ValueError likewise."""
+        require_squares(shape)
+        return Encoder(shape, 0, **{**self._discriminator, "minibatch_std": False}, outputs=outputs)
+
+    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """As the generator, without an end: (B, *shape), any real numbers. Raises ValueError likewise."""
+        require_squares(shape)
+        return Generator(latent, shape, classes, **self._generator, bounded=False)
+
+
+def require_squares(shape: tuple[int, ...]) -> None:
+    """Raises ValueError for other shapes than (C, S, S), S a power of two from 8 to 256."""
+    if len(shape) != 3:
+        raise ValueError(f"makes pictures, and these samples are points of {shape[0]} numbers: use architecture=mlp")
+    height, width = shape[1:]
+    if height != width or height & (height - 1) or not 8 <= height <= 256:
+        raise ValueError(
+            f"pictures of {height} × {width}: needs squares whose side is a power of two from 8 to 256: "
+            "use architecture=mlp, or resize them"
+        )

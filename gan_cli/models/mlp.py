@@ -134,6 +134,7 @@ class Discriminator(nn.Module):
         minibatch_std: bool,
         init: float | None,
         pixels: str,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -143,7 +144,7 @@ class Discriminator(nn.Module):
             body.insert(0, Dropout(input_dropout))
         self.hidden = nn.Sequential(*body)
         self.minibatch_std, self.unit_pixels = minibatch_std, pixels == "unit"
-        self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, 1)
+        self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, outputs)
         initialise(self, init)
         if norm == "spectral":
             self.out = spectral_norm(self.out)
@@ -159,6 +160,13 @@ class Discriminator(nn.Module):
         return self.out(self.features(x, labels)).squeeze(1)
 
 
+class Encoder(Discriminator):
+    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, *shape) → (B, outputs)."""
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.out(self.features(x, labels))
+
+
 class MLP:
     """Makes both networks from their options; see ``conf/architecture/mlp.yaml``."""
 
@@ -170,3 +178,12 @@ class MLP:
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         return Discriminator(shape, classes, **self._discriminator)
+
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """A discriminator's layers, without what would make a code depend on chance or on other samples."""
+        still = {"dropout": 0.0, "input_dropout": 0.0, "minibatch_std": False}
+        return Encoder(shape, 0, **{**self._discriminator, **still}, outputs=outputs)
+
+    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """A generator's layers, which end in any real numbers: (B, *shape)."""
+        return Generator(latent, shape, classes, **{**self._generator, "output": "none"})

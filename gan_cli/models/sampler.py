@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
-from gan_cli.games.game import Encodes, Game, Judges, Likelihood, LogLikelihood
+from gan_cli.games.game import Bounds, Encodes, Game, Judges, Likelihood, LogLikelihood
 from gan_cli.models.priors import Latents
 from gan_cli.models.units import levels
 from gan_cli.random import seed_all, stream
@@ -64,7 +64,9 @@ class Sampler:
         return self.likelihood(x, labels).nats
 
     @torch.no_grad()
-    def likelihood(self, x: Tensor, labels: Tensor | None = None, seed: int = 0) -> LogLikelihood:
+    def likelihood(
+        self, x: Tensor, labels: Tensor | None = None, seed: int = 0, draws: int | None = None
+    ) -> LogLikelihood:
         """log p(x) in nats, or log p(x | label), on the CPU: exact, a bound, or an estimate, as it says.
 
         Args:
@@ -72,18 +74,25 @@ class Sampler:
                 are too; where it binarised them, these must be −1 and 1 alone.
             labels: int64 (n,), if the model is conditional.
             seed: of whatever is drawn for it.
+            draws: for each sample, of a lower bound that more draws tighten; None: as many as the model was trained by.
 
         Raises:
-            ValueError: if the model has no likelihood, or these are no samples that it could have one for.
+            ValueError: if the model has no likelihood, or none that draws tighten, or these are no samples that it
+                could have one for.
         """
         game = self.game
         if not isinstance(game, Likelihood):
             raise ValueError(f"model={self.config.model.name}: has no likelihood here")
         if bool(self.classes) != (labels is not None):
             raise ValueError(f"labels: {'give one for each sample' if self.classes else 'not a conditional model'}")
+        if draws is not None and not isinstance(game, Bounds):
+            raise ValueError(f"draws={draws}: model={self.config.model.name} has no bound that draws tighten")
         with _asked(game, self.device, seed):
-            x = self._presented(x.to(self.device))
-            found = game.log_likelihood(x, None if labels is None else labels.to(self.device))
+            x, labels = self._presented(x.to(self.device)), None if labels is None else labels.to(self.device)
+            if draws is not None and isinstance(game, Bounds):
+                found = game.bound(x, labels, draws)
+            else:
+                found = game.log_likelihood(x, labels)
         return replace(found, nats=found.nats.cpu())
 
     def _presented(self, x: Tensor) -> Tensor:

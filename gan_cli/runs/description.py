@@ -18,10 +18,11 @@ def describe(setup: Setup) -> str:
         where += f" ({torch.get_num_threads()} threads)"
     if (processes := world()) > 1:
         where = f"{processes} processes, each on {where}"
-    gan = config.model.name == "gan"
+    model, uses = config.model.name, config.model.uses
+    made = f"{model} of {config.architecture.name}" if "architecture" in uses else model
     return (
-        f"{config.architecture.name if gan else config.model.name} ({' + '.join(sizes)} weights), "
-        f"{config.loss.name + ', ' if gan else ''}"
+        f"{config.architecture.name if model == 'gan' else made} ({' + '.join(sizes)} weights), "
+        f"{config.loss.name + ', ' if 'loss' in uses else ''}"
         f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, "
         f"on {where}, {setup.precision}"
     )

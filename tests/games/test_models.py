@@ -123,6 +123,22 @@ MISTAKES = {
     "model=pixelcnn dataset.channels=3 model.width=10": "model.width=10: red, green and blue share the channels, so it",
     "model=pixelcnn ensemble=2": "ensemble=2: model=pixelcnn cannot train several seeds as one computation: use",
     "model=fvsbn metrics=reconstruction": "metrics=reconstruction: needs a model with an encoder: model=fvsbn has none",
+    "model=vae penalty=r1": "penalty=r1: model=vae has no use for it: leave it out",
+    "model=vae architecture=mlp architecture.discriminator.dropout=0.5": "architecture.discriminator.dropout=0.5: ",
+    "model=vae prior=uniform": "prior=uniform: the KL divergence of model=vae is to a standard normal prior: leave it",
+    "model=vae_gan prior.scale=2": "prior.scale=2: the KL divergence of model=vae_gan is to a standard normal prior",
+    "model=vae model.importance_samples=5 model.beta=2": "model.beta=2: the bound of model.importance_samples=5 has no",
+    "model=vae model.likelihood=logistic architecture=mlp dataset=ring": "model.likelihood=logistic: is of pixels, and",
+    "model=vae model.sigma=0.1": "model.sigma=0.1: a Bernoulli pixel has no scale: leave it out, or use",
+    "model=vae model.likelihood=gaussian dataset.binarise=fixed": "dataset.binarise=fixed: model=vae is a density",
+    "model=vae ensemble=2": "ensemble=2: is for small games, architecture=mlp: architecture=dcgan keeps",
+    "model=vae_gan model.likelihood=bernoulli": "model.likelihood=bernoulli: D of model=vae_gan would know black",
+    "model=vae_gan ensemble=2 architecture=mlp": "ensemble=2: model=vae_gan cannot train several seeds as one",
+    "model=vae_gan reuse_fakes=true": "reuse_fakes=true: other players of model=vae_gan move between D and who made",
+    "model=adversarial_autoencoder augment=[color]": "augment=['color']: is for pictures, and D of model=adversarial",
+    "model=adversarial_autoencoder generator.lr=1e-4": "generator.lr=1e-4: model=adversarial_autoencoder has no use",
+    "model=adversarial_autoencoder model.adversarial=-1": "model.adversarial=-1: must be",
+    "model=fvsbn metrics=likelihood metrics.likelihood.draws=9": "metrics=likelihood: draws=9: model=fvsbn has no",
     "metrics=likelihood": "metrics=likelihood: model=gan has no likelihood: use metrics=parzen, which judge samples",
     "dataset.binarise=dynamic dataset.dequantise=true": "dataset.dequantise=true: dataset.binarise=dynamic leaves two",
     "dataset=ring architecture=mlp dataset.binarise=fixed": "dataset.binarise=fixed: no such key",
@@ -141,7 +157,7 @@ def test_what_does_not_fit_is_one_line(gan_train, command):
     assert not Path("outputs").exists()
 
 
-@pytest.mark.parametrize("model", ["fvsbn", "made"])
+@pytest.mark.parametrize("model", ["fvsbn", "made", "vae-iwae", "vae-points"])
 def test_seeds_of_a_perceptron_are_one_computation(gan_train, model):
     keys = (*MODELS[model], "steps=4", "log_every=2")
     assert gan_train(*keys, "ensemble=2", "hydra.run.dir=both").code == 0

@@ -1,0 +1,117 @@
+"""What models with an encoder may be told. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from gan_cli.config.mistakes import shown
+from gan_cli.config.options import OF_GAMES, Choice, Chosen, Count, NonNegative, Positive, Reading
+from gan_cli.data.schemas import PointOptions
+from gan_cli.games.schemas import LikelihoodOptions
+
+STILL = tuple(f"architecture.discriminator.{key}" for key in ("dropout", "input_dropout", "minibatch_std"))
+
+
+class EncodedOptions(LikelihoodOptions):
+    """A decoder with a distribution of x around what it says, and an encoder with a standard normal prior.
+
+    Attributes:
+        pictures: what ``likelihood=auto`` means for them; for points it is gaussian.
+    """
+
+    idle: ClassVar[Sequence[str]] = ("compile", "architecture.generator.output")  # p(x | z) says where pixels end
+    points = True
+
+    pictures: ClassVar[str]
+
+    likelihood: Literal["auto", "bernoulli", "gaussian", "logistic"]
+    sigma: Positive | None
+    beta: NonNegative
+
+    @property
+    def reads(self) -> Reading:
+        """Bernoulli pixels are black and white, Gaussian ones dequantised, and discretised ones levels."""
+        found: dict[str, Reading] = {"bernoulli": "binary", "gaussian": "dequantised", "logistic": "levels"}
+        return found[self.pictures if self.likelihood == "auto" else self.likelihood]
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Pixels of points, a scale of probabilities, and a prior that has no KL divergence in closed form."""
+        dataset, prior, problems = chosen.one("dataset"), chosen.one("prior"), super().contradictions(chosen)
+        if isinstance(dataset, PointOptions) and self.likelihood in ("bernoulli", "logistic"):
+            problems.append(
+                f"model.likelihood={self.likelihood}: is of pixels, and dataset={dataset.name} holds points: "
+                "use gaussian"
+            )
+        if self.sigma is not None and self.reads == "binary" and not isinstance(dataset, PointOptions):
+            problems.append(
+                f"model.sigma={self.sigma:g}: a Bernoulli pixel has no scale: leave it out, or use "
+                "model.likelihood=gaussian or logistic"
+            )
+        if prior and (prior.name != "normal" or prior.model_dump()["scale"] != 1):
+            told = f"prior={prior.name}" if prior.name != "normal" else f"prior.scale={prior.model_dump()['scale']:g}"
+            problems.append(
+                f"{told}: the KL divergence of model={self.name} is to a standard normal prior: leave it out"
+            )
+        return problems
+
+
+class VAEOptions(EncodedOptions):
+    together = True
+    uses = ("architecture",)
+    idle = (*EncodedOptions.idle, *STILL, "updates")
+    pictures = "bernoulli"
+
+    importance_samples: Count
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """A weight of what the bound of several draws does not have."""
+        problems = super().contradictions(chosen)
+        if self.importance_samples > 1 and self.beta != 1:
+            problems.append(
+                f"model.beta={self.beta:g}: the bound of model.importance_samples={self.importance_samples} has no KL "
+                "divergence apart: leave one of them out"
+            )
+        return problems
+
+
+class VAEGANOptions(EncodedOptions):
+    uses = (*OF_GAMES, "discriminator", "generator", "pack", "instance_noise", "augment")
+    pictures = "logistic"
+
+    gamma: NonNegative
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Samples that are told from the data by being grey, and a pass that cannot be saved."""
+        problems = super().contradictions(chosen) + without_reuse(self, chosen)
+        if self.likelihood == "bernoulli":
+            problems.append(
+                f"model.likelihood=bernoulli: D of model={self.name} would know black and white data from grey means: "
+                "use logistic or gaussian"
+            )
+        return problems
+
+
+class AdversarialAutoencoderOptions(Choice):
+    uses = (*OF_GAMES, "discriminator", "pack", "instance_noise")
+    idle = ("compile", *STILL)
+
+    adversarial: NonNegative
+    hidden: list[Count]
+    activation: Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu"]
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """What is for pictures, of codes, and a pass that cannot be saved."""
+        problems = without_reuse(self, chosen)
+        if augment := chosen.root.get("augment"):
+            problems.append(
+                f"augment={shown(augment)}: is for pictures, and D of model={self.name} judges codes: leave it out"
+            )
+        return problems
+
+
+def without_reuse(model: Choice, chosen: Chosen) -> list[str]:
+    """Fakes that are out of date when their maker moves."""
+    if not chosen.on("reuse_fakes"):
+        return []
+    return [f"reuse_fakes=true: other players of model={model.name} move between D and who made the fakes: use false"]
