@@ -24,9 +24,10 @@ from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import Root, validate
 from gan_cli.config.typed import known_keys
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
+from gan_cli.memory import shortage
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of, printable
-from gan_cli.parallel import place
+from gan_cli.parallel import launch, place
 from gan_cli.runs import time_limit
 from gan_cli.runs.loggers.logger import LOGGER
 from gan_cli.runs.observers.interrupts import deaf, unwind_at_the_end
@@ -118,6 +119,8 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
+        if (missing := shortage(error)) is not None:
+            return failed(error, 2, f"out of memory ({missing}): ask for less at a time, or use a larger machine")
         if isinstance(error, config_errors()):
             return failed(error, 2, one_line(error))
         if stored := of_storage(error, "then try again"):
@@ -197,6 +200,7 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
             raise UserError(sweep_plan.CHDIR)
     if idle := _idle(command.parsed(library), config):
         raise UserError(*idle)
+    launch.require_cores(config)
     for logger in config.logger.values():
         library.build(LOGGER, logger)  # refused here if its package is missing
     if config.dry_run:

@@ -24,6 +24,7 @@ from gan_cli.data.knows import DATASET
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import extractor_of
@@ -35,8 +36,10 @@ from gan_cli.output.replacing import replacing
 from gan_cli.output.text import printable
 from gan_cli.runs import checkpoint
 from gan_cli.runs.loading import fill
+from gan_cli.runs.places import require_place
 from gan_cli.runs.weights import of_checkpoint
 from gan_cli.training.build import game_of, pick_device, prior_of
+from gan_cli.training.fits import require_state
 from gan_cli.training.fitting import check_trained
 from gan_cli.version import __version__
 
@@ -48,8 +51,14 @@ def run(config: Evaluation, library: Library) -> None:
     """Prints the table and writes the JSON file.
 
     Raises:
-        UserError: if the data or the checkpoint cannot be read, or a chosen metric does not fit them.
+        UserError: if the data or the checkpoint cannot be read or do not fit into memory, or a chosen metric does not
+            fit them.
     """
+    with enough(f"count={config.count}", "use a smaller count or batch_size"):
+        _run(config, library)
+
+
+def _run(config: Evaluation, library: Library) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
     if config.out:
         _writable(expanded(config.out, "out="))
@@ -101,6 +110,9 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
     """
     folder, path, state = checkpoint.find(str(config.checkpoint), "checkpoint")
     trained, device = from_saved(state["config"], library), pick_device(config.device)
+    typed = [f"dataset.{key}" for key, value in config.dataset.model_dump().items() if value is not None]
+    require_place("dataset", trained.dataset, library, typed, "checkpoint")
+    require_state(trained, library, state, f"checkpoint={path}")
     dataset = library.build(DATASET, _placed(trained.dataset, config.dataset))
     training = trained_on(dataset, trained.dataset.name, state["data"])
     shape, classes = training.shape, state["classes"]

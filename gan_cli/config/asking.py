@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gan_cli.errors import UserError
+from gan_cli.memory import shortage
 
 NOT_OWN = (str(Path(__file__).resolve().parents[1]), "<", *set(sysconfig.get_paths().values()))
 
@@ -61,7 +62,7 @@ def asked(who: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        if shortage(error) is not None:
             raise
         raise UserError(f"{who} failed: {reason(error)}") from error
 

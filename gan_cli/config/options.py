@@ -24,6 +24,7 @@ GROUPS = (
 )
 OF_GAMES = ("architecture", "loss", "penalty")  # groups that not every model uses
 OF_PLAYERS = ("discriminator", "generator", "pack", "instance_noise", "augment", "reuse_fakes")  # and root keys
+LARGE = 2**40  # of samples in a minibatch, far beyond any machine
 SEVERAL = ("penalty", "metrics", "logger")  # groups from which any number of options can be chosen
 Reading = Literal["bytes", "levels", "binary", "dequantised"]
 Made = TypeVar("Made")
@@ -64,8 +65,8 @@ def _one_size(value: object) -> int:
     size = _whole(value)
     if not isinstance(size, int) or isinstance(size, bool):
         raise ValueError("must be a whole number, or {0:64,100000:128}: sizes by the images seen")
-    if size < 1:
-        raise ValueError("must be at least 1")
+    if not 1 <= size < LARGE:
+        raise ValueError("must be at least 1" if size < 1 else f"must be less than {LARGE}")
     return size
 
 
@@ -79,9 +80,9 @@ def sizes_of(batch_size: object) -> list[int]:
 
 
 BatchSize = Annotated[Any, BeforeValidator(_batch_size)]  # int, or dict[int, int]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=2**63 - 1)]
 Several = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=1_000_000)]
-Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**64 - 1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

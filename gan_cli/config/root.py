@@ -26,6 +26,8 @@ from gan_cli.config.options import (
     sizes_of,
 )
 
+MOST_STEPS = 999_999_999  # nine digits, as the names of checkpoints and grids have them
+
 
 class PlayerOptions(Options):
     steps: Count
@@ -40,7 +42,7 @@ class InstanceNoiseOptions(Options):
 class GameKeys(Options):
     """The game: Algorithm 1."""
 
-    steps: Count
+    steps: Annotated[Count, Field(le=MOST_STEPS)]
     batch_size: BatchSize
     seed: Whole
     conditional: bool
@@ -86,7 +88,7 @@ class MachineKeys(Options):
     capture: Literal["auto", True, False]
     compile: bool
     deterministic: bool
-    ensemble: Whole
+    ensemble: Annotated[Whole, Field(le=10_000)]  # each leaves a folder
 
 
 ALONE = {  # values that an ensemble does not support, the reason, and a supported value
@@ -188,7 +190,7 @@ class WritingKeys(Options):
 
     log_every: Whole
     sample_every: Whole
-    sample_count: Count
+    sample_count: Annotated[Count, Field(le=10_000)]  # on one sheet
     checkpoint_every: Whole
     checkpoint_minutes: NonNegative
     keep_checkpoints: Count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from gan_cli.data.samples import Samples
 @dataclass(frozen=True, kw_only=True)
 class Density:
     """``points`` draws from a density, which depend on ``seed`` alone."""
+
+    counted: ClassVar[str] = "dataset.points"
 
     points: int
     seed: int
@@ -29,6 +32,11 @@ class Density:
     def classes(self) -> int:
         return 0
 
+    @property
+    def needs(self) -> int:
+        """Bytes that it takes to draw them: float64 first, then float32."""
+        return 12 * self.points * self.shape[0]
+
     def load(self) -> Samples:
         """float32 (points, d)."""
         raise AssertionError("a density defines load()")
@@ -41,6 +49,8 @@ class Density:
 @dataclass(frozen=True, kw_only=True)
 class Mixture(Density):
     """Isotropic Gaussians with the same standard deviation; the label is the Gaussian."""
+
+    counted: ClassVar[str] = "dataset.points or of its Gaussians"
 
     sigma: float
 
@@ -57,6 +67,10 @@ class Mixture(Density):
     @property
     def classes(self) -> int:
         return len(self.centres)
+
+    @property
+    def needs(self) -> int:
+        return super().needs + 16 * self.classes * self.shape[0]
 
     def load(self) -> Samples:
         generator, means = self.generator, self.centres
@@ -96,6 +110,10 @@ class Ring(Mixture):
     radius: float
 
     @property
+    def classes(self) -> int:
+        return self.modes
+
+    @property
     def centres(self) -> np.ndarray:
         angles = 2 * np.pi * np.arange(self.modes) / self.modes
         return self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -105,6 +123,10 @@ class Ring(Mixture):
 class Grid(Mixture):
     side: int
     spacing: float
+
+    @property
+    def classes(self) -> int:
+        return self.side**2
 
     @property
     def centres(self) -> np.ndarray:

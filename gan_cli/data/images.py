@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from gan_cli import memory
 from gan_cli.data.presenting import Presentation
 from gan_cli.data.samples import SHOWN, Samples
 from gan_cli.errors import UserError
@@ -106,6 +107,7 @@ def resized(pictures: np.ndarray, size: int, channels: int) -> np.ndarray:
         pictures = pictures[..., None]
     if pictures.shape[1] in (1, 3) and pictures.shape[3] not in (1, 3):
         pictures = pictures.transpose(0, 2, 3, 1)
+    memory.require(len(pictures) * size**2 * channels, f"dataset.size={size}", "ask for smaller or fewer pictures")
     packed = np.empty((len(pictures), size, size, channels), np.uint8)
     for start in range(0, len(pictures), 4096):
         packed[start : start + 4096] = _resized_batch(pictures[start : start + 4096], size, channels)

@@ -38,6 +38,22 @@ class Shipped(Dataset, Protocol):
 
 
 @runtime_checkable
+class Drawn(Protocol):
+    """A dataset that draws as many samples as it is told to.
+
+    Attributes:
+        counted: the keys that say how many.
+    """
+
+    counted: ClassVar[str]
+
+    @property
+    def needs(self) -> int:
+        """Bytes of memory that it takes, at least."""
+        ...
+
+
+@runtime_checkable
 class HoldsOut(Protocol):
     """A dataset with samples that are not trained on."""
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+from gan_cli import memory
 from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import Dataset
+from gan_cli.data.knows import Dataset, Drawn
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
 TRAINED_ON, HELD_OUT, UNUSED = "train", "test", "unused"  # which samples of a source: each has a draw of its own
+
+
+def require_room(dataset: Dataset, who: str) -> None:
+    """Refuses a dataset that is told to draw more than fits.
+
+    Raises:
+        UserError: with what it needs.
+    """
+    if isinstance(dataset, Drawn):
+        memory.require(dataset.needs, who, f"ask for fewer of {dataset.counted}")
 
 
 def load(dataset: Dataset, name: str) -> Samples:
@@ -21,6 +32,7 @@ def load(dataset: Dataset, name: str) -> Samples:
     """
     who = f"dataset={name}"
     read = method(dataset, who, "load", "")
+    require_room(dataset, who)
     with asked(f"{who}: load()") if is_own(dataset) else nullcontext():
         try:
             samples = read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class Stacked(ImageDataset):
         limit: limits the single pictures.
     """
 
+    counted: ClassVar[str] = "dataset.stacks"
+
     root: str
     source: str
     stacks: int
@@ -31,6 +34,11 @@ class Stacked(ImageDataset):
     @property
     def classes(self) -> int:
         return 1000
+
+    @property
+    def needs(self) -> int:
+        """Bytes that the stacks take."""
+        return 3 * self.size**2 * self.stacks
 
     def glyphs(self) -> Samples:
         """The single pictures: (N, 1, size, size) with labels 0 to 9."""

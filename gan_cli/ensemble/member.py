@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.memory import enough
 from gan_cli.output.screen import LogFile, OneLine
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.resume import Resumption
@@ -60,7 +61,8 @@ class Member(Run):
 
     def evaluate(self, step: int) -> None:
         if self.evaluations:
-            self.evaluations.evaluate(step)
+            with enough(f"evaluate_count={self.config.evaluate_count}", "use a smaller one"):
+                self.evaluations.evaluate(step)
 
     def status(self, name: str, reason: str | None = None, **more: object) -> None:
         """As that of any run, and that it is trained together with others."""

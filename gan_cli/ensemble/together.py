@@ -32,6 +32,8 @@ from gan_cli.runs.resume import Resumption
 from gan_cli.runs.room import needed, require
 from gan_cli.runs.status import Status, job_of, status_of
 from gan_cli.runs.time_limit import TimeLimit
+from gan_cli.training.budget import enough, require_training
+from gan_cli.training.build import blank
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State
 
@@ -89,6 +91,8 @@ class EnsembleRun:
         for seed in self.seeds:
             like = self.members[0].setup.loaded if self.members else None
             self.members.append(self._member(seed, states[seed], library, like))
+            if not like:
+                self._require_room(library)
         config = self.config
         self.ensemble = Ensemble([member.setup for member in self.members], library, compile=config.compile)
         for i, member in enumerate(self.members):
@@ -111,6 +115,11 @@ class EnsembleRun:
         self.closes.enter_context(member.loggers)
         member.forgets = bool(status_of(folder.path).get("together"))
         return member
+
+    def _require_room(self, library: Library) -> None:
+        some = self.members[0].setup
+        if outline := blank(self.config, library, some.samples.shape, some.sampler.classes):
+            require_training(self.config, outline, some.samples.shape, some.device)
 
     @property
     def going(self) -> list[Member]:
@@ -179,7 +188,7 @@ class EnsembleRun:
 
     def _train(self, interrupts: Interrupts) -> None:
         try:
-            with self.progress:
+            with enough(self.config), self.progress:
                 observers = (self.observe, self.progress, interrupts)
                 self.ensemble.train(range(self.start + 1, self.config.steps + 1), observers)
         except Interrupted as stop:

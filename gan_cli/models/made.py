@@ -167,10 +167,10 @@ def drawn_degrees(size: int, hidden: Sequence[int], masks: int, order: str, seed
     layers: list[list[Tensor]] = [[] for _ in hidden]
     for mask in range(masks):
         generator = stream(seed, "masks", mask)
-        natural = torch.arange(1, size + 1)
-        before = natural if order == "natural" else natural[torch.randperm(size, generator=generator)]
+        natural = torch.arange(1, size + 1, device="cpu")
+        before = natural if order == "natural" else natural[torch.randperm(size, generator=generator, device="cpu")]
         inputs.append(before)
         for layer, units in zip(layers, hidden, strict=True):
-            before = torch.randint(int(before.min()), max(2, size), (units,), generator=generator)
+            before = torch.randint(int(before.min()), max(2, size), (units,), generator=generator, device="cpu")
             layer.append(before)
     return [torch.stack(inputs), *(torch.stack(layer) for layer in layers)]

@@ -22,10 +22,13 @@ from typing import IO, Any, BinaryIO, cast
 import torch
 from torch import Tensor
 
+from gan_cli.memory import shortage
+
 MARK = b"gan-train: sha256 of the file before this comment: "
 SEAL = len(MARK) + 64
 END, COMMENT_LENGTH = b"PK\5\6", 2  # of a zip: 22 bytes, the last two of them the length of the comment
 TAIL = 22
+FOLDER = 0x10  # an attribute of a member
 FLAGS = 0x808  # lengths after the data, names in UTF-8
 DEEPEST, LARGEST, LONGEST = 24, 1_000_000, 100_000  # levels and entries of what is read; characters of a text
 BLOCK = 2**20
@@ -71,6 +74,8 @@ def read(path: Path) -> Any:
         try:
             found = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # half a dozen kinds
+            if shortage(error) is not None:
+                raise
             raise Damaged("more than plain values and tensors, or no file of torch's") from error
     return _plain(found, [LARGEST], DEEPEST)
 
@@ -112,7 +117,7 @@ def _digest(file: BinaryIO, length: int) -> str:
 
 
 def _verify_members(file: BinaryIO, size: int, sealed: bool) -> None:
-    """Whether a zip is as torch writes it: each member stored as it is, in a place of its own, and without attributes.
+    """Whether a zip is as torch writes it: each member stored as it is, in a place of its own.
 
     Of a file without a seal the members are read, too, and held against their checksums.
     """
@@ -121,7 +126,7 @@ def _verify_members(file: BinaryIO, size: int, sealed: bool) -> None:
             every = members.infolist()
             if any(m.compress_type or m.compress_size != m.file_size or m.flag_bits & ~FLAGS for m in every):
                 raise Damaged("not as torch writes it: a member is compressed")
-            if any(m.external_attr or m.internal_attr or m.volume for m in every):
+            if any(m.external_attr & FOLDER for m in every):  # torch would read whatever lies in memory
                 raise Damaged("altered: a member is no file")
             if len({m.filename for m in every}) < len(every) or sum(m.file_size for m in every) > size:
                 raise Damaged("not as torch writes it: members share their data")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gan_cli.runs.observers.pruning import Pruner
     from gan_cli.runs.resume import Resumption
 
+MOST_ON_FEW, CROWD = 8, 2  # processes that any machine may start, and for each core
 PROGRAM = (  # the current folder comes last, so that a random.py there does not hide Python's own
     "import sys; sys.path.sort(key=lambda place: place == ''); from gan_cli.parallel.rank import main; main()"
 )
@@ -62,6 +63,7 @@ def train_in_processes(
         from gan_cli.runs.run import run
 
         return run(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
+    require_cores(config)
     task: Task = {
         "config": config.saved(),
         "config_dirs": [str(folder) for folder in library.own],
@@ -78,6 +80,27 @@ def train_in_processes(
 
         return lead(task, place)
     return _start({**task, "logging": _logging()}, config.devices)
+
+
+def require_cores(config: Config) -> None:
+    """Refuses more processes than a machine without as many GPUs could ever run.
+
+    Raises:
+        UserError: with how many it could.
+    """
+    most = max(MOST_ON_FEW, CROWD * _cores())
+    if config.devices > most and not given():
+        import torch
+
+        if config.device == "cpu" or config.devices > torch.cuda.device_count():
+            raise UserError(
+                f"devices={config.devices}: without as many GPUs they share this machine's {_cores()} cores: "
+                f"use at most {most}"
+            )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _logging() -> dict[str, object]:
@@ -124,8 +147,8 @@ def _process(folder: Path, rank: int, world: int, held: int | None) -> subproces
     Args:
         held: the open file of the lock on the run folder, for the first of them.
     """
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    env = {"OMP_NUM_THREADS": str(max(1, cores // world)), **os.environ, "GAN_TRAIN_TASK": f"{folder}:{rank}:{world}"}
+    threads, task = str(max(1, _cores() // world)), f"{folder}:{rank}:{world}"
+    env = {"OMP_NUM_THREADS": threads, **os.environ, "GAN_TRAIN_TASK": task}
     if sys.platform == "linux":
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to
     with (folder / f"said-{rank}").open("wb") as said:

@@ -16,6 +16,7 @@ from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
 from gan_cli.output.replacing import written
 from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
+from gan_cli.runs.schemas import Saved, problem_of
 
 if TYPE_CHECKING:
     from gan_cli.training.state import State
@@ -85,6 +86,12 @@ def load(path: Path) -> State:
         raise UserError(f"{path}: not a readable checkpoint ({reason_of(error)})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT or not isinstance(state.get("config"), dict):
         raise UserError(f"{path}: not a checkpoint of this version of gan-train")
+    if problem := problem_of(state, Saved):
+        raise UserError(f"{path}: not what this version of gan-train writes into a checkpoint: {problem}")
+    if step_of(path) not in (-1, state["step"]):
+        raise UserError(
+            f"{path}: holds step {state['step']}, and not that of its name: call it {file_of(state['step'])}"
+        )
     return state
 
 

@@ -18,7 +18,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import DATASET, Shipped
-from gan_cli.data.reading import load
+from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.metrics.evaluation import metrics_of
 from gan_cli.metrics.evidence import Outline
@@ -62,6 +62,7 @@ def dry_run(config: Config, library: Library) -> None:
     if config.compile and not config.ensemble:
         require_compiler(device)
     dataset = library.build(DATASET, config.dataset)
+    require_room(dataset, f"dataset={config.dataset.name}")
     samples = (
         _blank(dataset) if not is_own(dataset) and isinstance(dataset, Shipped) else load(dataset, config.dataset.name)
     )

@@ -30,7 +30,13 @@ class EnsembleFolder(RunFolder):
 
 def seeds_in(folder: Path) -> list[int]:
     """The seeds of the ensemble in a folder; empty if there is none."""
-    return status_of(folder).get("seeds", [])
+    seeds = status_of(folder).get("seeds")
+    return seeds if isinstance(seeds, list) and all(type(seed) is int and seed >= 0 for seed in seeds) else []
+
+
+def _steps(folder: Path) -> int:
+    steps = status_of(folder).get("steps")
+    return steps if isinstance(steps, int) else 0
 
 
 def config_of_member(config: Config, seed: int) -> Config:
@@ -69,7 +75,7 @@ def states_of(folder: Path, key: str) -> State:
             )
     first = next(state for state in members.values() if state)
     seeds = list(members)
-    whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile", False)}
+    whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile") is True}
     return {**first, "config": {**first["config"], **whole}, "members": members, "stopped": None}
 
 
@@ -86,10 +92,10 @@ def newest_states(folder: Path, key: str) -> dict[int, State | None]:
         raise UserError(f"{key}={folder}: none of its members has a checkpoint: nothing to continue: start it again")
     going = [seed for seed in found if not is_over(member_folder(folder, seed))] or list(found)
     common = set.intersection(*(found[seed] or {0} for seed in going))
-    wanted = status_of(folder).get("steps", 0)
+    wanted = _steps(folder)
     for seed in going:
         member, at, together = member_folder(folder, seed), max(found[seed], default=0), max(common, default=0)
-        if wanted and status_of(member).get("steps", 0) > wanted and at > together:
+        if wanted and _steps(member) > wanted and at > together:
             raise UserError(
                 f"{key}={folder}: {member.name} has been trained by itself, to step {at}, and together it would begin "
                 f"at {together} again: continue it alone, {key}={member}, or move it elsewhere"

@@ -17,6 +17,7 @@ from gan_cli.runs.guard.policies import GUARD
 from gan_cli.runs.observers.evaluations import due
 from gan_cli.runs.resume import Resumption
 from gan_cli.train import play
+from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.setup import Setup
 from gan_cli.training.state import restore
@@ -35,7 +36,8 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
     state, loaded, again = resumption.state if resumption else None, None, None
     returns = library.build(GUARD, config.guard).attempts
     while True:
-        setup = build(config, library, state, loaded)
+        with enough(config):
+            setup = build(config, library, state, loaded)
         start = restore(setup, state) if state else 0
 
         def share(step: int, statistics: Sequence[Statistics], setup: Setup = setup) -> None:
@@ -47,7 +49,8 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
                     raise WentBack(folder / "checkpoints" / file_of(back))
 
         try:
-            return play(setup, range(start + 1, config.steps + 1), [share])
+            with enough(config):
+                return play(setup, range(start + 1, config.steps + 1), [share])
         except WentBack as back:
             again = back.checkpoint
         state, loaded = load(again), setup.loaded

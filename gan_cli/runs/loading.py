@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from gan_cli.config.library import Library
 from gan_cli.config.schema import from_saved
 from gan_cli.errors import UserError
@@ -13,6 +15,7 @@ from gan_cli.models.sampler import Sampler
 from gan_cli.runs import weights
 from gan_cli.runs.weights import Weights
 from gan_cli.training.build import game_of, pick_device, prior_of
+from gan_cli.training.fits import require_weights
 from gan_cli.training.fitting import check_trained
 
 
@@ -51,9 +54,14 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     """
     found = weights.find(where, key, ema)
     config = from_saved(found.config, library)
-    place = pick_device(device)
+    place, what = pick_device(device), f"{key}={where}"
+
+    def networks(game: Game) -> dict[str, dict[str, Tensor]]:
+        return {**found.others, game.sampler: found.tensors}
+
+    require_weights(config, library, found.shape, found.classes, networks, what)
     game = game_of(config, library, found.shape, found.classes, place)
-    fill(game, found, f"{key}={where}")
+    fill(game, found, what)
     for network in game.networks.values():
         network.eval().requires_grad_(False)
     whole = game if game.networks.keys() <= {game.sampler, *found.others} else None

@@ -22,7 +22,9 @@ from gan_cli.output import lock
 from gan_cli.runs import checkpoint, ensemble_folder
 from gan_cli.runs.links import require_own
 from gan_cli.runs.names import RESUMPTION, numbered
+from gan_cli.runs.places import require_places
 from gan_cli.runs.status import status_of
+from gan_cli.training.fits import require_state
 
 if TYPE_CHECKING:
     from gan_cli.training.state import State
@@ -107,6 +109,11 @@ def prepare(draft: Draft) -> Resumption:
     saved = {"ensemble": 0, **renamed(state["config"])}
     wanted = {**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
     config = validate(completed(wanted, library), library)
+    require_places(config, library, [override.key for override in overrides], "resume")
+    trained = from_saved(saved, library)
+    for member in (state.get("members") or {"": state}).values():
+        if member:
+            require_state(trained, library, member, f"resume={path}")
     fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
     before = completed(saved, library)
     impossible = [
@@ -129,7 +136,7 @@ def prepare(draft: Draft) -> Resumption:
             f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
             f"to train longer: steps={2 * state['step'] or config.steps}"
         )
-    was = from_saved(saved, library) if overrides.find("batch_size") else config
+    was = trained if overrides.find("batch_size") else config
     if was.batch_size != config.batch_size:
         first = next(iter(state["players"])) if "players" in state else "discriminator"
         images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])

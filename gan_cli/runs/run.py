@@ -39,6 +39,7 @@ from gan_cli.runs.room import needed, require
 from gan_cli.runs.status import Status, job_of, status_of
 from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.train import play
+from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
 from gan_cli.training.setup import Loaded
@@ -107,7 +108,8 @@ class Run:
         together: bool = False,
     ) -> None:
         self.config, self.folder, self.resumption = config, folder, resumption
-        self.setup = setup = build(config, library, resumption.state if resumption else None, like)
+        with enough(config):
+            self.setup = setup = build(config, library, resumption.state if resumption else None, like)
         self.recorder = recorder(setup)
         self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
@@ -239,7 +241,7 @@ class Run:
 
     def _train(self, interrupts: Interrupts) -> None:
         setup = self.setup
-        with self.progress, own_stream(setup.device):
+        with enough(self.config), self.progress, own_stream(setup.device):
             reading = (self._count, self.record, self.grids, self.evaluations)
             telling = (self.guard, self.loggers, self.checkpoints, self.progress, interrupts)
             observers = [*(observer for observer in reading if observer is not None), *telling]

@@ -16,6 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
+from gan_cli.runs.schemas import Exported, problem_of
 
 if TYPE_CHECKING:
     from gan_cli.training.state import State
@@ -122,6 +123,8 @@ def read(path: Path, key: str, ema: bool) -> Weights:
             raise UserError(f"{key}={path}: {about.name} is from another version of gan-sample: export it again")
         if as_written is False or (as_written is None and facts["format"] == FORMAT):
             raise UserError(f"{key}={path}: its weights do not fit {about.name}, which is altered: export it again")
+        if problem := problem_of(facts, Exported):
+            raise ValueError(f"{about.name}: {problem}")
         if as_written and facts["weights"] != hashlib.sha256(tensors).hexdigest():
             raise ValueError("altered: not what its checksum says was written")
         shape = tuple(facts["shape"])

@@ -20,12 +20,14 @@ from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.games.game import MODEL, Game, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, settings_of
+from gan_cli.memory import shortage
 from gan_cli.models.priors import PRIOR, Latents
 from gan_cli.models.sampler import Sampler
 from gan_cli.models.sync_norm import synchronise
 from gan_cli.random import seed_all
 from gan_cli.training import cpu, fitting
 from gan_cli.training.answers import optimizer_of
+from gan_cli.training.budget import require_training
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.ema import EMA
 from gan_cli.training.optimizers import OPTIMIZER, MakesOptimizer, Varies
@@ -92,6 +94,28 @@ def game_of(
 def prior_of(game: Game, config: Config, library: Library) -> Latents:
     """What latents are drawn from: the prior of the config, unless the game has its own."""
     return game.latents if isinstance(game, OwnLatents) else library.build(PRIOR, config.prior)
+
+
+def blank(config: Config, library: Library, shape: tuple[int, ...], classes: int) -> Game | None:
+    """The game of a config without memory, on torch's meta device; None if a part of it cannot be made so.
+
+    Raises:
+        UserError: if its parts do not fit together, or are larger than a number can say.
+    """
+    try:
+        with torch.device("meta"):
+            return game_of(config, library, shape, classes, torch.device("meta"))
+    except Exception as error:
+        if own_parts(config, library):
+            return None
+        if "overflow" in str(error).lower():  # in the number of weights
+            raise UserError(
+                f"architecture={config.architecture.name}: its networks have more weights than can be counted: "
+                "make its layers or prior.size smaller"
+            ) from error
+        if isinstance(error.__cause__, RuntimeError | NotImplementedError) and shortage(error.__cause__) is None:
+            return None
+        raise
 
 
 def own_parts(config: Config, library: Library) -> list[str]:
@@ -165,6 +189,8 @@ def assemble(
     """Builds the game for samples that are loaded already; else like ``build``."""
     classes = label_count(config, samples.classes)
     optimizer = library.build(OPTIMIZER, config.optimizer)
+    if not like and (outline := blank(config, library, samples.shape, classes)):
+        require_training(config, outline, samples.shape, device)
     game = game_of(config, library, samples.shape, classes, device, AUTOCAST.get(precision))
     prior = prior_of(game, config, library)
     if config.sync_batchnorm and distributed.world() > 1:

@@ -49,7 +49,7 @@ def restore(setup: Setup, state: State) -> int:
             setup.ema.network.load_state_dict(state["ema"] or state["networks"][setup.game.sampler])
         if isinstance(setup.game, Keeps):
             setup.game.restore(state["kept"])
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"resume: the checkpoint's weights do not fit: {str(error).splitlines()[0]}") from error
     return state["step"]
 

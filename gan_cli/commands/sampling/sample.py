@@ -26,6 +26,7 @@ from gan_cli.data.knows import DATASET
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.errors import UserError
+from gan_cli.memory import enough
 from gan_cli.output.pictures import as_bytes, grid, plot, save_png
 from gan_cli.output.text import printable
 from gan_cli.output.titles import titled, titles
@@ -49,7 +50,8 @@ def run(config: Sampling, library: Library) -> None:
         if problems := misfits(config, found):
             raise UserError(*problems)
         make = {"export": _export, "interpolation": _interpolation, "arithmetic": _arithmetic}.get(config.mode)
-        what, path = make(config, found) if make else _each(config, found, library)
+        with enough(f"seeds={config.seeds_text}", "draw fewer at a time, or use format=png"):
+            what, path = make(config, found) if make else _each(config, found, library)
         what = f"{what} of step {found.weights.step}"
     _say(f"wrote {what}: {path}")
 

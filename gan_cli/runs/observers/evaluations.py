@@ -15,6 +15,7 @@ from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.games.game import Encodes, Likelihood, Statistics
+from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
@@ -107,7 +108,7 @@ class Evaluations:
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         if self.due(step):
-            with self.not_counted():
+            with self.not_counted(), enough(f"evaluate_count={self.config.evaluate_count}", "use a smaller one"):
                 self.evaluate(step)
 
     def due(self, step: int) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
 from gan_cli.games.game import Statistics
+from gan_cli.memory import enough
 from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import grid, plot, save_png
 from gan_cli.output.titles import titled, titles
@@ -45,7 +46,7 @@ class SampleGrids:
         listeners: Sequence[Callable[[Tensor], None]] = (),
     ) -> None:
         self.folder, self.sampler, self.every, self.steps = folder, sampler, every, steps
-        self.listeners, self.is_image = listeners, minibatches.is_image
+        self.listeners, self.is_image, self.count = listeners, minibatches.is_image, count
         count = count if self.is_image else count * POINTS_PER_PICTURE
         self.seeds = range(count)
         self.labels, self.latents = sampler.labels_of(self.seeds), sampler.latents_of(self.seeds)
@@ -69,8 +70,9 @@ class SampleGrids:
         self._write(REAL, self.real[:0], self.real)
 
     def write(self, step: int) -> None:
-        samples = self.sampler.decode_apart(self.latents, self.seeds, self.labels)
-        self._write(GRID.format(step), samples, self.real, seeds=self.seeds_text)
+        with enough(f"sample_count={self.count}", "use a smaller one"):
+            samples = self.sampler.decode_apart(self.latents, self.seeds, self.labels)
+            self._write(GRID.format(step), samples, self.real, seeds=self.seeds_text)
         for listener in self.listeners:
             listener(samples)
 

@@ -1,0 +1,105 @@
+"""What a game needs at least, looked at before anything of it is allocated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli import distributed, memory
+from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.config.schema import Config
+from gan_cli.games.adversarial import AdversarialGame
+from gan_cli.games.game import Game
+
+FLOAT = 4  # bytes
+
+
+def enough(config: Config) -> AbstractContextManager[None]:
+    """A context in which what a run trains with is the reason if memory runs out."""
+    ways = ["a smaller batch_size", "smaller networks"]
+    ways += ["fewer seeds (ensemble)"] if config.ensemble else []
+    ways += ["precision=bf16"] if config.precision in ("fp32", "tf32") and not config.ensemble else []
+    size = BatchSizes(config.batch_size).largest
+    return memory.enough(f"batch_size={size}", f"use {', '.join(ways[:-1])} or {ways[-1]}")
+
+
+def require_networks(config: Config, game: Game, device: torch.device, copies: float = 1.0) -> None:
+    """Refuses networks that cannot fit.
+
+    Args:
+        game: as it is on the meta device.
+        copies: of each weight, as it takes to train it.
+
+    Raises:
+        UserError: naming the largest one.
+    """
+    sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
+    largest = max(sizes, key=sizes.__getitem__)
+    gan = config.model.name == "gan"
+    who = f"architecture={config.architecture.name}" if gan else f"model={config.model.name}"
+    fix = "make its layers or prior.size smaller"
+    memory.require(
+        FLOAT * copies * sum(sizes.values()), f"{who}: its {largest} of {sizes[largest]:,} weights", fix, device
+    )
+
+
+def require_training(config: Config, game: Game, shape: tuple[int, ...], device: torch.device) -> None:
+    """Refuses a run whose weights, minibatch, sample grid or evaluations cannot fit.
+
+    Args:
+        game: as it is on the meta device.
+        shape: of one sample.
+
+    Raises:
+        UserError: naming the key that asks for too much.
+    """
+    moments = 2 if "betas" in config.optimizer.model_dump() else 0
+    require_networks(config, game, device, max(1, config.ensemble) * (2 + moments))  # with their gradients
+    size, numbers = BatchSizes(config.batch_size).largest, math.prod(shape)
+    here = size // (config.devices if device.type == "cuda" or distributed.world() > 1 else 1)
+    memory.require(
+        FLOAT * max(1, config.ensemble) * _held(config, game, here, shape),
+        f"batch_size={size}",
+        "use a smaller one, or smaller networks",
+        device,
+    )
+    memory.require(
+        2 * FLOAT * config.sample_count * numbers, f"sample_count={config.sample_count}", "use a smaller one"
+    )
+    if config.metrics:
+        count = config.evaluate_count
+        memory.require(FLOAT * count * numbers, f"evaluate_count={count}", "use a smaller one")
+
+
+def _held(config: Config, game: Game, size: int, shape: tuple[int, ...]) -> int:
+    """Numbers that a move holds at once, of those that can be counted: samples, latents, what backward looks at."""
+    latent = config.prior.model_dump().get("size", 0)
+    total = size * (math.prod(shape) + latent)
+    if not isinstance(game, AdversarialGame):
+        return total
+    judged: list[int] = []
+    made: list[int] = []
+    for network, outputs in ((game.discriminator, judged), (game.generator, made)):
+        for module in network.modules():
+            if not list(module.children()) and not vars(module).get("inplace"):
+                module.register_forward_hook(_noting(outputs))
+    with suppress(Exception), torch.device("meta"):  # what cannot be asked in this way is not counted
+        labels = torch.zeros(size, dtype=torch.int64) if config.conditional else None
+        fake = game.generator(torch.zeros(size, latent), labels)
+        packs = fake.reshape(size // config.pack, config.pack * shape[0], *shape[1:])
+        game.discriminator(packs, labels)
+    d = size * math.prod(shape) + 2 * sum(judged)  # D sees samples beside data
+    g = sum(made) + sum(judged)
+    return total + max(d, g) + max((*judged, *made), default=0)  # and the gradient of the largest
+
+
+def _noting(outputs: list[int]) -> Callable[[nn.Module, object, object], None]:
+    def note(module: nn.Module, arguments: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            outputs.append(output.numel())
+
+    return note
