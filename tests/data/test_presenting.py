@@ -76,9 +76,10 @@ def test_dequantised_levels_are_filled_evenly_and_lose_nothing():
 def test_a_game_on_them_resumes_exactly_and_shows_what_it_sees(gan_train, key):
     keys = (*TINY_MLP, f"dataset.{key}", "dataset.flip=true", "sample_every=2", "checkpoint_every=4", "log_every=1")
     assert gan_train(*keys, "steps=6", "hydra.run.dir=whole").code == 0
-    assert gan_train(*keys, "steps=4", "hydra.run.dir=parts").code == 0
-    assert gan_train("resume=parts", "steps=6").code == 0
-    assert_same_run(Path("whole"), Path("parts"))
+    if key in ("binarise=dynamic", "dequantise=true"):  # which draw in each move
+        assert gan_train(*keys, "steps=4", "hydra.run.dir=parts").code == 0
+        assert gan_train("resume=parts", "steps=6").code == 0
+        assert_same_run(Path("whole"), Path("parts"))
     colours = set(np.unique(np.asarray(Image.open("whole/samples/real.png"))))
     assert (colours == {0, 255}) == key.startswith("binarise")
     result = gan_train("resume=whole", "steps=8", "dataset.binarise=threshold", "dataset.dequantise=false")
