@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gan_cli.commands.claiming import claim_sweep, claimed
 from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
+from gan_cli.commands.out_of_place import of_other_commands, without_effect
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Draft, check, compose, draft, one_line
+from gan_cli.config.compose import Draft, check, compose, draft
+from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.interpolations import require_shown
 from gan_cli.config.library import Library
-from gan_cli.config.options import GROUPS, OF_GAMES, OF_PLAYERS
-from gan_cli.config.overrides import Overrides
 from gan_cli.config.quoting import quoted
-from gan_cli.config.schema import Root, validate
-from gan_cli.config.typed import known_keys
+from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
 from gan_cli.memory import shortage
 from gan_cli.output import lock, streams
@@ -183,7 +182,7 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
     Raises:
         UserError: with one line for every mistake.
     """
-    if foreign := _of_other_commands(command.parsed(library)):
+    if foreign := of_other_commands(command.parsed(library)):
         raise UserError(*foreign)
     plan: Plan | None
     if command.multirun:
@@ -198,7 +197,7 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
             config, plan = _single(made), Plan()
         if made.composed.hydra["job.chdir"]:
             raise UserError(sweep_plan.CHDIR)
-    if idle := _idle(command.parsed(library), config):
+    if idle := without_effect(command.parsed(library), config):
         raise UserError(*idle)
     launch.require_cores(config)
     for logger in config.logger.values():
@@ -213,38 +212,6 @@ def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
     if plan and plan.resumption:
         config = plan.resumption.config
     return config, plan and replace(plan, config=config, composed=made.composed.whole)
-
-
-def _of_other_commands(overrides: Overrides) -> list[str]:
-    """One line for each typed key that belongs to another command, and is no key of ``gan-train`` or the end of one."""
-    tools = (EVALUATION, SAMPLING)
-    doubtful = [o for o in overrides if any(o.key in tool.root.model_fields for tool in tools)]
-    if not doubtful:
-        return []
-    ours = {part for key in known_keys(Root, GROUPS) for part in (key, key.rpartition(".")[2])}
-    return [
-        f"{override.typed}: is a key of {' and '.join(theirs)}, not of gan-train"
-        for override in doubtful
-        if override.key not in ours
-        and (theirs := [f"gan-{tool.name}" for tool in tools if override.key in tool.root.model_fields])
-    ]
-
-
-def _idle(overrides: Overrides, config: Config) -> list[str]:
-    """One line for each typed key that the model does not use, or that needs metrics where none are chosen."""
-    unused = ({*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)) | set(config.model.idle)
-    lines = [
-        f"{override.typed}: model={config.model.name} has no use for it: leave it out"
-        for override in overrides
-        if any(f"{override.key}.".startswith(f"{key}.") for key in unused)
-    ]
-    if config.metrics or overrides.find("metrics"):
-        return lines
-    return lines + [
-        f"{override.typed}: nothing is measured: add metrics=[…], such as metrics=[frechet]"
-        for key in ("evaluate_every", "evaluate_count")
-        if (override := overrides.find(key))
-    ]
 
 
 def _adopted(made: Draft, here: place.Place) -> Draft:

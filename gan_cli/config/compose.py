@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gan_cli.config.command import Command
+from gan_cli.config.hydra_errors import in_one_line
 from gan_cli.config.interpolations import references_in, require_permitted
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
@@ -185,7 +185,7 @@ def compose_each(
     with _composed(command, library, [*_of_hydra(command, library), *texts]) as cfg:
         for value in values:
             try:
-                with _in_one_line(library):
+                with in_one_line(library):
                     OmegaConf.update(cfg, key, value, merge=False, force_add=True)
                     made: Composed | UserError = _read(cfg, keys, ask, name)
             except UserError as error:
@@ -256,7 +256,7 @@ def _composed(command: Command, library: Library, texts: Sequence[str]) -> Itera
     GlobalHydra.instance().clear()
     before = HydraConfig.instance().cfg
     try:
-        with _in_one_line(library), hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
+        with in_one_line(library), hydra.initialize_config_dir(str(shipped_conf()), version_base="1.3"):
             cfg = hydra.compose(command.config_name, [*texts, *library.search_path()], return_hydra_config=True)
             require_permitted(OmegaConf.to_container(cfg, resolve=False))
             with open_dict(cfg.hydra.job):
@@ -265,38 +265,6 @@ def _composed(command: Command, library: Library, texts: Sequence[str]) -> Itera
             yield cfg
     finally:
         HydraConfig.instance().cfg = before
-
-
-@contextmanager
-def _in_one_line(library: Library) -> Iterator[None]:
-    """Whatever goes wrong with a config becomes one line."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-        raise UserError(_in_our_words(one_line(cause))) from error
-    except UserError:
-        raise
-    except (YAMLError, ValueError, OSError, RecursionError) as error:  # what reading a YAML file may raise
-        library.require_readable()
-        raise UserError(one_line(error)) from error
-
-
-def _in_our_words(line: str) -> str:
-    """An error of Hydra's in our words; its own advice is to add a ``+``, which does not help for unknown keys."""
-    if found := re.match(r"\w+ raised while resolving interpolation: \"?(.*?)\"? full_key: (\S+)", line):
-        return f"{found[2]}: {found[1]}: set it, or give a value in its place"
-    if found := re.match(r"Cannot find primary config '(.*?)'", line):
-        return f"--config-name {found[1]}: no such file: it must lie in a --config-dir, as {found[1]}.yaml"
-    if found := re.match(r"Could not override '([^']*)'|Key '[^']*' (?:is )?not in .*full_key: (\S+)", line):
-        key = found[1] or found[2]
-        shows = "hydra" if key.startswith("hydra.") else "job"
-        return f"{key}: no such key: gan-train --cfg {shows} lists them"
-    return line
 
 
 def plain(cfg: DictConfig, typed: Sequence[str]) -> Values:
@@ -322,9 +290,3 @@ def plain(cfg: DictConfig, typed: Sequence[str]) -> Values:
             if not isinstance(node, dict) or "name" in node or any(t.startswith(f"{group}.{name}") for t in typed)
         }
     return values
-
-
-def one_line(error: BaseException) -> str:
-    """The first two lines of an error message, joined."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2]) or type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from gan_cli.data.knows import KnowsModes
 from gan_cli.distributed import alone
 from gan_cli.errors import Diverged, EarlyStop, Interrupted, WentBack
 from gan_cli.output import screen
-from gan_cli.output.replacing import replacing, written
 from gan_cli.runs import figures
 from gan_cli.runs.checkpoint import file_of, load
 from gan_cli.runs.description import describe
 from gan_cli.runs.environment import environment
+from gan_cli.runs.figures.drawing import draw
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.guard.policies import GUARD
@@ -225,7 +224,7 @@ class Run:
             log.warning("%s", told_of(stop, self.at, self.folder.path, saved=saved))
             raise
         if self.figure is not None:
-            alone(self._draw)(self.figure)
+            alone(draw)(self.figure, self.folder)
         self.status("finished", self.stopped or self.guard.unwell)
 
     def begin(self) -> None:
@@ -286,16 +285,6 @@ class Run:
         """The step of ``best.pt``."""
         return self.evaluations.best_step if self.evaluations and self.evaluations.best is not None else None
 
-    def _draw(self, figure: figures.Figure) -> None:
-        records, _ = records_in(self.folder.metrics)
-        picture, about = (self.folder.path / f"figure.{ending}" for ending in ("png", "json"))
-        with written(picture, f"then continue with resume={self.folder.path}"):
-            with replacing(picture) as aside:
-                numbers = figure.draw([record for record in records if "seconds" in record], aside)
-            with replacing(about) as aside:
-                aside.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-        log.info("figure: %s", picture)
-
     def state(self, step: int) -> State:
         """The state for a checkpoint.
 
@@ -313,12 +302,7 @@ class Run:
         facts: Status = {"step": self.at, "steps": self.config.steps, **more}
         facts["images"] = self.setup.batch_sizes.images_seen(self.at)
         if self.evaluations and self.config.watch:
-            facts["best"] = {
-                "metric": self.config.watch,
-                "better": "low" if self.evaluations.sign < 0 else "high",
-                "value": self.evaluations.best,
-                "step": self.evaluations.best_step,
-            }
+            facts["best"] = self.evaluations.facts()
         if self.setup.samples.names:
             facts["classes"] = list(self.setup.samples.names)
         facts["sample_seeds"] = self.grids.seeds_text

@@ -20,7 +20,7 @@ from gan_cli.commands.report.reading import (
     saved_in,
     status_in,
 )
-from gan_cli.config.compose import one_line
+from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.library import NAMES
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import key_of

@@ -163,6 +163,11 @@ class Evaluations:
         if reason := self.pruner.verdict(step, self.config.evaluate_every, self.best, watch, self.sign):
             raise EarlyStop(f"pruned: {reason}")
 
+    def facts(self) -> dict[str, object]:
+        """The best value of the watched metric, for ``status.json``."""
+        better = "low" if self.sign < 0 else "high"
+        return {"metric": self.config.watch, "better": better, "value": self.best, "step": self.best_step}
+
     def state(self) -> EvaluationsState:
         return {
             "watch": self.config.watch,

@@ -1,0 +1,47 @@
+"""Keys that were typed where they have no effect: one line for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.commands.tool import EVALUATION
+from gan_cli.config.options import GROUPS, OF_GAMES, OF_PLAYERS
+from gan_cli.config.overrides import Overrides
+from gan_cli.config.schema import Root
+from gan_cli.config.typed import known_keys
+
+if TYPE_CHECKING:
+    from gan_cli.config.schema import Config
+
+
+def of_other_commands(overrides: Overrides) -> list[str]:
+    """One line for each typed key that belongs to another command, and is no key of ``gan-train`` or the end of one."""
+    tools = (EVALUATION, SAMPLING)
+    doubtful = [o for o in overrides if any(o.key in tool.root.model_fields for tool in tools)]
+    if not doubtful:
+        return []
+    ours = {part for key in known_keys(Root, GROUPS) for part in (key, key.rpartition(".")[2])}
+    return [
+        f"{override.typed}: is a key of {' and '.join(theirs)}, not of gan-train"
+        for override in doubtful
+        if override.key not in ours
+        and (theirs := [f"gan-{tool.name}" for tool in tools if override.key in tool.root.model_fields])
+    ]
+
+
+def without_effect(overrides: Overrides, config: Config) -> list[str]:
+    """One line for each typed key that the model does not use, or that needs metrics where none are chosen."""
+    unused = ({*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)) | set(config.model.idle)
+    lines = [
+        f"{override.typed}: model={config.model.name} has no use for it: leave it out"
+        for override in overrides
+        if any(f"{override.key}.".startswith(f"{key}.") for key in unused)
+    ]
+    if config.metrics or overrides.find("metrics"):
+        return lines
+    return lines + [
+        f"{override.typed}: nothing is measured: add metrics=[…], such as metrics=[frechet]"
+        for key in ("evaluate_every", "evaluate_count")
+        if (override := overrides.find(key))
+    ]
