@@ -62,7 +62,7 @@ def turn_back(
     step = state["step"]
     best = folder.checkpoints / checkpoint.BEST
     later = [path for path in checkpoint.checkpoints_in(folder.path) if checkpoint.step_of(path) > step]
-    if best.is_file() and checkpoint.load(best)["step"] > step:
+    if best.is_file() and not _before(best, step):
         later.append(best)
     with written(folder.checkpoints, f"then continue with resume={folder.path}"):
         for path in later:
@@ -70,3 +70,12 @@ def turn_back(
     guard = {**(state.get("guard") or NOTHING), "rollbacks": list(rollbacks)}
     again = {**state, "attempt": attempt, "config": config.saved(), "guard": guard}
     checkpoint.save(again, folder.checkpoints / checkpoint.file_of(step))
+
+
+def _before(path: Path, step: int) -> bool:
+    """Whether a checkpoint can be read and is not of a later step."""
+    try:
+        return bool(checkpoint.load(path)["step"] <= step)
+    except UserError as error:
+        log.warning("%s; it is removed", error)
+        return False
