@@ -59,11 +59,24 @@ TINY_POINTS = (
 )
 
 TINY_PICTURES = ("dataset.size=8", "dataset.limit=64", "batch_size=8", "sample_count=4")
+FEW_POINTS = ("dataset=ring", "dataset.points=200", "batch_size=8", "sample_count=4")
 MODELS = {  # every option of model=… but gan, tiny: each keeps the promises in tests/games/test_models.py
     "ngram": ("model=ngram", "model.n=4", *TINY_PICTURES),
     "fvsbn": ("model=fvsbn", *TINY_PICTURES),
     "fvsbn-grey": ("model=fvsbn", "model.levels=16", "conditional=true", *TINY_PICTURES),
     "made": ("model=made", "model.hidden=[16,12]", "model.masks=3", "model.order=random", *TINY_PICTURES),
+    "nice": ("model=nice", "model.hidden=[16]", *TINY_PICTURES),
+    "realnvp": ("model=realnvp", "model.width=4", "model.couplings=2", "conditional=true", *TINY_PICTURES),
+    "realnvp-points": ("model=realnvp", "model.hidden=[8]", *FEW_POINTS),
+    "maf": (
+        "model=maf",
+        "model.hidden=[16]",
+        "model.layers=2",
+        "conditional=true",
+        "dataset.size=4",
+        *TINY_PICTURES[1:],
+    ),
+    "spline_flow": ("model=spline_flow", "model.hidden=[8]", "model.bins=4", "model.layers=2", *FEW_POINTS),
     "pixelcnn": ("model=pixelcnn", "model.layers=2", "model.width=6", *TINY_PICTURES),
     "vae": ("model=vae", *TINY_DCGAN),
     "vae-iwae": ("model=vae", "model.importance_samples=3", "conditional=true", *TINY_MLP),

@@ -126,6 +126,7 @@ class LogLikelihood:
         kind: ``exact``; ``lower bound``, which the true value is not below on average; ``estimate``.
         how: what makes it one, such as ``ELBO of 1 draw`` or ``importance-weighted, k = 5,000``; empty if exact.
         low, high: of an estimate, how many nats the mean may be below and above it (two-sided annealing …).
+        in_logit_space: (B,), of a density that works there: log p(s) without the Jacobian, which ``nats`` count.
     """
 
     nats: Tensor
@@ -133,6 +134,7 @@ class LogLikelihood:
     how: str = ""
     low: float = 0.0
     high: float = 0.0
+    in_logit_space: Tensor | None = None
 
     @property
     def told(self) -> str:

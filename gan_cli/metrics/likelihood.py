@@ -27,7 +27,8 @@ class Likelihood(Metric):
 
     The note beside it says what it is: exact, a lower bound (ELBO; importance-weighted with k), or an estimate, with
     ``nats_low`` and ``nats_high`` as its two-sided range; and of what: a probability of levels, a density of
-    dequantised pictures in [0, 1]^D, or of points in their own units. ``draws`` for each sample tighten a bound.
+    dequantised pictures in [0, 1]^D, or of points in their own units. ``draws`` for each sample tighten a bound. Of a
+    flow in logit space, ``nats_in_logit_space`` leaves out the Jacobian, as published figures do.
     """
 
     judges_samples = False
@@ -69,6 +70,8 @@ class Likelihood(Metric):
             values |= {f"nats_low{suffix}": mean - found.low, f"nats_high{suffix}": mean + found.high}
         if (bits := unit.bits_per_dim(mean)) is not None:
             values[f"bits_per_dim{suffix}"] = bits
+        if found.in_logit_space is not None:
+            values[f"nats_in_logit_space{suffix}"] = float(found.in_logit_space.double().mean())
         note = f"{found.told}, {unit.name}, {len(samples):,} {whose}"
         evidence.note(f"nats{suffix}", note)
         return values

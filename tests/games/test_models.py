@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -122,6 +123,21 @@ MISTAKES = {
     "model=pixelcnn model.kernel=4": "model.kernel=4: must be one of 3, 5 or 7",
     "model=pixelcnn dataset.channels=3 model.width=10": "model.width=10: red, green and blue share the channels, so it",
     "model=pixelcnn ensemble=2": "ensemble=2: model=pixelcnn cannot train several seeds as one computation: use",
+    "model=nice loss=hinge": "loss=hinge: model=nice has no use for it: leave it out",
+    "model=nice prior=uniform": "prior=uniform: model=nice has no use for it: leave it out",
+    "model=nice model.couplings=1": "model.couplings=1: must be at least 2",
+    "model=nice model.base=cauchy": "model.base=cauchy: must be one of 'normal' or 'logistic'",
+    "model=nice dataset=gaussian": "model=nice: a coupling layer splits a sample in two, and these have one",
+    "model=realnvp dataset.dequantise=false": "dataset.dequantise=false: model=realnvp is a density, and whole levels",
+    "model=realnvp dataset.binarise=fixed": "dataset.binarise=fixed: model=realnvp is a density of grey pixels",
+    "model=realnvp model.margin=0.5": "model.margin=0.5: must be less than 0.5",
+    "model=realnvp dataset.size=30": "model.scales=2: each halves the sides, and dataset.size=30 cannot be halved",
+    "model=realnvp dataset.size=15": "model.scales=2: each halves the sides, and dataset.size=15 cannot be halved",
+    "model=realnvp dataset=ring model.network=convolutional": "model.network=convolutional: is of pictures, and",
+    "model=maf ensemble=2": "ensemble=2: model=maf cannot train several seeds as one computation: use --multirun",
+    "model=maf precision=bf16": "precision=bf16: model=maf has no use for it: leave it out",
+    "model=maf model.passes=1": "model.passes=1: no number would depend on another: use 2",
+    "model=spline_flow model.bins=1": "model.bins=1: must be at least 2",
     "model=fvsbn metrics=reconstruction": "metrics=reconstruction: needs a model with an encoder: model=fvsbn has none",
     "model=vae penalty=r1": "penalty=r1: model=vae has no use for it: leave it out",
     "model=vae architecture=mlp architecture.discriminator.dropout=0.5": "architecture.discriminator.dropout=0.5: ",
@@ -157,7 +173,7 @@ def test_what_does_not_fit_is_one_line(gan_train, command):
     assert not Path("outputs").exists()
 
 
-@pytest.mark.parametrize("model", ["fvsbn", "made", "vae-iwae", "vae-points"])
+@pytest.mark.parametrize("model", ["fvsbn", "made", "vae-iwae", "vae-points", "nice", "realnvp-points"])
 def test_seeds_of_a_perceptron_are_one_computation(gan_train, model):
     keys = (*MODELS[model], "steps=4", "log_every=2")
     assert gan_train(*keys, "ensemble=2", "hydra.run.dir=both").code == 0
@@ -218,6 +234,17 @@ def test_a_dataset_of_ones_own_that_shows_grey_is_refused_by_a_binary_model(gan_
     assert result.code == 2
     assert result.errors[0].startswith("gan-train: error: dataset=grey: shows grey pixels, and model=fvsbn is of black")
     assert gan_train("--config-dir", "mine", "model=fvsbn", "model.levels=4", "dataset=grey", "dry_run=true").code == 0
+
+
+def test_a_package_that_is_missing_is_one_line(gan_train, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zuko", None)
+    monkeypatch.setitem(sys.modules, "zuko.flows", None)
+    for model in ("maf", "spline_flow"):
+        result = gan_train(f"model={model}", "dry_run=true")
+        assert result.code == 2
+        assert result.errors == [
+            f"gan-train: error: model={model}: needs the package zuko: pip install 'gan-cli[flows]'"
+        ]
 
 
 def test_another_model_cannot_go_on(gan_train):
