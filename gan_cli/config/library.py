@@ -292,6 +292,6 @@ def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
     config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
     said = dict(inspect.getmembers(cls))
     own = {"model_config": config, "before": said.get("before", {})}
-    own |= {key: tuple(said.get(key, ())) for key in ("uses", "idle")}
+    own |= {key: tuple(said.get(key, ())) for key in ("uses", "idle", "figures")}
     with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
         return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

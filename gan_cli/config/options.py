@@ -143,6 +143,7 @@ class Choice(Options):
         together: whether an ensemble can train games with this option as one computation.
         uses: the names in ``OF_GAMES`` and ``OF_PLAYERS`` that a model uses.
         idle: other groups and keys that a model does not use, such as ``prior`` or ``architecture.generator``.
+        figures: the names of the figures that are about a model.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Choice(Options):
     together: ClassVar[bool] = False
     uses: ClassVar[Sequence[str]] = ()
     idle: ClassVar[Sequence[str]] = ()
+    figures: ClassVar[Sequence[str]] = ()
 
     @property
     def reads(self) -> Reading:

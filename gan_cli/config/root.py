@@ -198,7 +198,7 @@ class WritingKeys(Options):
     evaluate_count: Several
     watch: Text | None
     patience: Whole
-    figure: Literal["saturation", "kl_vs_js"] | None
+    figure: Literal["saturation", "kl_vs_js", "vae_bias", "vae_gan"] | None
     published: list[Published]
 
     time_limit: Annotated[Text, AfterValidator(duration)] | None
@@ -220,6 +220,8 @@ def of_writing(chosen: Chosen) -> list[str]:
             problems.append(f"patience={patience}: is measured at the end alone: set evaluate_every to 1 or more")
     if (figure := root.get("figure")) and root.get("log_every") == 0:
         problems.append(f"figure={shown(figure)}: is drawn from what is logged: set log_every to 1 or more")
+    if figure and (model := chosen.one("model")) and figure not in model.figures:
+        problems.append(f"figure={shown(figure)}: is not about model={model.name}: leave it out")
     return problems
 
 

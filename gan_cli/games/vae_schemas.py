@@ -60,6 +60,7 @@ class VAEOptions(EncodedOptions):
     together = True
     uses = ("architecture",)
     idle = (*EncodedOptions.idle, *STILL, "updates")
+    figures = ("vae_bias", "vae_gan")
     pictures = "bernoulli"
 
     importance_samples: Count
@@ -77,6 +78,7 @@ class VAEOptions(EncodedOptions):
 
 class VAEGANOptions(EncodedOptions):
     uses = (*OF_GAMES, "discriminator", "generator", "pack", "instance_noise", "augment")
+    figures = ("vae_gan",)
     pictures = "logistic"
 
     gamma: NonNegative

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from conftest import setup_of
 from PIL import Image
 
 from gan_cli.runs.figures.kl_vs_js import best_by_js, jsd_on_grid, kl_on_grid, normal
+from gan_cli.runs.figures.vae_bias import VAEBias
 
 
 def test_saturation_measures_what_the_formula_says(gan_train):
@@ -53,6 +56,48 @@ def two_modes(gan_train, loss: str, *keys: str) -> dict:
     quiet = ("sample_every=0", "checkpoint_every=0", "hydra.run.dir=run")
     assert gan_train("experiment=lecture_kl_vs_js", f"loss={loss}", *keys, *quiet).code == 0
     return json.loads(Path("run/figure.json").read_text())
+
+
+def test_the_bias_of_a_vae_is_measured_on_its_whole_density(gan_train):
+    small = ("dataset.points=200", "batch_size=8", "steps=4", "log_every=2", "checkpoint_every=0")
+    for name in ("lecture_vae_bias", "lecture_vae_bias_game"):
+        assert gan_train(f"experiment={name}", *small, f"hydra.run.dir={name}").code == 0
+        found = json.loads(Path(name, "figure.json").read_text())
+        assert (found["model"], found["points"]) == ("gan" if "game" in name else "vae", 200)
+        assert found["step"] == [2, 4]
+        assert 0 < found["floor"] < 0.01 < min(found["jsd"])
+        with Image.open(Path(name, "figure.png")) as picture:
+            assert picture.width > 800
+    setup = setup_of("experiment=lecture_vae_bias", *small)
+    figure = VAEBias(setup)
+    mean = setup.sampler.decode(figure.latents)
+    torch.testing.assert_close(figure.points(), mean + figure.noise)  # an untrained scale is 1
+
+
+@pytest.mark.parametrize("model", ["vae", "vae_gan"])
+def test_the_figure_of_an_adversarial_cost_holds_what_was_measured(gan_train, model):
+    small = (
+        "dataset.limit=64",
+        "architecture.width=4",
+        "steps=2",
+        "batch_size=8",
+        "metrics=[likelihood,reconstruction]",
+    )
+    keys = ("experiment=lecture_vae_gan", f"model={model}", *small, "checkpoint_every=0", "sample_count=4")
+    assert gan_train(*keys, "hydra.run.dir=run").code == 0
+    found = json.loads(Path("run/figure.json").read_text())
+    assert found["model"] == model
+    assert found["frechet"] is None
+    assert found["nats"] < 0 < found["reconstruction"]
+    assert found["sharpness"]["samples"] > 0
+    assert Path("run/figure.png").stat().st_size > 10_000
+
+
+def test_a_figure_about_another_model_is_refused_before_there_is_a_folder(gan_train):
+    for model, figure in (("vae", "saturation"), ("fvsbn", "kl_vs_js"), ("gan", "vae_gan")):
+        result = gan_train(f"model={model}", f"figure={figure}", "dry_run=true")
+        line = f"gan-train: error: figure={figure}: is not about model={model}: leave it out"
+        assert (result.code, result.errors) == (2, [line])
 
 
 @pytest.mark.slow

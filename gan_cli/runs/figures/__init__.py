@@ -5,6 +5,7 @@ A figure is a function of ``metrics.jsonl`` and of the finished run, so a resume
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ class Figure:
         UserError: if the run is not of the kind the figure is about.
     """
 
-    def __init__(self, setup: Setup, game: AdversarialGame) -> None:
-        self.setup, self.game = setup, game
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
 
     def measure(self, images: int) -> dict[str, float]:
         """More numbers for a line of ``metrics.jsonl``, after so many images; must not change the networks."""
@@ -35,18 +36,32 @@ class Figure:
         raise AssertionError("a figure defines draw()")
 
 
+FIGURES = {
+    "saturation": "saturation.Saturation",
+    "kl_vs_js": "kl_vs_js.KLvsJS",
+    "vae_bias": "vae_bias.VAEBias",
+    "vae_gan": "vae_gan.Sharpening",
+}
+
+
 def figure_of(name: str, setup: Setup) -> Figure:
     """A figure by name.
 
     Raises:
-        UserError: if the game is not one it is about.
+        UserError: if the run is not of the kind it is about.
+    """
+    module, _, figure = FIGURES[name].rpartition(".")
+    made: Figure = getattr(import_module(f"{__name__}.{module}"), figure)(setup)
+    return made
+
+
+def adversarial(setup: Setup) -> AdversarialGame:
+    """The game of a figure that is about model=gan.
+
+    Raises:
+        UserError: if it is another.
     """
     if not isinstance(setup.game, AdversarialGame):
-        raise UserError(f"figure={name}: is about model=gan, not model={setup.config.model.name}: leave it out")
-    if name == "saturation":
-        from gan_cli.runs.figures.saturation import Saturation
-
-        return Saturation(setup, setup.game)
-    from gan_cli.runs.figures.kl_vs_js import KLvsJS
-
-    return KLvsJS(setup, setup.game)
+        config = setup.config
+        raise UserError(f"figure={config.figure}: is about model=gan, not model={config.model.name}: leave it out")
+    return setup.game

@@ -23,7 +23,7 @@ def draw(figure: Figure, folder: RunFolder) -> None:
     picture, about = (folder.path / f"figure.{ending}" for ending in ("png", "json"))
     with written(picture, f"then continue with resume={folder.path}"):
         with replacing(picture) as aside:
-            numbers = figure.draw([record for record in records if "seconds" in record], aside)
+            numbers = figure.draw(records, aside)
         with replacing(about) as aside:
             aside.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     log.info("figure: %s", picture)

@@ -9,9 +9,8 @@ import numpy as np
 
 from gan_cli.data.knows import KnowsDensity, KnowsModes
 from gan_cli.errors import UserError
-from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.output.pictures import DATA, SAMPLES, hexadecimal
-from gan_cli.runs.figures import Figure
+from gan_cli.runs.figures import Figure, adversarial
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
@@ -42,8 +41,9 @@ class KLvsJS(Figure):
     grid of means and deviations, by quadrature.
     """
 
-    def __init__(self, setup: Setup, game: AdversarialGame) -> None:
-        super().__init__(setup, game)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.game = adversarial(setup)
         if setup.samples.shape != (1,) or not isinstance(setup.dataset, IsMixture):
             raise UserError("figure=kl_vs_js: is about one-dimensional mixtures: use dataset=mixture")
         self.mixture: IsMixture = setup.dataset

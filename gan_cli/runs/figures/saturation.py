@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from gan_cli import losses
-from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.view import as_in_training
-from gan_cli.runs.figures import Figure
+from gan_cli.runs.figures import Figure, adversarial
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
@@ -26,8 +25,9 @@ class Saturation(Figure):
     dJ(G)/dlogit is −½D for minimax, −½(1 − D) for the non-saturating game and −½D/(1 − D) for maximum likelihood.
     """
 
-    def __init__(self, setup: Setup, game: AdversarialGame) -> None:
-        super().__init__(setup, game)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.game = adversarial(setup)
         self.losses = {name: losses.build(name) for name in GAMES}
         size, classes = setup.config.batch_size, setup.sampler.classes
         self.latents = setup.sampler.latents(size, seed=0).to(setup.device)
