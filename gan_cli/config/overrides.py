@@ -243,8 +243,8 @@ def _require_readable(word: str, key: str) -> None:
     """
     beginning = shortened(word, 80)
     try:
-        word.encode()
-    except UnicodeEncodeError as error:
+        word.encode(errors="surrogateescape").decode()  # in a locale of ASCII, bytes arrive one by one
+    except UnicodeError as error:
         raise UserError(
             f"{beginning}: is not UTF-8: give another name to what is called so, or a link to it"
         ) from error

@@ -48,7 +48,7 @@ def opened(file: Path | BytesIO) -> Image.Image:
         raise TooLarge(f"{size:,} bytes, and a picture of more than {BYTES:,} is not read")
     for width, height in _in_icon(file):  # which Pillow decodes as it opens it
         _require_bounded(width, height, size)
-    image = Image.open(file, "r", kinds())
+    image = Image.open(file, formats=kinds())
     try:
         _require_bounded(*image.size, size)
     except TooLarge:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gan_cli.errors import UserError
 
+LINKING = ("wandb",)  # whose program links its own logs to its cache
 REPLACED = ("checkpoints", "samples", "abandoned")  # a file in these is renamed over or deleted, never written into
 
 
@@ -18,6 +19,9 @@ def require_own(folder: Path) -> None:
     """
     home = folder.resolve()
     for place, folders, files in os.walk(folder):
+        if Path(place).name in LINKING:
+            folders.clear()
+            continue
         for name in sorted((*folders, *files)):
             path = Path(place, name)
             if path.is_symlink() and leads_out(path, home) and not _is_replaced(path, folder):

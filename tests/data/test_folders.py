@@ -303,7 +303,13 @@ def test_what_is_left_out_is_said_once_however_many_parts_are_read(caplog):
     assert lines[1].startswith("1 of 3 pictures to compare with cannot be read, such as 09.png")
 
 
-@pytest.mark.parametrize(("path", "what"), [("closed/p", "Permission denied"), ("a" * 300, "File name too long")])
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("closed/p", "cannot be opened (Permission denied): give a folder or .zip of pictures"),
+        ("a" * 300, "no file can be called so: File name too long"),
+    ],
+)
 def test_a_path_that_cannot_be_looked_at_is_refused_in_one_line(gan_train, monkeypatch, path, what):
     real = os.stat
 
@@ -315,7 +321,7 @@ def test_a_path_that_cannot_be_looked_at_is_refused_in_one_line(gan_train, monke
     monkeypatch.setattr(os, "stat", closed)
     result = gan_train(*TRAIN, f"dataset.path={path}")
     assert (result.code, len(result.errors)) == (2, 1)
-    assert f"dataset.path={path}: cannot be opened ({what}): give a folder or .zip of pictures" in result.err
+    assert f"dataset.path={path}: {what}" in result.err
 
 
 def test_most_pictures_unreadable_ends_no_run_of_the_first_rules():
