@@ -84,6 +84,19 @@ MODELS = {  # every option of model=… but gan, tiny: each keeps the promises i
     "vae_gan": ("model=vae_gan", "penalty=[r1]", "penalty.r1.interval=2", "conditional=true", *TINY_DCGAN),
     "vae_gan-gaussian": ("model=vae_gan", "model.likelihood=gaussian", "loss=feature_matching", *TINY_MLP),
     "adversarial_autoencoder": ("model=adversarial_autoencoder", "discriminator.steps=2", *TINY_MLP),
+    "rbm": ("model=rbm", "model.hidden=6", "model.particles=5", "model.chain=9", "schedule=constant", *TINY_PICTURES),
+    "rbm-gaussian": (
+        "model=rbm",
+        "model.visible=gaussian",
+        "model.chains=contrastive",
+        "model.centring=false",
+        "model.hidden=22",
+        "model.chain=5",
+        "model.ais_temperatures=20",
+        "optimizer=adam_paper",
+        "schedule=constant",
+        *TINY_PICTURES,
+    ),
 }
 
 

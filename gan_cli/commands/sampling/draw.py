@@ -49,7 +49,7 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
         problems.append(f"label={config.label}: the pictures of {config.mode}=… share one label, such as label={one}")
     if config.export in ("torch", "onnx") and sampler.game is not None and sampler.game.draws_in_steps:
         name = sampler.config.model.name
-        problems.append(f"export={config.export}: model={name} draws pixel by pixel: use export=safetensors")
+        problems.append(f"export={config.export}: model={name} draws in steps: use export=safetensors")
     if config.interpolation == "spherical" and isinstance(found.sampler.prior, Uniform):
         problems.append("interpolation=spherical: leaves the cube of prior=uniform: use interpolation=linear")
     if not _makes_pictures(found):

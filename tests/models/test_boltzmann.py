@@ -1,0 +1,159 @@
+"""Restricted Boltzmann machines against enumeration: gradients, likelihoods, log Z, and where chains lead."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from gan_cli.games.boltzmann import RBMGame
+from gan_cli.models.annealing import annealed, exact_log_z, reversed_annealed
+from gan_cli.models.counted import Counted
+from gan_cli.models.rbm import RBM, BinaryRBM, GaussianRBM
+
+
+def machine(visible: int, hidden: int, scale: float, centred: bool = True, kind: type[RBM] = BinaryRBM) -> RBM:
+    torch.manual_seed(visible)
+    rbm = kind((1, 1, visible), hidden, centred, chain=40).double()
+    for weight in (rbm.weight, rbm.b, rbm.c):
+        weight.data = scale * torch.randn_like(weight)
+    rbm.mean.uniform_(0.2, 0.8)
+    rbm.active.uniform_(0.2, 0.8)
+    return rbm
+
+
+def every(units: int) -> torch.Tensor:
+    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=units)), dtype=torch.float64)
+
+
+def by_hand(rbm: RBM) -> np.ndarray:
+    """p(x) of all pictures, summed over all h, from the energy of the docstring."""
+    x, h = every(rbm.dimensions).numpy(), every(rbm.c.numel()).numpy()
+    weight, b, c = (p.detach().numpy() for p in (rbm.weight, rbm.b, rbm.c))
+    dx, dh = x - rbm.mu.numpy(), h - rbm.lambda_.numpy()
+    energy = -(dx @ b)[:, None] - dh @ c - dx @ weight @ dh.T
+    weights = np.exp(-energy).sum(axis=1)
+    return weights / weights.sum()
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_likelihoods_of_all_pictures_sum_to_one_and_are_those_of_the_energy(centred):
+    rbm = machine(12, 5, 0.8, centred)
+    game = RBMGame(rbm, (1, 1, 12), 1, None, 10, 10)
+    found = game.log_likelihood((2 * every(12) - 1).view(-1, 1, 1, 12))
+    assert found.kind == "exact"
+    p = found.nats.exp().detach().numpy()
+    assert p.sum() == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(p, by_hand(rbm), rtol=1e-9)
+
+
+def test_either_side_can_be_enumerated():
+    for rbm in (machine(6, 9, 0.7), machine(6, 25, 0.3)):  # by h, and by x
+        with torch.no_grad():
+            assert exact_log_z(rbm) == pytest.approx(float((-rbm.free_energy(every(6))).logsumexp(0)), abs=1e-9)
+    assert exact_log_z(machine(25, 25, 0.1)) is None
+
+
+def test_a_gaussian_machine_is_a_mixture_of_gaussians():
+    rbm = machine(2, 3, 0.9, kind=GaussianRBM)
+    rbm.log_variance.data = torch.tensor([-0.5, 0.3], dtype=torch.float64)
+    axis = torch.linspace(-14, 14, 561, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    log_p = -rbm.free_energy(grid) - exact_log_z(rbm)
+    assert float(log_p.exp().sum() * (axis[1] - axis[0]) ** 2) == pytest.approx(1, abs=1e-6)
+
+
+def gradient_of(rbm: RBM, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
+    rbm.zero_grad()
+    (rbm.free_energy(positive).mean() - rbm.free_energy(negative).mean()).backward()
+    return torch.cat([p.grad.flatten() for p in rbm.parameters()])
+
+
+def exact_gradient(rbm: RBM, data: torch.Tensor) -> torch.Tensor:
+    """Of −E log p(x), by autograd through log Z = log Σ_x e^−F(x)."""
+    rbm.zero_grad()
+    (rbm.free_energy(data).mean() + (-rbm.free_energy(every(rbm.dimensions))).logsumexp(0)).backward()
+    return torch.cat([p.grad.flatten() for p in rbm.parameters()])
+
+
+def test_the_cost_has_the_gradient_of_the_likelihood_where_chains_are_long():
+    """CD-k of a 10 × 8 machine nears the exact gradient as k grows; with draws of the model it is that, up to noise."""
+    rbm = machine(10, 8, 0.5)
+    torch.manual_seed(0)
+    data = (torch.rand(20, 10) < 0.3).double()
+    exact = exact_gradient(rbm, data)
+    many = data.repeat(2000, 1)
+
+    def error(negative: torch.Tensor) -> float:
+        return float((gradient_of(rbm, data, negative) - exact).norm() / exact.norm())
+
+    with torch.no_grad():
+        chains = {k: rbm.gibbs(many, torch.rand_like, k) for k in (1, 3, 30)}
+    errors = [error(chains[k]) for k in (1, 3, 30)]
+    assert errors[0] > 3 * errors[2]
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 0.03
+    drawn = torch.multinomial(torch.from_numpy(by_hand(rbm)), 40_000, replacement=True)
+    assert error(every(10)[drawn]) < 0.03
+
+
+def test_offsets_that_move_leave_the_distribution_as_it_is():
+    for kind in (BinaryRBM, GaussianRBM):
+        rbm = machine(5, 4, 0.8, kind=kind)
+        x = torch.rand(50, 5, dtype=torch.float64).round()
+        before = -rbm.free_energy(x) - exact_log_z(rbm)
+        rbm.follow(x[:20], 0.3)
+        torch.testing.assert_close(-rbm.free_energy(x) - exact_log_z(rbm), before)
+
+
+@pytest.mark.parametrize("kind", [BinaryRBM, GaussianRBM])
+def test_annealing_both_ways_brackets_log_z(kind):
+    rbm = machine(24, 16, 0.35, kind=kind)
+    if kind is GaussianRBM:
+        rbm.weight.data *= 0.5
+    true = exact_log_z(rbm)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        begun = rbm.gibbs(rbm.base(200, torch.rand_like), torch.rand_like, 100)
+    up, down = annealed(rbm, 200, 200), reversed_annealed(rbm, begun, 200)
+    assert up.value == pytest.approx(true, abs=0.1)
+    assert down.value == pytest.approx(true, abs=0.1)
+    assert up.value - 3 * up.error <= true <= down.value + 3 * down.error
+
+
+def test_an_estimate_says_both_ends():
+    rbm = machine(24, 24, 0.3)
+    game = RBMGame(rbm, (1, 1, 24), 1, None, 50, 60)
+    torch.manual_seed(2)
+    x = 2 * rbm.base(30, torch.rand_like).detach().view(-1, 1, 1, 24) - 1
+    found = game.log_likelihood(x)
+    assert found.kind == "estimate"
+    assert "AIS of 50 chains over 60 temperatures" in found.how
+    assert found.low > 0
+    assert found.high > 0
+
+
+def test_the_chain_of_a_latent_ends_where_the_model_is():
+    """20,000 latents of a 4 × 3 machine against the probabilities of its 16 pictures."""
+    rbm = machine(4, 3, 1.0)
+    z = 2 * torch.rand(20_000, 2, generator=torch.Generator().manual_seed(3)) - 1
+    x = rbm(z).view(-1, 4)
+    places = (x > 0).long() @ torch.tensor([8, 4, 2, 1])
+    counts = np.bincount(places.numpy(), minlength=16)
+    assert chisquare(counts, 20_000 * by_hand(rbm)).pvalue > 0.001
+    torch.testing.assert_close(rbm(z[7:9]), rbm(z)[7:9], atol=0, rtol=0)  # a row depends on its own latent alone
+
+
+def test_counted_numbers_are_uniform_and_independent():
+    z = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(4)) - 1
+    uniform = Counted(z)
+    u = torch.stack([uniform(torch.zeros(200, 64, dtype=torch.float64)) for _ in range(20)])  # (call, row, unit)
+    assert chisquare(np.bincount((u.flatten() * 256).long().numpy(), minlength=256)).pvalue > 0.001
+    for axis in range(3):
+        pairs = (u.narrow(axis, 0, u.shape[axis] - 1) - 0.5) * (u.narrow(axis, 1, u.shape[axis] - 1) - 0.5)
+        assert abs(float(pairs.mean())) * 12 < 4 / math.sqrt(pairs.numel())
+    assert len(u.unique()) > 0.98 * u.numel()
