@@ -151,7 +151,7 @@ class RBM(nn.Module):
         for average, now in ((self.mean, mean), (self.variance, spread), (self.active, active)):
             average.add_(rate * (now - average))
         self.b.add_(self.weight @ (self.lambda_ - lambda_))
-        self.c.add_(((self.mu - mu) * self.precision) @ self.weight)
+        self.c.add_(self.weight.T @ ((self.mu - mu) * self.precision))
 
 
 class BinaryRBM(RBM):
