@@ -125,7 +125,6 @@ MISTAKES = {
     "model=pixelcnn model.kernel=4": "model.kernel=4: must be one of 3, 5 or 7",
     "model=pixelcnn dataset.channels=3 model.width=10": "model.width=10: red, green and blue share the channels, so it",
     "model=pixelcnn ensemble=2": "ensemble=2: model=pixelcnn cannot train several seeds as one computation: use",
-<<<<<<< HEAD
     "model=nice loss=hinge": "loss=hinge: model=nice has no use for it: leave it out",
     "model=nice prior=uniform": "prior=uniform: model=nice has no use for it: leave it out",
     "model=nice model.couplings=1": "model.couplings=1: must be at least 2",
@@ -141,7 +140,6 @@ MISTAKES = {
     "model=maf precision=bf16": "precision=bf16: model=maf has no use for it: leave it out",
     "model=maf model.passes=1": "model.passes=1: no number would depend on another: use 2",
     "model=spline_flow model.bins=1": "model.bins=1: must be at least 2",
-=======
     "model=rbm dataset=ring": "dataset=ring: holds points, and binary units are pixels: use model.visible=gaussian",
     "model=rbm model.visible=gaussian dataset.dequantise=false": "dataset.dequantise=false: model=rbm is a density",
     "model=rbm dataset.binarise=none": "dataset.binarise=none: model=rbm is of black and white pixels here: use",
@@ -155,7 +153,6 @@ MISTAKES = {
     "model=rbm conditional=true": "conditional=true: model=rbm heeds no labels: use conditional=false",
     "model=rbm precision=bf16": "precision=bf16: model=rbm has no use for it: leave it out",
     "model=rbm ensemble=2": "ensemble=2: model=rbm cannot train several seeds as one computation: use",
->>>>>>> b3dc708 (Restricted Boltzmann machines: chains, centring, and log Z from both sides)
     "model=fvsbn metrics=reconstruction": "metrics=reconstruction: needs a model with an encoder: model=fvsbn has none",
     "model=vae penalty=r1": "penalty=r1: model=vae has no use for it: leave it out",
     "model=vae architecture=mlp architecture.discriminator.dropout=0.5": "architecture.discriminator.dropout=0.5: ",
