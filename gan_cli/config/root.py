@@ -198,7 +198,7 @@ class WritingKeys(Options):
     evaluate_count: Several
     watch: Text | None
     patience: Whole
-    figure: Literal["saturation", "kl_vs_js", "vae_bias", "vae_gan"] | None
+    figure: Literal["saturation", "kl_vs_js", "dimension", "vae_bias", "vae_gan"] | None
     published: list[Published]
 
     time_limit: Annotated[Text, AfterValidator(duration)] | None

@@ -18,6 +18,7 @@ class FlowOptions(LikelihoodOptions):
 
     points = True
     together = True
+    figures = ("dimension",)
 
     base: Literal["normal", "logistic"]
     space: Literal["unit", "logit"]

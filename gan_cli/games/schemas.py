@@ -22,7 +22,7 @@ from gan_cli.data.schemas import ImageOptions, PointOptions
 class GANOptions(Choice):
     together = True
     uses = (*OF_GAMES, *OF_PLAYERS)
-    figures = ("saturation", "kl_vs_js", "vae_bias")
+    figures = ("saturation", "kl_vs_js", "dimension", "vae_bias")
 
 
 class LikelihoodOptions(Choice):

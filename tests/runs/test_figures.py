@@ -117,3 +117,14 @@ def test_the_minimax_game_takes_one_mode(gan_train):
     assert found["deviation"] == pytest.approx(found["best_by_jsd"]["deviation"], rel=0.1)
     assert max(found["share_of_each_mode"]) > 0.99
     assert found["jsd"] == pytest.approx(found["best_by_jsd"]["jsd"], abs=0.01)
+
+
+def test_a_flow_keeps_the_dimension_and_a_generator_of_one_number_makes_a_curve(gan_train):
+    small = ("steps=20", "dataset.points=3000", "batch_size=64", "log_every=10", "checkpoint_every=0")
+    for model, size in (("gan", 1), ("realnvp", 2)):
+        run = f"hydra.run.dir={model}"
+        assert gan_train("experiment=lecture_dimension", f"model={model}", *small, run).code == 0
+        assert Path(model, "figure.png").stat().st_size > 1000
+        found = json.loads(Path(model, "figure.json").read_text())
+        assert found["latent_size"] == size
+        assert found["dimension"] == {"data": pytest.approx(2, abs=0.15), "samples": pytest.approx(size, abs=0.15)}

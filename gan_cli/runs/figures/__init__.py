@@ -39,6 +39,7 @@ class Figure:
 FIGURES = {
     "saturation": "saturation.Saturation",
     "kl_vs_js": "kl_vs_js.KLvsJS",
+    "dimension": "dimension.Dimension",
     "vae_bias": "vae_bias.VAEBias",
     "vae_gan": "vae_gan.Sharpening",
 }
