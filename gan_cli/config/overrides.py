@@ -241,27 +241,30 @@ def _require_readable(word: str, key: str) -> None:
     Raises:
         UserError: saying so in a line.
     """
-    beginning = shortened(word, 80)
+    if problem := _unreadable(word, key):
+        raise UserError(f"{shortened(word, 80)}: {problem}")
+
+
+def _unreadable(word: str, key: str) -> str | None:
     try:
         word.encode(errors="surrogateescape").decode()  # in a locale of ASCII, bytes arrive one by one
-    except UnicodeError as error:
-        raise UserError(
-            f"{beginning}: is not UTF-8: give another name to what is called so, or a link to it"
-        ) from error
+    except UnicodeError:
+        return "is not UTF-8: give another name to what is called so, or a link to it"
     if "=" in word and not all(key.split(".")):
-        raise UserError(f"{beginning}: overrides are written key=value, such as steps=1000")
+        return "overrides are written key=value, such as steps=1000"
     if len(word) > LONGEST:
-        raise UserError(f"{beginning}: has {len(word):,} characters: {LONGEST:,} at most")
+        return f"has {len(word):,} characters: {LONGEST:,} at most"
     depth = deepest = 0
     for character in word:
         depth += (character in "([{") - (character in ")]}")
         deepest = max(deepest, depth)
     if deepest > DEEPEST:
-        raise UserError(f"{beginning}: has {deepest} brackets within brackets: {DEEPEST} at most")
+        return f"has {deepest} brackets within brackets: {DEEPEST} at most"
     if wrong := refusal(key, word):
-        raise UserError(f"{beginning}: {wrong}")
+        return wrong
     if key.startswith("hydra.") and ("_target_" in word or f"{key}.".startswith(tuple(f"{k}." for k in NAMING_CODE))):
-        raise UserError(f"{beginning}: names code to run: leave it out")
+        return "names code to run: leave it out"
+    return None
 
 
 def _extent(word: str, found: Any) -> tuple[int, float]:
