@@ -17,6 +17,10 @@ from gan_cli.games.game import Game
 
 FLOAT = 4  # bytes
 
+ASKED_FROM = (
+    2**22
+)  # numbers in a minibatch; for less, asking (which imports torch's compiler, a second) is not worth it
+
 
 def enough(config: Config) -> AbstractContextManager[None]:
     """A context in which what a run trains with is the reason if memory runs out."""
@@ -79,7 +83,7 @@ def _held(config: Config, game: Game, size: int, shape: tuple[int, ...]) -> int:
     """Numbers that a move holds at once, of those that can be counted: samples, latents, what backward looks at."""
     latent = config.prior.model_dump().get("size", 0)
     total = size * (math.prod(shape) + latent)
-    if not isinstance(game, AdversarialGame):
+    if not isinstance(game, AdversarialGame) or size * math.prod(shape) < ASKED_FROM:
         return total
     judged: list[int] = []
     made: list[int] = []

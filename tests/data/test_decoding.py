@@ -301,10 +301,10 @@ FAULTS += [
 def test_whatever_a_decoder_raises_names_the_picture_and_keeps_the_rest(caplog, folder, monkeypatch, fault):
     opened = Image.open
 
-    def broken(where, *rest):
+    def broken(where, *rest, **options):
         if Path(where).name == "2.png":
             raise fault
-        return opened(where, *rest)
+        return opened(where, *rest, **options)
 
     monkeypatch.setattr(Image, "open", broken)
     assert greys(load(folder)) == [0, 30, 90, 120, 150, 180, 210]
@@ -325,10 +325,10 @@ def test_a_bad_picture_whose_name_is_no_text_is_named_in_the_log(gan_train, fold
 def test_a_picture_that_the_system_kept_from_us_is_tried_again(folder, monkeypatch):
     opened = Image.open
 
-    def refused(where, *rest):
+    def refused(where, *rest, **options):
         if Path(where).name == "2.png":
             raise PermissionError(13, "Permission denied")
-        return opened(where, *rest)
+        return opened(where, *rest, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Image, "open", refused)

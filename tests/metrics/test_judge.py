@@ -335,7 +335,7 @@ def test_a_saturating_gradient_is_measured_of_networks_as_they_play():
     noise = ("instance_noise.sigma=0.2", "instance_noise.images=96")
     setup = setup_of("experiment=lecture_saturation", *norms, *noise, "dataset.points=100", "batch_size=16")
     before = {player.name: [b.clone() for b in player.network.buffers()] for player in setup.players}
-    measured = Saturation(setup, setup.game).measure(48)["saturation/D"]
+    measured = Saturation(setup).measure(48)["saturation/D"]
     for player in setup.players:
         assert all(torch.equal(b, c) for b, c in zip(player.network.buffers(), before[player.name], strict=True))
     with torch.no_grad():  # both with the statistics of this minibatch, and half of the noise
