@@ -16,8 +16,7 @@ from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.game import Game
 
 FLOAT = 4  # bytes
-
-ASKED_FROM = (
+ASKED_FROM = 2**22  # numbers in a minibatch: asking imports torch's compiler, which takes a second
     2**22
 )  # numbers in a minibatch; for less, asking (which imports torch's compiler, a second) is not worth it
 
