@@ -17,8 +17,6 @@ from gan_cli.games.game import Game
 
 FLOAT = 4  # bytes
 ASKED_FROM = 2**22  # numbers in a minibatch: asking imports torch's compiler, which takes a second
-    2**22
-)  # numbers in a minibatch; for less, asking (which imports torch's compiler, a second) is not worth it
 
 
 def enough(config: Config) -> AbstractContextManager[None]:
