@@ -234,7 +234,7 @@ def _single(made: Draft) -> Config:
 def _resumed(made: Draft) -> tuple[Config, Plan]:
     from gan_cli.runs.resume import prepare
 
-    resumption = prepare(made)
+    resumption = prepare(made, place.lock_wait())
     return resumption.config, resuming(resumption, made.composed.added)
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gan_cli.config.schema import Config
 
 BY_TIME = "${now:"
-TRAINING = "training in this folder"
-LOCK_WAIT = 10.0  # seconds that a folder may still be held by the process that was killed
 
 
 def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
@@ -43,7 +41,7 @@ def claimed(composed: Composed, config: Config, library: Library, added: frozens
 
 def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
     if before := _left_by_this_job(wanted, raw, config, library):
-        lock.take(before, TRAINING, LOCK_WAIT)  # another process of this job may be saving
+        lock.take(before, lock.TRAINING, lock.LOCK_WAIT)  # another process of this job may be saving
         return _again(before, config, library, added)
     if BY_TIME in raw and config.name and "${name}" not in raw:
         wanted = wanted.with_name(f"{wanted.name}-{config.name}")
@@ -53,10 +51,10 @@ def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: fr
             wanted = _numbered(wanted)
         else:
             wanted.mkdir(parents=True, exist_ok=True)
-            lock.take(wanted, TRAINING)
+            lock.take(wanted, lock.TRAINING, place.lock_wait())
             if _holds_a_run(wanted):
                 raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
-        lock.take(wanted, TRAINING)
+        lock.take(wanted, lock.TRAINING)
     except OSError as error:
         raise UserError(
             f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"

@@ -21,7 +21,7 @@ from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, of_storage
 from gan_cli.output.replacing import written
 from gan_cli.output.text import lines_of
-from gan_cli.parallel import launch, place
+from gan_cli.parallel import launch
 from gan_cli.runs import time_limit
 from gan_cli.runs.names import RESUMPTION
 from gan_cli.sweeps import job_processes as workers
@@ -104,9 +104,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
             config = plan.config or validate(plain(cfg, typed), library)
             if command.multirun:
                 return sweep.run_one(config, library, path, hydra_config.sweeper)
-            return launch.train_in_processes(
-                config, library, path, resumption, wait=sweep.LOCK_WAIT if place.starts() else 0.0
-            )
+            return launch.train_in_processes(config, library, path, resumption)
         except Interrupted as error:
             if elsewhere:  # status.json tells the process that launched the sweep
                 workers.stop(error)

@@ -42,11 +42,11 @@ LONG = 5000  # steps after which the time for compilation has been saved again
 
 
 def run_ensemble(
-    config: Config, library: Library, path: Path, resumption: Resumption | None, *, live: bool, wait: float
+    config: Config, library: Library, path: Path, resumption: Resumption | None, *, live: bool
 ) -> float | None:
     """Trains all members, with a run folder for each in ``path``; else like ``gan_cli.runs.run.run``."""
     folder = EnsembleFolder(path)
-    folder.open(wait)
+    folder.open()
     with closing(folder), ExitStack() as members:
         run = EnsembleRun(config, library, folder, resumption, members, live=live and screen.interactive())
         require(needed(run.ensemble.setup), path, config.keep_checkpoints, config.ensemble)

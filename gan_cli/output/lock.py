@@ -26,6 +26,8 @@ except ImportError:  # Windows has no advisory locks
 
 log = logging.getLogger(__name__)
 FILE = ".lock"
+TRAINING = "training in this folder"  # what most locks are for
+LOCK_WAIT = 10.0  # seconds that a killed process may still hold the lock of a folder
 AT_LEAST = 0.5  # seconds to wait for somebody who only looks
 NOT_HERE = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF)
 

@@ -47,7 +47,6 @@ def train_in_processes(
     resumption: Resumption | None = None,
     *,
     live: bool = True,
-    wait: float = 0.0,
     pruner: Pruner | None = None,
 ) -> float | None:
     """Trains a run, or an ensemble, in as many processes as its config says; arguments as ``gan_cli.runs.run.run``.
@@ -58,11 +57,11 @@ def train_in_processes(
     if config.ensemble:
         from gan_cli.ensemble.together import run_ensemble
 
-        return run_ensemble(config, library, path, resumption, live=live, wait=wait)
+        return run_ensemble(config, library, path, resumption, live=live)
     if config.devices == 1:
         from gan_cli.runs.run import run
 
-        return run(config, library, path, resumption, live=live, wait=wait, pruner=pruner)
+        return run(config, library, path, resumption, live=live, pruner=pruner)
     require_cores(config)
     task: Task = {
         "config": config.saved(),
@@ -72,7 +71,6 @@ def train_in_processes(
         "over": bool(resumption and resumption.over),
         "began": began(),
         "live": live,
-        "wait": wait,
         "pruner": {"rule": pruner.rule, "startup": pruner.startup} if pruner else None,
     }
     if place := given():
@@ -117,7 +115,7 @@ def _start(task: Task, world: int) -> float | None:
     """Starts the processes, waits for them, and returns or raises what the first does."""
     path = Path(task["folder"])
     path.mkdir(parents=True, exist_ok=True)
-    lock.take(path, "training in this folder", task["wait"])  # and the first process takes part in it
+    lock.take(path, lock.TRAINING)  # and the first process takes part in it
     try:
         return _together({**task, "lock": lock.number_of(path)}, world)
     finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gan_cli.errors import UserError
+from gan_cli.output import lock
 
 if TYPE_CHECKING:
     from gan_cli.config.command import Command
@@ -42,6 +43,11 @@ def given() -> Place | None:
 def starts() -> int:
     """How often torchrun or Slurm has restarted this job."""
     return sum(int(os.environ.get(key) or 0) for key in ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"))
+
+
+def lock_wait() -> float:
+    """Seconds to wait for a folder: a job that was restarted, for the process that was killed."""
+    return lock.LOCK_WAIT if starts() else 0.0
 
 
 def first_host(nodes: str) -> str:

@@ -109,7 +109,7 @@ def train_part(task: Task, place: Place, store: dist.Store) -> float | None:
     with distributed.joined(store, place.rank, place.world, place.local, device):
         if place.rank == 0:
             pruner = Pruner(**task["pruner"], folder=folder) if task["pruner"] else None
-            return run(config, library, folder, resumption, live=task["live"], wait=task["wait"], pruner=pruner)
+            return run(config, library, folder, resumption, live=task["live"], pruner=pruner)
         follow(config, library, folder, resumption)
     return None
 

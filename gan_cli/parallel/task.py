@@ -26,7 +26,6 @@ class Task(TypedDict):
     over: bool  # as of a Resumption
     began: float  # when the command did, by this machine's clock
     live: bool
-    wait: float
     pruner: PrunerOptions | None
     logging: NotRequired[dict[str, Any]]
     lock: NotRequired[int | None]  # the open file of the run folder's lock, which the first process takes part in

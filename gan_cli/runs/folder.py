@@ -35,11 +35,8 @@ class RunFolder:
         self._place: os.stat_result | None = None  # while this process has it
         self._told = False  # that its status cannot be written
 
-    def open(self, wait: float = 0.0) -> None:
+    def open(self) -> None:
         """Locks the folder for this process, until it ends or closes it.
-
-        Args:
-            wait: seconds to wait for another process to release it.
 
         Raises:
             UserError: if another process is training there or the folder cannot be written.
@@ -50,7 +47,7 @@ class RunFolder:
             self._place = self.path.stat()
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({reason_of(error)}): choose hydra.run.dir=…") from error
-        lock.take(self.path, "training in this folder", wait)
+        lock.take(self.path, lock.TRAINING)
 
     def require_same(self) -> None:
         """Refuses to write into another folder than the one in which the run began.

@@ -85,8 +85,11 @@ def locate(resume: str) -> tuple[Path, Path, State]:
     return folder, path, state
 
 
-def prepare(draft: Draft) -> Resumption:
+def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
     """Reads the checkpoint of a command's ``resume``, and applies the typed keys to its config.
+
+    Args:
+        wait: seconds to wait for another process to leave the folder.
 
     Raises:
         UserError: with one line for every mistake, or for every difference that the saved state cannot follow.
@@ -101,7 +104,7 @@ def prepare(draft: Draft) -> Resumption:
     asked = draft.composed.values["resume"]
     try:
         if not draft.composed.values["dry_run"]:
-            lock.take(whole_folder(str(asked)), "training in this folder")  # before what it holds is looked at
+            lock.take(whole_folder(str(asked)), lock.TRAINING, wait)  # before what it holds is looked at
         folder, path, state = locate(str(asked))
     except UserError as error:
         typed = overrides.find("resume")

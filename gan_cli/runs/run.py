@@ -54,7 +54,6 @@ def run(
     resumption: Resumption | None = None,
     *,
     live: bool = True,
-    wait: float = 0.0,
     pruner: Pruner | None = None,
 ) -> float | None:
     """Trains as the config says and leaves everything in the run folder ``path``.
@@ -62,7 +61,6 @@ def run(
     Args:
         resumption: the checkpoint to continue, else a fresh start.
         live: show a live line if there is a terminal; False inside a sweep.
-        wait: seconds to wait for another process to leave the folder.
         pruner: may end the run after an evaluation, if other runs of its search are better.
 
     Returns:
@@ -74,7 +72,7 @@ def run(
         Interrupted: after SIGINT, SIGTERM or SIGHUP, with everything saved.
     """
     folder, live, loaded = RunFolder(path), live and screen.interactive(), None
-    folder.open(wait)
+    folder.open()
     try:
         while True:
             made = Run(config, library, folder, resumption, live=live, pruner=pruner, like=loaded)

@@ -30,7 +30,6 @@ MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
     *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger"),
     *("checkpoint_minutes", "time_limit"),
 )
-LOCK_WAIT = 10.0  # seconds that a killed process may still hold the lock of a run's folder
 CONTINUED_WITH = (  # keys that may change between two calls of the same sweep
     *("hydra.launcher.", "hydra.sweeper.n_trials.", "hydra.sweeper.trials_at_once."),
     *("checkpoint_minutes.", "time_limit."),
@@ -58,7 +57,7 @@ def run_one(config: Config, library: Library, path: Path, search: Mapping[str, o
         UserError: if the folder holds a run of another config.
     """
     log.info("%s: begins", path.name)
-    lock.take(path, "training in this folder", LOCK_WAIT)  # before its checkpoints are looked at
+    lock.take(path, lock.TRAINING, lock.LOCK_WAIT)  # before its checkpoints are looked at
     try:
         return _run_one(config, library, path, search)
     finally:
@@ -73,9 +72,7 @@ def _run_one(config: Config, library: Library, path: Path, search: Mapping[str, 
     if resumption is not None and is_over(config, resumption):
         log.info("%s: finished already", path.name)
         return (status_of(path).get("best") or {}).get("value")
-    value = train_in_processes(
-        config, library, path, resumption, live=False, wait=LOCK_WAIT, pruner=pruner(search, path)
-    )
+    value = train_in_processes(config, library, path, resumption, live=False, pruner=pruner(search, path))
     log.info("%s: %s", path.name, result(status_of(path)))
     return value
 
