@@ -101,7 +101,12 @@ class ProcessFailed(RuntimeError):
 def reason_of(error: Exception) -> str:
     """The reason of an error in one line: the system's message, or the first line of the error, or its type."""
     said = error.strerror if isinstance(error, OSError) else None
-    return said or next(iter(str(error).splitlines()), "") or type(error).__name__
+    return said or first_line(error)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, or its type."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def of_storage(error: BaseException, then: str) -> UserError | None:

@@ -71,11 +71,7 @@ def drawn(size: int, draw: Callable[[int, torch.Generator | None], Tensor]) -> T
 
 def uniform_for(x: Tensor) -> Tensor:
     """One draw from U(0, 1) for each sample of ``x`` (B, …): (B, 1, …, 1)."""
-    shape = [1] * (x.dim() - 1)
-    return drawn(
-        world() * len(x),
-        lambda n, generator: torch.rand(n, *shape, device=x.device, dtype=x.dtype, generator=generator),
-    )
+    return uniform_like(x.new_empty(len(x), *[1] * (x.dim() - 1)))
 
 
 def uniform_like(x: Tensor) -> Tensor:

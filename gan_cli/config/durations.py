@@ -15,11 +15,9 @@ def seconds_of(text: str) -> float:
     Raises:
         ValueError: if it is neither, or nothing.
     """
-    plain = re.fullmatch(NUMBER, text)
-    found = None if plain else PATTERN.fullmatch(text)
-    if plain:
+    if re.fullmatch(NUMBER, text):
         seconds = float(text)
-    elif found:
+    elif found := PATTERN.fullmatch(text):
         seconds = sum(float(n or 0) * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True))
     else:
         seconds = 0.0

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from copy import deepcopy
 from functools import cached_property, lru_cache
@@ -116,10 +117,13 @@ class Library:
         Raises:
             UserError: naming the first one that cannot be read.
         """
+        for path in self._own_files():
+            content_of(path)
+
+    def _own_files(self) -> Iterator[Path]:
         for folder in self.own:
             for place in ("", *self.groups()):
-                for path in sorted((folder / place).glob("*.yaml")):
-                    content_of(path)
+                yield from sorted((folder / place).glob("*.yaml"))
 
     def require_permitted(self) -> None:
         """Checks what is looked up while files of ``own`` folders are put together: in their lists of defaults.
@@ -128,11 +132,10 @@ class Library:
             UserError: with a line for each that asks for more than the name of another choice.
         """
         problems = []
-        for folder in self.own:
-            for path in (path for place in ("", *self.groups()) for path in sorted((folder / place).glob("*.yaml"))):
-                with suppress(UserError):  # one that cannot be read is named where it is chosen
-                    texts = [text for _, text in texts_in(content_of(path).get("defaults"))]
-                    problems += [f"{path}: {text}: looks nothing up here" for text in texts if [*resolvers_in(text)]]
+        for path in self._own_files():
+            with suppress(UserError):  # one that cannot be read is named where it is chosen
+                texts = [text for _, text in texts_in(content_of(path).get("defaults"))]
+                problems += [f"{path}: {text}: looks nothing up here" for text in texts if [*resolvers_in(text)]]
         if problems:
             raise UserError(*problems)
 

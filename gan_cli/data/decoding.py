@@ -13,11 +13,11 @@ from PIL import Image, UnidentifiedImageError
 
 from gan_cli.data.first_rules import decoded_at_first
 from gan_cli.data.formats import SIXTEEN, USUAL, Decoded, Range, Unranged, decoded, extent, usual_range
-from gan_cli.data.listing import printable
 from gan_cli.data.opening import NOT_READ, kinds
 from gan_cli.data.pack import Contents, Unreadable
 from gan_cli.data.samples import digest_of
 from gan_cli.output import screen
+from gan_cli.output.text import printable
 
 AHEAD = 512  # how far decoding runs ahead of writing
 WORDS = {"I": "32-bit integers", "F": "floats", "I;16": "16 bits"}

@@ -56,7 +56,7 @@ class PictureFiles(WebDataset):
             why = f"can be read ({left_out[0].why})" if left_out else "is there"
             raise UserError(
                 f"dataset.root={self.root}: none of the {len(left_out)} pictures of {type(self).__name__} {why}: put "
-                f"{self.files} into {Path(self.root).absolute() / self.folder}"
+                f"{self.files} into {self.place}"
             )
         if left_out:
             log.warning(

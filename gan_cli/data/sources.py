@@ -15,10 +15,10 @@ import numpy as np
 from gan_cli.config.paths import expanded
 from gan_cli.data.idx import read_pair
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.listing import printable
 from gan_cli.data.published import Damaged, Part, require_published, unpickled
 from gan_cli.data.samples import Samples
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
+from gan_cli.output.text import printable
 
 TEN = frozenset(range(10))  # labels of all of them
 
@@ -93,8 +93,8 @@ class WebDataset(ImageDataset):
                 f"or put {self.files} there"
             ) from error
         except Exception as error:  # what reads half a download raises anything
-            reason = str(error).splitlines()[0].strip("<>: ") if str(error) else type(error).__name__
-            place = root.absolute() / self.folder
+            reason = first_line(error).strip("<>: ")
+            place = self.place
             there = self.folder and any(place.glob("*")) and not isinstance(error, URLError)
             torn = f", after deleting {place} if what is there is half a download" if there else ""
             raise UserError(
@@ -107,16 +107,20 @@ class WebDataset(ImageDataset):
         """Where under ``root`` torchvision looks."""
         return ""
 
+    @property
+    def place(self) -> Path:
+        """The folder in which torchvision looks."""
+        return expanded(self.root, "dataset.root=").absolute() / self.folder
+
     def load(self) -> Samples:
         dataset = self.opened()
         pictures, labels = np.asarray(dataset.data), np.asarray(self.targets(dataset))
         whole = pictures.dtype == np.uint8 and pictures.ndim in (3, 4) and labels.dtype.kind in "iu" and pictures.size
         if not whole or labels.shape != pictures.shape[:1] or (self.classes and not set(np.unique(labels)) <= TEN):
-            place = Path(self.root).absolute() / self.folder
             raise UserError(
                 f"dataset.root={self.root}: the files of {type(self).__name__} hold no pictures with their labels "
                 f"({pictures.dtype} {pictures.shape} with {labels.dtype} {labels.shape}): get them again, "
-                f"after deleting {self.files} in {place}"
+                f"after deleting {self.files} in {self.place}"
             )
         return self.fitted(pictures, labels, self.names(dataset))
 

@@ -16,7 +16,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.ensemble.member import Member
 from gan_cli.ensemble.train import Ensemble
-from gan_cli.errors import Diverged, EarlyStop, Interrupted
+from gan_cli.errors import Diverged, EarlyStop, Interrupted, first_line
 from gan_cli.games.game import Statistics
 from gan_cli.output import screen
 from gan_cli.runs.checkpoint import file_of
@@ -84,7 +84,7 @@ class EnsembleRun:
         except BaseException as error:
             if not resumption:
                 how = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-                self.status(how, str(error).splitlines()[0] if str(error) else type(error).__name__)
+                self.status(how, first_line(error))
             raise
 
     def _build(self, states: Mapping[int, State | None], library: Library) -> None:
@@ -138,7 +138,7 @@ class EnsembleRun:
             self._all_status("interrupted", Interrupted.reason)
             raise
         except BaseException as error:
-            self._all_status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
+            self._all_status("failed", first_line(error))
             raise
 
     def _saving(self) -> float:
@@ -205,7 +205,8 @@ class EnsembleRun:
     def observe(self, step: int, statistics: Sequence[Statistics]) -> None:
         """The one observer of the training. It calls the members' observers only when one of them is due."""
         self.at = step
-        self.folder.require_same()
+        if is_looked_at(self.config, step):  # something may be written; not at every step, on a file system far away
+            self.folder.require_same()
         for move in statistics:
             for name, value in move.items():
                 self.sums[name] = self.sums[name] + value if name in self.sums else value

@@ -81,13 +81,9 @@ class StackedAverages:
 
 
 def _buffers(networks: Sequence[nn.Module], name: str) -> list[Stack]:
-    """The floating-point buffers of networks, and their counters."""
+    """The buffers of networks, those of one dtype in one stack."""
+    dtypes = dict.fromkeys(buffer.dtype for buffer in networks[0].buffers())
     return [
-        Stack(
-            [
-                {f"{name}.{k}": b for k, b in network.named_buffers() if b.is_floating_point() == floats}
-                for network in networks
-            ]
-        )
-        for floats in (True, False)
+        Stack([{f"{name}.{k}": b for k, b in network.named_buffers() if b.dtype == dtype} for network in networks])
+        for dtype in dtypes
     ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, widened
+from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing, widened
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.view import View, view_of
@@ -187,4 +187,4 @@ class AdversarialGame(Game):
 
     def computing(self, x: Tensor) -> AbstractContextManager[None]:
         """The context in which networks compute."""
-        return torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None)
+        return computing(x, self.autocast)

@@ -12,6 +12,7 @@ from gan_cli.data.schemas import ImageOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
 COUNTS = 2**24  # of n-grams at most: 128 MiB
+MOST = 24  # pixels, of which even two levels and the edge have more counts
 WEIGHTS = 2**27  # of one layer at most
 
 
@@ -32,13 +33,8 @@ class NGramOptions(OfLevelsOptions):
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """More counts than there is room for, and whatever does not count."""
-        problems, (counts, many) = super().contradictions(chosen), (1, False)
-        for _ in range(self.n):
-            counts *= self.levels + 1
-            many = many or counts > COUNTS
-            if many:
-                break
-        if many:
+        problems = super().contradictions(chosen)
+        if (self.levels + 1) ** min(self.n, MOST) > COUNTS:
             problems.append(
                 f"model.n={self.n}: needs ({self.levels} + 1)^{self.n} counts, more than {COUNTS:,}: "
                 "use a smaller model.n or fewer model.levels"

@@ -7,6 +7,7 @@ are protocols at the end of this file; code that needs one asks by ``isinstance`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -219,6 +220,11 @@ class Keeps(Protocol):
     def restore(self, kept: Mapping[str, Tensor]) -> None:
         """Puts back what ``kept`` returned."""
         ...
+
+
+def computing(x: Tensor, autocast: torch.dtype | None) -> AbstractContextManager[None]:
+    """The context in which networks compute in a dtype, or in that of their weights."""
+    return torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None)
 
 
 def widened(x: Tensor) -> Tensor:

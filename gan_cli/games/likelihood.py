@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.games.game import Game, LogLikelihood, Statistics, Strengths, widened
+from gan_cli.games.game import Game, LogLikelihood, Statistics, Strengths, computing, widened
 from gan_cli.games.parts import Parts
 from gan_cli.models.units import Unit
 
@@ -59,7 +59,7 @@ class LikelihoodGame(Game):
 
     def computing(self, x: Tensor) -> AbstractContextManager[None]:
         """The context in which the network computes."""
-        return torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None)
+        return computing(x, self.autocast)
 
 
 def in_parts(

@@ -11,13 +11,13 @@ from gan_cli.data.images import ImageDataset
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.game import Bounds, Encodes, LogLikelihood
 from gan_cli.games.game import Likelihood as HasLikelihood
+from gan_cli.games.likelihood import in_parts
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric
 from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import as_bytes, pairs, save_png
 
 PAIRS = 10  # pictures shown beside their reconstructions
-AT_ONCE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,5 @@ def likelihood_of(model: Sampler, samples: Samples, seed: int, draws: int | None
 def reconstructed(model: Sampler, x: torch.Tensor, labels: object) -> torch.Tensor:
     """x encoded and decoded again, in the format of stored samples."""
     given = torch.as_tensor(labels) if model.classes else None
-    parts = [slice(start, start + AT_ONCE) for start in range(0, len(x), AT_ONCE)]
-    back = [model.decode(model.encode(x[p]), None if given is None else given[p]) for p in parts]
-    y = torch.cat(back)
+    y = in_parts(lambda x, labels: model.decode(model.encode(x), labels), x, given)
     return as_bytes(y).float() / 127.5 - 1 if y.dim() == 4 else y

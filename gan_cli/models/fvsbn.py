@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from gan_cli.models.heads import Head, from_raster_order, in_raster_order, share, uniform_of, wide
+from gan_cli.games.game import widened
+from gan_cli.models.heads import Head, from_raster_order, in_raster_order, share, uniform_of
 from gan_cli.models.labels import with_label
 from gan_cli.models.made import MaskedLinear
 from gan_cli.models.units import from_levels
@@ -47,7 +48,7 @@ class FVSBN(nn.Module):
     def log_p(self, k: Tensor, labels: Tensor | None, strengths: object = None) -> Tensor:
         """log p(x) in nats, (B,), of levels k, int64 (B, C, H, W)."""
         k = in_raster_order(k)
-        given = wide(self.conditionals(share(k, self.head.levels), labels))
+        given = widened(self.conditionals(share(k, self.head.levels), labels))
         return self.head.log_prob(given, k).sum(dim=1)
 
     @torch.no_grad()

@@ -113,11 +113,6 @@ def share(k: Tensor, levels: int) -> Tensor:
     return k.to(torch.get_default_dtype()) / (levels - 1)
 
 
-def wide(given: Tensor) -> Tensor:
-    """What autocast has narrowed in float32, so that sums over a picture lose nothing."""
-    return given.float() if given.dtype in (torch.float16, torch.bfloat16) else given
-
-
 def uniform_of(z: Tensor) -> Tensor:
     """Converts latents in (−1, 1) to u in (0, 1). So z = 0 gives the median of every pixel, given those before it."""
     return (z + 1) / 2

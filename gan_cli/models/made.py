@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
-from gan_cli.models.heads import Head, from_raster_order, in_raster_order, share, uniform_of, wide
+from gan_cli.games.game import widened
+from gan_cli.models.heads import Head, from_raster_order, in_raster_order, share, uniform_of
 from gan_cli.models.labels import with_label
 from gan_cli.models.units import from_levels
 from gan_cli.random import stream
@@ -100,14 +101,14 @@ class MADE(nn.Module):
         y = share(k, self.head.levels)
 
         def by(mask: Tensor) -> Tensor:
-            return self.head.log_prob(wide(self.conditionals(y, labels, mask)), k).sum(dim=1)
+            return self.head.log_prob(widened(self.conditionals(y, labels, mask)), k).sum(dim=1)
 
         chosen = (strengths or {}).get("mask")
         if chosen is not None:  # a tensor where moves are recorded; filled on the device, which so waits for nobody
             return by(
                 (chosen if isinstance(chosen, Tensor) else torch.full((), chosen, device=k.device)).long().view(1)
             )
-        each = [by(torch.tensor([mask], device=k.device)) for mask in range(self.masks)]
+        each = [by(torch.full((1,), mask, device=k.device)) for mask in range(self.masks)]
         return torch.stack(each).logsumexp(dim=0) - math.log(self.masks)
 
     @torch.no_grad()

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
-from gan_cli.models.heads import Head, in_raster_order, share, uniform_of, wide
+from gan_cli.games.game import widened
+from gan_cli.models.heads import Head, in_raster_order, share, uniform_of
 from gan_cli.models.masked_conv import MaskedConv
 from gan_cli.models.units import from_levels
 
@@ -68,7 +69,7 @@ class PixelCNN(nn.Module):
 
     def log_p(self, k: Tensor, labels: Tensor | None, strengths: object = None) -> Tensor:
         """log p(x) in nats, (B,), of levels k, int64 (B, C, H, W)."""
-        given = wide(self.conditionals(share(k, self.head.levels), labels)).flatten(1, 3)
+        given = widened(self.conditionals(share(k, self.head.levels), labels)).flatten(1, 3)
         return self.head.log_prob(given, in_raster_order(k)).sum(dim=1)
 
     @torch.no_grad()

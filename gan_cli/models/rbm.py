@@ -222,7 +222,8 @@ class GaussianRBM(RBM):
         of_base = (1 - beta) / self.variance.clamp(min=LEAST)
         precision = of_base + beta * self.precision
         mean = (of_base * self.mean + beta * self.precision * field) / precision
-        return mean + torch.special.ndtri(uniform(mean)) * precision.rsqrt()
+        u = uniform(mean).clamp(2.0**-25, 1 - 2.0**-24)  # 0 and 1 would be infinite
+        return mean + torch.special.ndtri(u) * precision.rsqrt()
 
     def log_volume(self, field: Tensor) -> Tensor:
         shift = field - self.b

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import torch
 from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
-from gan_cli.output.replacing import written
+from gan_cli.output.replacing import replacing, written
 from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
 from gan_cli.runs.schemas import Saved, problem_of
 
@@ -47,16 +46,13 @@ def save(state: State, path: Path) -> None:
     Raises:
         UserError: if it cannot be written; what was there before is untouched.
     """
-    aside = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(exist_ok=True)  # that of the run is not made again where somebody has taken it away
-        aside.unlink(missing_ok=True)  # a link that somebody left there must not lead out of the folder
-        with aside.open("wb") as file:
+        with replacing(path) as aside, aside.open("wb") as file:
             with sealed.sealing(file) as whole:
                 torch.save({"format": FORMAT, **state}, whole)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # the rename itself
@@ -67,9 +63,6 @@ def save(state: State, path: Path) -> None:
             f"{path}: cannot write the checkpoint ({reason_of(error)}): make room, then continue with resume="
             f"{path.parent.parent}"
         ) from error
-    finally:
-        with suppress(OSError):
-            aside.unlink()
 
 
 def load(path: Path) -> State:

@@ -35,8 +35,7 @@ def seeds_in(folder: Path) -> list[int]:
 
 
 def _steps(folder: Path) -> int:
-    steps = status_of(folder).get("steps")
-    return steps if isinstance(steps, int) else 0
+    return status_of(folder).get("steps", 0)
 
 
 def config_of_member(config: Config, seed: int) -> Config:

@@ -16,7 +16,7 @@ from gan_cli.output import lock
 from gan_cli.output.replacing import replacing, written
 from gan_cli.runs.checkpoint import BEST, checkpoints_in, load, step_of
 from gan_cli.runs.names import ASIDE, GRID, MEMBER, numbered
-from gan_cli.runs.records import BACK, Record, record_of, records_in, step_in
+from gan_cli.runs.records import BACK, Record, record_of, step_in
 from gan_cli.runs.status import FILE, write_status
 
 log = logging.getLogger(__name__)
@@ -88,9 +88,7 @@ class RunFolder:
         with written(self.path, f"then continue with resume={self.path}"):
             self.sweep()
             self._turn_back(step, forget=forget)
-            if self.metrics.exists() or notes:
-                self._cut(step, notes)
-        last = max((step_in(record) for record in records_in(self.metrics)[0] if "seconds" in record), default=0)
+            last = self._cut(step, notes) if self.metrics.exists() or notes else 0
         if last < logged:
             log.warning("%s: was cut off: its lines from step %d to %d are gone", self.metrics, last + 1, logged)
 
@@ -109,7 +107,7 @@ class RunFolder:
                 path.unlink()
             later = []
         best = self.checkpoints / BEST
-        if later and best.is_file() and _beyond(best, step):
+        if later and best.is_file() and beyond(best, step):
             later.append(best)
         pictures = [path for number, path in numbered(self.samples, GRID).items() if number > step]
         if not later:
@@ -123,19 +121,22 @@ class RunFolder:
             place.mkdir(parents=True, exist_ok=True)
             path.replace(place / path.name)
 
-    def _cut(self, step: int, notes: Sequence[Record]) -> None:
-        kept, unread, lost = [], 0, 0
+    def _cut(self, step: int, notes: Sequence[Record]) -> int:
+        """Leaves the lines up to a step; returns the step of the last of the log."""
+        kept, unread, lost, last = [], 0, 0, 0
         for line in self.metrics.read_bytes().splitlines() if self.metrics.exists() else ():
             if (record := record_of(line)) is None:
                 unread += 1
             elif step_in(record) <= step and BACK not in record:
                 kept.append((step_in(record), line + b"\n"))
                 lost, unread = lost + unread, 0  # what a kill tore is the end
+                last = max(last, step_in(record)) if "seconds" in record else last
         if lost:
             log.warning("%s: %d of its lines before step %d cannot be read and are gone", self.metrics, lost, step)
         kept += [(step_in(note), json.dumps(note).encode() + b"\n") for note in notes]
         with replacing(self.metrics) as aside:
             aside.write_bytes(b"".join(line for _, line in sorted(kept, key=lambda each: each[0])))
+        return last
 
     def write_status(self, status: str, reason: str | None = None, **totals: object) -> None:
         """As ``gan_cli.runs.status`` does; what cannot be written must not hide why a run ended.
@@ -178,10 +179,10 @@ class RunFolder:
                 return
 
 
-def _beyond(best: Path, step: int) -> bool:
+def beyond(best: Path, step: int) -> bool:
     """Whether this checkpoint is of a later step, or cannot be read."""
     try:
         return load(best)["step"] > step
     except UserError as error:
-        log.warning("%s; it is moved away", error)
+        log.warning("%s; it is taken away", error)
         return True

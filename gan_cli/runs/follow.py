@@ -54,3 +54,4 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
         except WentBack as back:
             again = back.checkpoint
         state, loaded = load(again), setup.loaded
+        del setup, share  # its networks make room for those that are built anew

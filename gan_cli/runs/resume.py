@@ -17,7 +17,7 @@ from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Values
 from gan_cli.config.overrides import PRESETS, Override
 from gan_cli.config.paths import named
-from gan_cli.config.schema import Config, completed, from_saved, renamed, validate
+from gan_cli.config.schema import Config, completed, renamed, validate
 from gan_cli.errors import UserError
 from gan_cli.output import lock
 from gan_cli.runs import checkpoint, ensemble_folder
@@ -114,12 +114,12 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
     wanted = {**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
     config = validate(completed(wanted, library), library)
     require_places(config, library, [override.key for override in overrides], "resume")
-    trained = from_saved(saved, library)
+    before = completed(saved, library)
+    trained = validate(before, library)
     for member in (state.get("members") or {"": state}).values():
         if member:
             require_state(trained, library, member, f"resume={path}")
     fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
-    before = completed(saved, library)
     impossible = [
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"

@@ -16,6 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.runs.checkpoint import checkpoints_in
 from gan_cli.runs.names import MEMBER, numbered
 from gan_cli.runs.observers.samples import POINTS_PER_PICTURE
+from gan_cli.training.answers import optimizer_of
 from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def needed(setup: Setup) -> Room:
 def moments(setup: Setup) -> int:
     """Numbers that the optimizer keeps for each weight, as many as it keeps for those of a small parameter."""
     probe = Parameter(torch.zeros(PROBE))
-    optimizer = setup.optimizer.build([probe], 1e-3)
+    optimizer = optimizer_of(setup.optimizer, f"optimizer={setup.config.optimizer.name}", [probe], 1e-3)
     probe.grad = torch.zeros(PROBE)
     optimizer.step()
     state = optimizer.state_dict()["state"].values()

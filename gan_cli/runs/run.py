@@ -11,7 +11,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.knows import KnowsModes
 from gan_cli.distributed import alone
-from gan_cli.errors import Diverged, EarlyStop, Interrupted, WentBack
+from gan_cli.errors import Diverged, EarlyStop, Interrupted, WentBack, first_line
 from gan_cli.output import screen
 from gan_cli.runs import figures
 from gan_cli.runs.checkpoint import file_of, load
@@ -20,6 +20,7 @@ from gan_cli.runs.environment import environment
 from gan_cli.runs.figures.drawing import draw
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.guard import Guard
+from gan_cli.runs.guard.looks import is_looked_at
 from gan_cli.runs.guard.policies import GUARD
 from gan_cli.runs.loggers.logger import LOGGER
 from gan_cli.runs.names import GRID, REAL
@@ -186,7 +187,7 @@ class Run:
             self.status("diverged", error.reason)
             raise
         except BaseException as error:
-            self.status("failed", str(error).splitlines()[0] if str(error) else type(error).__name__)
+            self.status("failed", first_line(error))
             raise
         if self.last:
             log.info("finished %d steps: %s", self.at, summary(self.last))
@@ -269,7 +270,8 @@ class Run:
 
     def _count(self, step: int, statistics: object) -> None:
         self.at = step
-        self.folder.require_same()
+        if is_looked_at(self.config, step):  # something may be written; not at every step, on a file system far away
+            self.folder.require_same()
 
     def _judge(self, samples: torch.Tensor) -> None:
         if isinstance(self.setup.dataset, KnowsModes):
@@ -289,6 +291,7 @@ class Run:
         Raises:
             Diverged: if the weights are not finite.
         """
+        self.folder.require_same()
         if lost := not_finite(self.setup):
             raise Diverged(lost)
         self.record.flush()

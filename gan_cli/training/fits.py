@@ -24,6 +24,7 @@ from gan_cli.training.build import blank, own_parts
 from gan_cli.training.optimizers import OPTIMIZER
 
 Form = tuple[torch.dtype, tuple[int, ...]]
+Trial = tuple[dict[str, Form | None], dict[str, Any]]  # what an optimizer keeps of a weight, and its options
 SCALAR: tuple[int, ...] = ()
 
 
@@ -52,8 +53,12 @@ def require_weights(
     require_shape(config, library, shape, what)
     if (game := blank(config, library, shape, classes)) is not None:
         with _refusing(what):
-            for name, tensors in networks(game).items():
-                _require(f"networks.{name}", tensors, _forms(game.networks.get(name)))
+            _require_networks(game, networks(game))
+
+
+def _require_networks(game: Game, networks: Mapping[str, Mapping[str, object]]) -> None:
+    for name, tensors in networks.items():
+        _require(f"networks.{name}", tensors, _forms(game.networks.get(name)))
 
 
 def require_state(config: Config, library: Library, state: Mapping[str, Any], what: str) -> None:
@@ -66,10 +71,12 @@ def require_state(config: Config, library: Library, state: Mapping[str, Any], wh
         UserError: naming the first that is another.
     """
     shape, classes = tuple(state["data"]["shape"]), state["classes"]
-    require_weights(config, library, shape, classes, lambda game: state["networks"], what)
+    require_shape(config, library, shape, what)
     if (game := blank(config, library, shape, classes)) is None:
         return
+    own = library.has_own_class("optimizer", config.optimizer.name)
     with _refusing(what):
+        _require_networks(game, state["networks"])
         if list(state["networks"]) != list(game.networks) or state.get("sampler", game.sampler) != game.sampler:
             raise Misfit(f"its players are {', '.join(state['networks'])}, and not {', '.join(game.networks)}")
         if state["ema"] is not None:
@@ -78,9 +85,9 @@ def require_state(config: Config, library: Library, state: Mapping[str, Any], wh
         for name, value in state["log"]["sums"].items():
             if not isinstance(value, Tensor) or value.shape != SCALAR or not value.is_floating_point():
                 raise Misfit(f"log.sums.{name} is {_kind(value)}, and not a number")
-        certain = not own_parts(config, library) and not library.has_own_class("optimizer", config.optimizer.name)
+        certain, trial = not own_parts(config, library) and not own, None if own else _trial(config, library)
         for name, network in game.networks.items():
-            _require_player(f"players.{name}", network, config, library, state, state["players"][name], certain)
+            _require_player(f"players.{name}", network, config, trial, state, state["players"][name], certain)
 
 
 def require_shape(config: Config, library: Library, shape: tuple[int, ...], what: str) -> None:
@@ -97,7 +104,7 @@ def _require_player(
     where: str,
     network: nn.Module,
     config: Config,
-    library: Library,
+    trial: Trial | None,
     state: Mapping[str, Any],
     saved: Mapping[str, Any],
     certain: bool,
@@ -105,6 +112,7 @@ def _require_player(
     """Refuses moments of other weights, and options that are no options of the optimizer.
 
     Args:
+        trial: what the optimizer keeps; None where that cannot be known.
         certain: every weight is known to move in every step.
     """
     weights = [_form(weight) for weight in network.parameters()]
@@ -115,10 +123,9 @@ def _require_player(
         _require(f"{where}.last", dict(enumerate(saved["last"])), dict(enumerate(weights)))
     if "scaler" in saved or state.get("precision") == "fp16":
         _require_scaler(f"{where}.scaler", saved.get("scaler") or {})
-    if library.has_own_class("optimizer", config.optimizer.name):
+    if trial is None:
         return
-    place = f"{where}.optimizer"
-    form, group = _trial(config, library)
+    place, (form, group) = f"{where}.optimizer", trial
     kept = range(len(weights)) if form else ()
     if certain and moments.keys() != set(kept) and (moved or moments):
         raise Misfit(f"{place}.state is of {len(moments)} weights, and the config makes {len(weights)}")
@@ -150,7 +157,7 @@ def _require_scaler(where: str, scaler: Mapping[str, Any]) -> None:
 TRIAL = (2, 3)
 
 
-def _trial(config: Config, library: Library) -> tuple[dict[str, Form | None], dict[str, Any]]:
+def _trial(config: Config, library: Library) -> Trial:
     """What the optimizer keeps of a weight of shape ``TRIAL`` after a step, and its options."""
     weight = nn.Parameter(torch.zeros(TRIAL))
     weight.grad = torch.zeros(TRIAL)
@@ -209,5 +216,4 @@ def _refusing(what: str) -> Iterator[None]:
     try:
         yield
     except Misfit as error:
-        line = "".join(c if c.isprintable() else "?" for c in str(error))
-        raise UserError(f"{what}: its weights do not fit its config: {line}") from error
+        raise UserError(f"{what}: its weights do not fit its config: {error}") from error

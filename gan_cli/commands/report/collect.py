@@ -50,9 +50,18 @@ class RunRecord:
     name: str
 
     @cached_property
+    def written(self) -> Status:
+        """The content of ``status.json``.
+
+        Raises:
+            Unreadable: if it is none of ours.
+        """
+        return status_in(self.folder)
+
+    @cached_property
     def status(self) -> Status:
         """The content of ``status.json``, but ``killed`` for a run that a kill has ended, and the last logged step."""
-        found = status_in(self.folder)
+        found = {**self.written}
         if found["status"] == "running":
             if not lock.held(self.folder):
                 found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
@@ -205,14 +214,14 @@ def collect(paths: Sequence[str]) -> list[RunRecord]:
             raise UserError(f"{text}: no such folder: give a run folder, or one with runs below it, such as outputs")
         for file in sorted(root.rglob("status.json")):
             folder = file.parent
+            run = runs.get(folder.resolve()) or RunRecord(folder, _name(folder, root, several=several))
             try:
-                status = status_in(folder)
+                status = run.written
             except Unreadable as error:
                 note(f"{file}: cannot be read ({error}): the run is left out")
                 continue
             if not status or status.get("seeds"):
                 continue  # not ours, or an ensemble, whose members are the runs
-            run = runs.get(folder.resolve()) or RunRecord(folder, _name(folder, root, several=several))
             if run.readable():
                 runs[folder.resolve()] = run
                 found += 1

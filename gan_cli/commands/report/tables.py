@@ -7,9 +7,8 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from statistics import fmean, stdev
 
-from gan_cli.commands.report.collect import RunRecord, differing, grouped
+from gan_cli.commands.report.collect import RunRecord, SeedGroup, differing, grouped
 from gan_cli.config.mistakes import shown
 from gan_cli.output.text import printable
 from gan_cli.runs.results import cited, with_spread
@@ -111,9 +110,10 @@ def published(runs: Sequence[RunRecord]) -> list[dict[str, object]]:
     rows = []
     for text, naming in named.items():
         figure = json.loads(text)
-        values = [value for run in naming if (value := run.results.get(figure["result"])) is not None]
-        here = mean_and_spread((fmean(values), stdev(values) if len(values) > 1 else None)) if values else ""
-        rows.append({"result": figure["result"], "published": cited(figure), "here": here, "runs": len(values)})
+        result = figure["result"]
+        here = mean_and_spread(SeedGroup({}, naming).results.get(result))
+        count = sum(run.results.get(result) is not None for run in naming)
+        rows.append({"result": result, "published": cited(figure), "here": here, "runs": count})
     return rows
 
 

@@ -16,7 +16,7 @@ from gan_cli.runs.checkpoint import file_of
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.looks import BEGINNING, CONSTANT, LONG, LOST, MOST, TRY, VARIED, is_looked_at
 from gan_cli.runs.guard.policies import Warn
-from gan_cli.runs.guard.rollback import last_good, turn_back
+from gan_cli.runs.guard.rollback import NOTHING, last_good, turn_back
 from gan_cli.runs.guard.signs import FEW, Kept, Variety, is_far
 from gan_cli.runs.records import BACK, Record, append
 from gan_cli.training.setup import Setup
@@ -187,17 +187,20 @@ class Guard:
             self.lose(lost)
 
     def _tell(self, step: int, kind: str, words: str) -> None:
-        began = self.good[kind] + 1
-        said = f"{words} at step {step}" + (f", since step {began}" if began < step else "")
+        began, said = self.good[kind] + 1, self._said(step, kind, words)
         log.warning("trouble: %s: %s", said, TRY[kind])
         self.troubles = [*self.troubles, {"kind": kind, "began": began, "found": step, "reason": said}][-MOST:]
         append(self.folder.metrics, {"step": step, f"trouble/{kind}": began})
+
+    def _said(self, step: int, kind: str, words: str) -> str:
+        began = self.good[kind] + 1
+        return f"{words} at step {step}" + (f", since step {began}" if began < step else "")
 
     def _act(self, step: int, bad: Mapping[str, str]) -> int | None:
         """Ends the run, or makes ready the checkpoint of the step from which it goes on."""
         kind = min(bad, key=lambda kind: self.good[kind])
         good, began = self.good[kind], self.good[kind] + 1
-        reason = f"{bad[kind]} at step {step}" + (f", since step {began}" if began < step else "")
+        reason = self._said(step, kind, bad[kind])
         if not self.policy.stops:
             if LOST in bad and self.together and (whose := not_finite(self.setup)):
                 raise Diverged(f"{whose} at step {step}", "others go on without it")
@@ -276,9 +279,7 @@ class Guard:
 
     def restore(self, state: Mapping[str, Any] | None, step: int) -> None:
         """Puts back what ``state`` returned at a step; of what is looked for only now, nothing is known before it."""
-        if state is None:  # a checkpoint of a version that did not look
-            self.good = dict.fromkeys(self.good, step)
-            return
+        state = state or NOTHING  # of a version that did not look
         self.good = {kind: state["good"].get(kind, step) for kind in self.good}
         self.lasting = [kind for kind in state["lasting"] if kind in self.good]
         self.pending = (state["pending"][0], list(state["pending"][1])) if state["pending"] else None

@@ -15,7 +15,7 @@ from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.output.replacing import written
 from gan_cli.runs import checkpoint
-from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.folder import RunFolder, beyond
 
 log = logging.getLogger(__name__)
 NOTHING: dict[str, Any] = {  # what the guard remembers where a checkpoint is from a version without one
@@ -27,6 +27,7 @@ NOTHING: dict[str, Any] = {  # what the guard remembers where a checkpoint is fr
     "varied": False,
     "first": None,
     "troubles": [],
+    "rollbacks": [],
 }
 
 
@@ -62,7 +63,7 @@ def turn_back(
     step = state["step"]
     best = folder.checkpoints / checkpoint.BEST
     later = [path for path in checkpoint.checkpoints_in(folder.path) if checkpoint.step_of(path) > step]
-    if best.is_file() and not _before(best, step):
+    if best.is_file() and beyond(best, step):
         later.append(best)
     with written(folder.checkpoints, f"then continue with resume={folder.path}"):
         for path in later:
@@ -70,12 +71,3 @@ def turn_back(
     guard = {**(state.get("guard") or NOTHING), "rollbacks": list(rollbacks)}
     again = {**state, "attempt": attempt, "config": config.saved(), "guard": guard}
     checkpoint.save(again, folder.checkpoints / checkpoint.file_of(step))
-
-
-def _before(path: Path, step: int) -> bool:
-    """Whether a checkpoint can be read and is not of a later step."""
-    try:
-        return bool(checkpoint.load(path)["step"] <= step)
-    except UserError as error:
-        log.warning("%s; it is removed", error)
-        return False

@@ -14,6 +14,7 @@ from gan_cli.commands.bench.table import Row
 from gan_cli.commands.bench.turns import of_contender
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
+from gan_cli.errors import first_line
 from gan_cli.training.capture import Machine, Recorder
 
 DCGAN_64 = ("dataset.size=64", "dataset.channels=3", "architecture.width=64", "prior.size=100")
@@ -71,7 +72,7 @@ def timed(
             config = config_of(keys if recorder else (*keys, *MODES[mode]), device)
             racers[mode] = Contender(Variant(mode, config), Library(), recorder)
         except Exception as error:
-            records[mode]["refused"] = f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            records[mode]["refused"] = first_line(error)
     rates: dict[str, list[float]] = {mode: [] for mode in racers}
     for _ in range(rounds):
         for mode, racer in racers.items():
