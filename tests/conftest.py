@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -248,9 +249,20 @@ def state_in(folder: Path) -> dict:
     return torch.load(path, weights_only=True)
 
 
+def killed_at(process: subprocess.Popen, checkpoint: str) -> None:
+    """Ends a command by ``kill -9`` once there is a file of this name, a pattern."""
+    deadline = time.monotonic() + 120
+    while not list(Path().glob(checkpoint)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
 def metrics_in(folder: Path, clock: bool = False) -> list[dict]:
     """The lines of metrics.jsonl, without the fields that tell the time."""
-    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{k: v for k, v in r.items() if clock or k not in ("seconds", "images_per_second")} for r in records]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import time
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_MLP, TINY_POINTS, assert_same_run, metrics_in, state_in, tensors
+from conftest import TINY_MLP, TINY_POINTS, assert_same_run, killed_at, metrics_in, state_in, tensors
+
+from gan_cli.ensemble.train import _buffers
 
 GAME = (*TINY_POINTS, "steps=6", "log_every=3", "sample_every=6", "checkpoint_every=3")
 GAMES = {
@@ -137,12 +137,7 @@ def test_a_member_that_was_trained_further_alone_is_not_thrown_back(gan_train):
 def test_an_ensemble_that_was_killed_goes_on(spawn, gan_train):
     keys = (*GAME, "ensemble=2", "checkpoint_every=2", "sample_every=0", "updates=optimistic")
     assert gan_train(*keys, "steps=60", "hydra.run.dir=whole").code == 0
-    killed = spawn(*keys, "steps=60", "hydra.run.dir=killed")
-    while not list(Path("killed").glob("seed-1/checkpoints/step-0000000[1-4]*.pt")):
-        assert killed.poll() is None
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    killed_at(spawn(*keys, "steps=60", "hydra.run.dir=killed"), "killed/seed-1/checkpoints/step-0000000[1-4]*.pt")
     assert gan_train("resume=killed").code == 0
     for seed in (0, 1):
         assert_same_run(Path(f"whole/seed-{seed}"), Path(f"killed/seed-{seed}"))
@@ -241,3 +236,16 @@ def test_an_ensemble_cannot_become_another(gan_train):
     assert "ensemble=3: the checkpoint has 2" in gan_train("resume=run", "steps=9", "ensemble=3").err
     assert "seed=3: the checkpoint has 0" in gan_train("resume=run", "steps=9", "seed=3").err
     assert "holds a run already" in gan_train(*GAME, "hydra.run.dir=run").err
+
+
+def test_buffers_of_every_type_stay_what_they_are():
+    """Masks of bool among counters of int64, which one stack of all that are not floats would turn into each other."""
+    networks = [torch.nn.Module() for _ in range(2)]
+    values = {"mask": torch.tensor([True, False]), "count": torch.tensor([3, 300]), "mean": torch.tensor([0.5])}
+    for network in networks:
+        for name, value in values.items():
+            network.register_buffer(name, value.clone())
+    _buffers(networks, "player")
+    for network in networks:
+        for name, value in values.items():
+            torch.testing.assert_close(network.get_buffer(name), value, rtol=0, atol=0)

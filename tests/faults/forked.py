@@ -42,6 +42,11 @@ class Ended:
     err: str
 
     @property
+    def had_finished(self) -> bool:
+        """Whether the run was whole before the fault, so that ``resume=`` has nothing to do."""
+        return self.code == 2 and "nothing left to train" in self.err
+
+    @property
     def errors(self) -> list[str]:
         return [line for line in self.err.splitlines() if ": error: " in line]
 

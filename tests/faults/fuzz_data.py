@@ -23,6 +23,7 @@ import time
 import traceback
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -131,11 +132,20 @@ def picture_files() -> dict[str, bytes]:
             image.copy().save(buffer, kind, **options)
             files[name] = buffer.getvalue()
     pixels = b"".join(bytes((24, 200 + i, 16, i)) for i in range(8)) + b"\0\1"
-    head = struct.pack("<IiiHHIIiiII", 40, SIDE, SIDE, 1, 8, 1, len(pixels), 0, 0, 256, 0)
-    files["rle.bmp"] = b"BM" + struct.pack("<IHHI", 1078 + len(pixels), 0, 0, 1078) + head + bytes(1024) + pixels
+    files["rle.bmp"] = bmp_of_runs(SIDE, SIDE, pixels)
     files["psd"] = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 8, 8, 8, 3) + bytes(12) + struct.pack(">H", 0) + bytes(192)
     files["eps"] = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 24 24\n%%EndComments\nshowpage\n"
     return files
+
+
+def bmp_of_runs(width: int, height: int, data: bytes) -> bytes:
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 1078 + len(data), 0, 0, 1078) + head + bytes(1024) + data
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    """One of a PNG's."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def image(grey: int, kind: str = "PNG", side: int = SIDE) -> bytes:

@@ -9,7 +9,6 @@ than there are words, showed a control character or the value of an environment 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -17,14 +16,14 @@ import random
 import shutil
 import signal
 import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from unittest import mock
+
+from fuzzing import main
 
 from gan_cli import cli
 from gan_cli.commands import hydra_job
@@ -245,21 +244,13 @@ def fuzz(count: int, seed: int, told: Callable[[str], None] = print) -> Counter[
     return counts
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        counts = fuzz(options.count, options.seed)
+def fuzz_in(count: int, seed: int, folder: Path) -> Counter[str]:
+    os.chdir(folder)
+    try:
+        return fuzz(count, seed)
+    finally:
         os.chdir("/")
-    print(f"seed {options.seed}: {options.count:,} commands in {time.monotonic() - began:.0f} s")
-    for how, number in counts.most_common():
-        print(f"  {how:26}{number:7,}")
-    raise SystemExit(int(bool(set(counts) - {"accepted", "refused in a line"})))
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, "commands", 10_000, fuzz_in, lambda how: how in ("accepted", "refused in a line"))

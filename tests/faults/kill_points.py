@@ -23,10 +23,9 @@ from pathlib import Path
 import forked
 import own_games
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, tensors
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, tensors
 
 NOT_COMPARED = ("train.log", "multirun.yaml")
-CLOCK = ("seconds", "images_per_second")
 OFTEN = ("steps=12", "log_every=2", "sample_every=3", "checkpoint_every=2")
 OWN = ("--config-dir", "own", "dataset=ring", "dataset.points=200", "prior.size=2", "batch_size=8", "sample_count=4")
 WATCHING = ("metrics=[modes,divergence]", "watch=jsd", "evaluate_every=3", "evaluate_count=60", "extractor=pixels")
@@ -91,19 +90,13 @@ def facts(place: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(path for path in place.rglob("*") if path.is_file()):
         name = path.relative_to(place).as_posix()
-        if (
-            ".hydra" in path.parts
-            or "own/" in name
-            or path.name in ("train.log", "multirun.yaml")
-            or "tfevents" in name
-        ):
+        if ".hydra" in path.parts or "own/" in name or path.name in NOT_COMPARED or "tfevents" in name:
             continue
         if path.suffix == ".pt":
             state = torch.load(path, weights_only=True)
             found |= {f"{name}{key}": tensor.numpy().tobytes() for key, tensor in tensors(state).items()}
         elif path.name == "metrics.jsonl":
-            records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            found[name] = [{k: v for k, v in record.items() if k not in CLOCK} for record in records]
+            found[name] = metrics_in(path.parent)
         elif path.name == "status.json":
             status = json.loads(path.read_text(encoding="utf-8"))
             found[name] = {k: v for k, v in status.items() if k not in ("seconds", "pid", "updated")}
@@ -137,9 +130,7 @@ def kill_point(config: str, undisturbed: Whole, work: Path, seed: int, kills: in
         next_command = continuing(place, first)
     else:
         ended = forked.run(place, *next_command)
-        if ended.code == 2 and "nothing left to train" in ended.err:  # it had finished before it was killed
-            ended.code = 0
-    if ended.code:
+    if ended.code and not ended.had_finished:
         return ", ".join(told), [f"the resume ended with exit code {ended.code}: {ended.err}"]
     ours, theirs = facts(place), facts(undisturbed.folder)
     wrong = [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)]
@@ -149,13 +140,17 @@ def kill_point(config: str, undisturbed: Whole, work: Path, seed: int, kills: in
     return ", ".join(told), wrong
 
 
+def checkpoints_in(place: Path) -> list[Path]:
+    """Those of the run in a place, or of its members."""
+    return [*place.glob("run/checkpoints/step-*.pt"), *place.glob("run/seed-*/checkpoints/step-*.pt")]
+
+
 def continuing(place: Path, first: list[str]) -> list[str]:
     """The command after a kill: ``resume=`` if there is a checkpoint to go on from, else the same again."""
     if "-m" in first:
         return first
-    checkpoints = [*place.glob("run/checkpoints/step-*.pt"), *place.glob("run/seed-*/checkpoints/step-*.pt")]
     dirs = [word for i, word in enumerate(first) if "--config-dir" in (word, first[i - 1])]
-    return ["gan-train", *dirs, "resume=run"] if checkpoints else first
+    return ["gan-train", *dirs, "resume=run"] if checkpoints_in(place) else first
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

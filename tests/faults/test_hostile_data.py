@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import TINY_MLP
-from fuzz_data import Fuzz, image
+from fuzz_data import Fuzz, bmp_of_runs, chunk, image
 from PIL import Image
 
 from gan_cli.commands.sampling.files import training_frames
@@ -105,10 +105,6 @@ def test_no_decoder_that_opens_what_it_holds_by_others_is_on_the_list():
 
 
 # --- bombs -----------------------------------------------------------------------------------------------------------
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 @cache
 def flat_png(width: int, height: int, *before: bytes) -> bytes:
     """All black, 8 bits of grey; a kilobyte for each megapixel."""
@@ -126,11 +122,6 @@ def icns(content: bytes) -> bytes:
     return b"icns" + struct.pack(">I", 16 + len(content)) + b"ic09" + struct.pack(">I", 8 + len(content)) + content
 
 
-def bmp_of_runs(width: int, data: bytes) -> bytes:
-    head = struct.pack("<IiiHHIIiiII", 40, width, 1, 1, 8, 1, len(data), 0, 0, 256, 0)
-    return b"BM" + struct.pack("<IHHI", 1078 + len(data), 0, 0, 1078) + head + bytes(1024) + data
-
-
 BIG = (9000, 9000)  # 81 megapixels: Pillow itself refuses 179
 
 
@@ -142,7 +133,7 @@ def bombs() -> dict[str, bytes]:
         "named.jpg": big,
         "inner.ico": icon(big),
         "inner.icns": icns(big),
-        "runs.bmp": bmp_of_runs(33_000_000, b"\0\2\0\xff\0\1"),
+        "runs.bmp": bmp_of_runs(33_000_000, 1, b"\0\2\0\xff\0\1"),
         "screen.gif": gif + b"\x02\x02\x44\x01\0;",
         "huge.png": big[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + big[24:],
         "text.png": flat_png(8, 8, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**23))) for _ in range(3)]),
@@ -192,7 +183,7 @@ def test_bombs_are_left_out_and_take_no_memory(caplog):
 )
 def test_a_bomb_is_named_with_its_size_and_the_bound(caplog, name, said):
     good()
-    Path("p", name).write_bytes(flat_png(*BIG) if name == "flat.png" else bmp_of_runs(33_000_000, b"\0\1"))
+    Path("p", name).write_bytes(flat_png(*BIG) if name == "flat.png" else bmp_of_runs(33_000_000, 1, b"\0\1"))
     load()
     assert said in caplog.text
     assert "33,554,432" in caplog.text or "178,956,970" in caplog.text

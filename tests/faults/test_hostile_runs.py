@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY_POINTS, Result
+from fuzz_data import chunk
 from fuzz_report import OUTSIDE, SECRET, fuzz
 from PIL import Image
 
@@ -137,9 +138,6 @@ def test_nothing_in_a_runs_config_or_command_is_looked_up(runs, gan_report, form
 
 def bomb(side: int) -> bytes:
     """A small PNG file of so many pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")

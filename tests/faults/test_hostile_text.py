@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import TINY_MLP, TINY_POINTS, metrics_in
-from fuzz_overrides import fuzz
+from fuzz_overrides import SECRET, fuzz
 from PIL import Image
 
 from gan_cli.output.text import printable
 from gan_cli.runs import checkpoint
 
-SECRET = "hunter2-never-to-be-shown"
 ENVIRONMENT = "${oc.env:…} is for hydra.run.dir, hydra.sweep.dir, resume alone"
 TYPED = {
     "L-O=${now:%Y}": "L-O=${now:%Y}: ${now:…} is for the folders of",

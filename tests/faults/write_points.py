@@ -143,7 +143,7 @@ def problems(disk: Path, ended: forked.Ended) -> list[str]:
 
 def again(disk: Path, command: tuple[str, ...]) -> tuple[str, ...]:
     """What a user types when there is room again."""
-    there = [*disk.glob("run/checkpoints/step-*.pt"), *disk.glob("run/seed-*/checkpoints/step-*.pt")]
+    there = kill_points.checkpoints_in(disk)
     return ("gan-train", "resume=run") if there and "hydra.run.dir=run" in command else command
 
 
@@ -156,8 +156,7 @@ def point(name: str, n: int, way: str, disk: Path, finished: Path | None, whole:
     empty(disk)
     if ended.code == 2 or lies:
         ended = forked.run(disk, *again(disk, COMMANDS[name]))
-        finished_before = ended.code == 2 and "nothing left to train" in ended.err
-        if ended.code and not finished_before:
+        if ended.code and not ended.had_finished:
             return [*wrong, f"then exit code {ended.code}: {ended.err[-500:]}"]
         left = told(disk)
         wrong += [f"{key} is another" for key in sorted({*left, *whole}) if left.get(key) != whole.get(key)]

@@ -6,15 +6,13 @@ A new model is one line of ``conftest.MODELS``.
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, assert_same_run, metrics_in, setup_of, state_in, tensors
+from conftest import MODELS, assert_same_run, killed_at, metrics_in, setup_of, state_in, tensors
 
 import gan_cli
 from gan_cli.config.library import Library
@@ -94,14 +92,7 @@ def test_it_is_dry_run_sampled_evaluated_loaded_and_reported(gan_train, gan_samp
 @pytest.mark.parametrize("model", ["fvsbn", "rbm"])  # weights alone, and persistent chains
 def test_a_killed_run_goes_on_as_if_nothing_had_been(gan_train, spawn, model):
     keys = (*MODELS[model], "checkpoint_every=20", "steps=300")
-    process = spawn(*keys, "hydra.run.dir=killed")
-    deadline = time.monotonic() + 120
-    while not Path("killed/checkpoints/step-000000020.pt").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed_at(spawn(*keys, "hydra.run.dir=killed"), "killed/checkpoints/step-000000020.pt")
     assert gan_train("resume=killed").code == 0
     assert gan_train(*keys, "hydra.run.dir=whole").code == 0
     assert_same_run(Path("whole"), Path("killed"))

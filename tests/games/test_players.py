@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 import torch
-from conftest import TINY_MLP, TINY_POINTS, assert_same_run, metrics_in, setup_of, state_in, tensors
+from conftest import TINY_MLP, TINY_POINTS, assert_same_run, killed_at, metrics_in, setup_of, state_in, tensors
 from own_games import write_options
 
 import gan_cli
@@ -50,14 +48,7 @@ def test_games_of_one_and_three_players_resume_to_the_same_bytes(gan_train, own,
 @pytest.mark.parametrize("model", GAMES)
 def test_a_killed_run_of_one_or_three_players_goes_on_as_if_nothing_had_been(gan_train, spawn, own, model):
     keys = (*own(model), "checkpoint_every=20", "steps=400")
-    process = spawn(*keys, "hydra.run.dir=killed")
-    deadline = time.monotonic() + 120
-    while not Path("killed/checkpoints/step-000000020.pt").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed_at(spawn(*keys, "hydra.run.dir=killed"), "killed/checkpoints/step-000000020.pt")
     assert gan_train("--config-dir", own(model)[1], "resume=killed").code == 0
     assert gan_train(*keys, "hydra.run.dir=whole").code == 0
     assert_same_run(Path("whole"), Path("killed"))

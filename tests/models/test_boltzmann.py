@@ -157,3 +157,10 @@ def test_counted_numbers_are_uniform_and_independent():
         pairs = (u.narrow(axis, 0, u.shape[axis] - 1) - 0.5) * (u.narrow(axis, 1, u.shape[axis] - 1) - 0.5)
         assert abs(float(pairs.mean())) * 12 < 4 / math.sqrt(pairs.numel())
     assert len(u.unique()) > 0.98 * u.numel()
+
+
+@pytest.mark.parametrize("u", [0.0, 1.0])
+def test_a_gaussian_unit_is_finite_whatever_is_drawn(u):
+    """``torch.rand`` is 0 once in 2²⁴ draws of float32, and its quantile infinite."""
+    rbm = machine(4, 3, 0.3, kind=GaussianRBM).float()
+    assert rbm.draw(torch.zeros(2, 4), lambda like: torch.full_like(like, u)).isfinite().all()
