@@ -23,7 +23,15 @@ GROUPS = (
     "logger",
 )
 OF_GAMES = ("architecture", "loss", "penalty")  # groups that not every model uses
-OF_PLAYERS = ("discriminator", "generator", "pack", "instance_noise", "augment", "reuse_fakes")  # and root keys
+OF_PLAYERS = (  # and root keys
+    "discriminator",
+    "generator",
+    "pack",
+    "instance_noise",
+    "augment",
+    "augmentation",
+    "reuse_fakes",
+)
 LARGE = 2**40  # of samples in a minibatch, far beyond any machine
 SEVERAL = ("penalty", "metrics", "logger")  # groups from which any number of options can be chosen
 Reading = Literal["bytes", "levels", "binary", "dequantised"]
@@ -87,6 +95,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) in (int, float) else value)]
 
 

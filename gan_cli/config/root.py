@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
 from gan_cli.config.durations import duration
 from gan_cli.config.mistakes import shown
@@ -21,6 +21,7 @@ from gan_cli.config.options import (
     Options,
     Positive,
     Several,
+    Share,
     Text,
     Whole,
     sizes_of,
@@ -39,6 +40,14 @@ class InstanceNoiseOptions(Options):
     images: Whole
 
 
+class AugmentationOptions(Options):
+    probability: Share | None
+    final_probability: Share | None
+    anneal_images: Whole
+    target: Annotated[Finite, Field(gt=-1, lt=1)] | None
+    adapt_images: Count
+
+
 class GameKeys(Options):
     """The game: Algorithm 1."""
 
@@ -52,12 +61,54 @@ class GameKeys(Options):
     generator: PlayerOptions
     ema_half_life: NonNegative
     instance_noise: InstanceNoiseOptions
-    augment: list[Literal["color", "translation", "cutout"]]
+    augment: list[Literal["color", "translation", "cutout", "blit", "geometric", "ada_color"]]
+    augmentation: AugmentationOptions
     pack: Annotated[Count, Field(le=16)]
 
 
 def of_game(chosen: Chosen) -> list[str]:
-    """What cannot be combined with packs."""
+    """What cannot be combined with packs, and augmentation without effect."""
+    return _packs(chosen) + _augmentation(chosen)
+
+
+def augmentation_of(chosen: Chosen) -> AugmentationOptions | None:
+    """How often what D sees is augmented; None if that is not valid."""
+    try:
+        return AugmentationOptions.model_validate(chosen.root.get("augmentation"))
+    except ValidationError:
+        return None
+
+
+def _augmentation(chosen: Chosen) -> list[str]:
+    if (options := augmentation_of(chosen)) is None:
+        return []
+    problems, target, final = [], options.target, options.final_probability
+    given = [(k, v) for k, v in options.model_dump().items() if v is not None and k in ("probability", "target")]
+    if given and not chosen.root.get("augment"):
+        key, value = given[-1]
+        problems.append(f"augmentation.{key}={value}: of what? add augment=[blit,geometric,ada_color]")
+    if target is not None and final is not None:
+        problems.append(
+            f"augmentation.final_probability={final}: augmentation.target decides it: leave one of them out"
+        )
+    problems += annealing("augmentation.final_probability", final, "augmentation.anneal_images", options.anneal_images)
+    if target is not None and (size := chosen.count("ensemble")):
+        problems.append(
+            f"augmentation.target={target}: ensemble={size} has one augmentation for all: use --multirun seed=0,1,2"
+        )
+    return problems
+
+
+def annealing(key: str, final: float | None, images_key: str, images: int) -> list[str]:
+    """A final value without images over which it is reached, and images without a final value."""
+    if final is not None and not images:
+        return [f"{key}={final:g}: after how many images? add {images_key}=…"]
+    if final is None and images:
+        return [f"{images_key}={images}: towards what? add {key}=…"]
+    return []
+
+
+def _packs(chosen: Chosen) -> list[str]:
     pack = chosen.count("pack")
     if pack < 2:
         return []

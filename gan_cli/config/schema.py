@@ -94,7 +94,16 @@ def renamed(saved: Values) -> dict[str, object]:
     if "on_divergence" in values:
         chosen = RENAMED["on_divergence"].get(str(values.pop("on_divergence")), "guard=stop")
         values.setdefault("guard", {"name": chosen.removeprefix("guard=")})
+    if isinstance(penalties := values.get("penalty"), Mapping):
+        values["penalty"] = {name: _annealed(options) for name, options in penalties.items()}
     return values
+
+
+def _annealed(penalty: object) -> object:
+    """A penalty without half of an annealing, which has never had an effect."""
+    if not isinstance(penalty, Mapping) or (penalty.get("final_weight") is None) != bool(penalty.get("anneal_images")):
+        return penalty
+    return {**penalty, **{key: none for key, none in (("final_weight", None), ("anneal_images", 0)) if key in penalty}}
 
 
 def completed(saved: Values, library: Library) -> dict[str, object]:

@@ -14,10 +14,10 @@ from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing, widened
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY, Lazy, Penalises
-from gan_cli.games.view import View, view_of
+from gan_cli.games.steering import EVERY
+from gan_cli.games.view import CHANGE, View, view_of
 from gan_cli.losses.loss import LOSS, Costs, Loss
 
-NOISE = "instance_noise"
 SURE = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mistakes
 
 
@@ -42,15 +42,21 @@ class GAN:
             make = parts.architecture(player, wanted, *arguments)
             return parts.network(player, make, parts.who, f"{player}({wanted})")
 
-        game = AdversarialGame(
+        view = view_of(config, parts.device)
+        game = (SteeredGame if view.steering else AdversarialGame)(
             network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes),
             network("discriminator", "shape, classes", seen, parts.classes),
             parts.build(LOSS),
             parts.build_several(PENALTY),
-            view_of(config),
+            view,
             parts.autocast,
             reuse=config.reuse_fakes,
         )
+        if view.steering and not game.loss.probability:
+            raise UserError(
+                f"augmentation.target={config.augmentation.target}: D of loss={config.loss.name} gives no probability, "
+                "to be steered by: use augmentation.probability, or another loss"
+            )
         if game.loss.generator_sees_features and not isinstance(game.discriminator, SeesFeatures):
             raise UserError(
                 f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match"
@@ -98,17 +104,18 @@ class AdversarialGame(Game):
         return cost(x, z, labels, strengths)
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
-        """The instance noise and, in D's moves alone, the weights of the penalties that are due."""
-        sigma = self.view.noise(moment.images)
-        noise = {NOISE: sigma} if sigma else {}
+        """What the view takes and, in D's moves alone, the weights of the penalties that are due."""
+        seen = self.view.strengths(moment.images)
         if player != "discriminator":
-            return noise
+            return seen
         due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
-        return {**noise, **{f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}}
+        weights = {f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}
+        return {**seen, **self.view.changes(moment.moves), **weights}
 
     def period(self, player: str) -> int:
-        """For D, the least common multiple of the penalties' intervals."""
+        """For D, the least common multiple of the penalties' intervals, and of that of adaptive augmentation."""
         intervals = [penalty.interval for penalty in self.penalties.values() if isinstance(penalty, Lazy)]
+        intervals += [EVERY] if self.view.steering else []
         return math.lcm(*intervals) if player == "discriminator" else 1
 
     def opponents(self, player: str) -> Sequence[nn.Module]:
@@ -150,11 +157,13 @@ class AdversarialGame(Game):
             with torch.set_grad_enabled(self.reuse):
                 fake = self.generator(z, labels)
             self._kept = (fake, x, labels) if self.reuse else None
-            real, fake = self.view(x, strengths.get(NOISE)), self.view(fake.detach(), strengths.get(NOISE))
+            real, fake = self.view(x, strengths), self.view(fake.detach(), strengths)
             real_logits, fake_logits = self.discriminator(real, labels), self.discriminator(fake, labels)
         real_logits, fake_logits = widened(real_logits), widened(fake_logits)
         cost = self.loss.discriminator(real_logits, fake_logits)
         statistics = {"loss/discriminator": cost.detach(), **self._scores(real_logits.detach(), fake_logits.detach())}
+        if self.view.steering:
+            statistics |= self.view.steering.saw(real_logits.detach(), len(x), change=CHANGE in strengths)
         for name, penalty in self.penalties.items():
             if (key := f"penalty/{name}") in strengths:
                 value = penalty(lambda y: self.discriminator(y, labels), real.detach(), widened(fake))
@@ -173,9 +182,9 @@ class AdversarialGame(Game):
         kept, self._kept = self._kept, None
         with self.computing(x):
             fake, x, labels = kept or (self.generator(z, labels), x, labels)
-            fake = judge(self.view(fake, strengths.get(NOISE)), labels)
+            fake = judge(self.view(fake, strengths), labels)
             sees_real = self.loss.generator_sees_real
-            real = widened(judge(self.view(x, strengths.get(NOISE)), labels)) if sees_real else None
+            real = widened(judge(self.view(x, strengths), labels)) if sees_real else None
         cost = self.loss.generator(widened(fake), real)
         return cost, {"loss/generator": cost.detach()}
 
@@ -188,3 +197,15 @@ class AdversarialGame(Game):
     def computing(self, x: Tensor) -> AbstractContextManager[None]:
         """The context in which networks compute."""
         return computing(x, self.autocast)
+
+
+class SteeredGame(AdversarialGame):
+    """With adaptive augmentation, whose state is part of a checkpoint."""
+
+    def kept(self) -> dict[str, Tensor]:
+        assert self.view.steering
+        return self.view.steering.kept()
+
+    def restore(self, kept: Mapping[str, Tensor]) -> None:
+        assert self.view.steering
+        self.view.steering.restore(kept)

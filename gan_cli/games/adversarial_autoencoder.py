@@ -96,7 +96,7 @@ class AdversarialAutoencoder:
             parts.network("discriminator", lambda: Discriminator(seen, 0, **self.discriminator)),
             parts.build(LOSS),
             parts.build_several(PENALTY),
-            replace(view_of(config), augment=()),
+            replace(view_of(config, parts.device), augment=()),
             parts.autocast,
         )
         return AdversarialAutoencoderGame(codes, parts.network("decoder", decoder, parts.who), self.weight)

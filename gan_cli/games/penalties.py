@@ -137,7 +137,7 @@ class Consistency(Penalty):
     noise: float
 
     def __call__(self, judge: Output, real: Tensor, fake: Tensor) -> Tensor:
-        from gan_cli.games.view import translated
+        from gan_cli.games.augmentation import translated
 
         if real.dim() == 4:
             flipped = uniform_for(real) < 0.5

@@ -16,6 +16,7 @@ from gan_cli.config.options import (
     Positive,
     Whole,
 )
+from gan_cli.config.root import annealing
 from gan_cli.data.schemas import ImageOptions, PointOptions
 
 
@@ -75,12 +76,15 @@ class PenaltyOptions(Choice):
     second_derivative: ClassVar[bool] = True  # whether the penalty needs the second derivative of D
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """A compiled discriminator, which has no second derivative."""
+        """Annealing without a goal, and a compiled discriminator, which has no second derivative."""
+        key = f"penalty.{self.name}"
+        problems = annealing(f"{key}.final_weight", self.final_weight, f"{key}.anneal_images", self.anneal_images)
         if not self.second_derivative or not chosen.on("compile") or chosen.count("ensemble"):
-            return []
+            return problems
         return [
+            *problems,
             f"compile=true: a compiled discriminator has no second derivative, which penalty={self.name} needs: "
-            "use compile=false (on a GPU, capture does more)"
+            "use compile=false (on a GPU, capture does more)",
         ]
 
 

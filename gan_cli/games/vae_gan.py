@@ -140,7 +140,7 @@ class VAEGAN:
             parts.network("discriminator", discriminator, parts.who),
             parts.build(LOSS),
             parts.build_several(PENALTY),
-            view_of(config),
+            view_of(config, parts.device),
             parts.autocast,
         )
         if not isinstance(adversary.discriminator, SeesFeatures):

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import OF_GAMES, Choice, Chosen, Count, NonNegative, Positive, Reading
+from gan_cli.config.root import augmentation_of
 from gan_cli.data.schemas import PointOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
@@ -77,7 +78,7 @@ class VAEOptions(EncodedOptions):
 
 
 class VAEGANOptions(EncodedOptions):
-    uses = (*OF_GAMES, "discriminator", "generator", "pack", "instance_noise", "augment")
+    uses = (*OF_GAMES, "discriminator", "generator", "pack", "instance_noise", "augment", "augmentation")
     figures = ("vae_gan",)
     pictures = "logistic"
 
@@ -86,6 +87,12 @@ class VAEGANOptions(EncodedOptions):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Samples that are told from the data by being grey, and a pass that cannot be saved."""
         problems = super().contradictions(chosen) + without_reuse(self, chosen)
+        options = augmentation_of(chosen)
+        if options and options.target is not None:
+            problems.append(
+                f"augmentation.target={options.target}: model={self.name} does not steer it: "
+                "use augmentation.probability"
+            )
         if self.likelihood == "bernoulli":
             problems.append(
                 f"model.likelihood=bernoulli: D of model={self.name} would know black and white data from grey means: "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,60 +13,11 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from gan_cli.config.schema import Config
-from gan_cli.random import normal_like, uniform_for
+from gan_cli.games.augmentation import AUGMENTATIONS, Probability
+from gan_cli.games.steering import EVERY, Steering
+from gan_cli.random import normal_like
 
-# DiffAugment (Zhao et al. 2020, section 3.2): the strengths of the paper
-
-
-def coloured(x: Tensor) -> Tensor:
-    """Brightness ± 0.5, saturation × [0, 2], contrast × [0.5, 1.5]; pictures (B, C, H, W)."""
-    x = x + uniform_for(x) - 0.5
-    if x.shape[1] > 1:
-        grey = x.mean(dim=1, keepdim=True)
-        x = grey + 2 * uniform_for(x) * (x - grey)
-    mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    return mean + (0.5 + uniform_for(x)) * (x - mean)
-
-
-def translated(x: Tensor, share: float = 0.125, fill: float | None = 0.0) -> Tensor:
-    """Shifts pictures by whole pixels, up to ``share`` of the size each way.
-
-    Args:
-        fill: the value of pixels that come in from outside; None repeats the edge.
-    """
-    height, width = x.shape[2:]
-    shifts = [
-        torch.floor((2 * uniform_for(x)[:, 0, 0] - 1) * share * size + 0.5) for size in (height, width)
-    ]  # (B, 1) each, whole pixels
-    rows = torch.arange(height, device=x.device) + shifts[0]  # (B, H)
-    columns = torch.arange(width, device=x.device) + shifts[1]  # (B, W)
-    inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[:, None, None, :]
-    batch = torch.arange(len(x), device=x.device)[:, None, None]
-    moved = x.permute(0, 2, 3, 1)[
-        batch, rows.clamp(0, height - 1).long()[:, :, None], columns.clamp(0, width - 1).long()[:, None, :]
-    ].permute(0, 3, 1, 2)
-    return moved if fill is None else torch.where(inside, moved, fill)
-
-
-def cut_out(x: Tensor, share: float = 0.5) -> Tensor:
-    """Sets a square, ``share`` of the picture's side at a random place, to grey (0)."""
-    height, width = x.shape[2:]
-    inside = []
-    for size, dimension in ((height, 2), (width, 3)):
-        half = share * size / 2
-        centre = torch.floor(uniform_for(x) * (size + 1))
-        shape = [1, 1, 1, 1]
-        shape[dimension] = size
-        place = torch.arange(size, device=x.device).reshape(shape)
-        inside.append((place >= centre - half) & (place < centre + half))
-    return torch.where(inside[0] & inside[1], 0.0, x)
-
-
-AUGMENTATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "color": coloured,
-    "translation": translated,
-    "cutout": cut_out,
-}
+NOISE, AUGMENTATION, CHANGE = "instance_noise", "augmentation", "augmentation/change"  # among the strengths of a move
 
 
 def noised(x: Tensor, sigma: float | Tensor) -> Tensor:
@@ -83,30 +35,77 @@ def packed(x: Tensor, size: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Noise, augmentation and packing of the samples that D sees; by default none of them."""
+    """Noise, augmentation and packing of the samples that D sees; by default none of them.
+
+    Attributes:
+        probability: with which each augmentation is applied to a sample, at the start.
+        final_probability: after ``anneal_images``, to which it goes along half a cosine; None: as at the start.
+        steering: decides it instead.
+    """
 
     sigma: float = 0.0
     noise_images: int = 0
     augment: Sequence[str] = ()
+    probability: float = 1.0
+    final_probability: float | None = None
+    anneal_images: int = 0
+    steering: Steering | None = None
     pack: int = 1
 
-    def noise(self, images: int) -> float:
-        """σ of the noise after so many images."""
-        return self.sigma * (max(0.0, 1 - images / self.noise_images) if self.noise_images else 1.0)
+    def strengths(self, images: int) -> dict[str, float]:
+        """σ of the noise and the probability of augmentation after so many images, where there are such."""
+        sigma = self.sigma * (max(0.0, 1 - images / self.noise_images) if self.noise_images else 1.0)
+        found = {NOISE: sigma} if sigma else {}
+        if self.augment and not self.steering and (self.probability < 1 or self.final_probability is not None):
+            found[AUGMENTATION] = self._scheduled(images)
+        return found
 
-    def __call__(self, x: Tensor, sigma: float | Tensor | None = None) -> Tensor:
-        """(B, …) → (B/pack, …); ``sigma`` None: no noise."""
-        if sigma is not None:
+    def changes(self, moves: int) -> dict[str, float]:
+        """Among the strengths of D's move after so many: that the probability changes after it, if it does."""
+        return {CHANGE: 1.0} if self.steering and moves % EVERY == EVERY - 1 else {}
+
+    def _scheduled(self, images: int) -> float:
+        final = self.probability if self.final_probability is None else self.final_probability
+        progress = min(1.0, images / self.anneal_images) if self.anneal_images else 0.0
+        return final + (self.probability - final) * (1 + math.cos(math.pi * progress)) / 2
+
+    def __call__(self, x: Tensor, strengths: Mapping[str, float | Tensor] | None = None) -> Tensor:
+        """(B, …) → (B/pack, …), with the strengths of a move."""
+        strengths = strengths or {}
+        if (sigma := strengths.get(NOISE)) is not None:
             x = noised(x, sigma)
+        p = self.steering.probability if self.steering else strengths.get(AUGMENTATION)
+        return packed(self.augmented(x, p), self.pack)
+
+    def augmented(self, x: Tensor, p: Probability) -> Tensor:
+        """Samples, each augmented with a probability."""
         for name in self.augment:
-            x = AUGMENTATIONS[name](x)
-        return packed(x, self.pack)
+            x = AUGMENTATIONS[name](x, p)
+        return x
+
+    @property
+    def highest(self) -> float:
+        """The largest probability of augmentation that a run can come to."""
+        return 1.0 if self.steering else max(self.probability, self.final_probability or 0.0)
 
 
-def view_of(config: Config) -> View:
+def view_of(config: Config, device: torch.device) -> View:
     """The view of a run's config."""
-    noise = config.instance_noise
-    return View(sigma=noise.sigma, noise_images=noise.images, augment=config.augment, pack=config.pack)
+    noise, options = config.instance_noise, config.augmentation
+    start = options.probability
+    steering = None
+    if options.target is not None:
+        steering = Steering(options.target, options.adapt_images, start or 0.0, device)
+    return View(
+        sigma=noise.sigma,
+        noise_images=noise.images,
+        augment=config.augment,
+        probability=1.0 if start is None else start,
+        final_probability=options.final_probability,
+        anneal_images=options.anneal_images,
+        steering=steering,
+        pack=config.pack,
+    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from gan_cli.data.samples import Samples, as_input
 from gan_cli.distributed import by_itself
 from gan_cli.games.game import Game, Judges
 from gan_cli.games.parts import batch_sizes_of
-from gan_cli.games.view import View, as_in_training
+from gan_cli.games.view import AUGMENTATION, NOISE, View, as_in_training
 from gan_cli.losses.loss import Loss
 from gan_cli.random import key, seed_all
 
@@ -105,7 +105,7 @@ class Judge:
             seed_all(self.seed, "judge", device=self.device)
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
-                x = view(as_input(samples.values[part], self.device), view.noise(self.images) or None)
+                x = view(as_input(samples.values[part], self.device), view.strengths(self.images))
                 labels = None
                 if self.conditional and samples.labels is not None:
                     labels = torch.from_numpy(samples.labels[part]).to(self.device)
@@ -121,10 +121,14 @@ class Judge:
             bounded = f"minibatches of {self.minibatch}"
         else:
             words, bounded = ["one by one" if view.pack == 1 else f"in {kind}"], kind
-        if sigma := view.noise(self.images):
-            words.append(f"noise of {sigma:.3g}")
+        strengths = view.strengths(self.images)
+        if NOISE in strengths:
+            words.append(f"noise of {strengths[NOISE]:.3g}")
         if view.augment:
-            words.append(f"augmented by {' and '.join(view.augment)}")
+            p = view.steering.probability.item() if view.steering else strengths.get(AUGMENTATION)
+            words.append(
+                f"augmented by {' and '.join(view.augment)}{'' if p is None else f' with probability {p:.3g}'}"
+            )
         if any(isinstance(module, nn.modules.dropout._DropoutNd) for module in self.discriminator.modules()):
             words.append("without dropout")
         found = {"asked": ", ".join(words)}

@@ -5,7 +5,23 @@ from __future__ import annotations
 import torch
 
 from gan_cli.distributed import world
+from gan_cli.games.game import Judges
 from gan_cli.training.setup import Setup
+
+FEW = 5000  # pictures, of which a discriminator may learn each by heart within hours (Karras et al. 2020, figure 1)
+
+
+def by_heart(setup: Setup) -> str | None:
+    """What to do where pictures are so few that D may learn them by heart; None where they are not, or it is done."""
+    game, count = setup.game, len(setup.samples)
+    if not isinstance(game, Judges) or len(setup.samples.shape) != 3 or count >= FEW or game.view.augment:
+        return None
+    if "augment" not in setup.config.model.uses:
+        return None
+    return (
+        f"{count:,} pictures are few enough for D to learn by heart: augment=[blit,geometric,ada_color] "
+        "augmentation.target=0.6 keeps it from that, or augment=[color,translation,cutout]"
+    )
 
 
 def describe(setup: Setup) -> str:

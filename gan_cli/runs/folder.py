@@ -165,7 +165,7 @@ class RunFolder:
             return
         for place in reversed(places):
             shutil.rmtree(place / ".hydra", ignore_errors=True)
-            for name in (FILE, "train.log", "samples/real.png", "wandb/run-id"):
+            for name in (FILE, "train.log", "samples/real.png", "samples/augmented.png", "wandb/run-id"):
                 with suppress(OSError):
                     (place / name).unlink()
             for name in ("samples", "checkpoints", "wandb", ""):

@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_cli.config.library import Library
 from gan_cli.config.schema import from_saved
 from gan_cli.errors import UserError
-from gan_cli.games.game import Game
+from gan_cli.games.game import Game, Keeps
 from gan_cli.models.sampler import Sampler
 from gan_cli.runs import weights
 from gan_cli.runs.weights import Weights
@@ -72,7 +72,7 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
 
 
 def fill(game: Game, found: Weights, what: str) -> None:
-    """Loads trained weights into the networks of a game; from an exported file, those of the sampler only.
+    """Loads trained weights into the networks of a game, and what it keeps; of an exported file, the sampler's only.
 
     Raises:
         UserError: if they do not fit.
@@ -80,5 +80,7 @@ def fill(game: Game, found: Weights, what: str) -> None:
     try:
         for name, tensors in {**found.others, game.sampler: found.tensors}.items():
             game.networks[name].load_state_dict(tensors)
+        if isinstance(game, Keeps) and found.kept:
+            game.restore(found.kept)
     except (KeyError, RuntimeError) as error:
         raise UserError(f"{what}: its weights do not fit its config: {str(error).splitlines()[0]}") from error

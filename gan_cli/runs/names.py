@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 CHECKPOINT, GRID = "step-{:09d}.pt", "step-{:09d}.png"
-REAL = "real.png"
+REAL, AUGMENTED = "real.png", "augmented.png"
 MEMBER, RESUMPTION = "seed-{}", "resume-{}"  # folders of an ensemble; of ``.hydra``
 ASIDE = re.compile(r"\.\d+\..+|\..+\.tmp")  # half written: of ``replacing``, of a checkpoint
 

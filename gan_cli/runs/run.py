@@ -12,10 +12,11 @@ from gan_cli.config.schema import Config
 from gan_cli.data.knows import KnowsModes
 from gan_cli.distributed import alone
 from gan_cli.errors import Diverged, EarlyStop, Interrupted, WentBack, first_line
+from gan_cli.games.game import Judges
 from gan_cli.output import screen
 from gan_cli.runs import figures
 from gan_cli.runs.checkpoint import file_of, load
-from gan_cli.runs.description import describe
+from gan_cli.runs.description import by_heart, describe
 from gan_cli.runs.environment import environment
 from gan_cli.runs.figures.drawing import draw
 from gan_cli.runs.folder import RunFolder
@@ -23,7 +24,7 @@ from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.guard.looks import is_looked_at
 from gan_cli.runs.guard.policies import GUARD
 from gan_cli.runs.loggers.logger import LOGGER
-from gan_cli.runs.names import GRID, REAL
+from gan_cli.runs.names import AUGMENTED, GRID, REAL
 from gan_cli.runs.observers.checkpoints import Checkpoints
 from gan_cli.runs.observers.evaluations import Evaluations
 from gan_cli.runs.observers.interrupts import Interrupts, told_of
@@ -205,6 +206,8 @@ class Run:
         log.info("%s", describe(self.setup))
         if told := self.setup.samples.told():
             log.info("classes: %s", told)
+        if advice := by_heart(self.setup):
+            log.info("%s", advice)
         try:
             if self.done:
                 alone(self.complete)()
@@ -235,6 +238,9 @@ class Run:
             self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
         if not (self.folder.samples / REAL).is_file():
             self.grids.write_real()
+        game = self.setup.game
+        if isinstance(game, Judges) and game.view.augment and not (self.folder.samples / AUGMENTED).is_file():
+            self.grids.write_augmented(game.view)
         self.status("running")
 
     def _train(self, interrupts: Interrupts) -> None:

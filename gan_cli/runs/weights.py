@@ -35,6 +35,7 @@ class Weights:
         tensors: the weights of the network that draws samples.
         names: the names of the classes by label; empty where they have none.
         others: the weights of the other players' networks; an exported file has none.
+        kept: what the game keeps besides weights; an exported file has nothing of it.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Weights:
     tensors: dict[str, Tensor]
     names: tuple[str, ...] = ()
     others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def find(where: str, key: str, ema: bool) -> Weights:
@@ -79,6 +81,7 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
         state["ema"] if averaged else state["networks"][sampler],
         tuple(state["data"].get("names", ())) if state["classes"] else (),
         {name: tensors for name, tensors in state["networks"].items() if name != sampler},
+        state.get("kept") or {},
     )
 
 

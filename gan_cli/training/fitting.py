@@ -20,7 +20,7 @@ from gan_cli.config.schema import Config
 from gan_cli.data.samples import as_input
 from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
-from gan_cli.games.adversarial import NOISE, AdversarialGame
+from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.game import Game, Judges
 from gan_cli.games.parts import latent_size
 from gan_cli.games.view import packed
@@ -167,17 +167,17 @@ class Pass(Networks):
         setup, game, loss = self.setup, self.played, f"loss={self.config.loss.name}"
         penalties = {name: AskedPenalty(penalty, f"penalty={name}") for name, penalty in game.penalties.items()}
         assert self.discriminator
+        view = copy.deepcopy(game.view)  # adaptive augmentation takes what D sees into account
         self.game = AdversarialGame(
-            self.generator, self.discriminator, AskedLoss(game.loss, loss), penalties, game.view, game.autocast
+            self.generator, self.discriminator, AskedLoss(game.loss, loss), penalties, view, game.autocast
         )
         self.strengths = {f"penalty/{name}": penalty.strength(0) for name, penalty in penalties.items()}
-        if sigma := game.view.noise(0):
-            self.strengths[NOISE] = sigma
+        self.strengths |= view.strengths(0)
         self._check_gradients("discriminator", "J(D)")
         self._check_gradients("generator", "J(G)")
         for player in setup.players:
             _check_descent(setup, self.of(player.name), player)
-        self.check_outputs(self.z, game.view(self.x), self.labels, game.loss.probability)
+        self.check_outputs(self.z, view(self.x, view.strengths(0)), self.labels, game.loss.probability)
 
     def of(self, player: str) -> nn.Module:
         """The copy of a player's network."""

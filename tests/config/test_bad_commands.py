@@ -96,7 +96,29 @@ MISTAKES = [
     ("loss=f_gan loss.divergence=js", "loss.divergence=js: must be one of 'kl'"),
     ("pack=3", "pack=3: D sees 3 samples at a time, so batch_size=64 must be a multiple"),
     ("pack=2 conditional=true", "pack=2: packs have no label of their own"),
-    ("augment=[colour]", "augment.0=colour: must be one of 'color', 'translation' or 'cutout'"),
+    ("augment=[colour]", "augment.0=colour: must be one of 'color', 'translation', 'cutout', 'blit', 'geometric' or "),
+    ("augmentation.target=0.6", "augmentation.target=0.6: of what? add augment=[blit,geometric,ada_color]"),
+    ("augmentation.probability=0.6", "augmentation.probability=0.6: of what? add augment="),
+    (
+        "augment=[blit] augmentation.target=0.6 augmentation.final_probability=0.3 augmentation.anneal_images=9",
+        "augmentation.final_probability=0.3: augmentation.target decides it",
+    ),
+    ("augment=[blit] augmentation.final_probability=0.3", "augmentation.final_probability=0.3: after how many images?"),
+    ("augment=[blit] augmentation.anneal_images=9", "augmentation.anneal_images=9: towards what?"),
+    (
+        "augment=[blit] augmentation.target=0.6 loss=wasserstein",
+        "augmentation.target=0.6: D of loss=wasserstein gives no probability",
+    ),
+    (
+        "architecture=mlp augment=[blit] augmentation.target=0.6 ensemble=2",
+        "augmentation.target=0.6: ensemble=2 has one augmentation for all",
+    ),
+    (
+        "model=vae_gan augment=[blit] augmentation.target=0.6",
+        "augmentation.target=0.6: model=vae_gan does not steer it",
+    ),
+    ("penalty=[r1] penalty.r1.final_weight=1", "penalty.r1.final_weight=1: after how many images?"),
+    ("penalty=[r1] penalty.r1.anneal_images=9", "penalty.r1.anneal_images=9: towards what?"),
     (
         "dataset=ring architecture=mlp augment=[color]",
         "augment=['color']: is for pictures, and dataset=ring holds points",

@@ -14,7 +14,8 @@ from gan_cli.config.library import Library
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.view import AUGMENTATIONS, View, packed, translated
+from gan_cli.games.augmentation import AUGMENTATIONS, translated
+from gan_cli.games.view import View, packed
 from gan_cli.train import train
 from gan_cli.training.player import Player
 from gan_cli.training.schedules import Constant
@@ -238,9 +239,9 @@ def test_packing_puts_samples_side_by_side():
 def test_instance_noise_falls_to_zero():
     view = View(sigma=2.0, noise_images=100)
     x = torch.zeros(20_000, 1)
-    assert view(x, view.noise(0)).std().item() == pytest.approx(2, rel=0.03)
-    assert view(x, view.noise(50)).std().item() == pytest.approx(1, rel=0.03)
-    assert view.noise(100) == 0
+    assert view(x, view.strengths(0)).std().item() == pytest.approx(2, rel=0.03)
+    assert view(x, view.strengths(50)).std().item() == pytest.approx(1, rel=0.03)
+    assert view.strengths(100) == {}
     assert torch.equal(View()(x), x)
 
 
@@ -249,7 +250,7 @@ def test_instance_noise_falls_to_zero():
 def test_augmentations_change_pictures_and_let_gradients_through(name, channels):
     x = torch.rand(16, channels, 8, 8).mul(2).sub(1).requires_grad_(True)
     torch.manual_seed(0)
-    y = AUGMENTATIONS[name](x)
+    y = AUGMENTATIONS[name](x, None)
     assert y.shape == x.shape
     assert not torch.equal(x, y)
     y.sum().backward()
@@ -272,7 +273,7 @@ def test_translation_moves_by_whole_pixels_up_to_an_eighth():
 
 def test_cutout_takes_out_half_a_side():
     torch.manual_seed(0)
-    gone = (AUGMENTATIONS["cutout"](torch.ones(300, 1, 16, 16)) == 0).sum(dim=(1, 2, 3))
+    gone = (AUGMENTATIONS["cutout"](torch.ones(300, 1, 16, 16), None) == 0).sum(dim=(1, 2, 3))
     assert gone.max() == 64
     assert gone.min() >= 16
 

@@ -118,6 +118,11 @@ NETWORKS = {
         "instance_noise.sigma=0.3",
         "augment=[color,translation,cutout]",
     ),
+    "adaptive": (
+        "architecture.discriminator.norm=layer",
+        "augment=[blit,ada_color]",
+        *("augmentation.target=0.6", "augmentation.probability=0.5"),
+    ),
     "packed": ("architecture.discriminator.norm=layer", "pack=2"),
 }
 

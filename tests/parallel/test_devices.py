@@ -48,6 +48,12 @@ SAME_GAME = {
         "updates=optimistic",
     ),
     "dcgan-dragan-packed": (*TINY_DCGAN, "pack=2", "penalty=dragan", "updates=simultaneous", "reuse_fakes=true"),
+    "dcgan-adaptively-augmented": (
+        *TINY_DCGAN,
+        "augment=[blit,geometric,ada_color]",
+        *("augmentation.target=0.2", "augmentation.probability=0.5", "augmentation.adapt_images=200"),
+        "discriminator.steps=2",
+    ),
     "dcgan-minibatch-std-augmented": (
         *TINY_DCGAN,
         "architecture.discriminator.minibatch_std=true",

@@ -18,6 +18,7 @@ GAMES = {
     "points": (*TINY_POINTS, "updates=simultaneous", "loss=minimax"),
     "penalties": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2,dragan]", "updates=extragradient"),
     "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "loss=hinge"),
+    "adaptive": (*TINY_DCGAN, "augment=[blit,ada_color]", "augmentation.target=0.6", "augmentation.adapt_images=100"),
     "guarded": (*TINY_MLP, "guard=rollback", "sample_count=16"),
     "reused": (*TINY_DCGAN, "reuse_fakes=true", "discriminator.steps=2"),
 }
@@ -25,7 +26,7 @@ GAMES = {
 
 def weights(folder: str) -> dict[str, bytes]:
     state = state_in(Path(folder))
-    parts = {key: state[key] for key in ("networks", "ema", "players")}
+    parts = {key: state[key] for key in ("networks", "ema", "players", "kept")}
     return {name: tensor.numpy().tobytes() for name, tensor in tensors(parts).items()}
 
 

@@ -77,6 +77,16 @@ CASES = {
         "updates=extragradient",
         "architecture.discriminator.minibatch_std=true",
     ),
+    "dcgan-adaptively-augmented": (
+        *TINY_DCGAN,
+        "augment=[blit,geometric,ada_color]",
+        *("augmentation.target=0.2", "augmentation.probability=0.5", "augmentation.adapt_images=500"),
+    ),
+    "mlp-augmented-more-and-more": (
+        *TINY_MLP,
+        "augment=[blit,cutout]",
+        *("augmentation.probability=0.2", "augmentation.final_probability=0.9", "augmentation.anneal_images=90"),
+    ),
     "mlp-packed-dragan-least-squares": (*TINY_MLP, "pack=2", "penalty=dragan", "loss=least_squares"),
     "dcgan-feature-matching-consistency": (*TINY_DCGAN, "loss=feature_matching", "penalty=consistency"),
     "mlp-wgan-clipped": (*TINY_MLP, "loss=wasserstein", "optimizer=rmsprop"),

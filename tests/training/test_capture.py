@@ -44,6 +44,12 @@ GAMES = {  # and how many kinds of moves there are
         "instance_noise.images=500",
         "augment=[color,translation,cutout]",
     ),
+    "augmented adaptively": (
+        3,
+        *TINY_DCGAN,
+        "augment=[blit,geometric,ada_color]",
+        *("augmentation.target=0.2", "augmentation.probability=0.5", "augmentation.adapt_images=500"),
+    ),
     "packs, dragan, dropout": (2, *TINY_MLP, "pack=2", "penalty=dragan", "architecture.discriminator.dropout=0.3"),
     "simultaneous sgd": (2, *TINY_POINTS, "updates=simultaneous", "optimizer=sgd", "optimizer.lr=0.01"),
 }
@@ -182,7 +188,7 @@ def test_what_cannot_be_recorded_stops_with_one_line(monkeypatch):
     """A graph that failed half-way leaves CUDA in no known state."""
     from gan_cli.games import view
 
-    monkeypatch.setitem(view.AUGMENTATIONS, "color", lambda x: x * x.mean().item())
+    monkeypatch.setitem(view.AUGMENTATIONS, "color", lambda x, p: x * x.mean().item())
     with pytest.raises(
         UserError, match=r"the discriminator's move cannot be recorded \(.*capturing\): use capture=false"
     ):

@@ -40,7 +40,7 @@ class Saturation(Figure):
         for parameter in parameters:
             parameter.requires_grad_(True)
         with as_in_training(generator), as_in_training(discriminator):
-            fake = view(generator(self.latents, self.labels), view.noise(images) or None)
+            fake = view(generator(self.latents, self.labels), view.strengths(images))
             logits = discriminator(fake, self.labels)
             measured = {"saturation/D": logits.detach().sigmoid().mean().item()}
             for name, loss in self.losses.items():

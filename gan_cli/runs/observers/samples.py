@@ -11,18 +11,21 @@ from torch import Tensor
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
 from gan_cli.games.game import Statistics
+from gan_cli.games.view import View
 from gan_cli.memory import enough
 from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import grid, plot, save_png
 from gan_cli.output.titles import titled, titles
-from gan_cli.random import stream
-from gan_cli.runs.names import GRID, REAL
+from gan_cli.random import seed_all, stream
+from gan_cli.runs.names import AUGMENTED, GRID, REAL
 
 POINTS_PER_PICTURE = 25
 
 
 class SampleGrids:
     """Writes ``samples/real.png`` once and ``samples/step-….png`` every ``every`` steps and at the end.
+
+    Where D sees augmented pictures, ``samples/augmented.png`` shows those of ``real.png`` so.
 
     A grid holds the pictures of seeds 0 to ``count − 1``, each with its seed's label; their bits are those that
     ``gan-sample`` draws from the checkpoint of that step. For a density, it holds ``POINTS_PER_PICTURE`` times as many
@@ -48,7 +51,7 @@ class SampleGrids:
         self.folder, self.sampler, self.every, self.steps = folder, sampler, every, steps
         self.listeners, self.is_image, self.count = listeners, minibatches.is_image, count
         count = count if self.is_image else count * POINTS_PER_PICTURE
-        self.seeds = range(count)
+        self.seeds, self.seed = range(count), seed
         self.labels, self.latents = sampler.labels_of(self.seeds), sampler.latents_of(self.seeds)
         self.columns = min(count, sampler.classes if 1 < sampler.classes <= 20 else _columns(count))
         self.titles = [] if self.labels is None else titles(self.labels.tolist(), self.columns, sampler.names)
@@ -68,6 +71,14 @@ class SampleGrids:
 
     def write_real(self) -> None:
         self._write(REAL, self.real[:0], self.real)
+
+    def write_augmented(self, view: View) -> None:
+        """The real pictures as often as D may see them augmented."""
+        with torch.random.fork_rng(devices=[]):
+            seed_all(self.seed, "augmented", device=torch.device("cpu"))
+            shown = view.augmented(self.real, p := view.highest)
+        text = f"{', '.join(view.augment)} with probability {p:g}"
+        self._write(AUGMENTED, self.real[:0], shown.clamp(-1, 1), augmentation=text)
 
     def write(self, step: int) -> None:
         with enough(f"sample_count={self.count}", "use a smaller one"):
