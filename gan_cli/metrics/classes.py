@@ -103,7 +103,7 @@ def kl_of_counts(counts: np.ndarray, shares: np.ndarray) -> float:
 def needs_classes(evidence: Evidence) -> str | None:
     """For metrics of the classes of pictures."""
     extractor = evidence.extractor
-    if extractor.tells_classes and not extractor.refusal(evidence.real):
+    if not extractor.refusal(evidence.real) and extractor.tells_classes:
         return None
     labelled = "classifier or " if evidence.real.classes > 1 else ""
     return f"needs an extractor that tells kinds apart: use extractor={labelled}inception"

@@ -36,6 +36,12 @@ class SlicedWassersteinOptions(Choice):
     projections: Count
 
 
+class SWDOptions(Choice):
+    neighbourhoods: Count
+    directions: Count
+    samples: Annotated[Count, Field(ge=2)]
+
+
 class DivergenceOptions(Choice):
     cells: Annotated[Count, Field(ge=2)]
 

