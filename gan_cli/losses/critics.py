@@ -18,15 +18,18 @@ class Wasserstein(Loss):
     """The dual of the earth mover's distance (Arjovsky et al. 2017, algorithm 1).
 
     The critic must be Lipschitz: by ``clip``, the largest absolute weight (0 turns it off), or by a penalty.
+    ``drift`` is ε, which keeps f(x) near 0: the game is about differences alone (Karras et al. 2018, appendix A.1).
     """
 
     probability: ClassVar[bool] = False
 
     clip: float
+    drift: float
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """E f(G(z)) − E f(x)."""
-        return fake_logits.mean() - real_logits.mean()
+        """E f(G(z)) − E f(x) + ε E f(x)²."""
+        value = fake_logits.mean() - real_logits.mean()
+        return value + self.drift * real_logits.square().mean() if self.drift else value
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """−E f(G(z))."""

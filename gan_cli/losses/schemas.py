@@ -21,6 +21,7 @@ class LeastSquaresOptions(Choice):
 
 class WassersteinOptions(Choice):
     clip: NonNegative
+    drift: NonNegative
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """A critic that neither clipping nor a penalty keeps Lipschitz."""
