@@ -135,6 +135,7 @@ class Recorder(Eager):
         self.off = False
         self.recordings: dict[Kind, Recording] = {}
         self._seen: Counter[Kind] = Counter()
+        self._used: dict[Kind, int] = {}  # the player's last move of a kind
         self._latest: dict[str, Kind] = {}  # the kind of each player's last gradient
 
     def gradient(
@@ -142,6 +143,7 @@ class Recorder(Eager):
     ) -> Statistics:
         strengths = game.strengths(player.name, moment)
         kind = self._latest[player.name] = (player.name, str(moment.batch_size), *strengths)
+        self._free(kind, moment.moves, game.period(player.name))
         made = self.recordings.get(kind)
         if made is None and not self.off:
             self._seen[kind] += 1
@@ -156,6 +158,13 @@ class Recorder(Eager):
             parameter.grad = gradient
         values = made.statistics.clone()  # the next replay writes over it
         return dict(zip(made.names, values.unbind(), strict=True))
+
+    def _free(self, kind: Kind, move: int, period: int) -> None:
+        """Frees recordings of kinds that have not come up for a period: of a batch size or a stage that is over."""
+        self._used[kind] = move
+        for other in [other for other, used in self._used.items() if other[0] == kind[0] and move - used >= period]:
+            del self._used[other]
+            self.recordings.pop(other, None)
 
     def descend(self, descend: Descent, player: Player, step: int) -> None:
         kind = self._latest[player.name]

@@ -7,6 +7,8 @@ import torch
 from gan_cli.config.asking import reason
 from gan_cli.errors import UserError
 
+KINDS = 64  # of calls that a network is compiled for: with and without gradients, at each stage of one that grows
+
 
 def require_compiler(device: torch.device) -> None:
     """Compiles a small function, so that a missing compiler is found before anything is written.
@@ -27,3 +29,4 @@ def require_compiler(device: torch.device) -> None:
         ) from error
     finally:
         torch.compiler.reset()
+    torch._dynamo.config.recompile_limit = KINDS
