@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.distributed import alone
-from gan_cli.games.game import Game, Statistics, Strengths
+from gan_cli.games.game import Game, Grows, Statistics, Strengths
 from gan_cli.models.priors import Latents
 from gan_cli.random import drawn, played, seed_move
 from gan_cli.training.capture import Descent, Eager
@@ -44,7 +44,7 @@ def train(
     ``attempt`` counts how often the run has gone back; each attempt plays the same steps with other draws.
     ``executor`` may execute moves in another way: replay recorded ones, or make those of many seeds at once.
     """
-    executor = executor or Eager()
+    executor, growing = executor or Eager(), game if isinstance(game, Grows) else None
 
     def gradient(player: Player, rows: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
         x = minibatches.scaled(rows)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
@@ -61,6 +61,9 @@ def train(
                 statistics.append(executor.gradient(gradient, game, player, rows, labels, moment))
             for player, _ in moves:
                 executor.descend(descend, player, step)
+        if growing is not None and growing.grow(batch_sizes.images_seen(step - 1), batch_sizes.images_seen(step)):
+            for player in players:
+                player.forget()
         if ema is not None:
             ema.update(step)
         for observer in observers:

@@ -48,6 +48,18 @@ TINY_DCGAN = (
     "batch_size=8",
     "sample_count=4",
 )
+TINY_PROGRESSIVE = (  # 4 × 4 up to 24 images, 8 × 8 fades in up to 56, 16 × 16 from 80 to 112
+    "architecture=progressive",
+    "architecture.base=32",
+    "architecture.most=8",
+    "architecture.train_images=24",
+    "architecture.fade_images=32",
+    "dataset.size=16",
+    "dataset.limit=64",
+    "prior.size=4",
+    "batch_size=8",
+    "sample_count=4",
+)
 TINY_POINTS = (
     "architecture=mlp",
     "dataset=ring",

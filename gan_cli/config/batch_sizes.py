@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,16 @@ class Stretch:
     size: int
 
 
-def changed(old: int | Mapping[int, int], new: int | Mapping[int, int], images: int) -> int | dict[int, int]:
-    """The batch sizes of a run that changes from ``old`` to ``new`` after so many images; the past is not changed."""
+def changed(old: Value | Mapping[int, Value], new: Value | Mapping[int, Value], images: int) -> dict[int, Value]:
+    """What is given by the images seen, in a run that changes it after so many; the past is not changed."""
     before, after = _schedule(old), _schedule(new)
     now = after[max(at for at in after if at <= images)]
     seen = {at: size for at, size in before.items() if at < images}
     return {**seen, images: now, **{at: size for at, size in after.items() if at > images}}
 
 
-def _schedule(sizes: int | Mapping[int, int]) -> dict[int, int]:
-    return {0: sizes} if isinstance(sizes, int) else dict(sorted(sizes.items()))
+def _schedule(values: Value | Mapping[int, Value]) -> dict[int, Value]:
+    return dict(sorted(values.items())) if isinstance(values, Mapping) else {0: values}
 
 
 class BatchSizes:

@@ -153,6 +153,7 @@ class Choice(Options):
         uses: the names in ``OF_GAMES`` and ``OF_PLAYERS`` that a model uses.
         idle: other groups and keys that a model does not use, such as ``prior`` or ``architecture.generator``.
         figures: the names of the figures that are about a model.
+        by_images: keys that a resumed run may change: what was before stays as it was; see ``resumed``.
     """
 
     name: str
@@ -162,6 +163,7 @@ class Choice(Options):
     uses: ClassVar[Sequence[str]] = ()
     idle: ClassVar[Sequence[str]] = ()
     figures: ClassVar[Sequence[str]] = ()
+    by_images: ClassVar[Sequence[str]] = ()
 
     @property
     def reads(self) -> Reading:
@@ -170,6 +172,14 @@ class Choice(Options):
 
     def settled(self, model: Choice) -> Choice:
         """The same with what ``auto`` means for this model."""
+        return self
+
+    def resumed(self, before: Choice, images: int) -> Choice:
+        """The same for a run that goes on with it after so many images, instead of with ``before``.
+
+        Raises:
+            UserError: if it cannot.
+        """
         return self
 
     def contradictions(self, chosen: Chosen) -> list[str]:

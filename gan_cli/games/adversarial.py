@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing, widened
+from gan_cli.games.growing import at_stage, growth_of, note_images, shown_at, stage_in, term_of
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.steering import EVERY
@@ -93,24 +94,34 @@ class AdversarialGame(Game):
         self.generator, self.discriminator, self.loss = generator, discriminator, Loss.of(loss)
         self.networks = {"discriminator": discriminator, "generator": generator}  # D moves first
         self.penalties, self.view, self.autocast = penalties or {}, view or View(), autocast
+        self.growth = growth_of(self.networks.values())
         self.reuse = reuse
         self._kept: tuple[Tensor, Tensor, Tensor | None] | None = None  # G(z) with its graph, x and labels
 
     def cost(
         self, player: str, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
-        """J(D) with its penalties, or J(G)."""
+        """J(D) with its penalties, or J(G); of networks that grow, at the stage that the strengths say."""
         cost = self.discriminator_cost if player == "discriminator" else self.generator_cost
-        return cost(x, z, labels, strengths)
+        if self.growth is None:
+            return cost(x, z, labels, strengths)
+        stage = stage_in(strengths, self.growth, x.device)
+        with at_stage(self.networks.values(), stage):
+            return cost(shown_at(stage, x), z, labels, strengths)
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
-        """What the view takes and, in D's moves alone, the weights of the penalties that are due."""
-        seen = self.view.strengths(moment.images)
+        """The stage of growing networks, what the view takes and, in D's moves alone, the weights of penalties due."""
+        stage = term_of(self.growth.at(moment.images)) if self.growth else {}
+        seen = {**stage, **self.view.strengths(moment.images)}
         if player != "discriminator":
             return seen
         due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
         weights = {f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}
         return {**seen, **self.view.changes(moment.moves), **weights}
+
+    def grow(self, before: int, images: int) -> bool:
+        """Tells growing networks how many images have been seen, and the log where a phase begins."""
+        return self.growth is not None and note_images(self.growth, self.networks.values(), before, images)
 
     def period(self, player: str) -> int:
         """For D, the least common multiple of the penalties' intervals, and of that of adaptive augmentation."""

@@ -207,6 +207,19 @@ class OwnLatents(Protocol):
 
 
 @runtime_checkable
+class Grows(Protocol):
+    """A game whose networks may grow while they are trained, as a function of the images seen."""
+
+    def grow(self, before: int, images: int) -> bool:
+        """Called at the end of each step, with the real images seen before and after it.
+
+        Returns:
+            Whether all that optimizers have gathered is to be forgotten.
+        """
+        ...
+
+
+@runtime_checkable
 class Keeps(Protocol):
     """A game with state besides weights, such as the chains of a Boltzmann machine.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from gan_cli.config.asking import asked, kind, method
+from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
 from gan_cli.config.options import Group, Made
@@ -68,7 +68,12 @@ class Parts:
         Raises:
             UserError: if the architecture has no such method, or it takes other arguments.
         """
-        make = method(self.build(ARCHITECTURE), self.who, name, wanted, *arguments)
+        architecture = self.build(ARCHITECTURE)
+        if not is_own(architecture) and not hasattr(architecture, name):
+            raise UserError(
+                f"{self.who}: has no {name}, which model={self.config.model.name} needs: use architecture=dcgan or mlp"
+            )
+        make = method(architecture, self.who, name, wanted, *arguments)
 
         def made() -> nn.Module:
             module = make(*arguments)

@@ -14,7 +14,7 @@ from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.interpolations import as_written, texts_in
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import Values
+from gan_cli.config.options import GROUPS, SEVERAL, Values
 from gan_cli.config.overrides import PRESETS, Override
 from gan_cli.config.paths import named
 from gan_cli.config.schema import Config, completed, renamed, validate
@@ -125,7 +125,7 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
         "leave the key out, or start a new run"
         for key, old, new in differences(before, config.saved())
         if key == "model"  # another one; of the same, options that weights cannot follow show where they are loaded
-        or (f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not key.startswith(MAY_CHANGE))
+        or (f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not _may_change(key, config))
     ]
     if config.devices != before["devices"]:
         impossible.append(
@@ -141,11 +141,23 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
             f"to train longer: steps={2 * state['step'] or config.steps}"
         )
     was = trained if overrides.find("batch_size") else config
+    first = next(iter(state["players"])) if "players" in state else "discriminator"
+    images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])
     if was.batch_size != config.batch_size:
-        first = next(iter(state["players"])) if "players" in state else "discriminator"
-        images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])
         config = config.model_copy(update={"batch_size": changed(was.batch_size, config.batch_size, images)})
-    return Resumption(folder, path, state, config, over)
+    by_images = {
+        group: config.one(group).resumed(trained.one(group), images)
+        for group in GROUPS
+        if group not in SEVERAL and config.one(group).by_images
+    }
+    return Resumption(folder, path, state, config.model_copy(update=by_images), over)
+
+
+def _may_change(key: str, config: Config) -> bool:
+    """Whether a resumed run may change a key of what its weights and data belong to."""
+    group, _, rest = key.partition(".")
+    by_images = config.one(group).by_images if group in GROUPS and group not in SEVERAL else ()
+    return key.startswith(MAY_CHANGE) or rest.partition(".")[0] in by_images
 
 
 def left_at_its_end(folder: Path, state: State, config: Config) -> bool:

@@ -19,6 +19,7 @@ from gan_cli.config.schema import Config
 from gan_cli.data.knows import DATASET, Shipped
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Keeps
+from gan_cli.games.growing import growth_of
 from gan_cli.training.answers import optimizer_of
 from gan_cli.training.build import blank, own_parts
 from gan_cli.training.optimizers import OPTIMIZER
@@ -85,7 +86,8 @@ def require_state(config: Config, library: Library, state: Mapping[str, Any], wh
         for name, value in state["log"]["sums"].items():
             if not isinstance(value, Tensor) or value.shape != SCALAR or not value.is_floating_point():
                 raise Misfit(f"log.sums.{name} is {_kind(value)}, and not a number")
-        certain, trial = not own_parts(config, library) and not own, None if own else _trial(config, library)
+        whole = growth_of(game.networks.values()) is None  # else layers that are not there yet have never moved
+        certain, trial = whole and not own_parts(config, library) and not own, None if own else _trial(config, library)
         for name, network in game.networks.items():
             _require_player(f"players.{name}", network, config, trial, state, state["players"][name], certain)
 

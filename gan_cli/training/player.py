@@ -114,6 +114,11 @@ class Player:
         if self.constrain is not None:
             self.constrain(self.parameters)
 
+    def forget(self) -> None:
+        """Forgets what the optimizer has gathered, and the last displacement."""
+        self.optimizer.state.clear()
+        self._last = []
+
     def look_ahead(self, step: int) -> None:
         """The first half of an extragradient step (Korpelevich 1976; Gidel et al. 2019, algorithm 2)."""
         self._start = [parameter.detach().clone() for parameter in self.parameters]

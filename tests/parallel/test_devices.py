@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import MODELS, TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in
+from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_PROGRESSIVE, assert_same_run, metrics_in, run_folder, state_in
 
 from gan_cli.parallel import place
 
@@ -53,6 +53,14 @@ SAME_GAME = {
         "augment=[blit,geometric,ada_color]",
         *("augmentation.target=0.2", "augmentation.probability=0.5", "augmentation.adapt_images=200"),
         "discriminator.steps=2",
+    ),
+    "progressive-fade": (
+        *TINY_PROGRESSIVE,
+        "architecture.train_images=8",
+        "architecture.fade_images=32",
+        "architecture.discriminator.group=4",
+        "penalty=r1",
+        "reuse_fakes=true",
     ),
     "dcgan-minibatch-std-augmented": (
         *TINY_DCGAN,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, setup_of, state_in, tensors
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_PROGRESSIVE, metrics_in, setup_of, state_in, tensors
 
 from gan_cli.train import play
 
@@ -20,6 +20,7 @@ GAMES = {
     "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "loss=hinge"),
     "adaptive": (*TINY_DCGAN, "augment=[blit,ada_color]", "augmentation.target=0.6", "augmentation.adapt_images=100"),
     "guarded": (*TINY_MLP, "guard=rollback", "sample_count=16"),
+    "growing": (*TINY_PROGRESSIVE, "architecture.train_images=8", "architecture.fade_images=16", "penalty=[r1]"),
     "reused": (*TINY_DCGAN, "reuse_fakes=true", "discriminator.steps=2"),
 }
 

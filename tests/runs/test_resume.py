@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, metrics_in, run_folder, state_in, tensors
+from conftest import TINY_DCGAN, TINY_MLP, TINY_PROGRESSIVE, assert_same_run, metrics_in, run_folder, state_in, tensors
 
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint
@@ -86,6 +86,14 @@ CASES = {
         *TINY_MLP,
         "augment=[blit,cutout]",
         *("augmentation.probability=0.2", "augmentation.final_probability=0.9", "augmentation.anneal_images=90"),
+    ),
+    "progressive-wgan-gp": (
+        *TINY_PROGRESSIVE,
+        "loss=wasserstein",
+        "loss.clip=0",
+        "loss.drift=0.01",
+        "penalty=gradient_penalty",
+        "batch_size={0:8,64:4}",
     ),
     "mlp-packed-dragan-least-squares": (*TINY_MLP, "pack=2", "penalty=dragan", "loss=least_squares"),
     "dcgan-feature-matching-consistency": (*TINY_DCGAN, "loss=feature_matching", "penalty=consistency"),
