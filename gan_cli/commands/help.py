@@ -9,6 +9,10 @@ from itertools import takewhile
 
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import suggestion
+from gan_cli.config.options import GROUPS, SEVERAL
+from gan_cli.config.root import Root
+from gan_cli.config.typed import known_keys
+from gan_cli.config.words import key_here, told
 from gan_cli.errors import UserError
 
 HELP = """\
@@ -39,6 +43,7 @@ Flags
   --info                versions, devices, folders
   --version, --help     this program's version; this text
   --help loss           what each option of a group is for (also: penalty, dataset, experiment, …)
+  --help batch_size     what a key is for (also: penalty.r1.interval, optimizer.lr, …)
   -sc install=bash      shell completion: eval "$(gan-train -sc install=bash)" (also zsh, fish)
 """
 
@@ -57,9 +62,9 @@ def help_text(library: Library, *groups: str) -> str:
 
 
 def _about(library: Library, group: str) -> str:
-    """Each option of a group with the comment that opens its YAML file."""
+    """Each option of a group with the comment that opens its YAML file; or what a key is for."""
     if group not in library.groups():
-        raise UserError(f"--help {group}: no such group{suggestion(group, library.groups())}")
+        return _about_key(library, group)
     parts = []
     for name in library.options(group):
         lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
@@ -67,6 +72,49 @@ def _about(library: Library, group: str) -> str:
         words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
         parts.append("\n".join([f"{group}={name}", *(f"    {line}" for line in words)]))
     return "\n\n".join(parts)
+
+
+def _about_key(library: Library, key: str) -> str:
+    """A key where it stands in the YAML files, with its value and the comment that says what it trades.
+
+    Raises:
+        UserError: if there is no such key.
+    """
+    group, _, rest = key.partition(".")
+    found = _lines_of((shipped_conf() / "config.yaml").read_text(encoding="utf-8"), key.split("."))
+    parts = ["\n".join(found)] if found else []
+    if group in library.groups() and rest:
+        name, _, last = rest.partition(".")
+        for option in library.options(group):
+            own = last if group in SEVERAL and name == option else rest
+            text = library.file(group, option).read_text(encoding="utf-8")
+            if own and (lines := _lines_of(text, own.split("."))):
+                parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in lines)]))
+    if parts:
+        return "\n\n".join(parts)
+    keys = known_keys(Root, GROUPS)
+    if answer := key_here(key, "…"):
+        raise UserError(f"--help {key}: no such key{told(answer)}")
+    raise UserError(f"--help {key}: no such group or key{suggestion(key, library.groups()) or suggestion(key, keys)}")
+
+
+def _lines_of(text: str, path: list[str]) -> list[str]:
+    """The lines of a YAML text that give a key, with the comments beside and below them; none if it has no such key."""
+    lines, indent = text.splitlines(), 0
+    for depth, part in enumerate(path):
+        opening = f"{' ' * indent}{part}:"
+        start = next((i for i, line in enumerate(lines) if line.startswith(opening)), None)
+        if start is None:
+            return []
+        deeper = " " * (indent + 1)
+        rest = lines[start + 1 :]
+        end = next((i for i, line in enumerate(rest) if not line.strip() or not line.startswith(deeper)), len(rest))
+        within = rest[:end]
+        if depth == len(path) - 1:
+            return [line[indent:] for line in (lines[start], *within)]
+        lines = within
+        indent = next((len(line) - len(line.lstrip()) for line in lines if not line.lstrip().startswith("#")), 0)
+    return []
 
 
 def _wrapped(lines: list[str], width: int) -> list[str]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
+from gan_cli.config.mistakes import shown
 from gan_cli.config.options import GROUPS, OF_GAMES, OF_PLAYERS
-from gan_cli.config.overrides import Overrides
+from gan_cli.config.overrides import Override, Overrides
 from gan_cli.config.schema import Root
 from gan_cli.config.typed import known_keys
+from gan_cli.config.words import key_here, told
 
 if TYPE_CHECKING:
     from gan_cli.config.schema import Config
@@ -23,11 +25,16 @@ def of_other_commands(overrides: Overrides) -> list[str]:
         return []
     ours = {part for key in known_keys(Root, GROUPS) for part in (key, key.rpartition(".")[2])}
     return [
-        f"{override.typed}: is a key of {' and '.join(theirs)}, not of gan-train"
+        f"{override.typed}: is a key of {' and '.join(theirs)}, not of gan-train{_here(override)}"
         for override in doubtful
         if override.key not in ours
         and (theirs := [f"gan-{tool.name}" for tool in tools if override.key in tool.root.model_fields])
     ]
+
+
+def _here(override: Override) -> str:
+    answer = key_here(override.key, shown(override.values[0]))
+    return told(answer) if answer else ""
 
 
 def without_effect(overrides: Overrides, config: Config) -> list[str]:

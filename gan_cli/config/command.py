@@ -13,6 +13,7 @@ from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import Options
 from gan_cli.config.overrides import Overrides
 from gan_cli.config.root import Root
+from gan_cli.config.words import key_here, told
 from gan_cli.errors import UserError
 
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
@@ -135,5 +136,7 @@ def _unknown_flag(flag: str, value: str, words: list[str]) -> str:
     if not flag.startswith("--") or flag in ("--config-path", "-cp"):
         return f"{flag}: no such flag; gan-train --help lists them"
     key = flag[2:].replace("-", "_")
-    value = value or (words[0] if words and not words[0].startswith("-") else "…")
+    value = value or (words[0] if words and not words[0].startswith("-") and "=" not in words[0] else "…")
+    if answer := key_here(key, value):
+        return f"{flag}: no such flag{told(answer)}"
     return f"{flag}: no such flag{suggestion(flag, [*TAKES_VALUE, *PLAIN, *OWN])}: keys are written {key}={value}"

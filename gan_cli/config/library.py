@@ -24,6 +24,7 @@ from gan_cli.config.interpolations import resolvers_in, texts_in
 from gan_cli.config.mistakes import explain, keys_of, suggestion
 from gan_cli.config.options import Choice, Group, Made, Values
 from gan_cli.config.paths import expanded
+from gan_cli.config.words import key_here, option_here, told
 from gan_cli.errors import UserError
 
 
@@ -149,8 +150,11 @@ class Library:
             path = folder / group / f"{name}.yaml"
             if name in self.options(group) and path.is_file():
                 return path
+        options = self.options(group)
+        answer = option_here(group, str(name), options)
+        meant = told(answer) if answer else suggestion(str(name), options)
         raise UserError(
-            f"{group}={name}: no such option{suggestion(str(name), self.options(group))}; "
+            f"{group}={name}: no such option{meant}; "
             f"available: {', '.join(self.options(group))}; your own: --config-dir FOLDER with {group}/{name}.yaml"
         )
 
@@ -216,7 +220,7 @@ class Library:
         except ValidationError as error:
             keys = [key for key in schema.model_fields if key != "name"]
             owner = f"; {group}={node['name']} has {', '.join(keys) if keys else 'no options'}"
-            raise UserError(*explain(error, keys_of(schema, prefix), prefix, owner)) from error
+            raise UserError(*explain(error, keys_of(schema, prefix), prefix, owner, key_here)) from error
 
     def load(self, group: str, name: str) -> type:
         """Imports the class of an option.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
+
+from gan_cli.config.words import told
 
 RENAMED = {"on_divergence": {"stop": "guard=stop", "continue": "guard=warn"}}  # keys of earlier versions
 
@@ -24,13 +26,20 @@ def suggestion(typed: str, known: Iterable[str]) -> str:
     return f" (did you mean {' or '.join(repr(name) for name in found[:4])}?)" if found else ""
 
 
-def explain(error: ValidationError, known: Iterable[str], prefix: str = "", owner: str = "") -> list[str]:
+def explain(
+    error: ValidationError,
+    known: Iterable[str],
+    prefix: str = "",
+    owner: str = "",
+    here: Callable[[str, str], str | None] = lambda key, value: None,
+) -> list[str]:
     """Each mistake pydantic found, in our words: ``key=value: what is wrong (and what would be right)``.
 
     Args:
         known: the keys that exist, for suggestions.
         prefix: what stands before the keys in the error.
         owner: appended for an unknown key: the option, and the keys that it has.
+        here: what to type for an unknown key and its value, where it is another program's word for something.
     """
     lines = []
     for problem in error.errors(include_url=False):
@@ -39,6 +48,8 @@ def explain(error: ValidationError, known: Iterable[str], prefix: str = "", owne
         kind = problem["type"]
         if kind == "extra_forbidden" and key in RENAMED:
             lines.append(f"{key}={value}: is {RENAMED[key].get(value) or ' or '.join(RENAMED[key].values())} now")
+        elif kind == "extra_forbidden" and (answer := here(key, value)):
+            lines.append(f"{key}={value}: no such key{told(answer)}")
         elif kind == "extra_forbidden":
             lines.append(f"{key}={value}: no such key{suggestion(key, known)}{owner}")
         elif kind == "list_type":

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from gan_cli.config.interpolations import refusal
 from gan_cli.config.options import GROUPS, SEVERAL
 from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
+from gan_cli.config.words import is_path
 from gan_cli.errors import UserError
 from gan_cli.output.text import shortened
 
@@ -157,6 +159,8 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
         written = f"{typed_key}={as_text(key, raw, several)}"
     elif equals and is_group:
         written = f"{typed_key}={as_options(raw)}"
+    if not equals and (answer := _of_bare_word(word, root)):
+        raise UserError(f"{word}: overrides are written key=value: {answer}")
     parsed = _read(word, written, library)
     name = parsed.key_or_group
     if parsed.is_delete():
@@ -199,6 +203,16 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
     texts = [f"{name}={value}" for value in parsed.sweep_string_iterator()]
     values = [Parsed._convert_value(value) for value in parsed.sweep_iterator(lambda element: element)]
     return Override(key, text, values, texts, word, is_group)
+
+
+def _of_bare_word(word: str, root: type[BaseModel]) -> str | None:
+    """What a word that is ``latest``, or a path, may have been meant to be; None of other words."""
+    if word != "latest" and not is_path(word):
+        return None
+    if "checkpoint" in root.model_fields:
+        return f"checkpoint={word}"
+    of_run = word == "latest" or (Path(word).expanduser() / "checkpoints").is_dir() or word.endswith(".pt")
+    return f"resume={word}" if of_run else f"dataset=image_folder dataset.path={word}"
 
 
 def _holds_sweep(value: object) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from gan_cli.config import words
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import explain, keys_of, shown
-from gan_cli.config.options import SEVERAL, Choice, Options, Values
+from gan_cli.config.options import SEVERAL, Choice, Options, Values, sizes_of
 from gan_cli.errors import UserError
 
 
@@ -42,8 +43,22 @@ def typed(
         made = root.model_validate({key: value for key, value in raw.items() if key not in groups})
         values.update((key, vars(made)[key]) for key in root.model_fields)
     except ValidationError as error:
-        problems.extend(explain(error, known_keys(root, groups)))
+        here = _meant(raw) if "steps" in root.model_fields else lambda key, value: None  # of gan-train
+        problems.extend(explain(error, known_keys(root, groups), here=here))
     return values, problems
+
+
+def _meant(raw: Values) -> Callable[[str, str], str | None]:
+    """What to type for another program's word, and its value, in a command with these values."""
+
+    def here(key: str, value: str) -> str | None:
+        if words.plain(key) not in words.EPOCHS:
+            return words.key_here(key, value)
+        dataset, sizes = raw.get("dataset"), sizes_of(raw.get("batch_size"))
+        pictures = words.pictures_of(dataset) if isinstance(dataset, Mapping) else None
+        return words.epochs_here(value, pictures, sizes[0] if sizes else 1)
+
+    return here
 
 
 def _not_chosen(group: str, key: str, typed: object, library: Library) -> str:

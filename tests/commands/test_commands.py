@@ -74,7 +74,7 @@ def test_help_of_a_group_says_what_each_option_is_for(gan_train):
     out = gan_train("--help", "loss").out
     assert "loss=hinge\n    Hinge (Lim & Ye 2017" in out
     assert sum(line.startswith("loss=") for line in out.splitlines()) == len(Library().options("loss"))
-    assert "no such group (did you mean 'penalty'?)" in gan_train("--help", "penalties").err
+    assert "no such group or key (did you mean 'penalty'?)" in gan_train("--help", "penalties").err
 
 
 def test_version_and_info(gan_train):

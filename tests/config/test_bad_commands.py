@@ -13,14 +13,14 @@ from PIL import Image
 MISTAKES = [
     # misspelt keys, options, flags
     ("step=100", "step=100: no such key (did you mean 'steps'?)"),
-    ("lr=1e-3", "lr=0.001: no such key (did you mean 'discriminator.lr' or 'generator.lr' or 'optimizer.lr'?)"),
+    ("lr=1e-3", "lr=0.001: no such key: here it is optimizer.lr=0.001"),
     ("optimizer.learning_rate=1", "optimizer.learning_rate=1: no such key"),
     ("loss=minmax", "loss=minmax: no such option (did you mean 'minimax'?)"),
     ("dataset=mnst", "dataset=mnst: no such option (did you mean 'mnist'?)"),
     ("architecture=dcgn", "architecture=dcgn: no such option (did you mean 'dcgan'?)"),
     ("optimizer=adm", "optimizer=adm: no such option (did you mean 'adam'?)"),
-    ("schedule=cos", "schedule=cos: no such option (did you mean 'cosine'?)"),
-    ("prior=gaussian", "prior=gaussian: no such option; available: normal, uniform"),
+    ("schedule=cos", "schedule=cos: no such option: here it is schedule=cosine; available"),
+    ("prior=gaussian", "prior=gaussian: no such option: here it is prior=normal; available: normal, uniform"),
     ("experiment=rign", "experiment=rign: no such option (did you mean 'ring'?)"),
     ("los=minimax", "los=minimax: no such key (did you mean 'loss'?)"),
     ("loss.weight=2", "loss.weight=2: no such key; loss=non_saturating has smoothing"),
@@ -41,7 +41,7 @@ MISTAKES = [
     ("--config-dir nowhere", "nowhere: no such folder"),
     ("checkpoint=latest", "checkpoint=latest: is a key of gan-eval and gan-sample, not of gan-train"),
     ("count=100 dataset=mnst", "count=100: is a key of gan-eval, not of gan-train"),
-    ("size=32", "size=32: no such key (did you mean 'dataset.size' or 'prior.size'?)"),
+    ("size=32", "size=32: no such key: here it is dataset.size=32"),
     ("steps", "steps: overrides are written key=value"),
     # types and limits
     ("steps=many", "steps=many: must be a whole number"),

@@ -1,0 +1,83 @@
+"""Other programs' words for keys and options, and what they are called here: see ``words.yaml``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+EPOCHS = frozenset(("epoch", "epochs", "n_epochs", "n_epoch", "num_epochs", "max_epochs", "nb_epochs"))
+PICTURES = {
+    "digits": 10_000,
+    "mnist": 60_000,
+    "fashion_mnist": 60_000,
+    "kmnist": 60_000,
+    "cifar10": 50_000,
+}  # to train on
+
+
+@cache
+def _answers(*path: str) -> dict[str, str]:
+    """Their word → what to type, of keys, or of the options of a group."""
+    node = yaml.safe_load((Path(__file__).parent / "words.yaml").read_text(encoding="utf-8"))
+    for part in path:
+        node = node.get(part, {})
+    return {word: answer for answer, theirs in node.items() for word in theirs.split()}
+
+
+def told(answer: str) -> str:
+    """An answer, to follow the words that something does not exist."""
+    return f": it{answer}" if answer.startswith(" ") else f": here it is {answer}"
+
+
+def plain(word: str) -> str:
+    """``--Batch-Size`` → ``batch_size``."""
+    return word.lstrip("-+").lower().replace("-", "_")
+
+
+def key_here(key: str, value: str) -> str | None:
+    """What to type for ``key=value`` in another program's words; None if it is not known."""
+    answer = _answers("keys").get(plain(key))
+    if plain(key) in ("gpu", "ngpu") and value.isdigit():
+        answer = "device=cuda:{value}" if plain(key) == "gpu" else "devices={value}"
+    if answer and answer.startswith("ema_") and value.lower() in ("false", "0", "none"):
+        return "ema_half_life=0"
+    if answer and value.lower() in ("false", "no", "off") and "{value}" not in answer:
+        return None  # what they turn off is off
+    return answer.format(value=value) if answer else None
+
+
+def epochs_here(epochs: str, pictures: int | None, batch_size: int) -> str:
+    """What to type for so many passes through the data."""
+    if not re.fullmatch(r"\d+(\.\d+)?", epochs):
+        return "steps=…"
+    if pictures is None:
+        return f"steps=…, {epochs} times the number of pictures divided by batch_size={batch_size}"
+    return f"steps={max(1, round(float(epochs) * pictures / batch_size))}"
+
+
+def option_here(group: str, name: str, options: Iterable[str]) -> str | None:
+    """What to type for ``group=name`` in another program's words; None if it is not known."""
+    if group == "dataset" and is_path(name):
+        return f"dataset=image_folder dataset.path={name}"
+    if (answer := _answers("options", group).get(plain(name))) is not None:
+        return answer
+    same = [option for option in options if option.replace("_", "") == plain(name).replace("_", "")]
+    return f"{group}={same[0]}" if same else None
+
+
+def is_path(word: str) -> bool:
+    """Whether a word is a path rather than a name."""
+    return "/" in word or "\\" in word or word.startswith(("~/", ".")) or word.endswith(".zip") or Path(word).is_dir()
+
+
+def pictures_of(dataset: Mapping[str, object]) -> int | None:
+    """How many pictures a dataset trains on, as far as its options tell."""
+    count = PICTURES.get(str(dataset.get("name")))
+    limit = dataset.get("limit")
+    if dataset.get("split", "train") != "train" or dataset.get("classes"):
+        return None
+    return min(count, limit) if count and isinstance(limit, int) and limit else count

@@ -1,0 +1,125 @@
+"""Other programs' words are answered with what they are called here, and every answer is a command that works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import config_of
+
+from gan_cli.config.library import Library
+from gan_cli.config.words import EPOCHS, _answers, epochs_here, key_here, option_here
+
+VALUES = {  # what is typed for a key in the tests below; 2 for the others
+    "architecture": "mlp",
+    "dataset.size": "16",
+    "dataset.channels": "3",
+    "dataset.flip": "true",
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "loss": "hinge",
+    "metrics": "frechet",
+    "optimizer.betas": "0.3",
+    "resume": "latest",
+    "hydra.run.dir": "here",
+    "loss.smoothing": "0.1",
+}
+KEYS, LIBRARY = _answers("keys"), Library()
+OPTIONS = [  # a word for each answer
+    (group, word)
+    for group in LIBRARY.groups()
+    for word in {answer: word for word, answer in _answers("options", group).items()}.values()
+]
+
+
+def typed_for(key: str) -> str:
+    target = KEYS[key].split()[-1].partition("=")[0]
+    return VALUES.get(target, "2")
+
+
+@pytest.mark.parametrize("answer", sorted({KEYS[key] for key in KEYS}))
+def test_every_answer_to_a_key_is_a_command(answer, tmp_path):
+    word = next(key for key in KEYS if KEYS[key] == answer)
+    found = key_here(word, str(tmp_path) if "dataset.path" in answer else typed_for(word))
+    if found.startswith(" "):
+        return
+    words = [part for part in found.split() if part not in ("resume=latest", "hydra.run.dir=here")]
+    small = ["architecture=mlp"] if words == ["ensemble=2"] else []
+    config_of(*small, *(part for part in words if not part.startswith("device=cuda:")))
+
+
+@pytest.mark.parametrize(("group", "word"), OPTIONS)
+def test_every_answer_to_an_option_is_a_command(group, word, tmp_path):
+    assert not _answers("options", group).keys() & set(LIBRARY.options(group))
+    found = option_here(group, word, LIBRARY.options(group))
+    command = found.replace("PATH", str(tmp_path)).split()
+    if any(part.startswith(("dataset=ring", "dataset=grid", "dataset=swiss_roll")) for part in command):
+        command.append("architecture=mlp")
+    config_of(*command)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("dataset=./photos", "dataset=./photos: no such option: here it is dataset=image_folder dataset.path=./photos"),
+        ("dataset.path=./photos", "dataset.path=./photos: no such key: here it is dataset=image_folder dataset.path="),
+        ("epochs=10", "epochs=10: no such key: here it is steps=1562"),
+        ("epochs=3 dataset=mnist batch_size=100", "epochs=3: no such key: here it is steps=1800"),
+        ("epochs=3 dataset.limit=640", "epochs=3: no such key: here it is steps=30"),
+        ("batch=32", "batch=32: no such key: here it is batch_size=32"),
+        ("lr=1e-4", "lr=0.0001: no such key: here it is optimizer.lr=0.0001"),
+        ("--lr 1e-4", "--lr: no such flag: here it is optimizer.lr=1e-4"),
+        ("--batch-size=32", "--batch-size: no such flag: keys are written batch_size=32"),
+        ("gpu=0", "gpu=0: no such key: here it is device=cuda:0"),
+        ("gpu=true", "gpu=true: no such key: here it is device=cuda"),
+        ("amp=true", "here it is precision=bf16"),
+        ("workers=4", "workers=4: no such key: it is not needed: pictures are decoded once"),
+        ("output_dir=out", "here it is hydra.run.dir=out"),
+        ("ema=false", "ema=false: is a key of gan-eval and gan-sample, not of gan-train: here it is ema_half_life=0"),
+        ("loss=wgan", "loss=wgan: no such option: here it is loss=wasserstein; available: "),
+        ("metrics=[fid]", "metrics=fid: no such option: here it is metrics=frechet extractor=inception"),
+        ("penalty=gp", "penalty=gp: no such option: here it is penalty=gradient_penalty"),
+        ("dataset=Fashion-MNIST", "here it is dataset=fashion_mnist"),
+        ("dataset=MNIST", "dataset=MNIST: no such option: here it is dataset=mnist"),
+        ("loss=bce", "here it is loss=non_saturating"),
+        ("latest", "latest: overrides are written key=value: resume=latest"),
+        ("photos", "photos: overrides are written key=value: dataset=image_folder dataset.path=photos"),
+    ],
+)
+def test_a_word_of_others_is_answered(gan_train, command, said):
+    Path("photos").mkdir()
+    result = gan_train(*command.split())
+    assert result.code == 2
+    assert any(said in line for line in result.errors), result.err
+
+
+def test_tools_are_told_of_the_checkpoint(gan_sample, gan_eval):
+    for tool in (gan_sample, gan_eval):
+        assert "latest: overrides are written key=value: checkpoint=latest" in tool("latest").err
+
+
+def test_epochs_are_passes_through_the_data():
+    assert epochs_here("2", 1000, 64) == "steps=31"
+    assert epochs_here("0.5", 1000, 50) == "steps=10"
+    assert epochs_here("2", None, 64) == "steps=…, 2 times the number of pictures divided by batch_size=64"
+    assert not EPOCHS & KEYS.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("batch_size", r"batch_size: 64 +# larger is steadier(.|\n)*\{0:32,100000:64\}"),
+        ("discriminator.steps", r"steps: 1 +# the paper's k"),
+        ("optimizer.lr", r"optimizer=adam\n +lr: 5.0e-4 +# 2e-4 is(.|\n)*optimizer=sgd"),
+        ("penalty.r1.interval", r"^penalty=r1\n    interval: 1 +# only every so many"),
+        ("architecture.discriminator.norm", r"architecture=mlp\n    norm: none"),
+        ("lr", r"no such key: here it is optimizer.lr"),
+        ("batchsize", r"no such key: here it is batch_size"),
+        ("stepz", r"--help stepz: no such group or key \(did you mean 'steps'\?\)"),
+    ],
+)
+def test_help_explains_keys(gan_train, key, found):
+    result = gan_train("--help", key)
+    assert re.search(found, result.out + result.err), result.out + result.err
+    assert "instance_noise" not in result.out
