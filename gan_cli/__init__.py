@@ -14,9 +14,10 @@ from gan_cli.version import __version__
 
 if TYPE_CHECKING:
     from gan_cli.models.sampler import Sampler
+    from gan_cli.python import Run, compose, evaluate, train
     from gan_cli.runs.loading import load
 
-__all__ = ["Sampler", "__version__", "load", "losses"]
+__all__ = ["Run", "Sampler", "__version__", "compose", "evaluate", "load", "losses", "train"]
 
 
 def __getattr__(name: str) -> object:
@@ -27,6 +28,8 @@ def __getattr__(name: str) -> object:
         return import_module("gan_cli.losses")
     if name == "load":
         return import_module("gan_cli.runs.loading").load
+    if name in ("Run", "compose", "evaluate", "train"):
+        return import_module("gan_cli.python").__dict__[name]
     if name == "Sampler":
         return import_module("gan_cli.models.sampler").Sampler
     raise AttributeError(f"module 'gan_cli' has no attribute '{name}'")

@@ -154,14 +154,19 @@ def _command(command: Command) -> None:
     if command.has("--resolve"):
         require_shown(compose(command, library, [o.texts[0] for o in command.parsed(library)]).written)
     if command.trains:
-        config, planned = _planned(command, library)
+        config, plan_of_run = planned(command, library)
         if config.dry_run:
             from gan_cli.runs.dry_run import dry_run
 
             return dry_run(config, library)
-        if planned is None:
+        if plan_of_run is None:
             return print("gan-train: finished already", file=sys.stderr)
-        plan = planned
+        plan = plan_of_run
+    return carry_out(command, library, plan)
+
+
+def carry_out(command: Command, library: Library, plan: Plan) -> None:
+    """Runs a command; a folder that was made for it goes again if nothing was begun."""
     try:
         hand_over(command, library, plan)
     except BaseException as error:
@@ -174,7 +179,7 @@ def _command(command: Command) -> None:
         raise
 
 
-def _planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
+def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
     """The checked config of a command, and the plan to run it; the run folder is made last.
 
     The plan is None if a job that was restarted has finished its run already.

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from conftest import setup_of
 
 from gan_cli import distributed
-from gan_cli.train import play
+from gan_cli.algorithm import play
 
 
 def trained(keys: list[str], world: int) -> dict[str, torch.Tensor]:

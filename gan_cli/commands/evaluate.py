@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -47,18 +48,34 @@ log = logging.getLogger(__name__)
 Facts = dict[str, object]  # what the JSON file holds beside the values
 
 
+class Measured(NamedTuple):
+    """What an evaluation has found: values by name, why other metrics were left out, facts about it, its JSON file."""
+
+    values: dict[str, float | None]
+    left_out: dict[str, str]
+    facts: Facts
+    path: Path
+
+
 def run(config: Evaluation, library: Library) -> None:
-    """Prints the table and writes the JSON file.
+    """Prints the table and writes the JSON file."""
+    found = measure(config, library)
+    _print(found.values, found.left_out, found.facts)
+    log.info("written: %s", found.path)
+
+
+def measure(config: Evaluation, library: Library) -> Measured:
+    """Measures, and writes the JSON file.
 
     Raises:
         UserError: if the data or the checkpoint cannot be read or do not fit into memory, or a chosen metric does not
             fit them.
     """
     with enough(f"count={config.count}", "use a smaller count or batch_size"):
-        _run(config, library)
+        return _measured(config, library)
 
 
-def _run(config: Evaluation, library: Library) -> None:
+def _measured(config: Evaluation, library: Library) -> Measured:
     logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
     if config.out:
         _writable(expanded(config.out, "out="))
@@ -84,8 +101,7 @@ def _run(config: Evaluation, library: Library) -> None:
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     _write({"metrics": values, "left_out": left_out, **facts}, path)  # before anything is shown
-    _print(values, left_out, facts)
-    log.info("written: %s", path)
+    return Measured(values, left_out, facts, path)
 
 
 def _path(config: Evaluation, default: Path, options: Mapping[str, object]) -> Path:

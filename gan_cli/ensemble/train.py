@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from gan_cli.algorithm import Observer, train
 from gan_cli.config.library import Library
 from gan_cli.ensemble.player import StackedMinibatches, StackedPlayer, Together
 from gan_cli.ensemble.stack import Stack
-from gan_cli.train import Observer, train
 from gan_cli.training.ema import EMA
 from gan_cli.training.setup import Setup
 
@@ -35,7 +35,7 @@ class Ensemble:
             self.average = StackedAverages(averages, [weights[drawing], *buffers[drawing]], drawing)
 
     def train(self, steps: range, observers: Iterable[Observer]) -> None:
-        """Like ``gan_cli.train.play``, but statistics are (E,)."""
+        """Like ``gan_cli.algorithm.play``, but statistics are (E,)."""
         some = self.setup
         train(
             some.game,

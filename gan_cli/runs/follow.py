@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gan_cli.algorithm import play
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.distributed import from_first
@@ -16,7 +17,6 @@ from gan_cli.runs.guard.looks import is_looked_at
 from gan_cli.runs.guard.policies import GUARD
 from gan_cli.runs.observers.evaluations import due
 from gan_cli.runs.resume import Resumption
-from gan_cli.train import play
 from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.setup import Setup

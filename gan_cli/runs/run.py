@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from gan_cli.algorithm import play
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.knows import KnowsModes
@@ -39,7 +40,6 @@ from gan_cli.runs.resume import Resumption
 from gan_cli.runs.room import needed, require
 from gan_cli.runs.status import Status, job_of, status_of
 from gan_cli.runs.time_limit import TimeLimit
-from gan_cli.train import play
 from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from gan_cli.algorithm import train
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
 from gan_cli.data.minibatches import Minibatches
@@ -16,7 +17,6 @@ from gan_cli.data.samples import Samples
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.augmentation import AUGMENTATIONS, translated
 from gan_cli.games.view import View, packed
-from gan_cli.train import train
 from gan_cli.training.player import Player
 from gan_cli.training.schedules import Constant
 

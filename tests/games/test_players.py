@@ -14,8 +14,8 @@ from conftest import TINY_MLP, TINY_POINTS, assert_same_run, killed_at, metrics_
 from own_games import write_options
 
 import gan_cli
+from gan_cli.algorithm import play, turn
 from gan_cli.config.batch_sizes import BatchSizes
-from gan_cli.train import play, turn
 
 GAMES = {"normal": ("dataset.size=8", "prior.size=64"), "autoencoder": ("dataset.size=8", "prior.size=3")}
 PLAYERS = {"normal": ["model"], "autoencoder": ["judge", "encoder", "decoder"]}

@@ -12,6 +12,7 @@ from conftest import TINY_PROGRESSIVE, setup_of, state_in
 from torch.nn.functional import avg_pool2d
 
 import gan_cli
+from gan_cli.algorithm import play
 from gan_cli.commands.bench.work import Tally
 from gan_cli.config.library import Library
 from gan_cli.games.growing import shown_at
@@ -19,7 +20,6 @@ from gan_cli.models import equalised
 from gan_cli.models.growth import Growth, Stage
 from gan_cli.models.minibatch_std import with_deviation
 from gan_cli.models.progressive import Progressive
-from gan_cli.train import play
 
 
 def networks(size, base, most, latent=8, channels=3, classes=0, start=4):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_PROGRESSIVE, metrics_in, setup_of, state_in, tensors
 
-from gan_cli.train import play
+from gan_cli.algorithm import play
 
 GAMES = {
     "mlp": (*TINY_MLP, "discriminator.steps=2"),

@@ -10,9 +10,9 @@ import torch
 from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_PROGRESSIVE, setup_of, tensors
 from tape import Tape
 
+from gan_cli.algorithm import play
 from gan_cli.config.library import Library
 from gan_cli.errors import UserError
-from gan_cli.train import play
 from gan_cli.training import capture
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, Recorder

@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from gan_cli.algorithm import play
 from gan_cli.commands.bench.peaks import Peaks, synchronize
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.commands.bench.work import period, work
@@ -20,7 +21,6 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.models.priors import Latents
-from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
 from gan_cli.training.precision import AUTOCAST

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli.train import play
+from gan_cli.algorithm import play
 from gan_cli.training.capture import own_stream
 from gan_cli.training.setup import Setup
 

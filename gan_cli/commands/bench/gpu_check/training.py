@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from gan_cli.algorithm import play
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
-from gan_cli.train import play
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, Machine, Recorder
 from gan_cli.training.precision import set_precision
