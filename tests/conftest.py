@@ -60,6 +60,14 @@ TINY_PROGRESSIVE = (  # 4 × 4 up to 24 images, 8 × 8 fades in up to 56, 16 × 
     "batch_size=8",
     "sample_count=4",
 )
+TINY_RESNET = (
+    *("architecture=resnet", "architecture.width=4", "architecture.discriminator.smallest=4"),
+    *("dataset.size=8", "dataset.limit=64", "prior.size=4", "batch_size=8", "sample_count=4"),
+)
+TINY_R3GAN = (
+    *("architecture=r3gan", "architecture.width=8", "architecture.group=4"),
+    *("dataset.size=8", "dataset.limit=64", "prior.size=4", "batch_size=8", "sample_count=4"),
+)
 TINY_POINTS = (
     "architecture=mlp",
     "dataset=ring",

@@ -10,18 +10,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 from gan_cli.config.options import Values
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
-
-
-def normalisation(kind: str, channels: int) -> nn.Module:
-    if kind == "batch":
-        return nn.BatchNorm2d(channels)
-    if kind == "instance":
-        return nn.InstanceNorm2d(channels, affine=True)
-    if kind == "group":
-        return nn.GroupNorm(next(groups for groups in (8, 4, 2, 1) if channels % groups == 0), channels)
-    if kind == "layer":
-        return nn.GroupNorm(1, channels)
-    return nn.Identity()
+from gan_cli.models.norms import normalisation
+from gan_cli.models.schemas import SIDES_OF_DCGAN
+from gan_cli.models.squares import require_squares
 
 
 def channel_plan(width: int, size: int) -> list[int]:
@@ -120,7 +111,7 @@ class DCGAN:
 
     def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Raises ValueError for a shape that it cannot make."""
-        require_squares(shape)
+        require_squares(shape, *SIDES_OF_DCGAN)
         return Generator(latent, shape, classes, **self._generator)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -128,22 +119,10 @@ class DCGAN:
 
     def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
         """As the discriminator, without what would make a code depend on other samples. Raises ValueError likewise."""
-        require_squares(shape)
+        require_squares(shape, *SIDES_OF_DCGAN)
         return Encoder(shape, 0, **{**self._discriminator, "minibatch_std": False}, outputs=outputs)
 
     def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
         """As the generator, without an end: (B, *shape), any real numbers. Raises ValueError likewise."""
-        require_squares(shape)
+        require_squares(shape, *SIDES_OF_DCGAN)
         return Generator(latent, shape, classes, **self._generator, bounded=False)
-
-
-def require_squares(shape: tuple[int, ...]) -> None:
-    """Raises ValueError for other shapes than (C, S, S), S a power of two from 8 to 256."""
-    if len(shape) != 3:
-        raise ValueError(f"makes pictures, and these samples are points of {shape[0]} numbers: use architecture=mlp")
-    height, width = shape[1:]
-    if height != width or height & (height - 1) or not 8 <= height <= 256:
-        raise ValueError(
-            f"pictures of {height} × {width}: needs squares whose side is a power of two from 8 to 256: "
-            "use architecture=mlp, or resize them"
-        )

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gan_cli.config.options import Choice, Chosen, Count, Fraction, Options, Positive
-from gan_cli.data.schemas import ImageOptions, PointOptions
 from gan_cli.games.schemas import PenaltyOptions
+from gan_cli.models.squares import not_squares
 
 Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "maxout"]
+SIDES_OF_DCGAN = 8, 256
 
 
 class MLPGeneratorOptions(Options):
@@ -72,17 +73,7 @@ class DCGANOptions(Choice):
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Points, and picture sizes that are not a power of two."""
-        dataset, problems = chosen.one("dataset"), []
-        if isinstance(dataset, PointOptions):
-            problems.append(
-                f"architecture=dcgan: makes pictures, but dataset={dataset.name} holds points: use architecture=mlp"
-            )
-        elif isinstance(dataset, ImageOptions) and (dataset.size & (dataset.size - 1) or not 8 <= dataset.size <= 256):
-            problems.append(
-                f"dataset.size={dataset.size}: architecture=dcgan needs a power of two from 8 to 256, "
-                f"such as dataset.size={min(256, max(8, 1 << (dataset.size - 1).bit_length()))}"
-            )
-        return problems
+        return not_squares(self.name, chosen, *SIDES_OF_DCGAN)
 
 
 class PriorOptions(Choice):

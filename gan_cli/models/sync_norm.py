@@ -21,9 +21,12 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
         mean, variance = moments(wide, dims)  # (C,) each
         self._remember(mean.detach(), variance.detach(), world() * x.numel() // x.shape[1])
-        scale = self.weight * (variance + self.eps).rsqrt()
+        scale = (variance + self.eps).rsqrt()
+        if self.affine:
+            scale = self.weight * scale
+        shift = self.bias - scale * mean if self.affine else -scale * mean
         shape = (1, -1, *[1] * (x.dim() - 2))
-        y = torch.addcmul((self.bias - scale * mean).view(shape), wide, scale.view(shape))
+        y = torch.addcmul(shift.view(shape), wide, scale.view(shape))
         return y.to(x.dtype)
 
     @torch.no_grad()
@@ -44,8 +47,8 @@ def synchronise(network: nn.Module) -> None:
     """Replaces every batch norm in a network by a ``SyncBatchNorm`` with the same weights under the same names."""
     for name, child in network.named_children():
         if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
-            norm = SyncBatchNorm(child.num_features, child.eps, child.momentum or 0.1)
+            norm = SyncBatchNorm(child.num_features, child.eps, child.momentum or 0.1, affine=child.affine)
             norm.load_state_dict(child.state_dict())
-            setattr(network, name, norm.to(child.weight).train(child.training))
+            setattr(network, name, norm.to(child.running_mean).train(child.training))
         else:
             synchronise(child)

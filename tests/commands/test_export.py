@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_R3GAN
 
 import gan_cli
 from gan_cli import cli
@@ -20,6 +20,7 @@ RUNS = {
     "dcgan": TINY_DCGAN,
     "conditional-mlp": (*TINY_MLP, "conditional=true"),
     "conditional-dcgan": (*TINY_DCGAN, "conditional=true"),
+    "r3gan": TINY_R3GAN,
     "points": TINY_POINTS,
 }
 

@@ -59,7 +59,7 @@ def test_dcgan_norms(norm):
     assert norm == "none" or wanted[norm] in kinds
 
 
-@pytest.mark.parametrize("name", ["dcgan", "mlp"])
+@pytest.mark.parametrize("name", ["dcgan", "mlp", "resnet"])
 def test_spectral_norm_bounds_every_layer_of_the_discriminator(name):
     _, discriminator = players(f"architecture={name}", "architecture.discriminator.norm=spectral")
     discriminator.train()
@@ -137,7 +137,7 @@ def test_a_discriminator_can_be_fed_pixels_from_0_to_1():
     assert torch.equal(unit.eval()(2 * x - 1), signed.eval()((2 * x - 1 + 1) / 2))
 
 
-@pytest.mark.parametrize("name", ["dcgan", "mlp"])
+@pytest.mark.parametrize("name", ["dcgan", "mlp", "r3gan"])
 def test_labels_reach_both_players(name):
     generator, discriminator = players(f"architecture={name}", classes=3)
     generator.eval(), discriminator.eval()

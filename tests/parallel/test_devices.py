@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_PROGRESSIVE, assert_same_run, metrics_in, run_folder, state_in
+from conftest import (
+    MODELS,
+    TINY_DCGAN,
+    TINY_MLP,
+    TINY_PROGRESSIVE,
+    TINY_RESNET,
+    assert_same_run,
+    metrics_in,
+    run_folder,
+    state_in,
+)
 
 from gan_cli.parallel import place
 
@@ -37,6 +47,7 @@ SAME_GAME = {
     "mlp-feature-matching": (*TINY_MLP, "loss=feature_matching", "prior=uniform"),
     "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average", "conditional=true"),
     "dcgan": (*TINY_DCGAN, "dataset.flip=true"),
+    "resnet-conditional": (*TINY_RESNET, "conditional=true"),
     "rbm-persistent": (*MODELS["rbm"], "model.particles=6"),
     "dcgan-r1-r2-relativistic": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2]"),
     "dcgan-wgan-gp": (
