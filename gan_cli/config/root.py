@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from gan_cli.config.annealing import half_annealed, uses_images
 from gan_cli.config.durations import duration
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import (
+    GROUPS,
+    SEVERAL,
     BatchSize,
     Chosen,
     Count,
@@ -59,7 +62,9 @@ class GameKeys(Options):
     reuse_fakes: bool
     discriminator: PlayerOptions
     generator: PlayerOptions
+    anneal_images: Whole
     ema_half_life: NonNegative
+    final_ema_half_life: NonNegative | None
     instance_noise: InstanceNoiseOptions
     augment: list[Literal["color", "translation", "cutout", "blit", "geometric", "ada_color"]]
     augmentation: AugmentationOptions
@@ -67,8 +72,8 @@ class GameKeys(Options):
 
 
 def of_game(chosen: Chosen) -> list[str]:
-    """What cannot be combined with packs, and augmentation without effect."""
-    return _packs(chosen) + _augmentation(chosen)
+    """What cannot be combined with packs, and augmentation and annealing without effect."""
+    return _packs(chosen) + _augmentation(chosen) + _annealing(chosen)
 
 
 def augmentation_of(chosen: Chosen) -> AugmentationOptions | None:
@@ -91,7 +96,7 @@ def _augmentation(chosen: Chosen) -> list[str]:
         problems.append(
             f"augmentation.final_probability={final}: augmentation.target decides it: leave one of them out"
         )
-    problems += annealing("augmentation.final_probability", final, "augmentation.anneal_images", options.anneal_images)
+    problems += half_annealed(chosen, "augmentation", "final_probability", final, options.anneal_images)
     if target is not None and (size := chosen.count("ensemble")):
         problems.append(
             f"augmentation.target={target}: ensemble={size} has one augmentation for all: use --multirun seed=0,1,2"
@@ -99,13 +104,18 @@ def _augmentation(chosen: Chosen) -> list[str]:
     return problems
 
 
-def annealing(key: str, final: float | None, images_key: str, images: int) -> list[str]:
-    """A final value without images over which it is reached, and images without a final value."""
+def _annealing(chosen: Chosen) -> list[str]:
+    final, images = chosen.root.get("final_ema_half_life"), chosen.count("anneal_images")
     if final is not None and not images:
-        return [f"{key}={final:g}: after how many images? add {images_key}=…"]
-    if final is None and images:
-        return [f"{images_key}={images}: towards what? add {key}=…"]
-    return []
+        return [f"final_ema_half_life={shown(final)}: after how many images? add anneal_images=…"]
+    several = [chosen.several(group).get(name) for group in SEVERAL for name in chosen.root.get(group) or ()]
+    options = [augmentation_of(chosen), *several, *(chosen.one(group) for group in GROUPS if group not in SEVERAL)]
+    if not images or final is not None or any(option is None or uses_images(option) for option in options):
+        return []
+    return [
+        f"anneal_images={images}: towards what? add a final value, such as optimizer.final_betas=[0.0,0.99] or "
+        "final_ema_half_life=500000"
+    ]
 
 
 def _packs(chosen: Chosen) -> list[str]:

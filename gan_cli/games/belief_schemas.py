@@ -26,7 +26,7 @@ class OfLevelsOptions(LikelihoodOptions):
 
 
 class NGramOptions(OfLevelsOptions):
-    idle = (*LikelihoodOptions.idle, "optimizer", "schedule", "ema_half_life", "precision")
+    idle = (*LikelihoodOptions.idle, "optimizer", "schedule", "ema_half_life", "final_ema_half_life", "precision")
 
     n: Count
     smoothing: Positive

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from gan_cli.config.annealing import annealed
 from gan_cli.config.options import Group
 from gan_cli.distributed import deviation
 from gan_cli.random import normal_like, uniform_for
@@ -72,9 +72,7 @@ class Penalty:
 
     def strength(self, images: int) -> float:
         """The weight after so many images, times the interval, so that its mean over moves is the weight."""
-        final = self.weight if self.final_weight is None else self.final_weight
-        progress = min(1.0, images / self.anneal_images) if self.anneal_images else 0.0
-        return self.interval * (final + (self.weight - final) * (1 + math.cos(math.pi * progress)) / 2)
+        return self.interval * annealed(self.weight, self.final_weight, images, self.anneal_images)
 
 
 def squared_slope(judge: Output, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from gan_cli.config.annealing import half_annealed
 from gan_cli.config.options import (
     OF_GAMES,
     OF_PLAYERS,
@@ -16,7 +17,6 @@ from gan_cli.config.options import (
     Positive,
     Whole,
 )
-from gan_cli.config.root import annealing
 from gan_cli.data.schemas import ImageOptions, PointOptions
 
 
@@ -77,8 +77,7 @@ class PenaltyOptions(Choice):
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Annealing without a goal, and a compiled discriminator, which has no second derivative."""
-        key = f"penalty.{self.name}"
-        problems = annealing(f"{key}.final_weight", self.final_weight, f"{key}.anneal_images", self.anneal_images)
+        problems = half_annealed(chosen, f"penalty.{self.name}", "final_weight", self.final_weight, self.anneal_images)
         if not self.second_derivative or not chosen.on("compile") or chosen.count("ensemble"):
             return problems
         return [

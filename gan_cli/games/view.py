@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrizations import _SpectralNorm
 
+from gan_cli.config.annealing import annealed
 from gan_cli.config.schema import Config
 from gan_cli.games.augmentation import AUGMENTATIONS, Probability
 from gan_cli.games.steering import EVERY, Steering
@@ -65,9 +65,7 @@ class View:
         return {CHANGE: 1.0} if self.steering and moves % EVERY == EVERY - 1 else {}
 
     def _scheduled(self, images: int) -> float:
-        final = self.probability if self.final_probability is None else self.final_probability
-        progress = min(1.0, images / self.anneal_images) if self.anneal_images else 0.0
-        return final + (self.probability - final) * (1 + math.cos(math.pi * progress)) / 2
+        return annealed(self.probability, self.final_probability, images, self.anneal_images)
 
     def __call__(self, x: Tensor, strengths: Mapping[str, float | Tensor] | None = None) -> Tensor:
         """(B, …) → (B/pack, …), with the strengths of a move."""

@@ -90,7 +90,7 @@ def dry_run(config: Config, library: Library) -> None:
     activations = sum(  # all networks but the sampler see data and samples
         (1 if name == game.sampler else 2) * _numel(row.shape) for name in rows for row in rows[name]
     )
-    averaged = weights[game.sampler] if config.ema_half_life else 0
+    averaged = weights[game.sampler] if setup.ema else 0
     total, batch = sum(weights.values()), BatchSizes(config.batch_size).largest
     training = 4 * (4 * total + averaged + batch // config.devices * activations)  # weights, gradients, two moments
     disk, members = needed(setup), max(1, config.ensemble)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,16 +179,20 @@ def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, li
         raise UserError(
             f"resume: {strange[0]}: a checkpoint's config looks nothing up: it is not as gan-train wrote it"
         )
-    steps = typed.get("steps", saved.get("steps"))
+    steps, images = (typed.get(key, saved.get(key)) for key in ("steps", "anneal_images"))
     if "steps" not in typed and type(steps) is not int:
         raise UserError(f"resume: steps={shown(steps)}: the checkpoint's config is not as gan-train wrote it")
-    fresh = compose(command, library, [*(choice.texts[0] for choice in choices), f"steps={steps}"]).values
+    lengths = [f"steps={steps}", *([f"anneal_images={images}"] if type(images) is int else [])]
+    fresh = compose(command, library, [*(choice.texts[0] for choice in choices), *lengths]).values
     merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
     for choice in choices:
         OmegaConf.update(merged, choice.key, fresh.get(choice.key, {}), merge=False, force_add=True)
     if "optimizer.lr" in typed:  # both players follow it, as they do in config.yaml
         rate = typed["optimizer.lr"]
         typed = {"discriminator.lr": rate, "generator.lr": rate, **typed}
+    if "anneal_images" in typed:  # and whatever has no number of its own
+        following = _following(saved, saved.get("anneal_images", 0))
+        typed = {**dict.fromkeys(following, typed["anneal_images"]), **typed}
     for key, value in typed.items():
         OmegaConf.update(merged, key, value, merge=False, force_add=True)
     try:
@@ -197,6 +201,15 @@ def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, li
         raise UserError(one_line(error)) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def _following(node: Mapping[str, object], images: object, prefix: str = "") -> Iterator[str]:
+    """The dotted keys whose numbers of images are the ``anneal_images`` at the root."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _following(value, images, f"{prefix}{key}.")
+        elif value == images and (key == "anneal_images" or (key == "duration" and node.get("unit") == "images")):
+            yield f"{prefix}{key}"
 
 
 def differences(old: object, new: object, prefix: str = "") -> list[tuple[str, object, object]]:

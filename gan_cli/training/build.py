@@ -30,11 +30,11 @@ from gan_cli.training.answers import optimizer_of
 from gan_cli.training.budget import require_training
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.ema import EMA
-from gan_cli.training.optimizers import OPTIMIZER, MakesOptimizer, Varies
+from gan_cli.training.optimizers import OPTIMIZER, MakesOptimizer, changing
 from gan_cli.training.player import Player
 from gan_cli.training.precision import AUTOCAST, choose, set_precision
 from gan_cli.training.scaler import Scaler
-from gan_cli.training.schedules import SCHEDULE
+from gan_cli.training.schedules import SCHEDULE, by_step
 from gan_cli.training.setup import Loaded, Setup
 
 if TYPE_CHECKING:
@@ -199,7 +199,8 @@ def assemble(
     players = players_of(game, config, library, optimizer, device, scaled=precision == "fp16", attempt=attempt)
     batch_sizes = batch_sizes_of(game, config)
     drawing = game.networks[game.sampler]
-    ema = EMA(drawing, config.ema_half_life, batch_sizes) if config.ema_half_life else None
+    half_lives = config.ema_half_life, config.final_ema_half_life
+    ema = EMA(drawing, half_lives[0], batch_sizes, half_lives[1], config.anneal_images) if any(half_lives) else None
     if like:
         minibatches = like.minibatches.seeded(config.seed, attempt)
     else:
@@ -249,7 +250,8 @@ def players_of(
         scaled: whether to scale the cost, so that float16 gradients do not underflow.
         attempt: how often the run has gone back to an earlier checkpoint; the guard may lower the rates each time.
     """
-    schedule = library.build(SCHEDULE, config.schedule)
+    batch_sizes = batch_sizes_of(game, config)
+    schedule = by_step(library.build(SCHEDULE, config.schedule), batch_sizes)
     players = []
     for name, network in game.networks.items():
         options = settings_of(game, name, config)
@@ -264,7 +266,7 @@ def players_of(
                 lr=lr,
                 schedule=schedule,
                 steps=options.steps,
-                options=optimizer.at if isinstance(optimizer, Varies) else None,
+                options=changing(optimizer, batch_sizes),
                 constrain=game.constraint(name),
                 scaler=Scaler(made, device) if scaled else None,
                 average=averaging(network, device) if distributed.world() > 1 else None,

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from gan_cli.config.annealing import annealed
 from gan_cli.config.batch_sizes import BatchSizes
 
 RAMP_UP = 0.1  # the half-life is at most this share of the images seen, so that early averages forget the start
@@ -27,11 +28,22 @@ class EMA:
     Args:
         half_life: real images seen until the share of old weights has halved.
         batch_sizes: convert steps into images.
+        final: the half-life that it grows or falls to, along half a cosine; None: it stays, and is shorter only at
+            first, so that early averages forget the start.
+        anneal_images: the images that this takes.
     """
 
-    def __init__(self, network: nn.Module, half_life: float, batch_sizes: BatchSizes) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        half_life: float,
+        batch_sizes: BatchSizes,
+        final: float | None = None,
+        anneal_images: int = 0,
+    ) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.half_life, self.batch_sizes = half_life, batch_sizes
+        self.final, self.anneal_images = final, anneal_images
         self._pairs = self._matched(network)
 
     def _matched(self, source: nn.Module) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
@@ -48,10 +60,12 @@ class EMA:
     def decay(self, step: int) -> float:
         """The factor of the old average at step 1, 2, …: a function of the images seen, so there is no state."""
         seen, before = self.batch_sizes.images_seen(step), self.batch_sizes.images_seen(step - 1)
-        half_life = min(
-            self.half_life, RAMP_UP * step * (seen / step)
-        )  # this order of operations keeps the bits of old runs
-        return 0.5 ** ((seen - before) / half_life)
+        if self.final is None:
+            ramp = RAMP_UP * step * (seen / step)  # this order of operations keeps the bits of old runs
+            half_life = min(self.half_life, ramp)
+        else:
+            half_life = annealed(self.half_life, self.final, before, self.anneal_images)
+        return 0.5 ** ((seen - before) / half_life) if half_life else 0.0
 
     @torch.no_grad()
     def update(self, step: int) -> None:

@@ -10,6 +10,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch.nn import Parameter
 
+from gan_cli.config.annealing import annealed
+from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.options import Group
 
 
@@ -31,6 +33,32 @@ class Varies(Protocol):
     def at(self, step: int) -> dict[str, float]:
         """The options that change, with their values at step 1, 2, …"""
         ...
+
+
+@runtime_checkable
+class Anneals(Protocol):
+    """Options of an optimizer of which some, such as Adam's betas, change with the images seen."""
+
+    def after(self, images: int) -> dict[str, object]:
+        """The options that change, with their values after so many images."""
+        ...
+
+
+def changing(options: MakesOptimizer, batch_sizes: BatchSizes) -> Callable[[int], dict[str, object]] | None:
+    """The options of an optimizer that change, as a function of the step; None if it has none."""
+    varies, anneals = isinstance(options, Varies), isinstance(options, Anneals)
+    if not (varies or anneals):
+        return None
+
+    def at(step: int) -> dict[str, object]:
+        found: dict[str, object] = {}
+        if isinstance(options, Varies):
+            found |= options.at(step)
+        if isinstance(options, Anneals):
+            found |= options.after(batch_sizes.images_seen(step - 1))
+        return found
+
+    return at
 
 
 def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
@@ -79,7 +107,22 @@ class Adam(OptimizerArguments):
     on_cuda = {"capturable": True}  # noqa: RUF012
 
     betas: list[float]
+    final_betas: list[float] | None
+    anneal_images: int
     eps: float
+
+    def build(self, parameters: Iterable[Parameter], lr: float) -> torch.optim.Optimizer:
+        """torch's Adam, or AdamW."""
+        ours = ("final_betas", "anneal_images")
+        options = {key: value for key, value in asdict(self).items() if key not in ours}
+        return self.make(list(parameters), lr, options)
+
+    def after(self, images: int) -> dict[str, object]:
+        """Both betas, if they change."""
+        if self.final_betas is None:
+            return {}
+        pairs = zip(self.betas, self.final_betas, strict=True)
+        return {"betas": tuple(annealed(start, final, images, self.anneal_images) for start, final in pairs)}
 
 
 class AdamW(Adam):

@@ -34,7 +34,7 @@ class Player:
         lr: this player's learning rate, before the schedule's factor.
         schedule: step (1, 2, …) → factor.
         steps: moves per turn; for the discriminator, the k of Algorithm 1.
-        options: step → other options of the optimizer that change with the step, such as momentum.
+        options: step → other options of the optimizer that change, such as momentum.
         constrain: called with the parameters after each move.
         scaler: keeps the gradients of a float16 network in range.
         average: replaces tensors by their means over all processes that play this player.
@@ -50,7 +50,7 @@ class Player:
         lr: float,
         schedule: Schedule,
         steps: int,
-        options: Callable[[int], dict[str, float]] | None = None,
+        options: Callable[[int], dict[str, object]] | None = None,
         constrain: Constraint | None = None,
         scaler: Scaler | None = None,
         average: Callable[[list[Tensor]], None] | None = None,

@@ -1,4 +1,4 @@
-"""The learning rate's factor as a function of the step, so that there is no scheduler state to save."""
+"""The learning rate's factor as a function of the step or of the images seen: there is no scheduler state to save."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.options import Group
 
 Schedule = Callable[[int], float]  # step (1, 2, …) → factor of the learning rate
@@ -14,8 +15,14 @@ SCHEDULE = Group[Schedule]("schedule")
 
 @dataclass(frozen=True, kw_only=True)
 class Constant:
-    """1 at every step, after ``warmup`` steps of linear rise. The base of all schedules."""
+    """1 at every step, after ``warmup`` steps of linear rise. The base of all schedules.
 
+    Args:
+        unit: what ``warmup`` and all other lengths count: ``steps``, or ``images`` seen. What is called a step here is
+            then an image; the images of a step count at its end, so that n steps of m images are nm images.
+    """
+
+    unit: str
     warmup: int
 
     def __call__(self, step: int) -> float:
@@ -59,3 +66,10 @@ class Exponential(Constant):
 
     def decay(self, step: int) -> float:
         return max(self.final, 0.5 ** (step / self.half_life))
+
+
+def by_step(schedule: Schedule, batch_sizes: BatchSizes) -> Schedule:
+    """A schedule as a function of the step, whatever its unit is."""
+    if not isinstance(schedule, Constant) or schedule.unit == "steps":
+        return schedule
+    return lambda step: schedule(batch_sizes.images_seen(step))

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from gan_cli.config.options import Choice, Chosen, Count, Fraction, NonNegative, Positive, Whole
+from gan_cli.config.annealing import half_annealed
+from gan_cli.config.options import (
+    Choice,
+    Chosen,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    Values,
+    Whole,
+    sizes_of,
+)
+
+Betas = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
 
 
 class OptimizerOptions(Choice):
@@ -31,9 +44,18 @@ class OptimizerOptions(Choice):
 class AdamOptions(OptimizerOptions):
     skips = True
 
-    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)]
+    betas: Betas
+    final_betas: Betas | None
+    anneal_images: Whole
     eps: Positive
     weight_decay: NonNegative
+
+    before: ClassVar[Values] = {"final_betas": None, "anneal_images": 0}
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Final betas, and no images over which they are reached."""
+        lines = half_annealed(chosen, "optimizer", "final_betas", self.final_betas, self.anneal_images)
+        return super().contradictions(chosen) + lines
 
 
 class RMSpropOptions(OptimizerOptions):
@@ -52,13 +74,26 @@ class SGDOptions(OptimizerOptions):
 
 
 class ScheduleOptions(Choice):
+    unit: Literal["steps", "images"]
     warmup: Whole
+
+    before: ClassVar[Values] = {"unit": "steps"}
 
 
 class DecayOptions(ScheduleOptions):
     start: Whole
     duration: Count
     final: Annotated[float, Field(ge=0, le=1)]
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """The number of steps, which is the default, as a number of images."""
+        steps, size = chosen.count("steps"), max(sizes_of(chosen.root.get("batch_size")), default=1)
+        if self.unit == "steps" or self.duration != steps or size == 1:
+            return []
+        return [
+            f"schedule.duration={self.duration}: is the number of steps, and schedule.unit=images counts images: "
+            f"say how many, such as {steps * size}"
+        ]
 
 
 class ExponentialOptions(ScheduleOptions):

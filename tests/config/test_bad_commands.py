@@ -94,6 +94,30 @@ MISTAKES = [
     ),
     ("loss=wasserstein loss.clip=0", "loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty"),
     ("loss=f_gan loss.divergence=js", "loss.divergence=js: must be one of 'kl'"),
+    ("architecture=resnet dataset.size=24", "dataset.size=24: architecture=resnet needs a power of two from 8 to 256"),
+    ("architecture=r3gan dataset.size=2048", "dataset.size=2048: must be at most 1024"),
+    ("architecture=r3gan dataset=ring", "architecture=r3gan: makes pictures, but dataset=ring holds points"),
+    (
+        "architecture=resnet dataset.size=8",
+        "architecture.discriminator.smallest=8: must be a power of two from 4 to 4, half of dataset.size, such as 4",
+    ),
+    ("architecture=r3gan architecture.wide_to=12", "architecture.wide_to=12: must be a power of two from 4 to 1024"),
+    (
+        "architecture=r3gan architecture.width=40",
+        "architecture.width=40: at 32 × 32 these are 10 channels, times expansion=2, which must be whole "
+        "groups of group=16: use a multiple of 32, such as 32",
+    ),
+    ("anneal_images=9", "anneal_images=9: towards what? add a final value, such as optimizer.final_betas=[0.0,0.99]"),
+    ("final_ema_half_life=9", "final_ema_half_life=9: after how many images? add anneal_images=…"),
+    ("optimizer.final_betas=[0,0.9]", "optimizer.final_betas=[0.0, 0.9]: after how many images?"),
+    ("optimizer.final_betas=[0,1] anneal_images=9", "optimizer.final_betas.1=1: must be less than 1"),
+    ("optimizer.anneal_images=9", "optimizer.anneal_images=9: towards what? add optimizer.final_betas=…"),
+    ("schedule.unit=epochs", "schedule.unit=epochs: must be one of 'steps' or 'images'"),
+    (
+        "schedule=cosine schedule.unit=images",
+        "schedule.duration=2200: is the number of steps, and schedule.unit=images counts images: say how many, such as "
+        "140800",
+    ),
     ("pack=3", "pack=3: D sees 3 samples at a time, so batch_size=64 must be a multiple"),
     ("pack=2 conditional=true", "pack=2: packs have no label of their own"),
     ("augment=[colour]", "augment.0=colour: must be one of 'color', 'translation', 'cutout', 'blit', 'geometric' or "),

@@ -22,7 +22,7 @@ from gan_cli.training.schedules import Constant
 
 
 def penalty(name, **options):
-    return Library().build_by_name("penalty", name, **options)
+    return Library().build_by_name("penalty", name, **{"anneal_images": 0, **options})
 
 
 W = torch.tensor([3.0, -4.0], dtype=torch.float64)  # ‖w‖ = 5
@@ -109,12 +109,14 @@ class Nothing:
 def one_step(theta, psi, loss, h, updates, penalties=(), steps=1, **options):
     """(θ, ψ) after one real training step of plain gradient descent, from the code that trains everything."""
     library = Library()
-    made = {name: library.build_by_name("penalty", name, weight=weight) for name, weight in penalties}
+    made = {name: penalty(name, weight=weight) for name, weight in penalties}
     game = AdversarialGame(Dirac(theta, False), Dirac(psi, True), library.build_by_name("loss", loss, **options), made)
 
     def player(name, network):
         optimizer = torch.optim.SGD(network.parameters(), lr=h)
-        return Player(name, network, game.opponents(name), optimizer, lr=h, schedule=Constant(warmup=0), steps=1)
+        return Player(
+            name, network, game.opponents(name), optimizer, lr=h, schedule=Constant(unit="steps", warmup=0), steps=1
+        )
 
     players = [player(name, network) for name, network in game.networks.items()]
     data = Minibatches(Samples(np.zeros((4, 1), np.float32)), torch.device("cpu"), seed=0)

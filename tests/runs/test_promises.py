@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_PROGRESSIVE, metrics_in, setup_of, state_in, tensors
+from conftest import (
+    TINY_DCGAN,
+    TINY_MLP,
+    TINY_POINTS,
+    TINY_PROGRESSIVE,
+    TINY_R3GAN,
+    TINY_RESNET,
+    metrics_in,
+    setup_of,
+    state_in,
+    tensors,
+)
 
 from gan_cli.algorithm import play
 
@@ -19,6 +30,11 @@ GAMES = {
     "penalties": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2,dragan]", "updates=extragradient"),
     "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "loss=hinge"),
     "adaptive": (*TINY_DCGAN, "augment=[blit,ada_color]", "augmentation.target=0.6", "augmentation.adapt_images=100"),
+    "resnet": (*TINY_RESNET, "architecture.discriminator.norm=spectral", "conditional=true"),
+    "r3gan": (
+        *(*TINY_R3GAN, "loss=relativistic", "penalty=[r1,r2]", "anneal_images=40", "optimizer.final_betas=[0.0,0.9]"),
+        *("ema_half_life=0", "final_ema_half_life=40"),
+    ),
     "guarded": (*TINY_MLP, "guard=rollback", "sample_count=16"),
     "growing": (*TINY_PROGRESSIVE, "architecture.train_images=8", "architecture.fade_images=16", "penalty=[r1]"),
     "reused": (*TINY_DCGAN, "reuse_fakes=true", "discriminator.steps=2"),

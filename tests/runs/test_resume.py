@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_PROGRESSIVE, assert_same_run, metrics_in, run_folder, state_in, tensors
+from conftest import (
+    TINY_DCGAN,
+    TINY_MLP,
+    TINY_PROGRESSIVE,
+    TINY_R3GAN,
+    TINY_RESNET,
+    assert_same_run,
+    metrics_in,
+    run_folder,
+    state_in,
+    tensors,
+)
 
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint
@@ -100,6 +111,16 @@ CASES = {
     "mlp-wgan-clipped": (*TINY_MLP, "loss=wasserstein", "optimizer=rmsprop"),
     "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average"),
     "mlp-guarded": (*TINY_MLP, "guard=rollback", "guard.certain=1", "sample_count=16"),
+    "resnet-spectral-conditional": (
+        *TINY_RESNET,
+        *("architecture.discriminator.norm=spectral", "conditional=true", "loss=hinge", "discriminator.steps=2"),
+    ),
+    "r3gan-everything-annealed": (
+        *(*TINY_R3GAN, "loss=relativistic", "conditional=true", "anneal_images=90", "batch_size={0:8,40:16}"),
+        *("penalty=[r1,r2]", "penalty.r1.final_weight=0.1", "penalty.r2.final_weight=0.1"),
+        *("optimizer.final_betas=[0.0,0.9]", "ema_half_life=0", "final_ema_half_life=40"),
+        *("schedule=cosine", "schedule.unit=images", "schedule.duration=90", "schedule.warmup=20"),
+    ),
     "mlp-f-gan": (*TINY_MLP, "loss=f_gan", "loss.divergence=kl"),
 }
 WATCHED = ("log_every=3", "sample_every=4", "checkpoint_every=5")

@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_PROGRESSIVE, setup_of, tensors
+from conftest import (
+    MODELS,
+    TINY_DCGAN,
+    TINY_MLP,
+    TINY_POINTS,
+    TINY_PROGRESSIVE,
+    TINY_R3GAN,
+    TINY_RESNET,
+    setup_of,
+    tensors,
+)
 from tape import Tape
 
 from gan_cli.algorithm import play
@@ -59,11 +69,18 @@ GAMES = {  # and how many kinds of moves there are
         "optimizer.betas=[0.5,0.9]",
     ),
     "packs, dragan, dropout": (2, *TINY_MLP, "pack=2", "penalty=dragan", "architecture.discriminator.dropout=0.3"),
+    "r3gan, rate and penalties by images": (
+        2,
+        *(*TINY_R3GAN, "loss=relativistic", "penalty=[r1]", "penalty.r1.final_weight=0.1", "anneal_images=80"),
+        *("schedule=cosine", "schedule.unit=images", "schedule.duration=80"),
+    ),
+    "resnet": (2, *TINY_RESNET),
     "simultaneous sgd": (2, *TINY_POINTS, "updates=simultaneous", "optimizer=sgd", "optimizer.lr=0.01"),
 }
 JOINT = {
     "extragradient": (*TINY_POINTS, "updates=extragradient"),
     "optimistic": (*TINY_DCGAN, "updates=optimistic", "penalty=r1"),
+    "annealed betas": (*TINY_POINTS, "optimizer.final_betas=[0.0,0.9]", "anneal_images=80"),
     "rising momentum": (
         *TINY_POINTS,
         "optimizer=sgd",
