@@ -15,7 +15,8 @@ from gan_cli.output.replacing import replacing
 
 Colour = tuple[int, int, int]
 DATA, SAMPLES, PAPER = (110, 130, 165), (200, 60, 40), (255, 255, 255)
-NAMES: dict[Colour, str] = {DATA: "data", SAMPLES: "samples"}
+HALF, PULL = (70, 70, 70), (120, 20, 10)
+NAMES: dict[Colour, str] = {DATA: "data", SAMPLES: "samples", HALF: "D = 1/2", PULL: "pull on samples"}
 
 
 def save_png(image: Image.Image, path: Path, **text: str) -> None:
@@ -82,20 +83,29 @@ def plot(points: np.ndarray, real: np.ndarray, size: int = 512) -> Image.Image:
     The frame depends on the data alone, so that all plots of a run can be compared; without data, on the samples.
     """
     framed = real if len(real) else points
-    low, high = np.quantile(framed, 0.001, axis=0), np.quantile(framed, 0.999, axis=0)
-    margin = 0.15 * np.maximum(high - low, 1e-6)
-    low, high = low - margin, high + margin
+    low, high = frame(framed)
     shown = [(values, colour) for values, colour in ((real, DATA), (points, SAMPLES)) if len(values)]
-    image = (_histogram if framed.shape[1] == 1 else _scatter)(shown, low, high, size)
+    if framed.shape[1] == 1:
+        image = _histogram(shown, low, high, size)
+    else:
+        image = scatter(Image.new("RGB", (size, size), PAPER), shown, low, high)
     legend(image, *(colour for _, colour in shown))
     return image
+
+
+def frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two corners (d,) between which nearly all points (n, d) lie, with a margin."""
+    low, high = np.quantile(points, 0.001, axis=0), np.quantile(points, 0.999, axis=0)
+    margin = 0.15 * np.maximum(high - low, 1e-6)
+    return low - margin, high + margin
 
 
 Shown = Sequence[tuple[np.ndarray, Colour]]  # points (n, d) and the colour they are drawn in, the lowest first
 
 
-def _scatter(shown: Shown, low: np.ndarray, high: np.ndarray, size: int) -> Image.Image:
-    canvas = np.full((size, size, 3), PAPER, np.uint8)
+def scatter(image: Image.Image, shown: Shown, low: np.ndarray, high: np.ndarray) -> Image.Image:
+    """Draws points, by their first two coordinates, over a square picture."""
+    canvas, size = np.array(image), image.width
     for values, colour in shown:
         place = (values[:, :2] - low[:2]) / (high[:2] - low[:2])
         place = place[np.isfinite(place).all(axis=1) & (place >= 0).all(axis=1) & (place < 1).all(axis=1)]

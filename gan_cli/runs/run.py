@@ -137,6 +137,7 @@ class Run:
             steps=config.steps,
             count=config.sample_count,
             seed=config.seed,
+            game=setup.game,
         )
         policy = library.build(GUARD, config.guard)
         self.guard = Guard(setup, policy, folder, self.grids.real, together=together, best=self._best)

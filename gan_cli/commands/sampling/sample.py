@@ -27,13 +27,13 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.errors import UserError
 from gan_cli.memory import enough
-from gan_cli.output.pictures import as_bytes, grid, plot, save_png
+from gan_cli.output.pictures import as_bytes, grid, save_png
 from gan_cli.output.text import printable
 from gan_cli.output.titles import titled, titles
 from gan_cli.runs import checkpoint
 from gan_cli.runs.links import leads_out
 from gan_cli.runs.loading import Trained, trained
-from gan_cli.runs.observers.samples import POINTS_PER_PICTURE, some_real
+from gan_cli.runs.observers.samples import POINTS_PER_PICTURE, shown, some_real
 
 
 def run(config: Sampling, library: Library) -> None:
@@ -113,7 +113,7 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
             above = titles([shot.label or 0 for shot in wanted], columns, found.sampler.names)
             sheet = titled(grid(values, columns), above)
         else:
-            sheet = plot(values.numpy(), _real(found, library))
+            sheet = shown(values, torch.from_numpy(_real(found, library)), found.sampler.game, found.sampler)
         with _output(config, found.weights.folder, found.weights.step) as path:
             save_png(sheet, path, seeds=config.seeds_text, **({"label": config.label} if config.label else {}))
     return what, path

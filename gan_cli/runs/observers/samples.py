@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
-from gan_cli.games.game import Statistics
+from gan_cli.games.game import Game, Statistics
+from gan_cli.games.landscape import landscape
 from gan_cli.games.view import View
 from gan_cli.memory import enough
 from gan_cli.models.sampler import Sampler
-from gan_cli.output.pictures import grid, plot, save_png
+from gan_cli.output.pictures import frame, grid, plot, save_png
+from gan_cli.output.plane import plane
 from gan_cli.output.titles import titled, titles
 from gan_cli.random import seed_all, stream
 from gan_cli.runs.names import AUGMENTED, GRID, REAL
@@ -34,6 +38,7 @@ class SampleGrids:
     Args:
         seed: chooses the real samples.
         listeners: called with each batch of samples.
+        game: whose players are shown around points of the plane.
     """
 
     def __init__(
@@ -47,8 +52,10 @@ class SampleGrids:
         count: int,
         seed: int,
         listeners: Sequence[Callable[[Tensor], None]] = (),
+        game: Game | None = None,
     ) -> None:
         self.folder, self.sampler, self.every, self.steps = folder, sampler, every, steps
+        self.game = game
         self.listeners, self.is_image, self.count = listeners, minibatches.is_image, count
         count = count if self.is_image else count * POINTS_PER_PICTURE
         self.seeds, self.seed = range(count), seed
@@ -92,13 +99,23 @@ class SampleGrids:
         if self.is_image:
             image = titled(grid(samples if len(samples) else real, self.columns), self.titles)
         else:
-            image = plot(samples.numpy(), real.numpy())
+            image = shown(samples, real, self.game, self.sampler)
         try:
             save_png(image, self.folder / name, **text)
         except OSError as error:
             raise UserError(
                 f"{self.folder / name}: cannot write the samples ({error.strerror or error}): make room"
             ) from error
+
+
+def shown(samples: Tensor, real: Tensor, game: Game | None, sampler: Sampler) -> Image.Image:
+    """Samples and data of a density, and in the plane what the players make of it."""
+    points, data = samples.numpy(), real.numpy()
+    if game is not None and len(points) and np.isfinite(points).all():
+        low, high = frame(data if len(data) else points)
+        if (seen := landscape(game, sampler, samples, real if len(real) else samples, low, high)) is not None:
+            return plane(points, data, seen)
+    return plot(points, data)
 
 
 def _columns(count: int) -> int:
