@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
 from gan_cli.config.interpolations import refusal
 from gan_cli.config.options import GROUPS, SEVERAL
+from gan_cli.config.paths import says_folder
 from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
 from gan_cli.config.words import is_path
 from gan_cli.errors import UserError
@@ -211,7 +211,7 @@ def _of_bare_word(word: str, root: type[BaseModel]) -> str | None:
         return None
     if "checkpoint" in root.model_fields:
         return f"checkpoint={word}"
-    of_run = word == "latest" or (Path(word).expanduser() / "checkpoints").is_dir() or word.endswith(".pt")
+    of_run = word == "latest" or says_folder(f"{word}/checkpoints") or word.endswith(".pt")
     return f"resume={word}" if of_run else f"dataset=image_folder dataset.path={word}"
 
 

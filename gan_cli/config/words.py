@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from gan_cli.config.paths import says_folder
+
 EPOCHS = frozenset(("epoch", "epochs", "n_epochs", "n_epoch", "num_epochs", "max_epochs", "nb_epochs"))
 PICTURES = {
     "digits": 10_000,
@@ -71,7 +73,9 @@ def option_here(group: str, name: str, options: Iterable[str]) -> str | None:
 
 def is_path(word: str) -> bool:
     """Whether a word is a path rather than a name."""
-    return "/" in word or "\\" in word or word.startswith(("~/", ".")) or word.endswith(".zip") or Path(word).is_dir()
+    if word.startswith("~") and not word.startswith("~/"):  # removes a key, in Hydra's grammar
+        return False
+    return "/" in word or "\\" in word or word.startswith(".") or word.endswith(".zip") or says_folder(word)
 
 
 def pictures_of(dataset: Mapping[str, object]) -> int | None:

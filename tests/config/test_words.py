@@ -84,6 +84,8 @@ def test_every_answer_to_an_option_is_a_command(group, word, tmp_path):
         ("dataset=MNIST", "dataset=MNIST: no such option: here it is dataset=mnist"),
         ("loss=bce", "here it is loss=non_saturating"),
         ("latest", "latest: overrides are written key=value: resume=latest"),
+        ("~nobody/x", "~nobody/x"),
+        (f"dataset={'x' * 5000}", "no such option"),
         ("photos", "photos: overrides are written key=value: dataset=image_folder dataset.path=photos"),
     ],
 )
