@@ -85,7 +85,7 @@ def test_every_answer_to_an_option_is_a_command(group, word, tmp_path):
         ("loss=bce", "here it is loss=non_saturating"),
         ("latest", "latest: overrides are written key=value: resume=latest"),
         ("~nobody/x", "~nobody/x"),
-        (f"dataset={'x' * 5000}", "no such option"),
+        (f"dataset={'x' * 300}", "no such option"),
         ("photos", "photos: overrides are written key=value: dataset=image_folder dataset.path=photos"),
     ],
 )
