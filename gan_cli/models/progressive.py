@@ -18,6 +18,8 @@ from gan_cli.models.equalised import Conv, Linear, To4x4, enlarged, faded, pixel
 from gan_cli.models.growth import Growth, Stage
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
+from gan_cli.models.progressive_schemas import SIDES
+from gan_cli.models.squares import require_squares
 
 
 class Growing(nn.Module):
@@ -190,7 +192,7 @@ class Progressive:
 
     def growth(self, shape: tuple[int, ...]) -> Growth:
         """How networks for samples of a shape grow. Raises ValueError likewise."""
-        require_squares(shape)
+        require_squares(shape, *SIDES)
         if self.start > shape[-1]:
             raise ValueError(f"architecture.start={self.start}: is above the {shape[-1]} of these pictures: lower it")
         return Growth(self.start, shape[-1], self.train_images, self.fade_images, self.until, self.resets)
@@ -204,15 +206,3 @@ def resolutions(size: int) -> list[int]:
 def level_of(resolution: int) -> int:
     """0 for 4 × 4, 1 for 8 × 8, …"""
     return resolution.bit_length() - 3
-
-
-def require_squares(shape: tuple[int, ...]) -> None:
-    """Raises ValueError for other shapes than (C, S, S), S a power of two from 4 to 1024."""
-    if len(shape) != 3:
-        raise ValueError(f"makes pictures, and these samples are points of {shape[0]} numbers: use architecture=mlp")
-    height, width = shape[1:]
-    if height != width or height & (height - 1) or not 4 <= height <= 1024:
-        raise ValueError(
-            f"pictures of {height} × {width}: needs squares whose side is a power of two from 4 to 1024: "
-            "use architecture=mlp, or resize them"
-        )

@@ -9,13 +9,16 @@ from pydantic import AfterValidator, BeforeValidator
 
 from gan_cli.config.batch_sizes import changed
 from gan_cli.config.options import Choice, Chosen, Count, Options, Whole, sizes_of
-from gan_cli.data.schemas import ImageOptions, PointOptions
+from gan_cli.data.schemas import ImageOptions
 from gan_cli.errors import UserError
 from gan_cli.models.growth import Growth
+from gan_cli.models.squares import is_side, not_squares
+
+SIDES = (4, 1024)
 
 
 def _resolution(value: int) -> int:
-    if not 4 <= value <= 1024 or value & (value - 1):
+    if not is_side(value, *SIDES):
         raise ValueError("must be a power of two from 4 to 1024")
     return value
 
@@ -73,26 +76,13 @@ class ProgressiveOptions(Choice):
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Points, pictures that are no power of two, growth that ends above them or before its beginning."""
-        dataset, problems = chosen.one("dataset"), self._groups(chosen)
-        sizes = self.size if isinstance(self.size, dict) else {0: self.size}
-        if isinstance(dataset, PointOptions):
-            return [
-                *problems,
-                f"architecture=progressive: makes pictures, but dataset={dataset.name} holds points: "
-                "use architecture=mlp",
-            ]
+        dataset, problems = chosen.one("dataset"), not_squares(self.name, chosen, *SIDES) + self._groups(chosen)
         if not isinstance(dataset, ImageOptions):
             return problems
-        full = dataset.size
-        if full & (full - 1):
-            nearest = min(1024, 1 << (full - 1).bit_length())
-            problems.append(
-                f"dataset.size={full}: architecture=progressive needs a power of two from 4 to 1024, "
-                f"such as dataset.size={nearest}"
-            )
-        elif self.start > full:
+        full, sizes = dataset.size, {size for size in _by_images(self.size).values() if size is not None}
+        if self.start > full:
             problems.append(f"architecture.start={self.start}: is above dataset.size={full}: use {full} or less")
-        for size in {each for each in sizes.values() if each is not None}:
+        for size in sorted(sizes):
             if size > full:
                 problems.append(
                     f"architecture.size={size}: is above dataset.size={full}, which the networks are built for: "

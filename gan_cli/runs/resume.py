@@ -141,16 +141,15 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
             f"to train longer: steps={2 * state['step'] or config.steps}"
         )
     was = trained if overrides.find("batch_size") else config
-    first = next(iter(state["players"])) if "players" in state else "discriminator"
-    images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])
-    if was.batch_size != config.batch_size:
-        config = config.model_copy(update={"batch_size": changed(was.batch_size, config.batch_size, images)})
-    by_images = {
-        group: config.one(group).resumed(trained.one(group), images)
-        for group in GROUPS
-        if group not in SEVERAL and config.one(group).by_images
-    }
-    return Resumption(folder, path, state, config.model_copy(update=by_images), over)
+    growing = [group for group in GROUPS if group not in SEVERAL and config.one(group).by_images]
+    if growing or was.batch_size != config.batch_size:
+        first = next(iter(state["players"])) if "players" in state else "discriminator"
+        images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])
+        update: dict[str, object] = {g: config.one(g).resumed(trained.one(g), images) for g in growing}
+        if was.batch_size != config.batch_size:
+            update["batch_size"] = changed(was.batch_size, config.batch_size, images)
+        config = config.model_copy(update=update)
+    return Resumption(folder, path, state, config, over)
 
 
 def _may_change(key: str, config: Config) -> bool:
