@@ -13,7 +13,7 @@ from gan_cli.games.game import Game, LogLikelihood, Moment, Statistics, Strength
 from gan_cli.games.likelihood import in_parts, require_presented
 from gan_cli.games.parts import Parts
 from gan_cli.models.annealing import annealed, exact_log_z, reversed_annealed
-from gan_cli.models.priors import Uniform
+from gan_cli.models.priors import Seeds
 from gan_cli.models.rbm import RBM, BinaryRBM, GaussianRBM
 from gan_cli.models.units import of_densities, of_levels
 from gan_cli.random import stream, uniform_like
@@ -45,7 +45,7 @@ class RBMGame(Game):
         self.networks, self.rbm = {"model": network}, network  # one object, in copies of the game too
         self.steps, self.particles, self.chains, self.temperatures = steps, particles, chains, temperatures
         self.unit = of_levels(shape, 2) if isinstance(network, BinaryRBM) else of_densities(shape)
-        self.latents = Uniform(size=network.latent, scale=1.0)
+        self.latents = Seeds(size=network.latent, scale=1.0)
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
         """How far the running means go in a move."""

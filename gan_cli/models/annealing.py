@@ -74,7 +74,8 @@ def _along(rbm: RBM, x: Tensor, betas: list[float]) -> Tensor:
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     for i in range(len(betas) - 1):
         a = rbm.inputs(x)
-        total += (rbm.log_weight(x, a, betas[i + 1]) - rbm.log_weight(x, a, betas[i])).double()
+        now, then = rbm.log_weights(x, a, betas[i : i + 2])
+        total += (then - now).double()
         x = rbm.step(a, torch.rand_like, betas[i + 1])
     return total
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -26,6 +28,7 @@ class MaskedConv(nn.Conv2d):
     """
 
     mask: Tensor
+    held: Tensor | None = None  # the masked weights, while they stay what they are
 
     def __init__(
         self, inputs: int, outputs: int, kernel: tuple[int, int], sees: Sees, colours: int, *, twice: bool = False
@@ -48,7 +51,7 @@ class MaskedConv(nn.Conv2d):
 
     @property
     def masked(self) -> Tensor:
-        return self.weight * self.mask
+        return self.weight * self.mask if self.held is None else self.held
 
     def forward(self, x: Tensor) -> Tensor:
         return conv2d(x, self.masked, self.bias, padding=self.padding)
@@ -60,6 +63,19 @@ class MaskedConv(nn.Conv2d):
     def along(self, rows: Tensor) -> Tensor:
         """What stands in one row, given as many rows as the kernel has, padded at the sides: (B, out, W)."""
         return conv2d(rows, self.masked, self.bias)[:, :, 0]
+
+
+@contextmanager
+def still(network: nn.Module) -> Iterator[None]:
+    """A context in which the weights of a network do not change, and are masked once."""
+    layers = [layer for layer in network.modules() if isinstance(layer, MaskedConv)]
+    try:
+        for layer in layers:
+            layer.held = layer.masked
+        yield
+    finally:
+        for layer in layers:
+            layer.held = None
 
 
 def colours_of(channels: int, colours: int) -> Tensor:

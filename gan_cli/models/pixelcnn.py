@@ -11,7 +11,7 @@ from torch.nn.functional import pad, relu
 
 from gan_cli.games.game import widened
 from gan_cli.models.heads import Head, in_raster_order, share, uniform_of
-from gan_cli.models.masked_conv import MaskedConv
+from gan_cli.models.masked_conv import MaskedConv, still
 from gan_cli.models.units import from_levels
 
 FIRST = 7  # side of the first kernel
@@ -80,15 +80,16 @@ class PixelCNN(nn.Module):
         side = FIRST // 2
         y = pad(u.new_zeros(len(z), *self.shape), (side,) * 4)
         drawn = torch.zeros(len(z), *self.shape, dtype=torch.int64, device=z.device)
-        draft = self.body.begin(y, labels)
-        for i in range(height):
-            draft.row(i)
-            for j in range(width):
-                for c in range(channels):
-                    features = relu(draft.pixel(i, j))
-                    given = self.out.at(relu(self.hidden.at(features))).unflatten(1, (channels, -1))[:, c]
-                    drawn[:, c, i, j] = k = self.head.quantile(given, u[:, i, j, c])
-                    y[:, c, i + side, j + side] = share(k, self.head.levels)
+        with still(self):
+            draft = self.body.begin(y, labels)
+            for i in range(height):
+                draft.row(i)
+                for j in range(width):
+                    for c in range(channels):
+                        features = relu(draft.pixel(i, j))
+                        given = self.out.at(relu(self.hidden.at(features))).unflatten(1, (channels, -1))[:, c]
+                        drawn[:, c, i, j] = k = self.head.quantile(given, u[:, i, j, c])
+                        y[:, c, i + side, j + side] = share(k, self.head.levels)
         return from_levels(drawn, self.head.levels)
 
 

@@ -55,3 +55,7 @@ class Uniform(Prior):
 
     def sample(self, n: int, device: torch.device | str = "cpu", generator: torch.Generator | None = None) -> Tensor:
         return self.scale * (2 * torch.rand(n, self.size, device=device, generator=generator) - 1)
+
+
+class Seeds(Uniform):
+    """Numbers that every draw of a Markov chain follows from, by a hash: nothing lies between two of them."""

@@ -9,7 +9,7 @@ Melchior, Fischer & Wiskott 2016), or 0. When they move, the biases follow, so t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -116,8 +116,14 @@ class RBM(nn.Module):
 
     def log_weight(self, x: Tensor, a: Tensor, beta: float = 1.0) -> Tensor:
         """log p_β(x) without its constant, (B,): −F(x) at β = 1."""
-        weight = beta * (self.visible_term(x) - a @ self.lambda_) + softplus(beta * a).sum(dim=1)
-        return weight if beta == 1 else weight + (1 - beta) * self.log_base(x)
+        return self.log_weights(x, a, (beta,))[0]
+
+    def log_weights(self, x: Tensor, a: Tensor, betas: Sequence[float]) -> list[Tensor]:
+        """The same at several β."""
+        linear, base = self.visible_term(x) - a @ self.lambda_, self.log_base(x) if min(betas) < 1 else None
+        weights = [beta * linear + softplus(beta * a).sum(dim=1) for beta in betas]
+        pairs = zip(weights, betas, strict=True)
+        return [weight if beta == 1 or base is None else weight + (1 - beta) * base for weight, beta in pairs]
 
     def step(self, a: Tensor, uniform: Uniforms, beta: float = 1.0) -> Tensor:
         """x → h → x, a step of the Gibbs chain at β from a state with inputs a."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import MODELS
 from scipy.stats import chisquare
 
 from gan_cli.games.boltzmann import RBMGame
@@ -164,3 +166,11 @@ def test_a_gaussian_unit_is_finite_whatever_is_drawn(u):
     """``torch.rand`` is 0 once in 2²⁴ draws of float32, and its quantile infinite."""
     rbm = machine(4, 3, 0.3, kind=GaussianRBM).float()
     assert rbm.draw(torch.zeros(2, 4), lambda like: torch.full_like(like, u)).isfinite().all()
+
+
+@pytest.mark.parametrize("key", ["truncation=0.5", "interpolation=linear", "arithmetic=1-2"])
+def test_what_lies_between_latents_has_no_meaning_for_a_chain(gan_sample, trained, key):
+    result = gan_sample(f"checkpoint={trained(*MODELS['rbm'])}", key, "out=some.png")
+    assert result.code == 2
+    assert result.lines == [f"{key}: a latent of model=rbm only seeds its Markov chain: leave it out"]
+    assert not Path("some.png").exists()

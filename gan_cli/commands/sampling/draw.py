@@ -12,13 +12,14 @@ from gan_cli.commands.sampling.grammar import numbers, terms
 from gan_cli.commands.sampling.keys import PICTURES, Sampling
 from gan_cli.commands.sampling.labels import labels_of
 from gan_cli.errors import UserError
-from gan_cli.models.priors import Uniform
+from gan_cli.models.priors import Seeds, Uniform
 from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.runs.loading import Trained
 
 SHEET = 10_000  # pictures on one sheet or in one animation
 AT_ONCE = 1024  # samples in memory before they are written
+OF_LATENTS = ("truncation", "interpolation", "arithmetic")  # keys that are about what lies between latents
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,13 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
     if config.export in ("torch", "onnx") and sampler.game is not None and sampler.game.draws_in_steps:
         name = sampler.config.model.name
         problems.append(f"export={config.export}: model={name} draws in steps: use export=safetensors")
-    if config.interpolation == "spherical" and isinstance(found.sampler.prior, Uniform):
+    if isinstance(sampler.prior, Seeds):
+        problems += [
+            f"{key}={value}: a latent of model={sampler.config.model.name} only seeds its Markov chain: leave it out"
+            for key in OF_LATENTS
+            if (value := vars(config)[key]) is not None
+        ]
+    elif config.interpolation == "spherical" and isinstance(sampler.prior, Uniform):
         problems.append("interpolation=spherical: leaves the cube of prior=uniform: use interpolation=linear")
     if not _makes_pictures(found):
         foreign = {"interpolation": config.interpolation, "arithmetic": config.arithmetic, "columns": config.columns}
