@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gan_cli.commands.claiming import claim_sweep, claimed
 from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
-from gan_cli.commands.out_of_place import of_other_commands, without_effect
+from gan_cli.commands.out_of_place import of_other_commands, require_use
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
@@ -20,6 +20,7 @@ from gan_cli.config.compose import Draft, check, compose, draft
 from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.interpolations import require_shown
 from gan_cli.config.library import Library
+from gan_cli.config.options import Values
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
@@ -202,8 +203,7 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
             config, plan = _single(made), Plan()
         if made.composed.hydra["job.chdir"]:
             raise UserError(sweep_plan.CHDIR)
-    if idle := without_effect(command.parsed(library), config):
-        raise UserError(*idle)
+        require_use(command.parsed(library), config)
     launch.require_cores(config)
     for logger in config.logger.values():
         library.build(LOGGER, logger)  # refused here if its package is missing
@@ -254,11 +254,16 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     how = sweeping(command, library)
     check_search(how, overrides)
     name = sweep.name_from(overrides)
-    if how.search:
-        space = sweep_plan.prepare_search(command, library, validate, how.search.params, name)
-        check_search(how, overrides, space.config)
-    else:
-        space = sweep_plan.prepare(command, library, validate, name)
+    whole = sweep_plan.with_params(command, library, how.params)
+
+    def usable(values: Values, library: Library) -> Config:
+        config = validate(values, library)
+        require_use(whole.parsed(library), config)
+        return config
+
+    prepare = sweep_plan.prepare_search if how.search else sweep_plan.prepare_grid
+    space = prepare(command, library, usable, how.params, name)
+    check_search(how, overrides, space.config)
     if space.config.resume is not None:
         raise UserError(f"resume={space.config.resume}: continues one run: leave out --multirun")
     if space.config.dry_run:

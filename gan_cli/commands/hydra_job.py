@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_cli.commands.out_of_place import require_use
 from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
 from gan_cli.config.library import Library, shipped_conf
-from gan_cli.config.overrides import key_of
+from gan_cli.config.overrides import Overrides, key_of
 from gan_cli.config.quoting import folder_name
+from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, of_storage
 from gan_cli.output.replacing import written
@@ -103,6 +105,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         try:
             config = plan.config or validate(plain(cfg, typed), library)
             if command.multirun:
+                texts = [text.lstrip("+") for text in hydra_config.overrides.task]
+                require_use(Overrides.parse(texts, library, root=Root), config)  # a sweep's own values too
                 return sweep.run_one(config, library, path, hydra_config.sweeper)
             return launch.train_in_processes(config, library, path, resumption)
         except Interrupted as error:

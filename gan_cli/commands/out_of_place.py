@@ -12,6 +12,7 @@ from gan_cli.config.overrides import Override, Overrides
 from gan_cli.config.schema import Root
 from gan_cli.config.typed import known_keys
 from gan_cli.config.words import key_here, told
+from gan_cli.errors import UserError
 
 if TYPE_CHECKING:
     from gan_cli.config.schema import Config
@@ -35,6 +36,12 @@ def of_other_commands(overrides: Overrides) -> list[str]:
 def _here(override: Override) -> str:
     answer = key_here(override.key, shown(override.values[0]))
     return told(answer) if answer else ""
+
+
+def require_use(overrides: Overrides, config: Config) -> None:
+    """Raises a UserError with a line for each of these keys that has no effect on what the config says."""
+    if idle := without_effect(overrides, config):
+        raise UserError(*idle)
 
 
 def without_effect(overrides: Overrides, config: Config) -> list[str]:

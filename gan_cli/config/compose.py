@@ -282,6 +282,7 @@ def plain(cfg: DictConfig, typed: Sequence[str]) -> Values:
             return {str(key): without_missing(value) for key, value in node.items() if value != "???"}
         return node
 
+    cfg = _with_steps(cfg)
     values = without_missing(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False))
     for group in set(SEVERAL) & values.keys():
         values[group] = {
@@ -290,3 +291,28 @@ def plain(cfg: DictConfig, typed: Sequence[str]) -> Values:
             if not isinstance(node, dict) or "name" in node or any(t.startswith(f"{group}.{name}") for t in typed)
         }
     return values
+
+
+def length_of(steps: Mapping[object, object], model: object) -> object:
+    """The length of this model's runs, where ``steps={gan: 100, made: 200}`` says one for each.
+
+    Raises:
+        UserError: if it says none.
+    """
+    lengths = {str(name): length for name, length in steps.items()}
+    if model in lengths:
+        return lengths[str(model)]
+    raise UserError(f"steps={shown(lengths)}: has no length for model={model}: add one, or give one number for all")
+
+
+def _with_steps(cfg: DictConfig) -> DictConfig:
+    """The config with the length of the model's own runs."""
+    from omegaconf import DictConfig, OmegaConf, flag_override
+
+    steps = OmegaConf.select(cfg, "steps")
+    if not isinstance(steps, DictConfig):
+        return cfg
+    cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    with flag_override(cfg, ["readonly", "struct"], False):
+        cfg.steps = length_of(dict(steps), OmegaConf.select(cfg, "model.name"))
+    return cfg

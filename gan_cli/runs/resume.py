@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gan_cli.config.batch_sizes import BatchSizes, changed
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Draft, compose
+from gan_cli.config.compose import Draft, compose, length_of
 from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.interpolations import as_written, texts_in
 from gan_cli.config.library import Library
@@ -178,6 +178,8 @@ def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, li
         raise UserError(
             f"resume: {strange[0]}: a checkpoint's config looks nothing up: it is not as gan-train wrote it"
         )
+    if isinstance(each := typed.get("steps"), Mapping):
+        typed["steps"] = length_of(each, (saved.get("model") or {}).get("name", "gan"))
     steps, images = (typed.get(key, saved.get(key)) for key in ("steps", "anneal_images"))
     if "steps" not in typed and type(steps) is not int:
         raise UserError(f"resume: steps={shown(steps)}: the checkpoint's config is not as gan-train wrote it")

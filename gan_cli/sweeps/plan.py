@@ -12,6 +12,7 @@ from gan_cli.config.compose import Composed, compose, compose_each, without_echo
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
 from gan_cli.errors import UserError
+from gan_cli.sweeps.plugins import require_countable
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -118,6 +119,36 @@ def _not_everywhere(overrides: Overrides) -> set[str]:
     }
 
 
+def with_params(command: Command, library: Library, params: Mapping[str, object]) -> Command:
+    """A command and the values that its ``sweep=…`` wants tried, over which what is typed wins."""
+    typed = command.parsed(library)
+    return replace(
+        command, overrides=[*(f"{k}={v}" for k, v in params.items() if not typed.find(k)), *command.overrides]
+    )
+
+
+def prepare_grid(
+    command: Command,
+    library: Library,
+    validate: Callable[[Values, Library], Config],
+    params: Mapping[str, object],
+    name: str,
+) -> Space:
+    """As ``prepare``, with the values of a ``sweep=…``, all of which must be there.
+
+    Raises:
+        UserError: with one line for every mistake.
+    """
+    whole = with_params(command, library, params)
+    own = len(whole.overrides) - len(command.overrides)
+    require_countable(whole.parsed(library))
+    found = prepare(whole, library, validate, name)
+    if wrong := [reason for text, reason in found.unusable if key_of(text) in map(key_of, whole.overrides[:own])]:
+        raise UserError(*wrong)
+    command.overrides = whole.overrides[own:]
+    return found
+
+
 def prepare_search(
     command: Command,
     library: Library,
@@ -136,10 +167,8 @@ def prepare_search(
     """
     from gan_cli.sweeps.search.space import parse
 
-    overrides = command.parsed(library)
-    parse([override.text for override in overrides], params, library)
-    space = [f"{key}={value}" for key, value in params.items() if not overrides.find(key)]
-    found = prepare(replace(command, overrides=[*space, *command.overrides]), library, validate, name)
+    parse([override.text for override in command.parsed(library)], params, library)
+    found = prepare(with_params(command, library, params), library, validate, name)
     if found.unusable:
         raise UserError(*(reason for _, reason in found.unusable))
     return found

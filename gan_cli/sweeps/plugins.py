@@ -52,11 +52,13 @@ class Sweeping:
 
     Args:
         search: the options of a search; None for a grid.
+        params: the values that a ``sweep=…`` wants tried, by key.
         in_processes: whether runs have processes of their own.
         extra: overrides for Hydra that nobody typed.
     """
 
     search: SearchOptions | None
+    params: Mapping[str, object]
     in_processes: bool
     extra: Sequence[str] = ()
 
@@ -86,14 +88,14 @@ def sweeping(command: Command, library: Library) -> Sweeping:
     typed = command.parsed(library).find("hydra.launcher.n_jobs")
     extra = [f"hydra.launcher.n_jobs={runs_at_once()}"] if jobs == -1 and not typed else []
     if sweeper.pop("_target_", None) != "hydra_plugins.gan_cli_search.Search":
-        return Sweeping(None, in_processes, extra)
+        return Sweeping(None, sweeper.get("params") or {}, in_processes, extra)
     try:
         search = SearchOptions.model_validate(sweeper)
     except ValidationError as error:
         raise UserError(*explain(error, keys_of(SearchOptions, "hydra.sweeper."), "hydra.sweeper.")) from error
     if search.sampler == "tpe" and not _found("optuna"):
         raise UserError(f"hydra/sweeper=optuna: needs optuna: {SWEEP}")
-    return Sweeping(search, in_processes, extra)
+    return Sweeping(search, search.params, in_processes, extra)
 
 
 def _installed(override: Override | None, known: Mapping[str, tuple[str, str]]) -> None:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
     *("steps", "schedule.duration", "patience", "guard"),
     *("device", "dataset.root", "dataset.path"),
-    *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger"),
+    *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger", "unfit_metrics"),
     *("checkpoint_minutes", "time_limit"),
 )
 CONTINUED_WITH = (  # keys that may change between two calls of the same sweep

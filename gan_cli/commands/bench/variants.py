@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from gan_cli.commands.out_of_place import without_effect
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
@@ -55,7 +56,7 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
             problems += error.problems
             continue
         made.append(Variant(name or "gan-train", config))
-        problems += _idle(config, one.parsed(library))
+        problems += _idle(config, one.parsed(library)) + without_effect(one.parsed(library), config)
     if problems:
         raise UserError(*dict.fromkeys(problems))
     return made
