@@ -25,6 +25,7 @@ from gan_cli.data.knows import DATASET
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.games.game import learnt
 from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
@@ -98,6 +99,8 @@ def _measured(config: Evaluation, library: Library) -> Measured:
         facts["discriminator"] = described
     if evidence.notes:
         facts["notes"] = evidence.notes
+    if evidence.kinds:
+        facts["kinds"] = evidence.kinds
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     _write({"metrics": values, "left_out": left_out, **facts}, path)  # before anything is shown
@@ -146,6 +149,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
         dataset=dataset,
         judge=Judge.of(trained, game, device, state["step"]),
         model=sampler,
+        players=learnt(game),
         seed=config.seed,
         device=device,
     )
@@ -261,7 +265,7 @@ def _print(values: dict[str, float | None], left_out: dict[str, str], facts: Fac
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         console.print(printable(f"left out: {names}: {reason}"), markup=False, highlight=False)
     told = ", ".join(
-        f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset", "notes"))
+        f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset", "notes", "kinds"))
     )
     console.print(printable(told), markup=False, highlight=False, soft_wrap=True)
 

@@ -257,9 +257,10 @@ class WritingKeys(Options):
     keep_checkpoints: Count
     evaluate_every: Whole
     evaluate_count: Several
+    unfit_metrics: Literal["refuse", "leave_out"]
     watch: Text | None
     patience: Whole
-    figure: Literal["saturation", "kl_vs_js", "dimension", "vae_bias", "vae_gan"] | None
+    figure: Literal["saturation", "kl_vs_js", "dimension", "vae_bias", "vae_gan", "mixing", "sampling_time"] | None
     published: list[Published]
 
     time_limit: Annotated[Text, AfterValidator(duration)] | None

@@ -235,6 +235,11 @@ class Keeps(Protocol):
         ...
 
 
+def learnt(game: Game) -> dict[str, int]:
+    """The numbers that each player learns."""
+    return {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
+
+
 def computing(x: Tensor, autocast: torch.dtype | None) -> AbstractContextManager[None]:
     """The context in which networks compute in a dtype, or in that of their weights."""
     return torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None)

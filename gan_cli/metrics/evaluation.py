@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from inspect import getmembers
 from typing import SupportsFloat
 
@@ -24,27 +25,54 @@ from gan_cli.output import screen
 from gan_cli.output.pictures import as_bytes
 
 
-def metrics_of(config: Config, library: Library, evidence: Evidence) -> tuple[dict[str, Measure], bool]:
-    """The metrics of a run, and whether high values of the watched one are better.
+@dataclass(frozen=True)
+class Measuring:
+    """What a run measures.
+
+    Attributes:
+        metrics: by name.
+        more_is_better: whether high values of the watched one are better.
+        left_out: why metrics are left out, by name.
+    """
+
+    metrics: dict[str, Measure]
+    more_is_better: bool
+    left_out: dict[str, str]
+
+
+def metrics_of(config: Config, library: Library, evidence: Evidence) -> Measuring:
+    """The metrics of a run: those that fit it, if ``unfit_metrics=leave_out``, else all.
 
     Raises:
-        UserError: if no metric has the watched value, or a metric does not fit the data. An ``Outline`` does not show
-            every misfit; the others are found when the data are there.
+        UserError: if no metric has the watched value, or a metric does not fit the data and must. An ``Outline`` does
+            not show every misfit; the others are found when the data are there.
     """
     metrics = {name: library.build(METRICS, choice) for name, choice in config.metrics.items()}
     for name, metric in metrics.items():
         method(metric, f"metrics={name}", "__call__", "evidence", evidence)
-    better = {key: way for metric in metrics.values() for key, way in watchable(metric, evidence).items()}
-    if config.watch is not None and config.watch not in better:
-        raise UserError(
-            f"watch={config.watch}: metrics=[{','.join(metrics)}] has no such value to watch: "
-            f"choose one of: {', '.join(better)}"
-        )
+    _way_of(config.watch, metrics, evidence)  # before an extractor is made ready
+    left_out: dict[str, str] = {}
     for name, metric in metrics.items():
         with suppress(Unseen):
             if reason := refusal(metric, evidence):
-                raise UserError(f"metrics={name}: {reason}")
-    return metrics, config.watch is not None and better[config.watch] == "high"
+                left_out[name] = reason
+    if left_out and config.unfit_metrics == "refuse":
+        raise UserError(*(f"metrics={name}: {reason}" for name, reason in left_out.items()))
+    metrics = {name: metric for name, metric in metrics.items() if name not in left_out}
+    return Measuring(metrics, _way_of(config.watch, metrics, evidence) == "high", left_out)
+
+
+def _way_of(watched: str | None, metrics: Mapping[str, Measure], evidence: Evidence) -> str | None:
+    """Which way the watched value is better; raises a UserError if no metric has it."""
+    if watched is None:
+        return None
+    better = {key: way for metric in metrics.values() for key, way in watchable(metric, evidence).items()}
+    if watched not in better:
+        raise UserError(
+            f"watch={watched}: metrics=[{','.join(metrics)}] has no such value to watch: "
+            f"choose one of: {', '.join(better) or 'none of them has any'}"
+        )
+    return better[watched]
 
 
 def watchable(metric: Measure, evidence: Evidence) -> Mapping[str, str]:
@@ -106,6 +134,8 @@ def measured(metric: Measure, name: str, evidence: Evidence) -> dict[str, float 
             raise UserError(f"{who}: returned {key!r}: {kind(value)}: return numbers by name")
         with asked(f"{who}: {key}, {kind(value)}, which should be a number,"):
             values[key] = float(value) if math.isfinite(value) else None
+    if evidence.shown and (not isinstance(metric, Metric) or metric.of_data):
+        evidence.kinds = dict.fromkeys(values, f"of binary pictures, {evidence.shown}") | evidence.kinds
     return values
 
 

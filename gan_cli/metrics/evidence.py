@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -39,7 +39,9 @@ class Evidence:
         model: what draws the samples, with its game, if that has a likelihood or an encoder to ask; or None.
         fake: generated samples of the same kind, or None before there are any.
         planned: the number of generated samples that there will be.
+        players: the numbers that each player of the model learns.
         picture: name → the path of a picture that a metric may write, or None.
+        kinds: what values are of, by name: they are compared with those of the same kind alone.
     """
 
     training: Samples
@@ -50,10 +52,12 @@ class Evidence:
     model: Sampler | None = None
     fake: Samples | None = None
     planned: int = 0
+    players: Mapping[str, int] = field(default_factory=dict)
     picture: Callable[[str], Path] | None = None
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     notes: dict[str, str] = field(default_factory=dict)  # what a reader of a value must know, by the value's name
+    kinds: dict[str, str] = field(default_factory=dict)
     _of_fake: tuple[Samples, np.ndarray] | None = None
     _told: set[str] = field(default_factory=set)
     _of_real: dict[bytes, np.ndarray] = field(default_factory=dict)  # features of real pictures, by their digests
@@ -94,6 +98,12 @@ class Evidence:
     @property
     def is_image(self) -> bool:
         return self.real.values.ndim == 4
+
+    @property
+    def shown(self) -> str:
+        """What pictures are shown as, where it is not as they are: ``binarise=dynamic``."""
+        data = self.dataset
+        return f"binarise={data.binarise}" if isinstance(data, ImageDataset) and is_binary(data) else ""
 
     @property
     def count(self) -> int:
@@ -185,6 +195,10 @@ class Evidence:
     def generator(self, purpose: str) -> np.random.Generator:
         """The random generator of a metric, which depends on the seed and the purpose alone."""
         return np.random.default_rng(key(self.seed, "metric", purpose))
+
+
+def is_binary(dataset: ImageDataset) -> bool:
+    return dataset.binarise not in ("auto", "none")
 
 
 def digests(pictures: np.ndarray) -> list[bytes]:

@@ -12,7 +12,7 @@ from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.game import Bounds, Encodes, LogLikelihood
 from gan_cli.games.game import Likelihood as HasLikelihood
 from gan_cli.games.likelihood import in_parts
-from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.evidence import Evidence, is_binary
 from gan_cli.metrics.metric import Better, Metric
 from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import as_bytes, pairs, save_png
@@ -72,8 +72,9 @@ class Likelihood(Metric):
             values[f"bits_per_dim{suffix}"] = bits
         if found.in_logit_space is not None:
             values[f"nats_in_logit_space{suffix}"] = float(found.in_logit_space.double().mean())
-        note = f"{found.told}, {unit.name}, {len(samples):,} {whose}"
-        evidence.note(f"nats{suffix}", note)
+        kind = ", ".join(filter(None, (found.kind, unit.name, evidence.shown)))
+        evidence.kinds |= dict.fromkeys(values, kind)
+        evidence.note(f"nats{suffix}", f"{found.told}, {unit.name}, {len(samples):,} {whose}")
         return values
 
 
@@ -123,7 +124,7 @@ def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
 
 def shown(dataset: object) -> str:
     """How pictures were binarised, in words; empty if they were not."""
-    if not isinstance(dataset, ImageDataset) or dataset.binarise in ("auto", "none"):
+    if not isinstance(dataset, ImageDataset) or not is_binary(dataset):
         return ""
     drawn = ", drawn once by the published seed" if dataset.binarise in ("dynamic", "fixed") else ""
     return f" (binarise={dataset.binarise}{drawn})"

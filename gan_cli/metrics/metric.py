@@ -27,9 +27,11 @@ class Metric:
 
     Attributes:
         judges_samples: whether it looks at generated samples at all.
+        of_data: whether its values depend on how the data are shown to the model.
     """
 
     judges_samples: ClassVar[bool] = True
+    of_data: ClassVar[bool] = True
 
     def better(self, evidence: Evidence) -> Better:
         """The values that can be watched, and whether low or high ones are better."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gan_cli.config.options import Choice, Count, Positive, Text, Whole
+from gan_cli.config.options import Choice, Count, NonNegative, Positive, Text, Whole
 
 
 class ClassifierOptions(Choice):
@@ -55,6 +55,11 @@ class ParzenOptions(Choice):
 class LikelihoodOptions(Choice):
     samples: Annotated[Count, Field(ge=2)]
     draws: Count | None
+
+
+class SpeedOptions(Choice):
+    batch: Annotated[Count, Field(le=1_000_000)]
+    seconds: NonNegative
 
 
 class TwoSampleOptions(Choice):

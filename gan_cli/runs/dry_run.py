@@ -20,6 +20,7 @@ from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import DATASET, Shipped
 from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples, as_input
+from gan_cli.games.game import learnt
 from gan_cli.metrics.evaluation import metrics_of
 from gan_cli.metrics.evidence import Outline
 from gan_cli.metrics.extractors.asked import extractor_of
@@ -78,9 +79,10 @@ def dry_run(config: Config, library: Library) -> None:
             judge=Judge.of(config, game, torch.device("cpu")),
             model=Averaged(setup),
         )
-        metrics_of(config, library, evidence)
+        for name, reason in metrics_of(config, library, evidence).left_out.items():
+            console.print(f"metrics={name}: left out: {reason}", markup=False, highlight=False)
     rows = _layers(setup, count)
-    weights = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
+    weights = learnt(game)
     for name in reversed(list(game.networks)):  # G before D
         table = Table("layer", "kind", "output", "weights", title=name, title_justify="left")
         for layer in rows[name]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 LAST = ("loss/", "D/", "critic/", "nats", "bits_per_dim", "images_per_second")  # the last value is a result
-OF_MIXTURES = ("modes", "high_quality")  # keys in status.json about the newest sample grid
+OF_STATUS = ("modes", "high_quality", "seconds")  # of the newest grid of a mixture; of training
+OF_LIKELIHOOD = ("nats", "bits_per_dim")  # logged of minibatches, and measured by metrics=likelihood
 
 
 def results_of(status: Mapping[str, object], records: Iterable[Mapping[str, object]]) -> dict[str, float | None]:
-    """The watched value at its best, the modes of a mixture, and the last value of each metric and statistic.
+    """The watched value at its best, the modes of a mixture, the seconds of training, and the last value of each metric
+    and statistic; a metric comes before a statistic of its name.
 
     Args:
         status: the content of ``status.json``.
@@ -19,11 +21,15 @@ def results_of(status: Mapping[str, object], records: Iterable[Mapping[str, obje
     best = status.get("best")
     if isinstance(best, Mapping):
         values[f"best {best['metric']}"] = best["value"]
-    found = {key: status[key] for key in OF_MIXTURES if key in status}
+    found = {key: status[key] for key in OF_STATUS if key in status}
+    measured = {}
     for record in records:
         for key, value in record.items():
-            if key.startswith(LAST) or (key.startswith("metric/") and key != "metric/of_modes"):
-                found[key.removeprefix("metric/")] = value
+            if key.startswith(LAST):
+                found[key] = value
+            elif key.startswith("metric/") and key != "metric/of_modes":
+                measured[key.removeprefix("metric/")] = value
+    found |= measured
     values.update((key, value if isinstance(value, int | float) else None) for key, value in found.items())
     return values
 

@@ -309,8 +309,8 @@ class Run:
         """Writes ``status.json``."""
         facts: Status = {"step": self.at, "steps": self.config.steps, **more}
         facts["images"] = self.setup.batch_sizes.images_seen(self.at)
-        if self.evaluations and self.config.watch:
-            facts["best"] = self.evaluations.facts()
+        if self.evaluations:
+            facts |= self.evaluations.facts()
         if self.setup.samples.names:
             facts["classes"] = list(self.setup.samples.names)
         facts["sample_seeds"] = self.grids.seeds_text

@@ -91,6 +91,8 @@ class EvaluationsState(Options):
     best: Finite | None
     best_step: Step
     without_better: Few
+    notes: dict[Word, Said] = Field(default_factory=dict)
+    kinds: dict[Word, Word] = Field(default_factory=dict)
 
 
 class TroubleState(Options):

@@ -8,9 +8,8 @@
 
 // leaderboard
 
-const main = data.results.filter(key => !key.includes("/") && key !== "images_per_second");
-const sets = {"the main ones": main.length ? main : data.results, all: data.results};
-const first = data.results.find(key => key.startsWith("best ")) || main[0] || data.results[0] || "number";
+const sets = {"the main ones": data.main, all: data.results};
+const first = data.results.find(key => key.startsWith("best ")) || data.main[0] || "number";
 state.sort = {key: first, down: data.results.includes(first) && !lowIsBetter(first)};
 
 function valueOf(row, key) {
@@ -66,7 +65,9 @@ function line(row, keys, results) {
   for (const key of keys) tr.append(make("td", {textContent: text(row.settings[key])}));
   for (const key of results) {
     const spread = key in row.spread ? ` ± ${number(+row.spread[key].toPrecision(2))}` : "";
-    tr.append(make("td", {className: "number", textContent: number(row.results[key]) + spread}));
+    const cell = make("td", {className: "number", textContent: number(row.results[key]) + spread}), kind = row.kinds[key];
+    if (known(kind)) cell.append(make("sup", {className: "soft", textContent: kind + 1, title: data.kinds[kind]}));
+    tr.append(cell);
   }
   return tr;
 }
@@ -76,6 +77,8 @@ function ranked() {
   return grouped(fitting()).sort((a, b) => {
     const x = valueOf(a, state.sort.key), y = valueOf(b, state.sort.key);
     if (!known(x) || !known(y)) return known(y) - known(x);
+    const apart = (a.kinds[state.sort.key] ?? -1) - (b.kinds[state.sort.key] ?? -1); // kinds are not compared
+    if (apart) return apart;
     return state.sort.down ? -byValue(x, y) : byValue(x, y);
   });
 }
@@ -88,6 +91,14 @@ function board() {
   $("board").replaceChildren(
     make("thead", {}, make("tr", {}, shown, ...titles.map(([key, title]) => heading(key, title)))),
     make("tbody", {}, ...ranked().map(row => line(row, keys, results))));
+}
+
+function legend() {
+  const item = (words, mark) => make("div", {}, ...(mark ? [make("sup", {textContent: mark}), " "] : []), words);
+  const lines = [...data.kinds.map((kind, i) => item(kind, i + 1)), ...data.left_out.map(line => item(`left out: ${line}`))];
+  if (data.kinds.length > 1) lines.push(item("Values with different numbers are of different things: each kind is sorted by itself."));
+  $("kinds").replaceChildren(...lines);
+  $("kinds").hidden = !lines.length;
 }
 
 function choices() {

@@ -164,14 +164,18 @@ function move(factor, shift) { // of the range: how much wider, and how far on
 const curves = () => plots.forEach(plot);
 
 function panels() {
-  const titles = Object.keys(graphs), metric = titles.find(title => graphs[title][0].startsWith("metric/"));
+  const titles = Object.keys(graphs), metric = data.main.find(key => graphs[key]?.[0].startsWith("metric/"));
   const best = data.results.find(key => key.startsWith("best "))?.slice(5);
   const start = [graphs[best] ? best : metric, ...Object.keys(pairs).filter(title => graphs[title])].filter(known);
   for (const [i, title] of (start.length ? start : titles.slice(0, 1)).entries()) {
     const select = make("select", {id: `graph-${i}`}, ...titles.map(value => make("option", {textContent: value, value})));
     select.value = title;
     const dashes = make("span", {className: "soft"}), box = make("div"), tip = make("p", {className: "tip soft"}), panel = {select, box, tip};
-    const explain = () => { dashes.textContent = graphs[select.value][1] ? `dashed: ${graphs[select.value][1]}` : ""; };
+    const explain = () => {
+      const apart = new Set(runs.filter(run => known(run.results[select.value])).map(run => run.kinds[select.value])).size > 1;
+      dashes.textContent = apart ? "of different kinds, which are not to be compared: see below the leaderboard"
+        : graphs[select.value][1] ? `dashed: ${graphs[select.value][1]}` : "";
+    };
     select.onchange = () => { explain(); plot(panel); };
     explain();
     $("plots").append(make("div", {className: "plot"}, make("div", {className: "bar"}, make("label", {}, "Value", select), dashes), box, tip));

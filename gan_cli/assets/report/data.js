@@ -66,13 +66,13 @@ function grouped(list) {
     found.get(key).push(run);
   }
   return [...found.values()].map(members => {
-    const results = Object.create(null), spread = Object.create(null); // any key is one's own
+    const results = Object.create(null), spread = Object.create(null), kinds = Object.assign(Object.create(null), members[0].kinds); // any key is one's own
     for (const key of data.results) {
       const values = members.map(run => run.results[key]).filter(known);
       if (values.length) results[key] = mean(values);
       if (values.length > 1) spread[key] = deviation(values);
     }
     const label = state.grouped ? `${members[0].label.replace(/,? ?seed [^,]+/, "").replace(/^, /, "") || "all"} (${members.length})` : members[0].label;
-    return {members, results, spread, label, settings: members[0].settings, hue: hueOf(members[0])};
+    return {members, results, spread, kinds, label, settings: members[0].settings, hue: hueOf(members[0])};
   });
 }

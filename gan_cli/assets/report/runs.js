@@ -63,6 +63,7 @@ function refresh() {
 
 summary();
 choices();
+legend();
 panels();
 refresh();
 let resized = null, wide = innerWidth;

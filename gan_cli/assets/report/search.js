@@ -18,7 +18,7 @@ function axis(title, values, x, svg) {
 }
 
 function parallel() {
-  const key = $("judge").value, list = fitting().filter(run => known(run.results[key]));
+  const [key, kind] = judges[$("judge").selectedIndex], list = fitting().filter(run => known(run.results[key]) && run.kinds[key] === kind);
   const keys = [...data.keys.filter(name => name !== "seed" || data.keys.length < 2), key];
   const width = Math.max($("parallel").clientWidth || 0, 130 * keys.length);
   const svg = draw("svg", {viewBox: `0 0 ${width} ${TALL}`, style: `width: ${width}px`, role: "img", "aria-label": `settings of ${list.length} runs, judged by ${key}`});
@@ -46,6 +46,10 @@ function parallel() {
 
 const searched = data.keys.length > 0 && runs.length > 2 && data.results.length > 0;
 $("search").hidden = !searched;
-for (const key of data.results) $("judge").append(make("option", {textContent: key}));
-$("judge").value = first;
+const judges = data.results.flatMap(key => { // values of one kind at a time
+  const kinds = [...new Set(runs.filter(run => known(run.results[key])).map(run => run.kinds[key]))];
+  return kinds.map(kind => [key, kind]);
+});
+for (const [key, kind] of judges) $("judge").append(make("option", {textContent: known(kind) ? `${key}: ${data.kinds[kind]}` : key}));
+$("judge").selectedIndex = Math.max(0, judges.findIndex(([key]) => key === first));
 $("judge").onchange = parallel;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,13 +31,13 @@ from gan_cli.output.text import printable
 from gan_cli.runs.hydra_files import Unreadable
 from gan_cli.runs.names import GRID, RESUMPTION, numbered
 from gan_cli.runs.records import Record, records_in, step_in
-from gan_cli.runs.results import results_of
+from gan_cli.runs.results import OF_LIKELIHOOD, results_of
 from gan_cli.runs.status import Status, result
 
 IGNORED = (  # keys of a config that are not about the training
     *("hydra", "name", "resume", "dry_run", "sweep", "figure", "published"),
     *("log_every", "sample_every", "sample_count", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints"),
-    *("evaluate_every", "logger", "time_limit"),
+    *("evaluate_every", "unfit_metrics", "logger", "time_limit"),
 )
 MISSING = "missing"
 
@@ -106,6 +106,12 @@ class RunRecord:
         later = [["resume=latest", *typed] for _, typed in self._resumptions if typed]
         return [shlex.join(["gan-train", *words]) for words in [self.overrides, *later]]
 
+    @property
+    def typed(self) -> set[str]:
+        """The keys that were typed for it, or that a sweep has given it."""
+        later = [text for _, texts in self._resumptions for text in texts]
+        return {key_of(text) for text in [*(self.overrides or ()), *later]}
+
     @cached_property
     def _resumptions(self) -> list[tuple[str, list[str]]]:
         """The folder of each resumption in ``.hydra``, and its overrides other than ``resume``."""
@@ -131,6 +137,18 @@ class RunRecord:
     def results(self) -> dict[str, float | None]:
         """The watched value at its best, the modes of a mixture, and the last value of each metric and statistic."""
         return results_of(self.status, self.records)
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """What results are of, by name; those of different kinds are not to be compared.
+
+        Likelihoods that nobody measured are those of training minibatches, whatever that is for this model.
+        """
+        said, best = self.status.get("kinds", {}), "best "
+        of_minibatches = f"training minibatches of model={self.config.get('model')}"
+        kinds = {key: said.get(key.removeprefix(best), "") for key in self.results}
+        kinds |= {key: of_minibatches for key in OF_LIKELIHOOD if key in kinds and not kinds[key]}
+        return {key: kind for key, kind in kinds.items() if kind}
 
     @property
     def published(self) -> list[dict[str, object]]:
@@ -241,17 +259,30 @@ def _name(folder: Path, root: Path, *, several: bool) -> str:
 def differing(runs: Sequence[RunRecord]) -> list[str]:
     """The keys of the config that differ between runs.
 
-    Of keys with the same values in each run, only the shortest; and no keys of options that not every run has chosen.
+    Of keys with the same values in each run, only the shortest; no keys of options that not every run has chosen; and
+    none that nobody typed and that follow from those that were, as the prior's size does from the model.
     """
     every = dict.fromkeys(key for run in runs for key in run.config)
     values = {key: [json.dumps(run.config.get(key, MISSING)) for run in runs] for key in every}
     different = [key for key in every if len(set(values[key])) > 1]
     own = {key.partition(".")[0] for key in different if "." not in key}
     different = [k for k in different if k.partition(".")[0] not in own or "." not in k or '"missing"' not in values[k]]
+    different = _without_consequences(different, runs, values)
     columns: dict[str, str] = {}
     for key in sorted(different, key=lambda key: key.count(".")):
         columns.setdefault(json.dumps(values[key]), key)
     return [key for key in different if key in columns.values()]
+
+
+def _without_consequences(keys: list[str], runs: Sequence[RunRecord], values: Mapping[str, list[str]]) -> list[str]:
+    """The keys that were typed, for a run or as a sweep's values, and those whose values do not follow from theirs."""
+    if any(run.overrides is None for run in runs):
+        return keys
+    typed = {key for run in runs for key in run.typed}
+    chosen = [key for key in keys if key in typed]
+    cases = list(zip(*(values[key] for key in chosen), strict=True)) or [()] * len(runs)
+    follows = {key for key in keys if len({*zip(cases, values[key], strict=True)}) == len({*cases})}
+    return [key for key in keys if key in typed or key not in follows]
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,13 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="run folders, or folders with runs below them")
     parser.add_argument("--format", choices=("html", "csv", "json", "md"), default="html")
+    parser.add_argument(
+        "--main", action="store_true", help="of csv, json and md: the main results, as the page has first"
+    )
     parser.add_argument("--out", help="the file to write; by default report.html in the first PATH, or the screen")
     options = parser.parse_args(argv)
+    if options.main and options.format == "html":
+        raise UserError("--main: is for tables, and the page lets you choose: add --format md, csv or json")
 
     from gan_cli.commands.report.collect import collect
     from gan_cli.commands.report.reading import note
@@ -47,9 +52,9 @@ def main(argv: Sequence[str]) -> None:
     first = expanded(options.paths[0], "")
     path = expanded(options.out, "--out ") if options.out else first / "report.html"
     if options.format != "html":
-        from gan_cli.commands.report.tables import FORMATS
+        from gan_cli.commands.report.tables import FORMATS, main_results, result_keys
 
-        text = FORMATS[options.format](runs)
+        text = FORMATS[options.format](runs, main_results(runs) if options.main else result_keys(runs))
         if options.out is None:
             return print(text, end="")
     else:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from gan_cli.commands.report.collect import RunRecord, differing
 from gan_cli.commands.report.reading import PICTURE, file_in, note
-from gan_cli.commands.report.tables import low_is_better, published, result_keys
+from gan_cli.commands.report.tables import every_kind, left_out, low_is_better, main_results, published, result_keys
 from gan_cli.output.png import read_png
 from gan_cli.output.text import printable
 from gan_cli.runs.hydra_files import Unreadable, bytes_of
@@ -38,17 +38,21 @@ def as_html(runs: Sequence[RunRecord], beside: Path) -> str:
     Args:
         beside: the folder of the page, to which links to the runs are relative.
     """
-    keys, side = differing(runs), SIDES[len(runs) > MANY]
+    keys, kinds, side = differing(runs), every_kind(runs), SIDES[len(runs) > MANY]
     lines = sum(len({key for record in run.records for key in record}) for run in runs)
     points = min(POINTS[1], max(POINTS[0], NUMBERS // max(1, 2 * lines)))
     steps = _affordable(runs, side)
     facts = [_facts(run, keys, points, steps, side) for run in runs]
     for run, fact in zip(runs, facts, strict=True):
+        fact["kinds"] = {key: kinds.index(kind) for key, kind in run.kinds.items()}
         fact["link"] = quote(os.fsencode(os.path.relpath(run.folder, beside)))
     content = {
         "version": __version__,
         "keys": keys,
         "results": result_keys(runs),
+        "main": main_results(runs),
+        "kinds": kinds,
+        "left_out": left_out(runs),
         "low": low_is_better(runs),
         "published": published(runs),
         "real": _real(runs, side),

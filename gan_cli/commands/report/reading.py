@@ -96,6 +96,9 @@ class Told(BaseModel):
     of_modes: Number | None = None
     high_quality: Number | None = None
     spread: dict[Line, Number] = {}
+    notes: dict[Line, Line] = {}
+    kinds: dict[Line, Line] = {}
+    left_out: dict[Line, Line] = {}
     classes: list[Line] | None = None
     environment: dict[Line, Line] | None = None
     seeds: list[int] | None = None

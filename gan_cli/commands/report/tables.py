@@ -13,26 +13,30 @@ from gan_cli.config.mistakes import shown
 from gan_cli.output.text import printable
 from gan_cli.runs.results import cited, with_spread
 
+CLOCK = ("images_per_second", "seconds")
 LOW = (  # parts of the names of results of which less is better
     *("loss/", "bits_per_dim", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap"),
     *("two_sample", "copied", "distance"),
 )
 
 
-def as_csv(runs: Sequence[RunRecord]) -> str:
-    """A line for each run: the settings that differ, the status, the results."""
-    keys, results = differing(runs), result_keys(runs)
+def as_csv(runs: Sequence[RunRecord], results: Sequence[str]) -> str:
+    """A line for each run: the settings that differ, the status, the results, and of which kind they are."""
+    keys = differing(runs)
+    of_kinds = [key for key in results if any(key in run.kinds for run in runs)]
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\n")
-    writer.writerow([_cell(title) for title in ("run", "status", "step", *keys, *results)])
+    titles = ("run", "status", "step", *keys, *results, *(f"{key} is" for key in of_kinds))
+    writer.writerow([_cell(title) for title in titles])
     for run in runs:
         status = [run.status.get("status"), run.status.get("step")]
         settings, values = (run.config.get(key) for key in keys), (run.results.get(key) for key in results)
-        writer.writerow([_cell(value) for value in (run.name, *status, *settings, *values)])
+        kinds = (run.kinds.get(key) for key in of_kinds)
+        writer.writerow([_cell(value) for value in (run.name, *status, *settings, *values, *kinds)])
     return sheet.getvalue()
 
 
-def as_json(runs: Sequence[RunRecord]) -> str:
+def as_json(runs: Sequence[RunRecord], results: Sequence[str]) -> str:
     """Every run with its folder, status, differing settings, command and results."""
     keys = differing(runs)
     rows = [
@@ -42,24 +46,63 @@ def as_json(runs: Sequence[RunRecord]) -> str:
             "status": run.status,
             "settings": {key: run.config.get(key) for key in keys},
             "commands": run.commands,
-            "results": run.results,
+            "results": {key: run.results[key] for key in results if key in run.results},
+            "kinds": run.kinds,
+            "notes": run.status.get("notes", {}),
+            "left_out": run.status.get("left_out", {}),
         }
         for run in runs
     ]
     return json.dumps(rows, indent=2) + "\n"
 
 
-def as_markdown(runs: Sequence[RunRecord]) -> str:
-    """A line for each group of settings: mean ± standard deviation over its seeds."""
-    groups = grouped(runs)
-    keys, results = list(groups[0].settings), result_keys(runs)
+def as_markdown(runs: Sequence[RunRecord], results: Sequence[str]) -> str:
+    """A line for each group of settings, mean ± standard deviation over its seeds. Below it, what the numbers at values
+    mean, and what is left out.
+    """
+    groups, kinds = grouped(runs), every_kind(runs)
+    keys = list(groups[0].settings)
     titles = map(_escaped, [*keys, "runs", *results])
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * (len(keys) + 1 + len(results))]
     for group in groups:
         cells = [_escaped(shown(group.settings[key])) for key in keys]
-        cells += [_count(group.runs), *(mean_and_spread(group.results.get(key)) for key in results)]
+        cells.append(_count(group.runs))
+        for key in results:
+            kind = group.runs[0].kinds.get(key, "")
+            mark = f" {_superscript(kinds.index(kind) + 1)}" if kind and key in group.results else ""
+            cells.append(mean_and_spread(group.results.get(key)) + mark)
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    below = [f"{_superscript(number)} {kind}" for number, kind in enumerate(kinds, 1)]
+    below += [f"left out: {line}" for line in left_out(runs)]
+    return "\n".join([*lines, *("", "  \n".join(map(_escaped, below))) * bool(below)]) + "\n"
+
+
+def main_results(runs: Sequence[RunRecord]) -> list[str]:
+    """Metrics on held-out data and samples, and the time of training; all results, if that is all there is."""
+    every = result_keys(runs)
+    main = [key for key in every if "/" not in key and key not in CLOCK]
+    return [*main, *("seconds",) * ("seconds" in every)] if main else every
+
+
+def every_kind(runs: Sequence[RunRecord]) -> list[str]:
+    """The kinds of all results, in the order in which they appear."""
+    return list(dict.fromkeys(kind for run in runs for kind in run.kinds.values()))
+
+
+def left_out(runs: Sequence[RunRecord]) -> list[str]:
+    """One line for each metric and reason, with the runs whose cells are empty."""
+    named: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for run in runs:
+        for metric, reason in run.status.get("left_out", {}).items():
+            named.setdefault((metric, reason.partition(":")[0]), []).append((run.name, reason))
+    return [
+        f"{metric} of {', '.join(name for name, _ in found)}: {found[0][1] if len(found) == 1 else reason}"
+        for (metric, reason), found in named.items()
+    ]
+
+
+def _superscript(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _cell(value: object) -> object:
@@ -82,8 +125,14 @@ def _count(runs: Sequence[RunRecord]) -> str:
 
 
 def result_keys(runs: Sequence[RunRecord]) -> list[str]:
-    """Every result that any run has; the watched ones first."""
-    keys = dict.fromkeys(key for run in runs for key in run.results)
+    """Every result that any run has, the watched ones first; what only some have comes where it comes in those."""
+    keys: list[str] = []
+    for run in runs:
+        place = 0
+        for key in run.results:
+            if key not in keys:
+                keys.insert(place, key)
+            place = keys.index(key) + 1
     return sorted(keys, key=lambda key: not key.startswith("best "))
 
 
@@ -117,4 +166,8 @@ def published(runs: Sequence[RunRecord]) -> list[dict[str, object]]:
     return rows
 
 
-FORMATS: dict[str, Callable[[Sequence[RunRecord]], str]] = {"csv": as_csv, "json": as_json, "md": as_markdown}
+FORMATS: dict[str, Callable[[Sequence[RunRecord], Sequence[str]], str]] = {
+    "csv": as_csv,
+    "json": as_json,
+    "md": as_markdown,
+}

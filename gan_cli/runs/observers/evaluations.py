@@ -14,7 +14,7 @@ from gan_cli.config.schema import Config
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import Diverged, EarlyStop
-from gan_cli.games.game import Encodes, Likelihood, Statistics
+from gan_cli.games.game import Encodes, Likelihood, Statistics, learnt
 from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
@@ -37,6 +37,8 @@ class EvaluationsState(TypedDict):
     best: float | None
     best_step: int
     without_better: int
+    notes: dict[str, str]
+    kinds: dict[str, str]
 
 
 class Evaluations:
@@ -82,13 +84,17 @@ class Evaluations:
             judge=Judge.of(config, setup.game, setup.device),
             model=self.model or setup.sampler,
             planned=config.evaluate_count,
+            players=learnt(setup.game),
             picture=lambda name: folder / f"{name}.png",
             seed=config.seed,
             device=setup.device,
         )
-        self.metrics, more_is_better = metrics_of(config, library, self.evidence)  # refused now, not after an hour
+        measuring = metrics_of(config, library, self.evidence)  # refused now, not after an hour
+        self.metrics, self.left_out = measuring.metrics, measuring.left_out
+        for name, reason in self.left_out.items():
+            log.warning("metrics=%s: left out: %s", name, reason)
         self._try_own()
-        self.sign = 1 if more_is_better else -1
+        self.sign = 1 if measuring.more_is_better else -1
         self.best: float | None = None
         self.best_step = self.without_better = 0
 
@@ -164,9 +170,19 @@ class Evaluations:
             raise EarlyStop(f"pruned: {reason}")
 
     def facts(self) -> dict[str, object]:
-        """The best value of the watched metric, for ``status.json``."""
-        better = "low" if self.sign < 0 else "high"
-        return {"metric": self.config.watch, "better": better, "value": self.best, "step": self.best_step}
+        """The best value of the watched metric, and what a reader of the values must know, for ``status.json``."""
+        facts: dict[str, object] = {"notes": self.evidence.notes, "kinds": self.evidence.kinds}
+        if self.left_out:
+            facts["left_out"] = self.left_out
+        if self.config.watch:
+            better = "low" if self.sign < 0 else "high"
+            facts["best"] = {
+                "metric": self.config.watch,
+                "better": better,
+                "value": self.best,
+                "step": self.best_step,
+            }
+        return facts
 
     def state(self) -> EvaluationsState:
         return {
@@ -174,9 +190,13 @@ class Evaluations:
             "best": self.best,
             "best_step": self.best_step,
             "without_better": self.without_better,
+            "notes": dict(self.evidence.notes),
+            "kinds": dict(self.evidence.kinds),
         }
 
     def restore(self, state: EvaluationsState) -> None:
+        self.evidence.notes.update(state.get("notes", {}))  # of checkpoints from before there were any
+        self.evidence.kinds.update(state.get("kinds", {}))
         if state["watch"] == self.config.watch:  # else the past says nothing of what is watched now
             self.best, self.best_step = state["best"], state["best_step"]
             self.without_better = state["without_better"]
