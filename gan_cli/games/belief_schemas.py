@@ -17,6 +17,8 @@ WEIGHTS = 2**27  # of one layer at most
 
 
 class OfLevelsOptions(LikelihoodOptions):
+    figures = ("sampling_time",)
+
     levels: Annotated[Count, Field(ge=2, le=256)]
 
     @property

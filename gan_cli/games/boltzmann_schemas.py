@@ -15,6 +15,7 @@ WEIGHTS = 2**27
 
 class RBMOptions(LikelihoodOptions):
     idle = (*LikelihoodOptions.idle, "conditional", "precision")
+    figures = ("mixing",)
 
     visible: Literal["binary", "gaussian"]
     hidden: Count

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import setup_of
+from conftest import config_of, setup_of
 from PIL import Image
 
 from gan_cli.runs.figures.kl_vs_js import best_by_js, jsd_on_grid, kl_on_grid, normal
+from gan_cli.runs.figures.mixing import Mixing
 from gan_cli.runs.figures.vae_bias import VAEBias
 
 
@@ -128,3 +129,61 @@ def test_a_flow_keeps_the_dimension_and_a_generator_of_one_number_makes_a_curve(
         found = json.loads(Path(model, "figure.json").read_text())
         assert found["latent_size"] == size
         assert found["dimension"] == {"data": pytest.approx(2, abs=0.15), "samples": pytest.approx(size, abs=0.15)}
+
+
+def test_a_chain_between_two_gaussians_is_as_quadrature_has_it(gan_train):
+    from scipy.integrate import quad
+    from scipy.special import expit
+    from scipy.stats import norm
+
+    small = ("model.hidden=1", "steps=4", "log_every=2", "dataset.points=400", "checkpoint_every=0", "model.chain=3")
+    assert gan_train("experiment=lecture_mixing", *small, "hydra.run.dir=run").code == 0
+    found = json.loads(Path("run/figure.json").read_text())
+    assert found["step"] == [2, 4]
+    assert Path("run/figure.png").stat().st_size > 1000
+    setup = setup_of("experiment=lecture_mixing", *small)
+    figure = Mixing(setup)
+    machine = figure.machine
+    with torch.no_grad():
+        machine.weight.fill_(0.3)
+        machine.c.fill_(-0.1)
+        machine.log_variance.fill_(-2.4)
+        b, precision, mu, lambda_ = (float(t) for t in (machine.b, machine.precision, machine.mu, machine.lambda_))
+    means, deviation = [b + 0.3 * (h - lambda_) for h in (0, 1)], precision**-0.5
+
+    def on(x):
+        return expit(-0.1 + (x - mu) * precision * 0.3)
+
+    stays = [
+        quad(lambda x, m=mean, h=h: norm.pdf(x, m, deviation) * (on(x) if h else 1 - on(x)), -5, 5)[0]
+        for h, mean in enumerate(means)
+    ]
+    share = (1 - stays[0]) / (2 - sum(stays))  # of h = 1, of a chain with two states
+    above = [norm.sf(figure.middle, mean, deviation) for mean in means]
+    measured = figure.measure(0)
+    assert measured["mixing/relaxation"] == pytest.approx(1 / (2 - sum(stays)), rel=1e-4)  # λ₂ = trace − 1
+    assert measured["mixing/share"] == pytest.approx((1 - share) * above[0] + share * above[1], abs=2e-3)
+    assert measured["mixing/separation"] == pytest.approx(2 / deviation)
+    assert measured["mixing/ais_100"] == pytest.approx(measured["mixing/log_z"], abs=0.2)
+
+
+def test_the_time_of_a_sample_is_measured_at_every_size(gan_train, monkeypatch):
+    from gan_cli.runs.figures import sampling_time
+
+    monkeypatch.setattr(sampling_time, "SIDES", (8, 16, 32))
+    monkeypatch.setattr(sampling_time, "TIMES", 2)
+    small = ("dataset.limit=64", "batch_size=8", "steps=1", "log_every=1", "sample_count=4", "hydra.run.dir=run")
+    assert gan_train("experiment=lecture_sampling_time", "model=fvsbn", *small).code == 0
+    found = json.loads(Path("run/figure.json").read_text())
+    assert found["pixels"] == [64, 256, 1024]
+    assert set(found["seconds"]) == {"fvsbn", "gan"}
+    assert found["seconds"]["fvsbn"][-1] > 4 * found["seconds"]["fvsbn"][0]  # 16 times the passes
+    assert sampling_time.slope([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx(1)
+    with Image.open("run/figure.png") as picture:
+        assert picture.width > 500
+
+
+def test_one_digit_against_ten_is_a_sweep_in_the_same_features():
+    for classes in ("[]", "[3]"):
+        config = config_of("sweep=lecture_narrow", f"dataset.classes={classes}", "-m")
+        assert (config.steps, config.dataset.limit, set(config.metrics)) == (1000, 0, {"frechet", "precision_recall"})

@@ -42,6 +42,8 @@ FIGURES = {
     "dimension": "dimension.Dimension",
     "vae_bias": "vae_bias.VAEBias",
     "vae_gan": "vae_gan.Sharpening",
+    "mixing": "mixing.Mixing",
+    "sampling_time": "sampling_time.SamplingTime",
 }
 
 
