@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -201,6 +201,7 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
             config, plan = _resumed(made)
         else:
             config, plan = _single(made), Plan()
+            _require_start([config.start], library)
         if made.composed.hydra["job.chdir"]:
             raise UserError(sweep_plan.CHDIR)
         require_use(command.parsed(library), config)
@@ -243,6 +244,21 @@ def _resumed(made: Draft) -> tuple[Config, Plan]:
     return resumption.config, resuming(resumption, made.composed.added)
 
 
+def _require_start(starts: Sequence[object], library: Library, *, several: bool = False) -> None:
+    """Reads what runs are to start from, before there is a folder for them.
+
+    Raises:
+        UserError: if it cannot be read, or would change while a sweep goes on.
+    """
+    for start in starts:
+        if several and start == "latest":
+            raise UserError("start=latest: of a sweep, that changes with each of its runs: give the folder of the run")
+        if start is not None:
+            from gan_cli.runs.start import find
+
+            find(str(start), library)
+
+
 def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     overrides = command.parsed(library)
     if overrides.problems:
@@ -268,6 +284,8 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         raise UserError(f"resume={space.config.resume}: continues one run: leave out --multirun")
     if space.config.dry_run:
         raise UserError("dry_run=true: shows one run: leave out --multirun")
+    if (starts := overrides.find("start")) is not None:
+        _require_start(starts.values, library, several=True)
     if space.config.name == name:
         command.overrides.append(f"name={name}")
     same = ",".join([*(override.key for override in overrides if len(override.values) == 1), "name"])

@@ -11,7 +11,7 @@ from typing import Any
 from gan_cli.config.paths import expanded
 
 HYDRA_PATHS = ("hydra.run.dir", "hydra.sweep.dir")
-PATHS = ("resume", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", *HYDRA_PATHS)
+PATHS = ("resume", "start", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", *HYDRA_PATHS)
 FUNCTIONS = r"(glob|range|sort|shuffle|tag|interval|str|int|float|bool)\(.*\)"  # of Hydra's grammar
 LONGEST = 255  # bytes in a file's name
 

@@ -6,9 +6,9 @@ Values live in ``conf/config.yaml``; here are only types, limits and rules.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from gan_cli.config.annealing import half_annealed, uses_images
 from gan_cli.config.durations import duration
@@ -30,6 +30,7 @@ from gan_cli.config.options import (
     sizes_of,
 )
 
+FROZEN = re.compile(r"\w+:(0*[1-9]\d{0,8}|[A-Za-z_][\w.]*)")
 MOST_STEPS = 999_999_999  # nine digits, as the names of checkpoints and grids have them
 
 
@@ -51,6 +52,21 @@ class AugmentationOptions(Options):
     adapt_images: Count
 
 
+def _frozen(value: object) -> list[str]:
+    """``discriminator:3``, or a list of such: a player and how many of its first layers, or the name of a part.
+
+    Raises:
+        ValueError: saying what it must be.
+    """
+    each = [value] if isinstance(value, str) else value
+    if not isinstance(each, list) or not all(isinstance(e, str) and FROZEN.fullmatch(e) for e in each):
+        raise ValueError("must be a player and its first so many layers, such as discriminator:3, or a list of such")
+    return each
+
+
+Frozen = Annotated[Any, BeforeValidator(_frozen)]  # list[str]
+
+
 class GameKeys(Options):
     """The game: Algorithm 1."""
 
@@ -69,6 +85,7 @@ class GameKeys(Options):
     augment: list[Literal["color", "translation", "cutout", "blit", "geometric", "ada_color"]]
     augmentation: AugmentationOptions
     pack: Annotated[Count, Field(le=16)]
+    freeze: Frozen
 
 
 def of_game(chosen: Chosen) -> list[str]:
@@ -145,6 +162,8 @@ class MachineKeys(Options):
     device: Annotated[str, AfterValidator(known_device)]
     devices: Count
     sync_batchnorm: bool
+    accumulate: Count
+    activation_checkpointing: bool
     precision: Literal["fp32", "tf32", "bf16", "fp16", "auto"]
     capture: Literal["auto", True, False]
     compile: bool
@@ -201,6 +220,10 @@ def _ensemble(chosen: Chosen) -> list[str]:
     ]
     if (devices := chosen.count("devices")) > 1:
         problems.append(f"devices={devices}: ensemble={size} trains in one process: leave one of them out")
+    if freeze := chosen.root.get("freeze"):
+        problems.append(
+            f"freeze={shown(freeze)}: ensemble={size} trains all weights of a network: leave one of them out"
+        )
     if figure := chosen.root.get("figure"):
         problems.append(f"figure={figure}: is drawn from one run: leave out ensemble={size}")
     return problems
@@ -266,6 +289,7 @@ class WritingKeys(Options):
     time_limit: Annotated[Text, AfterValidator(duration)] | None
 
     name: Annotated[str, AfterValidator(_file_name)] | None
+    start: Text | None
     resume: Text | None
     dry_run: bool
 

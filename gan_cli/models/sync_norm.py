@@ -20,7 +20,8 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         dims = (0, *range(2, x.dim()))
         wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
         mean, variance = moments(wide, dims)  # (C,) each
-        self._remember(mean.detach(), variance.detach(), world() * x.numel() // x.shape[1])
+        if self.track_running_stats:
+            self._remember(mean.detach(), variance.detach(), world() * x.numel() // x.shape[1])
         scale = (variance + self.eps).rsqrt()
         if self.affine:
             scale = self.weight * scale

@@ -28,10 +28,12 @@ from gan_cli.metrics.judge import Judge
 from gan_cli.output import screen
 from gan_cli.output.text import lines_of
 from gan_cli.runs.room import needed, require, shown
+from gan_cli.runs.start import begin
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.build import assemble, pick_device
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.fitting import check
+from gan_cli.training.freezing import told as frozen
 from gan_cli.training.precision import choose, set_precision
 from gan_cli.training.setup import Setup
 
@@ -69,6 +71,7 @@ def dry_run(config: Config, library: Library) -> None:
     )
     setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
     count, game = check(setup), setup.game
+    told = [*begin(setup, library)[1], *frozen(game, config.freeze)]
     if config.metrics:
         evidence = Outline(
             samples.shape,
@@ -97,6 +100,8 @@ def dry_run(config: Config, library: Library) -> None:
     training = 4 * (4 * total + averaged + batch // config.devices * activations)  # weights, gradients, two moments
     disk, members = needed(setup), max(1, config.ensemble)
     each = "each process about " if config.devices > 1 else "about "
+    for line in told:
+        console.print(lines_of(line), highlight=False, markup=False)
     console.print(f"memory: {each}{shown(training)} for weights, optimizers and activations, besides the data")
     console.print(
         f"disk: about {shown(disk.checkpoint)} a checkpoint, {shown(members * disk.total)} at most: "

@@ -17,6 +17,7 @@ from gan_cli.runs.guard.looks import is_looked_at
 from gan_cli.runs.guard.policies import GUARD
 from gan_cli.runs.observers.evaluations import due
 from gan_cli.runs.resume import Resumption
+from gan_cli.runs.start import begin
 from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.setup import Setup
@@ -39,6 +40,8 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
         with enough(config):
             setup = build(config, library, state, loaded)
         start = restore(setup, state) if state else 0
+        if not state:
+            begin(setup, library)
 
         def share(step: int, statistics: Sequence[Statistics], setup: Setup = setup) -> None:
             if config.metrics and due(config, step):

@@ -30,7 +30,15 @@ from gan_cli.training.fits import require_state
 if TYPE_CHECKING:
     from gan_cli.training.state import State
 
-FIXED = ("architecture", "dataset", "prior", "optimizer", "conditional", "ensemble")  # what the saved tensors belong to
+FIXED = (
+    "architecture",
+    "dataset",
+    "prior",
+    "optimizer",
+    "conditional",
+    "ensemble",
+    "freeze",
+)  # what the saved tensors belong to
 MAY_CHANGE = (
     "dataset.root",
     "dataset.path",
@@ -99,6 +107,8 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
         problems.append(
             f"{preset.key}: is a whole preset and cannot be laid over a resumed run: type the keys to change"
         )
+    if (typed := overrides.find("start")) and typed.values[0] is not None:
+        problems.append(f"{typed.typed}: begins a new run, and resume=… goes on with one: leave one of them out")
     if problems:
         raise UserError(*problems)
     asked = draft.composed.values["resume"]

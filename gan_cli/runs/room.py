@@ -47,7 +47,7 @@ def needed(setup: Setup) -> Room:
     config = setup.config
     weights = [tensor for player in setup.players for tensor in player.network.state_dict().values()]
     averages = list(setup.ema.network.state_dict().values()) if setup.ema else []
-    parameters = [p for player in setup.players for p in player.network.parameters()]
+    parameters = [weight for player in setup.players for weight in player.parameters]
     copies = moments(setup) + (config.updates == "optimistic")
     checkpoint = _bytes(weights) + _bytes(averages) + copies * _bytes(parameters)
     checkpoint += ENTRY * (len(weights) + len(averages) + copies * len(parameters))

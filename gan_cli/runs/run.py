@@ -38,11 +38,13 @@ from gan_cli.runs.records import Record, records_in
 from gan_cli.runs.results import compared, results_of
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.room import needed, require
+from gan_cli.runs.start import Origin, begin, origin_of
 from gan_cli.runs.status import Status, job_of, status_of
 from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
+from gan_cli.training.freezing import told as frozen
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State, not_finite, restore, state_of
 
@@ -109,6 +111,7 @@ class Run:
         self.config, self.folder, self.resumption = config, folder, resumption
         with enough(config):
             self.setup = setup = build(config, library, resumption.state if resumption else None, like)
+        self.origin = origin_of(resumption.state) if resumption else self._begin(library)
         self.recorder = recorder(setup)
         self.environment = environment(setup.device)
         self.at = self.start = restore(setup, resumption.state) if resumption else 0
@@ -174,6 +177,13 @@ class Run:
             not_counted=self.record.not_counted,
         )
 
+    def _begin(self, library: Library) -> Origin | None:
+        """Takes the weights that the run starts from, if from another's."""
+        origin, lines = begin(self.setup, library)
+        for line in lines:
+            log.info("%s", line)
+        return origin
+
     def finish(self) -> float | None:
         """Trains to the end, and writes ``status.json`` however the training ends."""
         limit = TimeLimit(self.config.time_limit, lambda: self.checkpoints.seconds) if self.config.time_limit else None
@@ -205,6 +215,8 @@ class Run:
         """From the first step to the last status; what interrupts it finds everything saved."""
         self.begin()
         log.info("%s", describe(self.setup))
+        for line in frozen(self.setup.game, self.config.freeze):
+            log.info("%s", line)
         if told := self.setup.samples.told():
             log.info("classes: %s", told)
         if advice := by_heart(self.setup):
@@ -303,7 +315,9 @@ class Run:
             raise Diverged(lost)
         self.record.flush()
         watched = {"log": self.record.state(), "evaluations": self.evaluations.state() if self.evaluations else None}
-        return {**state_of(self.setup, step), **watched, "guard": self.guard.state(), "stopped": self.stopped}
+        origin = {"start": self.origin.saved()} if self.origin else {}
+        state = {**state_of(self.setup, step), **origin, **watched}
+        return {**state, "guard": self.guard.state(), "stopped": self.stopped}
 
     def status(self, name: str, reason: str | None = None, **more: object) -> None:
         """Writes ``status.json``."""
@@ -315,6 +329,8 @@ class Run:
             facts["classes"] = list(self.setup.samples.names)
         facts["sample_seeds"] = self.grids.seeds_text
         facts |= self.guard.facts()
+        if self.origin:
+            facts["start"] = self.origin.saved()
         facts["environment"] = self.environment
         facts["config"] = self.config.saved()
         if job := job_of():

@@ -119,6 +119,15 @@ class GuardState(Options):
     rollbacks: Annotated[list[RollbackState], Field(max_length=10_000)]
 
 
+class StartState(Options):
+    """Where the weights of a run came from."""
+
+    path: Word
+    step: Step
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    averaged: bool
+
+
 class Saved(Options):
     """A checkpoint; what is not in those of 0.1.0 has a default."""
 
@@ -139,6 +148,7 @@ class Saved(Options):
     evaluations: EvaluationsState | None
     guard: GuardState | None = None
     stopped: Said | None = None
+    start: StartState | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> Saved:

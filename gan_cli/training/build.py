@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from gan_cli import distributed
 from gan_cli.config.library import Library
@@ -30,6 +31,7 @@ from gan_cli.training.answers import optimizer_of
 from gan_cli.training.budget import require_training
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.ema import EMA
+from gan_cli.training.freezing import hold_still, learning
 from gan_cli.training.optimizers import OPTIMIZER, MakesOptimizer, changing
 from gan_cli.training.player import Player
 from gan_cli.training.precision import AUTOCAST, choose, set_precision
@@ -125,9 +127,9 @@ def own_parts(config: Config, library: Library) -> list[str]:
     return [group for group, choices in chosen.items() if any(library.has_own_class(group, c.name) for c in choices)]
 
 
-def averaging(network: nn.Module, device: torch.device) -> distributed.Averaging:
+def averaging(weights: Iterable[Tensor], device: torch.device) -> distributed.Averaging:
     """Averages a player's gradients over processes; on a GPU, which can send while it computes, during backward."""
-    return distributed.Averaging(network.parameters() if device.type == "cuda" else ())
+    return distributed.Averaging(weights if device.type == "cuda" else ())
 
 
 def label_count(config: Config, classes: int) -> int:
@@ -253,10 +255,12 @@ def players_of(
     batch_sizes = batch_sizes_of(game, config)
     schedule = by_step(library.build(SCHEDULE, config.schedule), batch_sizes)
     players = []
+    hold_still(game, config.freeze)
     for name, network in game.networks.items():
         options = settings_of(game, name, config)
         lr = options.lr * config.slowed(attempt)
-        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", network.parameters(), lr)
+        weights = learning(name, network, config.freeze)
+        made = optimizer_of(optimizer, f"optimizer={config.optimizer.name}", weights, lr)
         players.append(
             Player(
                 name,
@@ -269,7 +273,8 @@ def players_of(
                 options=changing(optimizer, batch_sizes),
                 constrain=game.constraint(name),
                 scaler=Scaler(made, device) if scaled else None,
-                average=averaging(network, device) if distributed.world() > 1 else None,
+                average=averaging(weights, device) if distributed.world() > 1 else None,
+                learns=weights,
             )
         )
     return players

@@ -31,6 +31,9 @@ class EMA:
         final: the half-life that it grows or falls to, along half a cosine; None: it stays, and is shorter only at
             first, so that early averages forget the start.
         anneal_images: the images that this takes.
+
+    Attributes:
+        begun: whether it begins as the average of another run, and has no start to forget early.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class EMA:
         anneal_images: int = 0,
     ) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.half_life, self.batch_sizes = half_life, batch_sizes
+        self.half_life, self.batch_sizes, self.begun = half_life, batch_sizes, False
         self.final, self.anneal_images = final, anneal_images
         self._pairs = self._matched(network)
 
@@ -62,7 +65,7 @@ class EMA:
         seen, before = self.batch_sizes.images_seen(step), self.batch_sizes.images_seen(step - 1)
         if self.final is None:
             ramp = RAMP_UP * step * (seen / step)  # this order of operations keeps the bits of old runs
-            half_life = min(self.half_life, ramp)
+            half_life = self.half_life if self.begun else min(self.half_life, ramp)
         else:
             half_life = annealed(self.half_life, self.final, before, self.anneal_images)
         return 0.5 ** ((seen - before) / half_life) if half_life else 0.0

@@ -6,7 +6,7 @@ The game is built without memory, on torch's meta device, so that a layer of 10Â
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from gan_cli.games.game import Game, Keeps
 from gan_cli.games.growing import growth_of
 from gan_cli.training.answers import optimizer_of
 from gan_cli.training.build import blank, own_parts
+from gan_cli.training.freezing import learning
 from gan_cli.training.optimizers import OPTIMIZER
 
 Form = tuple[torch.dtype, tuple[int, ...]]
@@ -40,13 +41,18 @@ def require_weights(
     classes: int,
     networks: Callable[[Game], Mapping[str, Mapping[str, object]]],
     what: str,
-) -> None:
+    average: Mapping[str, object] | None = None,
+) -> Game | None:
     """Refuses networks that are not those of a config.
 
     Args:
         shape: of one sample, as the checkpoint says.
         networks: the tensors of each player, of a game.
         what: the checkpoint, as it was asked for.
+        average: the moving average of the player who draws samples.
+
+    Returns:
+        The game of the config without memory, as ``blank`` does.
 
     Raises:
         UserError: if they are others.
@@ -55,6 +61,9 @@ def require_weights(
     if (game := blank(config, library, shape, classes)) is not None:
         with _refusing(what):
             _require_networks(game, networks(game))
+            if average is not None:
+                _require("ema", average, _forms(game.networks[game.sampler]))
+    return game
 
 
 def _require_networks(game: Game, networks: Mapping[str, Mapping[str, object]]) -> None:
@@ -89,7 +98,8 @@ def require_state(config: Config, library: Library, state: Mapping[str, Any], wh
         whole = growth_of(game.networks.values()) is None  # else layers that are not there yet have never moved
         certain, trial = whole and not own_parts(config, library) and not own, None if own else _trial(config, library)
         for name, network in game.networks.items():
-            _require_player(f"players.{name}", network, config, trial, state, state["players"][name], certain)
+            weights = [_form(weight) for weight in learning(name, network, config.freeze)]
+            _require_player(f"players.{name}", weights, config, trial, state, state["players"][name], certain)
 
 
 def require_shape(config: Config, library: Library, shape: tuple[int, ...], what: str) -> None:
@@ -104,7 +114,7 @@ def require_shape(config: Config, library: Library, shape: tuple[int, ...], what
 
 def _require_player(
     where: str,
-    network: nn.Module,
+    weights: Sequence[Form],
     config: Config,
     trial: Trial | None,
     state: Mapping[str, Any],
@@ -114,10 +124,10 @@ def _require_player(
     """Refuses moments of other weights, and options that are no options of the optimizer.
 
     Args:
+        weights: those that the player learns.
         trial: what the optimizer keeps; None where that cannot be known.
         certain: every weight is known to move in every step.
     """
-    weights = [_form(weight) for weight in network.parameters()]
     moments, moved = saved["optimizer"]["state"], state["step"] > 0 and not state.get("attempt", 0)
     if saved["last"] or (certain and moved and config.updates == "optimistic"):
         if len(saved["last"]) != len(weights):

@@ -38,6 +38,7 @@ class Player:
         constrain: called with the parameters after each move.
         scaler: keeps the gradients of a float16 network in range.
         average: replaces tensors by their means over all processes that play this player.
+        learns: the weights that it learns; by default all of its network.
     """
 
     def __init__(
@@ -54,12 +55,13 @@ class Player:
         constrain: Constraint | None = None,
         scaler: Scaler | None = None,
         average: Callable[[list[Tensor]], None] | None = None,
+        learns: Iterable[Tensor] | None = None,
     ) -> None:
         self.name, self.network = name, network
         self.optimizer, self.lr, self.schedule, self.steps = optimizer, lr, schedule, steps
         self.options, self.constrain = options, constrain
         self.scaler, self.average = scaler, average
-        self.parameters: list[Tensor] = list(network.parameters())
+        self.parameters: list[Tensor] = list(network.parameters() if learns is None else learns)
         self._others = [parameter for opponent in opponents for parameter in opponent.parameters()]
         self._start: list[Tensor] = []  # the parameters before the look-ahead
         self._last: list[Tensor] = []  # the last displacement of an optimistic player

@@ -68,7 +68,7 @@ def _foreign(flag: str, command: Command) -> bool:
 
 def _idle(config: Config, overrides: Overrides) -> list[str]:
     """Keys that would have no effect here."""
-    idle = ["resume"] if config.resume else []
+    idle = [key for key, value in (("resume", config.resume), ("start", config.start)) if value]
     idle += ["dry_run"] if config.dry_run else []
     several = [f"devices={config.devices}: gan-bench times one process: leave it out"] if config.devices > 1 else []
     if isinstance(config.batch_size, dict):

@@ -1,0 +1,188 @@
+"""``start=PATH``: a new run that begins with the weights of another.
+
+Each network takes what fits from its own counterpart, and the moving average from the moving average (as Karras et al.
+2020 resume), or from the weights where the start kept none. Optimizers, steps and draws are the new run's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from gan_cli.config.library import Library
+from gan_cli.config.paths import expanded
+from gan_cli.config.schema import from_saved
+from gan_cli.errors import UserError
+from gan_cli.games.game import Game, Keeps
+from gan_cli.runs import checkpoint, weights
+from gan_cli.training.fits import require_weights
+from gan_cli.training.freezing import PARAMETRISED
+from gan_cli.training.setup import Setup
+from gan_cli.training.state import not_finite
+from gan_cli.training.taking import Taken, take, taken
+
+if TYPE_CHECKING:
+    from gan_cli.training.state import State
+
+BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the weights of a run come from, for its checkpoints and its status.
+
+    Attributes:
+        path: the checkpoint, or the exported file.
+        sha256: of that file.
+        averaged: whether the whole moving average comes from there, so that there is no reason to forget it early.
+    """
+
+    path: str
+    step: int
+    sha256: str
+    averaged: bool
+
+    def saved(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def origin_of(state: State) -> Origin | None:
+    """Where the weights of a checkpoint's run came from, if from another run."""
+    return Origin(**state["start"]) if state.get("start") else None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The weights that a run begins with.
+
+    Attributes:
+        networks: the tensors of each player; of an exported file, those of the player who draws samples.
+        average: the moving average of the player ``sampler``; None if there is none.
+        kept: state besides weights, such as the chains of a Boltzmann machine.
+        game: as its config makes it, without memory; None where that cannot be.
+    """
+
+    what: str
+    path: Path
+    step: int
+    networks: Mapping[str, Mapping[str, Tensor]]
+    sampler: str
+    average: Mapping[str, Tensor] | None
+    kept: Mapping[str, Tensor]
+    game: Game | None
+
+
+def find(where: str, library: Library) -> Source:
+    """Reads what ``start=where`` names: a run folder, a checkpoint, ``latest``, or an exported file or its folder.
+
+    Raises:
+        UserError: if it cannot be read, or does not fit the config that it holds.
+    """
+    path, what = expanded(where, "start="), f"start={where}"
+    if path.is_dir() and (path / weights.FILE).is_file():
+        path = path / weights.FILE
+    if path.suffix == ".safetensors" and path.is_file():
+        made = weights.read(path, "start", True)
+        config = from_saved(made.config, library)
+        game = require_weights(config, library, made.shape, made.classes, lambda g: {g.sampler: made.tensors}, what)
+        sampler = game.sampler if game else "generator"
+        return Source(what, path, made.step, {sampler: made.tensors}, sampler, None, {}, game)
+    _, path, state = checkpoint.find(where, "start")
+    config, shape, networks = from_saved(state["config"], library), tuple(state["data"]["shape"]), state["networks"]
+    game = require_weights(config, library, shape, state["classes"], lambda _: networks, what, state["ema"])
+    sampler = state.get("sampler", "generator")
+    return Source(what, path, state["step"], networks, sampler, state["ema"], state.get("kept") or {}, game)
+
+
+def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
+    """Gives a new run the weights of its ``start``, if it has one.
+
+    Returns:
+        Where they come from, and a line for each player about what is taken and what is not.
+
+    Raises:
+        UserError: if they cannot be read, are not finite, or nothing of them fits.
+    """
+    where = setup.config.start
+    if where is None:
+        return None, []
+    source = find(where, library)
+    lines, some, whole = [], False, False
+    for player in setup.players:
+        name, network = player.name, player.network
+        there, other = source.networks.get(name, {}), source.game.networks.get(name) if source.game else None
+        found = taken(network, there, other)
+        take(network, there, found.names)
+        lines.append(_told(name, network, there, found))
+        some |= any(tensor.dim() > 1 for key, tensor in there.items() if key in found.names.values())
+        if name == setup.game.sampler and setup.ema:
+            average = source.average if name == source.sampler and source.average else there
+            found = taken(setup.ema.network, average, other)
+            take(setup.ema.network, average, found.names)
+            whole = setup.ema.begun = not found.misfits
+    if not some:
+        raise UserError(f"{source.what}: nothing of it fits but biases and the like: {'; '.join(lines)}")
+    if isinstance(setup.game, Keeps):
+        _take_kept(setup.game, source.kept)
+    if lost := not_finite(setup):
+        raise UserError(f"{source.what}: has {lost}: start from an earlier checkpoint")
+    lines = [f"{source.what} (step {source.step}): {line}" for line in lines]
+    return Origin(str(source.path), source.step, _sha256(source.path), whole), lines
+
+
+def _told(player: str, network: nn.Module, there: Mapping[str, Tensor], found: Taken) -> str:
+    """How much is taken, from where if not from layers of the same name, what is not and why, and what is left."""
+    here = network.state_dict()
+    if not found.names and not found.left:
+        return f"has no {player}, which begins anew"
+    numbers = [sum(here[name].numel() for name in names) for names in (found.names, here)]
+    line = f"the {player} takes {len(found.names)} of {len(here)} tensors, {numbers[0]:,} of {numbers[1]:,} numbers"
+    moved = {_layer(name): _layer(source) for name, source in found.names.items() if name != source}
+    if moved:
+        line += f" ({', '.join(f'{layer} from {source}' for layer, source in moved.items())})"
+    if found.misfits:
+        line += f"; anew: {_by_layer(found.misfits, here)}"
+    return line + (f"; left there: {_by_layer(dict.fromkeys(found.left, ''), there)}" if found.left else "")
+
+
+def _by_layer(reasons: Mapping[str, str], every: Iterable[str]) -> str:
+    """Tensors and the reason of each; the tensors of a layer together where all of it is meant."""
+    sizes = Counter(map(_layer, every))
+    whole = {layer for layer, count in Counter(map(_layer, reasons)).items() if count == sizes[layer]}
+    told: dict[str, str] = {}
+    for name, reason in reasons.items():
+        layer = _layer(name)
+        told.setdefault(layer if layer in whole else name, f" ({reason})" if reason else "")
+    return ", ".join(f"{name}{reason}" for name, reason in told.items())
+
+
+def _layer(name: str) -> str:
+    return name.partition(PARAMETRISED)[0] if PARAMETRISED in name else name.rpartition(".")[0]
+
+
+def _take_kept(game: Keeps, there: Mapping[str, Tensor]) -> None:
+    """Takes over what a game keeps besides weights if all of it fits."""
+    here = game.kept()
+    if (
+        here
+        and here.keys() == there.keys()
+        and all(
+            there[name].shape == kept.shape and there[name].dtype == kept.dtype and there[name].isfinite().all()
+            for name, kept in here.items()
+        )
+    ):
+        game.restore(there)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""Which tensors of one network another takes over: those of the same name and shape.
+
+Layers of a sequence are named by their places, which move where a network has more of them: a generator for pictures of
+twice the size has a stage more at its beginning. So the layers of two sequences are matched in their order, in the way
+that takes over the most numbers; of several such ways, the one that keeps the most names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Names = dict[str, str]  # of tensors: here → there
+Score = tuple[int, int]  # numbers taken over, and names kept
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a network takes over.
+
+    Attributes:
+        names: each tensor that is taken, and its name there.
+        misfits: each tensor of the network that is not, with the reason.
+        left: the tensors there that nothing takes.
+    """
+
+    names: Names
+    misfits: dict[str, str]
+    left: list[str]
+
+
+def taken(network: nn.Module, there: Mapping[str, Tensor], other: nn.Module | None) -> Taken:
+    """What ``network`` takes over of the tensors ``there``.
+
+    Args:
+        other: the network that they are of, also without memory; None where it cannot be made: names then decide alone.
+    """
+    here = network.state_dict()
+    names = {name: name for name, tensor in here.items() if name in there and _alike(tensor, there[name])}
+    if other is not None:
+        _, names = _Matching(here, there).modules("", network, "", other)
+    used = set(names.values())
+    misfits = {name: _reason(tensor, there.get(name)) for name, tensor in here.items() if name not in names}
+    return Taken(names, misfits, [name for name in there if name not in used])
+
+
+@torch.no_grad()
+def take(network: nn.Module, there: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
+    """Copies the tensors ``names`` into the network."""
+    here = network.state_dict()  # the network's own memory
+    for name, source in names.items():
+        here[name].copy_(there[source])
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype
+
+
+def _reason(here: Tensor, there: Tensor | None) -> str:
+    if there is None:
+        return "not there"
+    if here.shape != there.shape:
+        return f"there {_shown(there)}, here {_shown(here)}"
+    if here.dtype != there.dtype:
+        return f"there {there.dtype}, here {here.dtype}".replace("torch.", "")
+    return "taken from there for another layer"
+
+
+def _shown(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape)) or "a number"
+
+
+class _Matching:
+    """Matches the tensors of two networks, by their state dicts."""
+
+    def __init__(self, here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> None:
+        self.here, self.there = here, there
+
+    def modules(self, name: str, one: nn.Module, source: str, other: nn.Module) -> tuple[Score, Names]:
+        """What one module takes over from another; ``name`` and ``source`` are what their tensors' names begin with."""
+        score, names = (0, 0), Names()
+        own = [*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False))]
+        for mine, theirs in ((f"{name}{each}", f"{source}{each}") for each in own):
+            if mine in self.here and theirs in self.there and _alike(self.here[mine], self.there[theirs]):
+                names[mine] = theirs
+                score = _plus(score, (self.here[mine].numel(), int(mine == theirs)))
+        if _ordered(one) and _ordered(other):
+            more, found = self._sequences(name, one, source, other)
+            return _plus(score, more), names | found
+        parts = dict(other.named_children())
+        for key, child in one.named_children():
+            if key in parts:
+                more, found = self.modules(f"{name}{key}.", child, f"{source}{key}.", parts[key])
+                score, names = _plus(score, more), names | found
+        return score, names
+
+    def _sequences(self, name: str, one: nn.Module, source: str, other: nn.Module) -> tuple[Score, Names]:
+        """The best match in order of the layers of two sequences: a longest common subsequence, weighted by numbers."""
+        ours, theirs = _layers(one), _layers(other)
+        pairs = {}
+        for i, (key, child) in enumerate(ours):
+            for j, (their_key, their_child) in enumerate(theirs):
+                if key == their_key or type(child) is type(their_child):
+                    pairs[i, j] = self.modules(f"{name}{key}.", child, f"{source}{their_key}.", their_child)
+        best: dict[tuple[int, int], Score] = {}
+        for i in range(len(ours), -1, -1):
+            for j in range(len(theirs), -1, -1):
+                ways = [best[i + 1, j]] if i < len(ours) else []
+                ways += [best[i, j + 1]] if j < len(theirs) else []
+                ways += [_plus(pairs[i, j][0], best[i + 1, j + 1])] if (i, j) in pairs else []
+                best[i, j] = max(ways, default=(0, 0))
+        names, i, j = Names(), 0, 0
+        while i < len(ours) and j < len(theirs):
+            if (i, j) in pairs and best[i, j] == _plus(pairs[i, j][0], best[i + 1, j + 1]):
+                names, i, j = names | pairs[i, j][1], i + 1, j + 1
+            elif best[i, j] == best[i + 1, j]:
+                i += 1
+            else:
+                j += 1
+        return best[0, 0], names
+
+
+def _plus(one: Score, other: Score) -> Score:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _ordered(module: nn.Module) -> bool:
+    return isinstance(module, nn.Sequential | nn.ModuleList)
+
+
+def _layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The parts that have something to take over."""
+    return [(key, child) for key, child in module.named_children() if child.state_dict()]
