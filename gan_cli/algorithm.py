@@ -117,5 +117,5 @@ def play(
         seed=setup.config.seed,
         attempt=setup.attempt,
         device=setup.device,
-        executor=executor,
+        executor=executor or Eager(setup.config.accumulate),
     )

@@ -1,6 +1,9 @@
 """Several processes train one game: each holds its rows of every minibatch, and gradients are averaged over all.
 
 In a process that was started alone, ``rank()`` is 0, ``world()`` is 1, and the functions here do nothing.
+
+A process may compute with its rows in parts, one after another (``accumulate=``). What is drawn for a sample depends
+neither on the process nor on the part that holds it; what looks at a whole minibatch looks at the part of each process.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ LONGEST_WAIT = timedelta(days=1)  # others wait while the first evaluates; its d
 BUCKET = 25 * 2**20  # bytes: large enough for the link's full speed, small enough to be sent during backward
 _local: int | None = None
 _alone = False
+_part, _parts = 0, 1
+_noted: set[str] | None = None  # what has looked at a whole minibatch
 Arguments = ParamSpec("Arguments")
 
 
@@ -66,10 +71,57 @@ def world() -> int:
     return dist.get_world_size() if together() else 1
 
 
+def part() -> int:
+    """Which part of its rows this process computes with: 0, 1, … ``parts() − 1``."""
+    return _part
+
+
+def parts() -> int:
+    """In how many parts this process computes with its rows; 1: with all at once."""
+    return _parts
+
+
+def shares() -> int:
+    """In how many shares a minibatch is computed with: parts of all processes."""
+    return world() * _parts
+
+
+@contextmanager
+def of_parts(number: int, parts: int) -> Iterator[None]:
+    """In this context the process computes with part ``number`` of its rows."""
+    global _part, _parts
+    _part, _parts, before = number, parts, (_part, _parts)
+    try:
+        yield
+    finally:
+        _part, _parts = before
+
+
 def rows(size: int) -> slice:
-    """This process's part of ``size`` samples."""
-    share = size // world()
-    return slice(rank() * share, (rank() + 1) * share)
+    """The rows of ``size`` samples that this process computes with."""
+    share, number = size // shares(), rank() * _parts + _part
+    return slice(number * share, (number + 1) * share)
+
+
+def in_first_half(count: int) -> int:
+    """How many of the ``count`` rows that this process computes with lie in the first half of its rows."""
+    return min(count, max(0, count * _parts // 2 - count * _part))
+
+
+@contextmanager
+def noting() -> Iterator[set[str]]:
+    """A context with the set of what has looked at a whole minibatch."""
+    global _noted
+    _noted, before = set(), _noted
+    try:
+        yield _noted
+    finally:
+        _noted = before
+
+
+def _note(what: str) -> None:
+    if _noted is not None:
+        _noted.add(what)
 
 
 @contextmanager
@@ -118,6 +170,8 @@ class Averaging:
             parameter.register_post_accumulate_grad_hook(self._final)
 
     def _final(self, parameter: Tensor) -> None:
+        if _part + 1 < _parts:  # more will be added to it
+            return
         assert parameter.grad is not None
         self._ready.append(parameter.grad)
         if sum(tensor.nbytes for tensor in self._ready) >= BUCKET:
@@ -167,6 +221,7 @@ def gathered(x: Tensor) -> Tensor:
 
 def mean(x: Tensor) -> Tensor:
     """The mean over processes, differentiably."""
+    _note("means in the loss")
     return x if world() == 1 else gathered(x).mean(dim=0)
 
 
@@ -180,11 +235,13 @@ def moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 def variance(x: Tensor) -> Tensor:
     """The variance over the minibatch of all processes, without correction: (B, …) → (…)."""
+    _note("the minibatch deviation")
     return x.var(dim=0, correction=0) if world() == 1 else moments(x, (0,))[1]
 
 
 def deviation(x: Tensor) -> Tensor:
     """The standard deviation of all numbers in the minibatch of all processes, a scalar."""
+    _note("the data's deviation in a penalty")
     if world() == 1:
         return x.std()
     count = world() * x.numel()

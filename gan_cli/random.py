@@ -14,9 +14,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gan_cli.distributed import rank, rows, world
+from gan_cli.distributed import rank, rows, shares, world
 
 _common = torch.Generator()  # equal in all processes of a run, if there are several
+_move: tuple[tuple[int | str, ...], torch.device] | None = None  # the latest
 
 
 def key(*place: int | str) -> int:
@@ -52,7 +53,8 @@ def seed_move(*place: int | str, device: torch.device) -> None:
     With several processes, the default generators of each have a seed of their own, for draws outside this program's
     control. This program's own draws are those that a single process would make, divided among them: see ``drawn``.
     """
-    global _common
+    global _common, _move
+    _move = place, device
     if world() == 1:
         return seed_all(*place, device=device)
     seed_all(*place, "rank", rank(), device=device)
@@ -60,11 +62,28 @@ def seed_move(*place: int | str, device: torch.device) -> None:
     return None
 
 
+def seed_again() -> None:
+    """Seeds all generators for the latest move once more: another part of it draws what belongs to its samples."""
+    assert _move is not None
+    place, device = _move
+    seed_move(*place, device=device)
+
+
+def common_state() -> Tensor:
+    """The state of the generator that processes have in common; the default generators have their own."""
+    return _common.get_state()
+
+
+def common_again(state: Tensor) -> None:
+    """Has the common generator go on from a state that it was in."""
+    _common.set_state(state)
+
+
 def drawn(size: int, draw: Callable[[int, torch.Generator | None], Tensor]) -> Tensor:
     """This process's rows of ``draw(size, generator)``, for the ``size`` samples in the minibatch of all processes.
 
-    Every process draws for all samples and drops the others' rows, so that the draws of a sample do not depend on the
-    process that holds it.
+    Every process draws for all samples, in each part of a move, and drops the others' rows, so that the draws of a
+    sample do not depend on the process and the part that hold it.
     """
     return draw(size, None if world() == 1 else _common)[rows(size)]
 
@@ -77,14 +96,14 @@ def uniform_for(x: Tensor) -> Tensor:
 def uniform_like(x: Tensor) -> Tensor:
     """U(0, 1) for every number in ``x`` (B, …), in the order of its axes."""
     return drawn(
-        world() * len(x),
+        shares() * len(x),
         lambda n, generator: torch.rand(n, *x.shape[1:], device=x.device, dtype=x.dtype, generator=generator),
     )
 
 
 def like(x: Tensor, fill: Callable[[Tensor, torch.Generator | None], Tensor]) -> Tensor:
     """Draws for every number in ``x`` (B, …), which ``fill`` puts in place into a tensor laid out as ``x``."""
-    whole = x.detach() if world() == 1 else torch.cat([x.detach()] * world())
+    whole = x.detach() if shares() == 1 else torch.cat([x.detach()] * shares())
     return drawn(len(whole), lambda _, generator: fill(torch.empty_like(whole), generator))
 
 

@@ -18,7 +18,11 @@ def trained(keys: list[str], world: int) -> dict[str, torch.Tensor]:
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]  # pictures and what is widened
     early = "early" in keys and world > 1
-    keys = [key for key in keys if key != "early"]
+    if "parts" in keys and world > 1:
+        keys = [*keys, "accumulate=2"]
+    if "again" in keys and world > 1:
+        keys = [*keys, "activation_checkpointing=true"]
+    keys = [key for key in keys if key not in ("early", "parts", "again")]
     setup = setup_of(*keys)
     if early:  # as on a GPU, in buckets of a layer or two
         distributed.BUCKET = 500

@@ -175,12 +175,13 @@ ALONE = {  # values that an ensemble does not support, the reason, and a support
     "precision": (("bf16", "fp16", "auto"), "small games gain nothing by it", "fp32"),
     "capture": ((True,), "its moves are not recorded", "auto"),
     "reuse_fakes": ((True,), "each of its moves is a computation of its own", "false"),
+    "activation_checkpointing": ((True,), "small games keep little", "false"),
 }
 
 
 def of_machine(chosen: Chosen) -> list[str]:
     """What cannot be combined with a device, several devices, or an ensemble."""
-    problems = _ensemble(chosen) + _several(chosen)
+    problems = _ensemble(chosen) + _several(chosen) + _in_less_memory(chosen)
     device, precision = chosen.root.get("device"), chosen.root.get("precision")
     if device in ("cpu", "mps"):
         if chosen.on("capture"):
@@ -220,6 +221,8 @@ def _ensemble(chosen: Chosen) -> list[str]:
     ]
     if (devices := chosen.count("devices")) > 1:
         problems.append(f"devices={devices}: ensemble={size} trains in one process: leave one of them out")
+    if (parts := chosen.count("accumulate")) > 1:
+        problems.append(f"accumulate={parts}: ensemble={size} makes each move at once: leave one of them out")
     if freeze := chosen.root.get("freeze"):
         problems.append(
             f"freeze={shown(freeze)}: ensemble={size} trains all weights of a network: leave one of them out"
@@ -247,6 +250,35 @@ def _several(chosen: Chosen) -> list[str]:
         problems.append(
             f"device={device}: is one device, and devices={devices} wants {devices}: use device=auto or cpu"
         )
+    return problems
+
+
+def _in_less_memory(chosen: Chosen) -> list[str]:
+    """What cannot be combined with moves in parts, or with activations that are computed again."""
+    problems, parts = [], chosen.count("accumulate")
+    if parts > 1:
+        share = (chosen.count("devices") or 1) * (chosen.count("pack") or 1)
+        whole = f" for each of {share} shares and packs" if share > 1 else ""
+        problems += [
+            f"accumulate={parts}: makes equal parts of batch_size={batch}{whole}, so it must be a multiple of "
+            f"{parts * share}, such as batch_size={max(1, round(batch / parts / share)) * parts * share}"
+            for batch in sizes_of(chosen.root.get("batch_size"))
+            if batch % (parts * share)
+        ]
+        if chosen.on("capture"):
+            problems.append(f"capture=true: accumulate={parts} makes each move in parts: use capture=auto")
+        if chosen.on("reuse_fakes"):
+            problems.append(
+                f"reuse_fakes=true: keeps what G has computed until its own move, of all {parts} parts of "
+                f"accumulate={parts} at once: use reuse_fakes=false"
+            )
+    if chosen.on("activation_checkpointing"):
+        problems += [
+            f"{key}=true: cannot follow activations that are computed again: use {key}={instead}, or "
+            "activation_checkpointing=false"
+            for key, instead in (("capture", "auto"), ("compile", "false"))
+            if chosen.on(key) and not chosen.count("ensemble")
+        ]
     return problems
 
 

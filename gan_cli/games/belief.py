@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.root import PlayerOptions
-from gan_cli.distributed import world
+from gan_cli.distributed import shares
 from gan_cli.games.game import Moment, Statistics, Strengths
 from gan_cli.games.likelihood import LikelihoodGame, require_presented
 from gan_cli.games.parts import Parts
@@ -84,7 +84,7 @@ class CountingGame(BeliefNetGame):
         with torch.no_grad():
             nats = self.log_p(x, labels).mean()
         places = self.net.places(levels(x, self.unit.levels), labels)
-        cost = -self.net.counts.flatten()[places].sum() * world()  # gradients are averaged over processes
+        cost = -self.net.counts.flatten()[places].sum() * shares()  # gradients are averaged over them
         return cost, {"loss/model": -nats, "nats": nats}
 
 

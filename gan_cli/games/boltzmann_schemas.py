@@ -57,6 +57,10 @@ class RBMOptions(LikelihoodOptions):
                 f"model.particles={self.particles}: devices={devices} share them, so it must be a multiple of "
                 f"{devices}, such as model.particles={-(-self.particles // devices) * devices}"
             )
+        if (parts := chosen.count("accumulate")) > 1:
+            problems.append(
+                f"accumulate={parts}: the chains of model=rbm and its running means go on once in a move: leave it out"
+            )
         if isinstance(dataset, ImageOptions):
             weights = dataset.size**2 * dataset.channels * self.hidden
             if weights > WEIGHTS:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
+from gan_cli.distributed import in_first_half
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame, SeesFeatures
 from gan_cli.games.game import Constraint, Game, LogLikelihood, Moment, Statistics, Strengths, widened
@@ -70,7 +71,7 @@ class VAEGANGame(Game):
         with torch.set_grad_enabled(player == "encoder"), self.computing(x):
             mean, log_variance = posterior(self.encoder, x)
             coded, log_ratio = codes(mean, log_variance)
-        half = len(z) // 2
+        half = in_first_half(len(z))
         mixed = torch.cat([z[:half], coded[half:, 0]])
         if player == "discriminator":
             return self.adversary.discriminator_cost(self.shown(x), mixed, labels, strengths)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.config.options import Values
-from gan_cli.distributed import world
+from gan_cli.distributed import shares
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
 from gan_cli.random import like
@@ -29,10 +29,10 @@ class Maxout(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """torch's dropout, except that a sample's mask does not depend on which of several processes holds it."""
+    """torch's dropout, except that a sample's mask does not depend on which process, or part of a move, holds it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if world() == 1 or not self.training:
+        if shares() == 1 or not self.training:
             return super().forward(x)
         kept = 1 - self.p
         return x * like(x, lambda empty, generator: empty.bernoulli_(kept, generator=generator).div_(kept))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan_cli.distributed import world
+from gan_cli.distributed import shares
 from gan_cli.games.game import widened
 from gan_cli.models.observations import Observation
 from gan_cli.random import drawn
@@ -60,7 +60,7 @@ def codes(mean: Tensor, log_variance: Tensor, k: int = 1) -> tuple[Tensor, Tenso
     """k draws from q(z | x), (B, k, L), and log p(z) − log q(z | x) of each in nats, (B, k)."""
     latent = mean.shape[1]
     noise = drawn(
-        world() * len(mean),
+        shares() * len(mean),
         lambda n, generator: torch.randn(n, k, latent, device=mean.device, dtype=mean.dtype, generator=generator),
     )
     z = mean[:, None] + (log_variance / 2).exp()[:, None] * noise

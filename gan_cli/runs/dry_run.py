@@ -34,6 +34,7 @@ from gan_cli.training.build import assemble, pick_device
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.fitting import check
 from gan_cli.training.freezing import told as frozen
+from gan_cli.training.in_parts import told as in_parts
 from gan_cli.training.precision import choose, set_precision
 from gan_cli.training.setup import Setup
 
@@ -71,7 +72,7 @@ def dry_run(config: Config, library: Library) -> None:
     )
     setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
     count, game = check(setup), setup.game
-    told = [*begin(setup, library)[1], *frozen(game, config.freeze)]
+    told = [*begin(setup, library)[1], *frozen(game, config.freeze), *in_parts(setup)]
     if config.metrics:
         evidence = Outline(
             samples.shape,

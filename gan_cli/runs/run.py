@@ -45,6 +45,7 @@ from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
 from gan_cli.training.freezing import told as frozen
+from gan_cli.training.in_parts import told as in_parts
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State, not_finite, restore, state_of
 
@@ -215,7 +216,7 @@ class Run:
         """From the first step to the last status; what interrupts it finds everything saved."""
         self.begin()
         log.info("%s", describe(self.setup))
-        for line in frozen(self.setup.game, self.config.freeze):
+        for line in (*frozen(self.setup.game, self.config.freeze), *in_parts(self.setup)):
             log.info("%s", line)
         if told := self.setup.samples.told():
             log.info("classes: %s", told)

@@ -62,6 +62,7 @@ def require_training(config: Config, game: Game, shape: tuple[int, ...], device:
     require_networks(config, game, device, max(1, config.ensemble) * (2 + moments))  # with their gradients
     size, numbers = BatchSizes(config.batch_size).largest, math.prod(shape)
     here = size // (config.devices if device.type == "cuda" or distributed.world() > 1 else 1)
+    here //= config.accumulate
     memory.require(
         FLOAT * max(1, config.ensemble) * _held(config, game, here, shape),
         f"batch_size={size}",

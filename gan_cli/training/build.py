@@ -203,6 +203,13 @@ def assemble(
     drawing = game.networks[game.sampler]
     half_lives = config.ema_half_life, config.final_ema_half_life
     ema = EMA(drawing, half_lives[0], batch_sizes, half_lives[1], config.anneal_images) if any(half_lives) else None
+    if config.activation_checkpointing:
+        from gan_cli.training.recomputing import recompute
+
+        recompute(
+            game,
+            f"model={config.model.name}" if config.model.name != "gan" else f"architecture={config.architecture.name}",
+        )
     if like:
         minibatches = like.minibatches.seeded(config.seed, attempt)
     else:

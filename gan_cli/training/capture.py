@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from gan_cli import distributed
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Moment, Statistics, Strengths
+from gan_cli.random import seed_again
 from gan_cli.training.player import Player
 
 if TYPE_CHECKING:
@@ -40,13 +42,29 @@ Result = TypeVar("Result")
 
 
 class Eager:
-    """Executes every move as it is written. Other ways to execute moves derive from this class."""
+    """Executes every move as it is written. Other ways to execute moves derive from this class.
+
+    Args:
+        parts: of a minibatch, with which a move computes one after another.
+    """
+
+    def __init__(self, parts: int = 1) -> None:
+        self.parts = parts
 
     def gradient(
         self, work: Gradient, game: Game, player: Player, rows: Tensor, labels: Tensor | None, moment: Moment
     ) -> Statistics:
         """Computes the gradient of a player's cost, by calling ``work`` on a minibatch as it is stored."""
-        return work(player, rows, labels, game.strengths(player.name, moment))
+        strengths, statistics = game.strengths(player.name, moment), Statistics()
+        if self.parts == 1:
+            return work(player, rows, labels, strengths)
+        size = len(rows) // self.parts
+        for number in range(self.parts):
+            own = slice(number * size, (number + 1) * size)
+            with distributed.of_parts(number, self.parts):
+                seed_again()
+                statistics = work(player, rows[own], None if labels is None else labels[own], strengths)
+        return statistics
 
     def descend(self, descend: Descent, player: Player, step: int) -> None:
         """Moves a player along its gradient."""
@@ -131,6 +149,7 @@ class Recorder(Eager):
     """
 
     def __init__(self, machine: Machine, *, strict: bool) -> None:
+        super().__init__()
         self.machine, self.strict = machine, strict
         self.off = False
         self.recordings: dict[Kind, Recording] = {}
@@ -236,19 +255,19 @@ def recorder(setup: Setup) -> Eager:
     """
     wanted = setup.config.capture
     if wanted is False:
-        return Eager()
+        return Eager(setup.config.accumulate)
     strict = wanted is True
     if setup.device.type != "cuda":
         if strict:
             raise UserError(f"capture=true: is for CUDA devices, this run is on {setup.device.type}: use capture=auto")
-        return Eager()
+        return Eager(setup.config.accumulate)
     reason = impossible(setup)
     if reason and strict:
         raise UserError(f"capture=true: {reason}: use capture=auto")
     reason = reason or (None if strict else against(setup))
     if reason:
         log.info("moves are not recorded (capture=auto): %s", reason)
-        return Eager()
+        return Eager(setup.config.accumulate)
     return Recorder(CUDAGraphs(), strict=strict)
 
 
@@ -258,6 +277,10 @@ def impossible(setup: Setup) -> str | None:
         return "several processes average their gradients in the middle of each move"
     if setup.config.reuse_fakes:
         return "with reuse_fakes=true, G's move goes on with what D's has computed"
+    if setup.config.accumulate > 1:
+        return f"accumulate={setup.config.accumulate} makes each move in parts"
+    if setup.config.activation_checkpointing:
+        return "activation_checkpointing=true puts back the generators' states in the middle of each move"
     return None
 
 

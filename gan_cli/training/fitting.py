@@ -52,7 +52,8 @@ def check(setup: Setup) -> int:
     """
     config = setup.config
     smallest = min(sizes_of(config.batch_size))
-    share = smallest if config.sync_batchnorm else smallest // config.devices  # what batch norm sees
+    share = smallest if config.sync_batchnorm else smallest // config.devices
+    share //= config.accumulate  # what batch norm sees
     few = min(share, ROWS * config.pack)
     with by_itself(), _own_randomness(setup.device):
         try:
@@ -278,6 +279,7 @@ def latents(prior: Latents, config: Config, rows: int) -> Tensor:
 def _too_few(config: Config) -> str:
     """The error message for batch norm over a single sample."""
     parts = {"batch_size": min(sizes_of(config.batch_size)), "devices": config.devices, "pack": config.pack}
+    parts["accumulate"] = config.accumulate
     keys = " ".join(f"{key}={value}" for key, value in parts.items() if value > 1 or key == "batch_size")
     return f"{keys}: leaves batch norm a single sample: use a larger batch_size, or another norm than batch"
 

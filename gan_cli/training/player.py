@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 from torch import Tensor, nn
 
+from gan_cli import distributed
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths
 from gan_cli.training.scaler import Scaler, ScalerState
@@ -65,6 +66,7 @@ class Player:
         self._others = [parameter for opponent in opponents for parameter in opponent.parameters()]
         self._start: list[Tensor] = []  # the parameters before the look-ahead
         self._last: list[Tensor] = []  # the last displacement of an optimistic player
+        self._told: Statistics = {}  # of the parts of a move so far
 
     def moment(self, step: int, move: int, batch_sizes: BatchSizes) -> Moment:
         """The moment of this player's move 0, 1, … in a step."""
@@ -80,21 +82,38 @@ class Player:
     def gradient(self, game: Game, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
         """Computes the gradient of this player's cost into its parameters' ``.grad``; opponents get none.
 
+        Where a move is made in parts (see ``gan_cli.distributed``), this is called for each of them, and the gradient
+        is that of the mean of their costs.
+
         Returns:
-            The statistics of the game, and the norm of the gradient.
+            The statistics of the game, and the norm of the gradient; none before the last part.
         """
-        for parameter in self.parameters:
-            parameter.requires_grad_(True)
-        for parameter in self._others:
-            parameter.requires_grad_(False)
-        self.optimizer.zero_grad(set_to_none=True)
+        if not distributed.part():
+            self._begin()
         cost, statistics = game.cost(self.name, x, z, labels, strengths)
+        if (parts := distributed.parts()) > 1:
+            cost, statistics = cost / parts, self._with(statistics, parts)
         (cost if self.scaler is None else cost * self.scaler.scale).backward()
+        if distributed.part() + 1 < parts:
+            return {}
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         if self.average is not None:
             self.average([*gradients, *statistics.values()])
         norm = self.scaler.unscale(gradients) if self.scaler else torch.nn.utils.get_total_norm(gradients)
         return {**statistics, f"grad_norm/{self.name}": norm}
+
+    def _begin(self) -> None:
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+        for parameter in self._others:
+            parameter.requires_grad_(False)
+        self.optimizer.zero_grad(set_to_none=True)
+        self._told = {}
+
+    def _with(self, statistics: Statistics, parts: int) -> Statistics:
+        """The mean over the parts of a move, as far as it has come."""
+        self._told = {name: value / parts + self._told.get(name, 0.0) for name, value in statistics.items()}
+        return self._told
 
     def descend(self, step: int) -> None:
         """One step of the optimizer along the gradient, at the rate of this step."""

@@ -30,6 +30,10 @@ from gan_cli.parallel import place
 SAME_GAME = {
     "mlp": TINY_MLP,
     "mlp-sent-early": ("early", *TINY_MLP, "penalty=[r1,gradient_penalty]"),
+    "mlp-in-parts-sent-early": (
+        *("early", "parts", *TINY_MLP, "penalty=[r1,gradient_penalty]", "architecture.discriminator.dropout=0.3"),
+        *("instance_noise.sigma=0.1", "dataset.flip=true"),
+    ),
     "mlp-dropout-k2": (
         *TINY_MLP,
         "discriminator.steps=2",
@@ -46,7 +50,7 @@ SAME_GAME = {
     ),
     "mlp-feature-matching": (*TINY_MLP, "loss=feature_matching", "prior=uniform"),
     "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average", "conditional=true"),
-    "dcgan": (*TINY_DCGAN, "dataset.flip=true"),
+    "dcgan": ("again", *TINY_DCGAN, "dataset.flip=true"),
     "resnet-conditional": (*TINY_RESNET, "conditional=true"),
     "rbm-persistent": (*MODELS["rbm"], "model.particles=6"),
     "dcgan-r1-r2-relativistic": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2]"),

@@ -1,0 +1,131 @@
+"""Activation checkpointing (Chen et al. 2016): of a block, only what enters it is kept; backward computes it again.
+
+A block of a sequence is a layer with a matrix of weights and what follows it up to the next; in a list of modules, each
+that has layers of its own. A block is computed again with the draws and the buffers that it had the first time, and
+leaves generators and buffers as they are by then. So the numbers are the same, batch norm's running statistics too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from gan_cli import random
+from gan_cli.errors import UserError
+from gan_cli.games.game import Game
+
+Buffers = list[tuple[nn.Module, str, Tensor]]
+
+
+def recompute(game: Game, who: str) -> int:
+    """Has the blocks of all networks computed again in backward.
+
+    Args:
+        who: what has made the networks, for the error.
+
+    Returns:
+        How many blocks there are.
+
+    Raises:
+        UserError: if there are none.
+    """
+    count = sum(_wrapped(network) for network in game.networks.values())
+    if not count:
+        raise UserError(
+            f"activation_checkpointing=true: {who} has no blocks that could be computed again, sequences or lists of "
+            "layers: use false"
+        )
+    return count
+
+
+def _wrapped(module: nn.Module) -> int:
+    if isinstance(module, nn.Sequential):
+        if (count := len(_blocks(module))) > 1:
+            module.forward = partial(_in_blocks, module)  # type: ignore[method-assign]
+            return count
+    elif isinstance(module, nn.ModuleList) and (parts := [part for part in module if _has_layers(part)]):
+        for part in parts:
+            part.forward = partial(_again, part.forward, part)
+        return len(parts)
+    return sum(_wrapped(child) for child in module.children())
+
+
+def _has_layers(module: nn.Module) -> bool:
+    return any(_is_layer(part) for part in module.modules() if part is not module)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    return any(weight.dim() > 1 for weight in module.parameters())
+
+
+def _blocks(sequence: nn.Sequential) -> list[list[nn.Module]]:
+    """The parts of a sequence, a block beginning with each layer."""
+    blocks: list[list[nn.Module]] = []
+    for part in sequence:
+        if not blocks or _is_layer(part):
+            blocks.append([])
+        blocks[-1].append(part)
+    return blocks
+
+
+def _in_blocks(sequence: nn.Sequential, x: Tensor) -> Tensor:
+    for block in _blocks(sequence):
+        x = _again(partial(_through, block), nn.ModuleList(block), x)
+    return x
+
+
+def _through(block: list[nn.Module], x: Tensor) -> Tensor:
+    for part in block:
+        x = part(x)
+    return x
+
+
+def _again(forward: Callable[..., Any], module: nn.Module, *given: object, **named: object) -> Any:
+    """``forward`` of a block whose buffers are those of ``module``."""
+    if not torch.is_grad_enabled():
+        return forward(*given, **named)
+    versions = [x._version for x in given if isinstance(x, Tensor)]
+    found = checkpoint(  # type: ignore[call-overload]
+        forward, *given, use_reentrant=False, context_fn=partial(_contexts, module), determinism_check="none", **named
+    )
+    if versions != [x._version for x in given if isinstance(x, Tensor)]:
+        raise UserError(
+            "activation_checkpointing=true: a block of a network changes what enters it in place, and could not be "
+            "computed again: write relu(x) for inplace=True there, or use false"
+        )
+    return found
+
+
+def _contexts(module: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """What surrounds a block when it is computed, and when it is computed again."""
+    return nullcontext(), _AsItWas(module)
+
+
+class _AsItWas(AbstractContextManager[None]):
+    """A context, entered any number of times, in which a module has the buffers and the draws that it had before.
+
+    Buffers are exchanged, not written: what was computed with them may still be needed.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        buffers = [(part, name, b) for part in module.modules() for name, b in part._buffers.items() if b is not None]
+        self.before: Buffers = [(part, name, buffer.clone()) for part, name, buffer in buffers]
+        self.draws = random.common_state()
+
+    def __enter__(self) -> None:
+        self.now = [(part, name, part._buffers[name]) for part, name, _ in self.before]
+        self.draws_now = random.common_state()
+        random.common_again(self.draws)
+        for part, name, buffer in self.before:
+            part._buffers[name] = buffer.clone()
+
+    def __exit__(self, *error: object) -> None:
+        random.common_again(self.draws_now)
+        for part, name, buffer in self.now:
+            part._buffers[name] = buffer
