@@ -54,7 +54,18 @@ def enough(what: str, fix: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if (missing := shortage(error)) is None:
             raise
-        raise UserError(f"{what}: out of memory ({missing}): {fix}") from error
+        raise UserError(f"{what}: out of memory ({missing}{_beside()}): {fix}") from error
+
+
+def _beside() -> str:
+    """How much was held when memory ran out."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and (held := torch.cuda.memory_allocated()):
+        return f"; {_gib(held)} of the GPU were held"
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return f"; {_gib(pages * os.sysconf('SC_PAGE_SIZE'))} were held"
+    return ""
 
 
 def require(needed: float, what: str, fix: str, device: torch.device | None = None) -> None:

@@ -25,6 +25,7 @@ gan-train: train generative adversarial networks
   gan-train dataset=ring architecture=mlp     points in the plane instead of pictures
   gan-train discriminator.steps=5 discriminator.lr=4e-4
   gan-train resume=latest steps=20000         go on where a run stopped
+  gan-train start=RUN dataset.size=64         a new run with the weights of another
   gan-train -m loss=minimax,non_saturating seed=0,1,2
   gan-train -m sweep=loss_comparison
   gan-train metrics=frechet watch=frechet     measure while training, keep the best checkpoint

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from gan_cli.config.asking import is_own
-from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.images import ImageDataset
@@ -21,15 +20,19 @@ from gan_cli.data.knows import DATASET, Shipped
 from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.game import learnt
+from gan_cli.memory import available, shortage
 from gan_cli.metrics.evaluation import metrics_of
 from gan_cli.metrics.evidence import Outline
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.output import screen
 from gan_cli.output.text import lines_of
+from gan_cli.runs.peak import peak_of
 from gan_cli.runs.room import needed, require, shown
 from gan_cli.runs.start import begin
+from gan_cli.training import cpu
 from gan_cli.training.averaged import Averaged
+from gan_cli.training.budget import less_memory
 from gan_cli.training.build import assemble, pick_device
 from gan_cli.training.compiler import require_compiler
 from gan_cli.training.fitting import check
@@ -70,7 +73,10 @@ def dry_run(config: Config, library: Library) -> None:
     samples = (
         _blank(dataset) if not is_own(dataset) and isinstance(dataset, Shipped) else load(dataset, config.dataset.name)
     )
-    setup = assemble(config, library, torch.device("cpu"), "fp32", dataset, samples)
+    if device.type == "cpu":
+        cpu.tune()
+    half = "bf16" if device.type == "cpu" and precision == "bf16" else "fp32"
+    setup = assemble(config, library, torch.device("cpu"), half, dataset, samples)
     count, game = check(setup), setup.game
     told = [*begin(setup, library)[1], *frozen(game, config.freeze), *in_parts(setup)]
     if config.metrics:
@@ -93,23 +99,37 @@ def dry_run(config: Config, library: Library) -> None:
             table.add_row(layer.name, layer.kind, str(layer.shape), f"{layer.weights:,}")
         table.add_row("total", "", "", f"{weights[name]:,}", style="bold")
         console.print(table)
-    activations = sum(  # all networks but the sampler see data and samples
-        (1 if name == game.sampler else 2) * _numel(row.shape) for name in rows for row in rows[name]
-    )
-    averaged = weights[game.sampler] if setup.ema else 0
-    total, batch = sum(weights.values()), BatchSizes(config.batch_size).largest
-    training = 4 * (4 * total + averaged + batch // config.devices * activations)  # weights, gradients, two moments
     disk, members = needed(setup), max(1, config.ensemble)
-    each = "each process about " if config.devices > 1 else "about "
     for line in told:
         console.print(lines_of(line), highlight=False, markup=False)
-    console.print(f"memory: {each}{shown(training)} for weights, optimizers and activations, besides the data")
+    console.print(f"memory: {_memory(config, library, device, precision, setup)}")
     console.print(
         f"disk: about {shown(disk.checkpoint)} a checkpoint, {shown(members * disk.total)} at most: "
         f"{members * disk.at_once} at once, grids and log; {shown(shutil.disk_usage(Path.cwd()).free)} are free here"
     )
     console.print(f"device: {device}, {precision}; nothing was written")
     require(disk, Path(), config.keep_checkpoints, members)
+
+
+def _memory(config: Config, library: Library, device: torch.device, precision: str, setup: Setup) -> str:
+    """What training takes at its peak, and where that is more than there is. Trains ``setup``, or one like it."""
+    members = max(1, config.ensemble)
+    try:
+        if device.type != "cpu":
+            setup = assemble(config, library, device, precision, setup.dataset, setup.samples)
+        for network in setup.game.networks.values():
+            network.train()
+        found = peak_of(setup)
+    except (MemoryError, RuntimeError) as error:
+        if shortage(error) is None:
+            raise
+        return f"{shortage(error)} for a step of few samples: {less_memory(config)}"
+    if found is None:
+        return "is measured on Linux, for CPUs, and on CUDA devices"
+    total, there = members * found.total, available(device)
+    each = "each process " if config.devices > 1 else ""
+    line = f"{each}about {shown(total)} at the peak of training ({found.how}), besides the program and the data"
+    return line if total <= there else f"{line}, and {shown(there)} are free: {less_memory(config)}"
 
 
 def _blank(dataset: Shipped) -> Samples:
@@ -153,10 +173,3 @@ def _layers(setup: Setup, count: int) -> dict[str, list[Layer]]:
     for handle in handles:
         handle.remove()
     return rows
-
-
-def _numel(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from gan_cli import distributed, memory
 from gan_cli.config.batch_sizes import BatchSizes
+from gan_cli.config.options import sizes_of
 from gan_cli.config.schema import Config
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.game import Game
+from gan_cli.training.freezing import learning
 
 FLOAT = 4  # bytes
 ASKED_FROM = 2**22  # numbers in a minibatch: asking imports torch's compiler, which takes a second
@@ -21,11 +23,23 @@ ASKED_FROM = 2**22  # numbers in a minibatch: asking imports torch's compiler, w
 
 def enough(config: Config) -> AbstractContextManager[None]:
     """A context in which what a run trains with is the reason if memory runs out."""
-    ways = ["a smaller batch_size", "smaller networks"]
+    return memory.enough(f"batch_size={BatchSizes(config.batch_size).largest}", less_memory(config))
+
+
+def less_memory(config: Config) -> str:
+    """What to set for a run that takes less memory: first what does not change the game."""
+    sizes, share, ways = sizes_of(config.batch_size), config.devices * config.pack, []
+    if not config.ensemble:
+        more = next(
+            (n for n in range(2 * config.accumulate, max(sizes) + 1) if not any(s % (n * share) for s in sizes)), 0
+        )
+        unlike = config.reuse_fakes or config.model.name == "rbm"
+        ways += [f"accumulate={more}"] if more and not unlike else []
+        ways += ["activation_checkpointing=true"] if not (config.activation_checkpointing or config.compile) else []
+    ways += ["a smaller batch_size", "smaller networks"]
     ways += ["fewer seeds (ensemble)"] if config.ensemble else []
     ways += ["precision=bf16"] if config.precision in ("fp32", "tf32") and not config.ensemble else []
-    size = BatchSizes(config.batch_size).largest
-    return memory.enough(f"batch_size={size}", f"use {', '.join(ways[:-1])} or {ways[-1]}")
+    return f"use {', '.join(ways[:-1])} or {ways[-1]}"
 
 
 def require_networks(config: Config, game: Game, device: torch.device, copies: float = 1.0) -> None:
@@ -33,18 +47,22 @@ def require_networks(config: Config, game: Game, device: torch.device, copies: f
 
     Args:
         game: as it is on the meta device.
-        copies: of each weight, as it takes to train it.
+        copies: of each weight that is learnt, as it takes to train it.
 
     Raises:
         UserError: naming the largest one.
     """
     sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
+    learnt = sum(w.numel() for name, network in game.networks.items() for w in learning(name, network, config.freeze))
     largest = max(sizes, key=sizes.__getitem__)
     gan = config.model.name == "gan"
     who = f"architecture={config.architecture.name}" if gan else f"model={config.model.name}"
     fix = "make its layers or prior.size smaller"
     memory.require(
-        FLOAT * copies * sum(sizes.values()), f"{who}: its {largest} of {sizes[largest]:,} weights", fix, device
+        FLOAT * (sum(sizes.values()) + (copies - 1) * learnt),
+        f"{who}: its {largest} of {sizes[largest]:,} weights",
+        fix,
+        device,
     )
 
 
@@ -66,7 +84,7 @@ def require_training(config: Config, game: Game, shape: tuple[int, ...], device:
     memory.require(
         FLOAT * max(1, config.ensemble) * _held(config, game, here, shape),
         f"batch_size={size}",
-        "use a smaller one, or smaller networks",
+        less_memory(config),
         device,
     )
     memory.require(
@@ -81,7 +99,7 @@ def _held(config: Config, game: Game, size: int, shape: tuple[int, ...]) -> int:
     """Numbers that a move holds at once, of those that can be counted: samples, latents, what backward looks at."""
     latent = config.prior.model_dump().get("size", 0)
     total = size * (math.prod(shape) + latent)
-    if not isinstance(game, AdversarialGame) or size * math.prod(shape) < ASKED_FROM:
+    if config.activation_checkpointing or not isinstance(game, AdversarialGame) or size * math.prod(shape) < ASKED_FROM:
         return total
     judged: list[int] = []
     made: list[int] = []

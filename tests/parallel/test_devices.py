@@ -50,7 +50,7 @@ SAME_GAME = {
     ),
     "mlp-feature-matching": (*TINY_MLP, "loss=feature_matching", "prior=uniform"),
     "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average", "conditional=true"),
-    "dcgan": ("again", *TINY_DCGAN, "dataset.flip=true"),
+    "dcgan": ("again", *TINY_DCGAN, "dataset.size=16", "dataset.flip=true"),
     "resnet-conditional": (*TINY_RESNET, "conditional=true"),
     "rbm-persistent": (*MODELS["rbm"], "model.particles=6"),
     "dcgan-r1-r2-relativistic": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2]"),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -21,6 +18,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.models.priors import Latents
+from gan_cli.runs.peak import Memory
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
 from gan_cli.training.precision import AUTOCAST
@@ -187,36 +185,3 @@ def switches() -> list[Callable[[], None]]:
         lambda: torch.set_num_threads(threads),
         set_flags,
     ]
-
-
-class Memory:
-    """The peak of memory use since this object was made."""
-
-    def __init__(self) -> None:
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-        try:
-            ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before would else be reused without being counted
-            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts from here
-        except (AttributeError, OSError):
-            pass
-        self._before = _resident("VmRSS")
-        self._cuda = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
-
-    def peak(self, device: torch.device) -> int | None:
-        """The peak, in bytes above what was held at first."""
-        if device.type == "cuda":
-            return torch.cuda.max_memory_allocated(device) - self._cuda
-        peak = _resident("VmHWM")
-        return None if device.type != "cpu" or peak is None or self._before is None else peak - self._before
-
-
-def _resident(key: str) -> int | None:
-    """A line of ``/proc/self/status``, in bytes."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), None)
