@@ -221,7 +221,8 @@ def gathered(x: Tensor) -> Tensor:
 
 def mean(x: Tensor) -> Tensor:
     """The mean over processes, differentiably."""
-    _note("means in the loss")
+    if x.requires_grad:
+        _note("means in the loss")
     return x if world() == 1 else gathered(x).mean(dim=0)
 
 

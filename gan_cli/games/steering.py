@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gan_cli.distributed import mean, world
+from gan_cli.distributed import mean, part, parts, world
 
 EVERY = 4  # moves of D between changes of the probability, as in the paper
 
@@ -41,7 +41,7 @@ class Steering:
         now = self.probability.clone()
         self.signs += sure * images * world()
         self.seen += images * world()
-        if change:
+        if change and part() + 1 == parts():  # not before the last part of a move has been seen
             way = (self.signs / self.seen - self.target).sign()
             self.probability.add_(way * self.seen / self.images).clamp_(0, 1)
             self.signs.zero_()

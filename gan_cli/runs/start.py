@@ -1,7 +1,8 @@
 """``start=PATH``: a new run that begins with the weights of another.
 
 Each network takes what fits from its own counterpart, and the moving average from the moving average (as Karras et al.
-2020 resume), or from the weights where the start kept none. Optimizers, steps and draws are the new run's own.
+2020 resume), or from the weights where the start kept none. All else is the new run's own: optimizers, steps, draws,
+and what a game keeps besides weights (chains, the probability of adaptive augmentation).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
 from gan_cli.config.schema import from_saved
 from gan_cli.errors import UserError
-from gan_cli.games.game import Game, Keeps
+from gan_cli.games.game import Game
 from gan_cli.runs import checkpoint, weights
 from gan_cli.training.fits import require_weights
 from gan_cli.training.freezing import PARAMETRISED
@@ -64,7 +65,6 @@ class Source:
     Attributes:
         networks: the tensors of each player; of an exported file, those of the player who draws samples.
         average: the moving average of the player ``sampler``; None if there is none.
-        kept: state besides weights, such as the chains of a Boltzmann machine.
         game: as its config makes it, without memory; None where that cannot be.
     """
 
@@ -74,7 +74,6 @@ class Source:
     networks: Mapping[str, Mapping[str, Tensor]]
     sampler: str
     average: Mapping[str, Tensor] | None
-    kept: Mapping[str, Tensor]
     game: Game | None
 
 
@@ -92,12 +91,12 @@ def find(where: str, library: Library) -> Source:
         config = from_saved(made.config, library)
         game = require_weights(config, library, made.shape, made.classes, lambda g: {g.sampler: made.tensors}, what)
         sampler = game.sampler if game else "generator"
-        return Source(what, path, made.step, {sampler: made.tensors}, sampler, None, {}, game)
+        return Source(what, path, made.step, {sampler: made.tensors}, sampler, None, game)
     _, path, state = checkpoint.find(where, "start")
     config, shape, networks = from_saved(state["config"], library), tuple(state["data"]["shape"]), state["networks"]
     game = require_weights(config, library, shape, state["classes"], lambda _: networks, what, state["ema"])
     sampler = state.get("sampler", "generator")
-    return Source(what, path, state["step"], networks, sampler, state["ema"], state.get("kept") or {}, game)
+    return Source(what, path, state["step"], networks, sampler, state["ema"], game)
 
 
 def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
@@ -128,8 +127,6 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
             whole = setup.ema.begun = not found.misfits
     if not some:
         raise UserError(f"{source.what}: nothing of it fits but biases and the like: {'; '.join(lines)}")
-    if isinstance(setup.game, Keeps):
-        _take_kept(setup.game, source.kept)
     if lost := not_finite(setup):
         raise UserError(f"{source.what}: has {lost}: start from an earlier checkpoint")
     lines = [f"{source.what} (step {source.step}): {line}" for line in lines]
@@ -164,20 +161,6 @@ def _by_layer(reasons: Mapping[str, str], every: Iterable[str]) -> str:
 
 def _layer(name: str) -> str:
     return name.partition(PARAMETRISED)[0] if PARAMETRISED in name else name.rpartition(".")[0]
-
-
-def _take_kept(game: Keeps, there: Mapping[str, Tensor]) -> None:
-    """Takes over what a game keeps besides weights if all of it fits."""
-    here = game.kept()
-    if (
-        here
-        and here.keys() == there.keys()
-        and all(
-            there[name].shape == kept.shape and there[name].dtype == kept.dtype and there[name].isfinite().all()
-            for name, kept in here.items()
-        )
-    ):
-        game.restore(there)
 
 
 def _sha256(path: Path) -> str:

@@ -29,7 +29,7 @@ def same(one: dict, other: dict) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("keys", [(*TINY_DCGAN, "ema_half_life=20"), MODELS["rbm"], MODELS["vae_gan"]])
+@pytest.mark.parametrize("keys", [(*TINY_DCGAN, "ema_half_life=20"), MODELS["rbm"]])
 def test_a_run_begins_as_another_ended_and_needs_it_no_more(gan_train, trained, keys):
     shutil.copytree(trained(*keys), "old")
     old, path = state_in(Path("old")), Path("old/checkpoints/step-000000002.pt")
@@ -37,7 +37,6 @@ def test_a_run_begins_as_another_ended_and_needs_it_no_more(gan_train, trained, 
     assert result.code == 0, result.err
     begun = torch.load("new/checkpoints/step-000000000.pt", weights_only=True)
     assert same(networks(begun), networks(old))
-    assert begun["kept"] is None or same(tensors(begun["kept"]), tensors(old["kept"]))
     assert begun["step"] == 0
     assert all(not player["optimizer"]["state"] for player in begun["players"].values())
     assert torch.equal(load("new/checkpoints/step-000000000.pt").sample(4), load("old").sample(4))

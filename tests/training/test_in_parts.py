@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import MODELS, TINY_DCGAN, TINY_MLP, setup_of
+from conftest import MODELS, TINY_DCGAN, TINY_MLP, config_of, setup_of
 
 from gan_cli.config.library import Library
+from gan_cli.errors import UserError
+from gan_cli.games.game import Keeps
 from gan_cli.train import play
+from gan_cli.training import in_parts
 
 OF_MINIBATCHES = ("relativistic_average", "feature_matching")  # losses
 LOSSES = [name for name in Library().options("loss") if name not in OF_MINIBATCHES]
@@ -21,6 +24,10 @@ WITHOUT_STATISTICS = {
     ),
     "dropout": (*TINY_MLP, "architecture.discriminator.dropout=0.4", "conditional=true", "updates=optimistic"),
     "norms": (*TINY_DCGAN, "architecture.generator.norm=none", "architecture.discriminator.norm=group"),
+    "adaptive": (
+        *(*TINY_DCGAN, "architecture.norm=none", "augment=[blit,ada_color]", "augmentation.target=0.6"),
+        *("augmentation.adapt_images=100", "discriminator.steps=5"),
+    ),
     "ngram": MODELS["ngram"],
     "made": (*MODELS["made"], "optimizer=sgd", "optimizer.lr=0.01"),
     "vae": (*MODELS["vae-iwae"], "dataset.binarise=dynamic"),
@@ -50,6 +57,8 @@ def played(*keys: str) -> dict[str, torch.Tensor]:
     play(setup, range(1, 3), [observe])
     for player in setup.players:
         found.update({f"{player.name} {name}": value for name, value in player.network.state_dict().items()})
+    if isinstance(setup.game, Keeps):
+        found |= setup.game.kept()
     return found
 
 
@@ -61,3 +70,42 @@ def test_quarter_batches_make_the_move_of_one_batch(wide, keys):
         torch.testing.assert_close(
             parts[name], value, rtol=1e-6, atol=1e-9, msg=lambda text, name=name: f"{name} {text}"
         )
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ((*TINY_DCGAN, "penalty=[dragan,consistency]"), "batch norm, the data's deviation in a penalty are"),
+        (
+            (*TINY_MLP, "loss=feature_matching", "architecture.discriminator.minibatch_std=true"),
+            "means in the loss, the",
+        ),
+        ((*TINY_DCGAN, "architecture.norm=layer", "architecture.discriminator.norm=spectral"), "spectral norm's power"),
+        ((*TINY_MLP, "augment=[]"), "of which together every move is that of the whole minibatch"),
+    ],
+)
+def test_what_looks_at_all_samples_is_said(keys, told):
+    (line,) = in_parts.told(setup_of(*keys, "accumulate=2", "device=cpu"))
+    assert line.startswith("accumulate=2: parts of 4 samples")
+    assert told in line
+    assert in_parts.told(setup_of(*keys, "device=cpu")) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("accumulate=3",), "accumulate=3: makes equal parts of batch_size=8, so it must be a multiple of 3, such as"),
+        (("accumulate=4", "pack=4"), "accumulate=4: makes equal parts of batch_size=8 for each of 4 shares and packs"),
+        (("accumulate=2", "reuse_fakes=true"), "reuse_fakes=true: keeps what G has computed until its own move"),
+        (("accumulate=2", "ensemble=2"), "accumulate=2: ensemble=2 makes each move at once"),
+        (("accumulate=2", "capture=true"), "capture=true: accumulate=2 makes each move in parts"),
+        (("activation_checkpointing=true", "compile=true"), "compile=true: cannot follow activations"),
+        (("activation_checkpointing=true", "ensemble=2"), "activation_checkpointing=true: ensemble=2 cannot"),
+        (("accumulate=0",), "accumulate=0: must be at least 1"),
+    ],
+)
+def test_what_cannot_be_made_in_parts_is_a_line(keys, line):
+    with pytest.raises(UserError) as error:
+        config_of(*TINY_MLP, *keys)
+    assert error.value.problems[0].startswith(line)
+    assert len(error.value.problems) == 1

@@ -29,6 +29,7 @@ SAME = {
     "vae": (*MODELS["vae"], "dataset.size=16"),
     "pixelcnn": MODELS["pixelcnn"],
     "realnvp": MODELS["realnvp"],
+    "in-parts": (*TINY_DCGAN, "dataset.size=16", "accumulate=2", "freeze=discriminator:1", "instance_noise.sigma=0.1"),
 }
 
 
