@@ -119,7 +119,8 @@ def noting() -> Iterator[set[str]]:
         _noted = before
 
 
-def _note(what: str) -> None:
+def note_minibatch(what: str) -> None:
+    """Notes that something looks at a whole minibatch, for ``noting``."""
     if _noted is not None:
         _noted.add(what)
 
@@ -222,7 +223,7 @@ def gathered(x: Tensor) -> Tensor:
 def mean(x: Tensor) -> Tensor:
     """The mean over processes, differentiably."""
     if x.requires_grad:
-        _note("means in the loss")
+        note_minibatch("means in the loss")
     return x if world() == 1 else gathered(x).mean(dim=0)
 
 
@@ -236,13 +237,13 @@ def moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 def variance(x: Tensor) -> Tensor:
     """The variance over the minibatch of all processes, without correction: (B, …) → (…)."""
-    _note("the minibatch deviation")
+    note_minibatch("the minibatch deviation")
     return x.var(dim=0, correction=0) if world() == 1 else moments(x, (0,))[1]
 
 
 def deviation(x: Tensor) -> Tensor:
     """The standard deviation of all numbers in the minibatch of all processes, a scalar."""
-    _note("the data's deviation in a penalty")
+    note_minibatch("the data's deviation in a penalty")
     if world() == 1:
         return x.std()
     count = world() * x.numel()

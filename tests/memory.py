@@ -42,8 +42,8 @@ def taken(keys: tuple[str, ...]) -> float:
     """Bytes that training takes at its peak, or that the program says it will."""
     from conftest import TINY_DCGAN, setup_of
 
+    from gan_cli.algorithm import play
     from gan_cli.runs.peak import Memory, peak_of
-    from gan_cli.train import play
     from gan_cli.training import cpu
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.distributed import variance
+from gan_cli.distributed import note_minibatch, variance
 
 
 def with_deviation(x: Tensor, group: int = 0) -> Tensor:
@@ -18,6 +18,8 @@ def with_deviation(x: Tensor, group: int = 0) -> Tensor:
     if not group:
         deviation = (variance(x.float()) + 1e-8).sqrt().mean().to(x.dtype)
         return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], dim=1)
+    if len(x) % group:
+        note_minibatch("the minibatch deviation")
     parts = x.float().unflatten(0, (-1, group_of(len(x), group)))  # (groups, neighbours, …)
     deviations = (parts.var(dim=1, correction=0) + 1e-8).sqrt().flatten(1).mean(dim=1).to(x.dtype)
     of_each = deviations.repeat_interleave(parts.shape[1]).view(-1, 1, *[1] * (x.dim() - 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -97,7 +98,7 @@ class ProgressiveOptions(Choice):
         group, judge = self.discriminator.group, self.discriminator
         if not group or not judge.minibatch_std:
             return []
-        parts = (chosen.count("devices") or 1) * (chosen.count("pack") or 1)
+        parts = math.prod(chosen.count(key) or 1 for key in ("devices", "pack", "accumulate"))
         return [
             f"architecture.discriminator.group={group}: D sees {seen} samples at a time of batch_size={batch}, and no "
             f"group of 2 to {group} divides them: use another batch_size, or group=0 for all of them"

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from gan_cli.algorithm import train
 from gan_cli.config.batch_sizes import BatchSizes
-from gan_cli.train import train
+from gan_cli.games.game import Grows
 from gan_cli.training.capture import Eager
 from gan_cli.training.setup import Setup
 
@@ -83,27 +85,45 @@ class Peak:
 
 def peak_of(setup: Setup) -> Peak | None:
     """The peak of a run; None where this system does not tell it. Trains the setup for some steps."""
-    config, device = setup.config, setup.device
-    largest = BatchSizes(config.batch_size).largest // config.devices
     networks = [player.network for player in setup.players] + ([setup.ema.network] if setup.ema else [])
     weights = sum(tensor.nbytes for network in networks for tensor in network.state_dict().values())
-    sizes = list(_sizes(largest, config.pack * config.accumulate))
-    first = Memory()
-    _step(setup, sizes[0])  # kernels are loaded and moments made
+    before, found = Memory().held(setup.device), []
+    for largest, images in _demanding(setup):
+        if (peak := _measured(setup, largest // setup.config.devices, images, before)) is None:
+            return None
+        found.append(replace(peak, total=weights + peak.total))
+    return max(found, key=lambda peak: peak.total)
+
+
+def _demanding(setup: Setup) -> list[tuple[int, int]]:
+    """Batch sizes, and the images seen, of which one takes the most memory: of networks that grow, the end of each."""
+    sizes = setup.batch_sizes
+    if not isinstance(setup.game, Grows):
+        return [(sizes.largest, 0)]
+    last = sizes.images_seen(setup.config.steps)
+    ends = [*(stretch.images for stretch in sizes.stretches[1:]), last]
+    stretches = [(s, min(end, last)) for s, end in zip(sizes.stretches, ends, strict=True) if s.images < last]
+    return list(dict.fromkeys((stretch.size, max(0, end - stretch.size)) for stretch, end in stretches))
+
+
+def _measured(setup: Setup, largest: int, images: int, before: int) -> Peak | None:
+    """The peak above what was held ``before`` of steps of ``largest`` samples after so many images."""
+    sizes = list(_sizes(largest, setup.config.pack * setup.config.accumulate))
+    _step(setup, sizes[0], images)  # kernels are loaded and moments made
     measured: list[tuple[int, int]] = []
     for size in sizes:
         memory, began = Memory(), time.process_time()
-        _step(setup, size)
-        if (peak := memory.peak(device)) is None:
+        _step(setup, size, images)
+        if (peak := memory.peak(setup.device)) is None:
             return None
-        measured.append((size, memory.held(device) + peak - first.held(device)))
+        measured.append((size, memory.held(setup.device) + peak - before))
         if (peak >= ENOUGH or time.process_time() - began > LONG) and len(measured) > 1:
             break
     (size, taken), slope = measured[-1], 0.0
     if size < largest:
         fewer, less = measured[-2]
         slope = max(0.0, (taken - less) / (size - fewer))
-    return Peak(weights + max(0, taken) + slope * (largest - size), size, largest)
+    return Peak(max(0, taken) + slope * (largest - size), size, largest)
 
 
 def _sizes(largest: int, multiple: int) -> Iterator[int]:
@@ -115,17 +135,20 @@ def _sizes(largest: int, multiple: int) -> Iterator[int]:
     yield largest
 
 
-def _step(setup: Setup, size: int) -> None:
-    config = setup.config
+def _step(setup: Setup, size: int, images: int) -> None:
+    """A step of so many samples, in which every penalty is due."""
+    config, game = setup.config, setup.game
+    period = math.lcm(*(game.period(player.name) for player in setup.players))
+    step = 1 + period * math.ceil(images / size / period)
     train(
-        setup.game,
+        game,
         setup.players,
         setup.minibatches,
         setup.sampler.prior,
         setup.ema,
         (),
         batch_sizes=BatchSizes(size),
-        steps=range(1, 2),
+        steps=range(step, step + 1),
         updates=config.updates,
         seed=config.seed,
         device=setup.device,

@@ -6,10 +6,10 @@ import pytest
 import torch
 from conftest import MODELS, TINY_DCGAN, TINY_MLP, config_of, setup_of
 
+from gan_cli.algorithm import play
 from gan_cli.config.library import Library
 from gan_cli.errors import UserError
 from gan_cli.games.game import Keeps
-from gan_cli.train import play
 from gan_cli.training import in_parts
 
 OF_MINIBATCHES = ("relativistic_average", "feature_matching")  # losses

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, tensors
 
-from gan_cli.train import play
+from gan_cli.algorithm import play
 from gan_cli.training.state import state_of
 
 SAME = {
