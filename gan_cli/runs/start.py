@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from gan_cli.config.library import Library
+from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
-from gan_cli.config.schema import from_saved
+from gan_cli.config.schema import Config, from_saved
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game
+from gan_cli.output.text import shortened
 from gan_cli.runs import checkpoint, weights
 from gan_cli.training.fits import require_weights
 from gan_cli.training.freezing import PARAMETRISED
@@ -31,7 +33,7 @@ from gan_cli.training.taking import Taken, take, taken
 if TYPE_CHECKING:
     from gan_cli.training.state import State
 
-BLOCK = 2**20
+BLOCK, LONGEST = 2**20, 900  # bytes that are read at a time; characters of a path
 
 
 @dataclass(frozen=True)
@@ -84,19 +86,29 @@ def find(where: str, library: Library) -> Source:
         UserError: if it cannot be read, or does not fit the config that it holds.
     """
     path, what = expanded(where, "start="), f"start={where}"
+    if not where.isprintable() or "${" in where:
+        raise UserError(f"{what}: checkpoints of the run could not say where it began: give it another name, or a link")
     if path.is_dir() and (path / weights.FILE).is_file():
         path = path / weights.FILE
     if path.suffix == ".safetensors" and path.is_file():
         made = weights.read(path, "start", True)
-        config = from_saved(made.config, library)
+        config = _config_in(made.config, library, what)
         game = require_weights(config, library, made.shape, made.classes, lambda g: {g.sampler: made.tensors}, what)
         sampler = game.sampler if game else "generator"
         return Source(what, path, made.step, {sampler: made.tensors}, sampler, None, game)
     _, path, state = checkpoint.find(where, "start")
-    config, shape, networks = from_saved(state["config"], library), tuple(state["data"]["shape"]), state["networks"]
+    config, networks = _config_in(state["config"], library, what), state["networks"]
+    shape = tuple(state["data"]["shape"])
     game = require_weights(config, library, shape, state["classes"], lambda _: networks, what, state["ema"])
     sampler = state.get("sampler", "generator")
     return Source(what, path, state["step"], networks, sampler, state["ema"], game)
+
+
+def _config_in(saved: Values, library: Library, what: str) -> Config:
+    try:
+        return from_saved(saved, library)
+    except UserError as error:
+        raise UserError(*(f"{what}: in its config, {line}" for line in error.problems)) from error
 
 
 def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
@@ -130,7 +142,7 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
     if lost := not_finite(setup):
         raise UserError(f"{source.what}: has {lost}: start from an earlier checkpoint")
     lines = [f"{source.what} (step {source.step}): {line}" for line in lines]
-    return Origin(str(source.path), source.step, _sha256(source.path), whole), lines
+    return Origin(shortened(str(source.path), LONGEST), source.step, _sha256(source.path), whole), lines
 
 
 def _told(player: str, network: nn.Module, there: Mapping[str, Tensor], found: Taken) -> str:
