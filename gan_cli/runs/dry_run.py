@@ -78,7 +78,8 @@ def dry_run(config: Config, library: Library) -> None:
     half = "bf16" if device.type == "cpu" and precision == "bf16" else "fp32"
     setup = assemble(config, library, torch.device("cpu"), half, dataset, samples)
     count, game = check(setup), setup.game
-    told = [*begin(setup, library)[1], *frozen(game, config.freeze), *in_parts(setup)]
+    begun = [] if config.resume else begin(setup, library)[1]  # a resumed run has its weights
+    told = [*begun, *frozen(game, config.freeze), *in_parts(setup)]
     if config.metrics:
         evidence = Outline(
             samples.shape,

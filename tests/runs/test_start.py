@@ -49,6 +49,7 @@ def test_a_run_begins_as_another_ended_and_needs_it_no_more(gan_train, trained, 
     shutil.copytree("new", "whole")
     for name in ("checkpoints/step-000000005.pt", "checkpoints/step-000000004.pt", "samples/step-000000005.png"):
         Path("new", name).unlink()
+    assert gan_train("resume=new", "dry_run=true").code == 0
     resumed = gan_train("resume=new")
     assert resumed.code == 0, resumed.err
     assert_same_run(Path("whole"), Path("new"))
