@@ -274,6 +274,21 @@ BAD = {
 }
 
 
+def test_a_run_that_starts_from_a_grown_one_grows_by_its_own_images(gan_train, trained):
+    grown = trained(*TINY_PROGRESSIVE, "dataset.size=8", "architecture.train_images=4", "architecture.fade_images=8")
+    keys = (*TINY_PROGRESSIVE, f"start={grown}", "architecture.start=8", "checkpoint_every=1", "keep_checkpoints=9")
+    result = gan_train(*keys, "steps=1", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    before, begun = state_in(grown), torch.load("run/checkpoints/step-000000000.pt", weights_only=True)
+    assert before["networks"]["generator"]["images"] == 16
+    for there, here in (
+        (before["networks"]["generator"], begun["networks"]["generator"]),
+        (before["ema"], begun["ema"]),
+    ):
+        assert here["images"] == 0
+        assert torch.equal(here["blocks.0.first.weight"], there["blocks.0.first.weight"])
+
+
 @pytest.mark.parametrize("keys", BAD)
 def test_what_cannot_grow_is_one_line(gan_train, keys, tmp_path):
     for more in ((), ("dry_run=true",)):
