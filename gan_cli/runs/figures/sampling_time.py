@@ -74,7 +74,8 @@ class SamplingTime(Figure):
         canvas = Canvas(figsize=(6.4, 4.4), layout="constrained")
         axes = canvas.subplots()
         for (name, values), colour in zip(seconds.items(), (hexadecimal(SAMPLES), hexadecimal(DATA)), strict=False):
-            label = f"model={name}: pixels to the power of {slopes[name]:.2f}"
+            how = "pixel by pixel" if name != "gan" else "in one pass"
+            label = f"model={name}, {how}: pixels to the power of {slopes[name]:.2f}"
             axes.loglog(pixels, values, marker="o", color=colour, label=label)
         axes.set(xlabel="pixels", ylabel="seconds until one sample is there", xticks=pixels, xticklabels=pixels)
         axes.minorticks_off()
