@@ -46,6 +46,7 @@ runs.forEach((run, index) => {
   run.number = index + 1;
   run.hues = [hue(index), hue(groups.indexOf(settingsOf(run)))]; // of the run, of its group
   run.on = false;
+  run.kinds = Object.assign(Object.create(null), run.kinds); // any key is one's own
   run.label = data.keys.length ? data.keys.map(key => `${key.split(".").pop()} ${text(run.settings[key])}`).join(", ") : run.name;
   run.hay = [run.name, run.status, run.reason, ...data.keys.map(key => `${key}=${text(run.settings[key])}`)].join(" ").toLowerCase();
 });
@@ -66,7 +67,7 @@ function grouped(list) {
     found.get(key).push(run);
   }
   return [...found.values()].map(members => {
-    const results = Object.create(null), spread = Object.create(null), kinds = Object.assign(Object.create(null), members[0].kinds); // any key is one's own
+    const results = Object.create(null), spread = Object.create(null), {kinds} = members[0]; // any key is one's own
     for (const key of data.results) {
       const values = members.map(run => run.results[key]).filter(known);
       if (values.length) results[key] = mean(values);
