@@ -18,7 +18,7 @@ import torch
 
 from gan_cli.algorithm import train
 from gan_cli.config.batch_sizes import BatchSizes
-from gan_cli.games.game import Grows
+from gan_cli.games.growing import growth_of
 from gan_cli.training.capture import Eager
 from gan_cli.training.setup import Setup
 
@@ -98,12 +98,12 @@ def peak_of(setup: Setup) -> Peak | None:
 def _demanding(setup: Setup) -> list[tuple[int, int]]:
     """Batch sizes, and the images seen, of which one takes the most memory: of networks that grow, the end of each."""
     sizes = setup.batch_sizes
-    if not isinstance(setup.game, Grows):
+    if growth_of(setup.game.networks.values()) is None:
         return [(sizes.largest, 0)]
     last = sizes.images_seen(setup.config.steps)
     ends = [*(stretch.images for stretch in sizes.stretches[1:]), last]
-    stretches = [(s, min(end, last)) for s, end in zip(sizes.stretches, ends, strict=True) if s.images < last]
-    return list(dict.fromkeys((stretch.size, max(0, end - stretch.size)) for stretch, end in stretches))
+    stretches = [(s, min(end, last)) for s, end in zip(sizes.stretches, ends, strict=True)]
+    return [(s.size, max(0, end - s.size)) for s, end in stretches if s.images < end]
 
 
 def _measured(setup: Setup, largest: int, images: int, before: int) -> Peak | None:
