@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import MODELS, TINY_DCGAN, TINY_MLP, config_of, setup_of
+from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_R3GAN, config_of, setup_of
 
 from gan_cli.algorithm import play
 from gan_cli.config.library import Library
@@ -27,6 +27,10 @@ WITHOUT_STATISTICS = {
     "adaptive": (
         *(*TINY_DCGAN, "architecture.norm=none", "augment=[blit,ada_color]", "augmentation.target=0.6"),
         *("augmentation.adapt_images=100", "discriminator.steps=5"),
+    ),
+    "r3gan": (
+        *(*TINY_R3GAN, "loss=relativistic", "penalty=[r1,r2]", "anneal_images=20", "penalty.r1.final_weight=0.1"),
+        *("optimizer.final_betas=[0.0,0.9]", "schedule=cosine", "schedule.unit=images", "schedule.duration=20"),
     ),
     "ngram": MODELS["ngram"],
     "made": (*MODELS["made"], "optimizer=sgd", "optimizer.lr=0.01"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, tensors
+from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_R3GAN, TINY_RESNET, setup_of, tensors
 
 from gan_cli.algorithm import play
 from gan_cli.training.state import state_of
@@ -26,6 +26,8 @@ SAME = {
         "accumulate=1",
         "discriminator.steps=2",
     ),
+    "resnet": (*TINY_RESNET, "architecture.discriminator.norm=spectral", "conditional=true"),
+    "r3gan": (*TINY_R3GAN, "loss=relativistic", "penalty=[r1,r2]"),
     "vae": (*MODELS["vae"], "dataset.size=16"),
     "pixelcnn": MODELS["pixelcnn"],
     "realnvp": MODELS["realnvp"],
