@@ -43,6 +43,7 @@ class Member(Run):
         self.over, self.hand_out = over, _nothing
         before = status_of(self.folder.path) if over else {}
         self.fate = before.get("status", "running")
+        self.at = before.get("step", self.at)
         self.quality.update({key: before[key] for key in ("modes", "of_modes", "high_quality") if key in before})
         if self.evaluations and before.get("best"):
             self.evaluations.best, self.evaluations.best_step = before["best"]["value"], before["best"]["step"]
@@ -72,6 +73,12 @@ class Member(Run):
         """Ends this member; the others continue."""
         self.over, self.fate = True, fate
         self.status(fate, reason)
+
+    def complete_early(self) -> None:
+        """What comes after the last checkpoint of a member that stopped early, if a kill ended it there."""
+        if self.done and self.stopped and not self.over:
+            self.complete()
+            self.leave("finished", self.stopped)
 
     def results(self) -> dict[str, float | None]:
         """The values that are averaged over members."""

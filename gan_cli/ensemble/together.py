@@ -108,8 +108,11 @@ class EnsembleRun:
         folder.open()
         self.closes.enter_context(closing(folder))
         write_config(self.folder.path, folder.path, seed)
-        resumption = Resumption(folder.path, folder.checkpoints, state, config) if state else None
-        over = bool(state) and is_over(folder.path) and not (folder.checkpoints / file_of(self.at)).exists()
+        broken_off = status_of(self.folder.path).get("status") != "finished"  # a whole that has finished goes further
+        left = broken_off and bool(state and state.get("stopped"))  # by a kill, between its last checkpoint and status
+        resumption = Resumption(folder.path, folder.checkpoints, state, config, left) if state else None
+        ended = broken_off and status_of(folder.path).get("step", 0) <= self.at
+        over = bool(state) and is_over(folder.path) and (ended or not (folder.checkpoints / file_of(self.at)).exists())
         member = Member(config, library, folder, resumption, like=like, over=over)
         self.closes.enter_context(closing(member.lines))
         self.closes.enter_context(member.loggers)
@@ -150,6 +153,7 @@ class EnsembleRun:
         try:
             self.folder.sweep()
             self.each(Member.begin)
+            self.each(Member.complete_early)
             self._take_in()
             self.status("running")
             log.info("%d seeds at once, each: %s", len(self.seeds), describe(self.ensemble.setup))

@@ -10,7 +10,7 @@ from gan_cli.config.overrides import key_of
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.output.replacing import replacing, written
-from gan_cli.runs.checkpoint import checkpoints_in, file_of, load, step_of
+from gan_cli.runs.checkpoint import checkpoints_in, file_of, load, newest, step_of
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.hydra_files import overrides_of
 from gan_cli.runs.names import MEMBER
@@ -64,7 +64,7 @@ def states_of(folder: Path, key: str) -> State:
     Raises:
         UserError: if the members have no common step.
     """
-    members = newest_states(folder, key)
+    members = states_at_the_end(folder, key) if (ended := has_ended(folder)) else newest_states(folder, key)
     for seed, state in members.items():
         if state and state.get("attempt"):
             member = member_folder(folder, seed)
@@ -75,7 +75,20 @@ def states_of(folder: Path, key: str) -> State:
     first = next(state for state in members.values() if state)
     seeds = list(members)
     whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile") is True}
-    return {**first, "config": {**first["config"], **whole}, "members": members, "stopped": None}
+    ends = [status_of(member_folder(folder, seed)).get("step", 0) for seed in seeds]
+    at, stopped = (max(ends), "all members have ended") if ended else (first["step"], None)
+    return {**first, "step": at, "config": {**first["config"], **whole}, "members": members, "stopped": stopped}
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether all members ended before the last step, and a kill came before the status of the whole."""
+    ended = all(is_over(member_folder(folder, seed)) for seed in seeds_in(folder))
+    return ended and status_of(folder).get("status") not in ("finished", "diverged")
+
+
+def states_at_the_end(folder: Path, key: str) -> dict[int, State | None]:
+    """Each member's newest state, of its own step."""
+    return {seed: newest(member_folder(folder, seed), key)[1] for seed in seeds_in(folder)}
 
 
 def newest_states(folder: Path, key: str) -> dict[int, State | None]:

@@ -150,6 +150,8 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
             f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
             f"to train longer: steps={2 * state['step'] or config.steps}"
         )
+    if state.get("members") and state["stopped"] and not over:
+        raise UserError(f"resume={folder}: was killed when all its members had ended: leave out steps=… once")
     was = trained if overrides.find("batch_size") else config
     growing = [group for group in GROUPS if group not in SEVERAL and config.one(group).by_images]
     if growing or was.batch_size != config.batch_size:

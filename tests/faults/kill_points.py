@@ -127,6 +127,8 @@ def kill_point(config: str, undisturbed: Whole, work: Path, seed: int, kills: in
             break
         if ended.code != -9:
             return ", ".join(told), [f"exit code {ended.code}: {ended.err}"]
+        if has_finished(place):  # resumed, one that stopped early would train on
+            break
         next_command = continuing(place, first)
     else:
         ended = forked.run(place, *next_command)
@@ -138,6 +140,11 @@ def kill_point(config: str, undisturbed: Whole, work: Path, seed: int, kills: in
     if not wrong:
         shutil.rmtree(place)
     return ", ".join(told), wrong
+
+
+def has_finished(place: Path) -> bool:
+    """Whether the run says so."""
+    return (place / "run/status.json").is_file() and '"status": "finished"' in (place / "run/status.json").read_text()
 
 
 def checkpoints_in(place: Path) -> list[Path]:
