@@ -32,7 +32,8 @@ def half_annealed(chosen: Chosen, prefix: str, key: str, final: object, images: 
         prefix: of ``key`` and of the ``anneal_images`` beside it, which are those at the root if nothing else is said.
     """
     if final is not None and not images:
-        return [f"{prefix}.{key}={shown(final)}: after how many images? add {prefix}.anneal_images=…"]
+        text = f"{final:g}" if isinstance(final, float) else shown(final)  # 1, however it was read
+        return [f"{prefix}.{key}={text}: after how many images? add {prefix}.anneal_images=…"]
     if final is None and images and images != chosen.count("anneal_images"):
         return [f"{prefix}.anneal_images={images}: towards what? add {prefix}.{key}=…"]
     return []
