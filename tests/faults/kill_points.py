@@ -128,6 +128,7 @@ def kill_point(config: str, undisturbed: Whole, work: Path, seed: int, kills: in
         if ended.code != -9:
             return ", ".join(told), [f"exit code {ended.code}: {ended.err}"]
         if has_finished(place):  # resumed, one that stopped early would train on
+            ended = forked.Ended(0, "")
             break
         next_command = continuing(place, first)
     else:
