@@ -136,7 +136,7 @@ class Chosen:
 
     def count(self, key: str) -> int:
         """The value of a root key if it is a whole number, else 0."""
-        value = self.root.get(key)
+        value = _whole(self.root.get(key))
         return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
     def on(self, key: str) -> bool:

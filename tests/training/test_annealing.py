@@ -12,10 +12,10 @@ from conftest import TINY_MLP, TINY_POINTS, setup_of, state_in, tensors
 from gan_cli.config.annealing import annealed
 
 ALL = (  # everything that can be annealed, over the same images
-    *(*TINY_MLP, "anneal_images=80", "batch_size={0:4,20:12}"),
+    *(*TINY_MLP, "anneal_images=8e1", "batch_size={0:4,20:12}"),
     *("optimizer.betas=[0.0,0.9]", "optimizer.final_betas=[0.5,0.99]"),
     *("ema_half_life=0", "final_ema_half_life=40"),
-    *("penalty=[r1]", "penalty.r1.weight=2", "penalty.r1.final_weight=0.2"),
+    *("penalty=[r1,r2]", "penalty.r1.weight=2", "penalty.r1.final_weight=0.2"),
     *("augment=[translation]", "augmentation.probability=0", "augmentation.final_probability=0.4"),
     *("schedule=cosine", "schedule.unit=images", "schedule.duration=80", "schedule.final=0.25"),
 )
@@ -48,6 +48,7 @@ def test_every_value_follows_from_the_images_seen():
         assert setup.ema.decay(step) == pytest.approx(0.5 ** ((following - seen) / half_life) if half_life else 0)
         strengths = setup.game.strengths("discriminator", judge.moment(step, 0, setup.batch_sizes))
         assert strengths["penalty/r1"] == pytest.approx(along(2, 0.2, seen))
+        assert strengths["penalty/r2"] == 10  # has no final weight
         assert strengths["augmentation"] == pytest.approx(along(0, 0.4, seen))
 
 
