@@ -1,8 +1,8 @@
 """Activation checkpointing (Chen et al. 2016): of a block, only what enters it is kept; backward computes it again.
 
-A block of a sequence is a layer with a matrix of weights and what follows it up to the next; in a list of modules, each
-that has layers of its own. A block is computed again with the draws and the buffers that it had the first time, and
-leaves generators and buffers as they are by then. So the numbers are the same, batch norm's running statistics too.
+A block is each part of a sequence or a list of modules that is made of layers itself; a sequence of plain layers is one
+block. It is computed again with the draws and the buffers that it had the first time, and leaves generators and buffers
+as they are by then. So the numbers are the same, batch norm's running statistics too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.checkpoint import checkpoint
 
 from gan_cli import random
@@ -45,45 +46,23 @@ def recompute(game: Game, who: str) -> int:
 
 
 def _wrapped(module: nn.Module) -> int:
-    if isinstance(module, nn.Sequential):
-        if (count := len(_blocks(module))) > 1:
-            module.forward = partial(_in_blocks, module)  # type: ignore[method-assign]
-            return count
-    elif isinstance(module, nn.ModuleList) and (parts := [part for part in module if _has_layers(part)]):
-        for part in parts:
+    if isinstance(module, nn.Sequential | nn.ModuleList):
+        blocks = [part for part in module if _is_block(part)]
+        if not blocks and isinstance(module, nn.Sequential) and len(module) > 1 and _has_layers(module):
+            blocks = [module]
+        for part in blocks:
             part.forward = partial(_again, part.forward, part)
-        return len(parts)
+        if blocks:
+            return len(blocks)
     return sum(_wrapped(child) for child in module.children())
 
 
+def _is_block(module: nn.Module) -> bool:
+    return bool(list(module.children())) and not is_parametrized(module) and _has_layers(module)
+
+
 def _has_layers(module: nn.Module) -> bool:
-    return any(_is_layer(part) for part in module.modules() if part is not module)
-
-
-def _is_layer(module: nn.Module) -> bool:
     return any(weight.dim() > 1 for weight in module.parameters())
-
-
-def _blocks(sequence: nn.Sequential) -> list[list[nn.Module]]:
-    """The parts of a sequence, a block beginning with each layer."""
-    blocks: list[list[nn.Module]] = []
-    for part in sequence:
-        if not blocks or _is_layer(part):
-            blocks.append([])
-        blocks[-1].append(part)
-    return blocks
-
-
-def _in_blocks(sequence: nn.Sequential, x: Tensor) -> Tensor:
-    for block in _blocks(sequence):
-        x = _again(partial(_through, block), nn.ModuleList(block), x)
-    return x
-
-
-def _through(block: list[nn.Module], x: Tensor) -> Tensor:
-    for part in block:
-        x = part(x)
-    return x
 
 
 def _again(forward: Callable[..., Any], module: nn.Module, *given: object, **named: object) -> Any:
