@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         if command.multirun:
             register()
         sys.argv = command.for_hydra(library, plan.added, plan.extra)
-        with workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext():
+        watched = workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext()
+        with watched, nullcontext() if command.trains else _shown():
             hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
     if plan.folder:
         print(lines_of(sweep.table(plan.folder, plan.unusable)), file=sys.stderr)
@@ -173,6 +175,17 @@ def _run_composed(
         done = run_job(job, cfg, "hydra.run.dir", None, context)
     callbacks.on_run_end(config=cfg, config_name=command.config_name, job_return=done)
     _ = done.return_value  # raises what the job raised
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    """What Hydra prints in this context, such as a config, is shown afterwards, its control characters as escapes."""
+    said = StringIO()
+    try:
+        with redirect_stdout(said):
+            yield
+    finally:
+        print(lines_of(said.getvalue()), end="")
 
 
 def discard(path: Path) -> None:

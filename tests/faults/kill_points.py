@@ -25,7 +25,7 @@ import own_games
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, tensors
 
-NOT_COMPARED = ("train.log", "multirun.yaml")
+NOT_COMPARED = ("train.log", "multirun.yaml", ".lock")
 OFTEN = ("steps=12", "log_every=2", "sample_every=3", "checkpoint_every=2")
 OWN = ("--config-dir", "own", "dataset=ring", "dataset.points=200", "prior.size=2", "batch_size=8", "sample_count=4")
 WATCHING = ("metrics=[modes,divergence]", "watch=jsd", "evaluate_every=3", "evaluate_count=60", "extractor=pixels")

@@ -85,6 +85,14 @@ def test_a_sweep_is_bounded_before_it_is_laid_out(gan_train, monkeypatch, word, 
     assert shows_nothing(result.err)
 
 
+@pytest.mark.parametrize("shows", ["job", "hydra", "all"])
+def test_a_config_that_is_shown_turns_no_letters_around(gan_train, shows):
+    result = gan_train("+architecture.name=a\u202eb", "--cfg", shows)
+    assert result.code == 0
+    assert shows_nothing(result.out + result.err)
+    assert "a\\u202eb" in result.out
+
+
 def test_the_runs_of_a_grid_are_counted_together(gan_train):
     result = gan_train("-m", "seed=range(0,100)", "optimizer.lr=range(1,100)")
     assert (result.code, len(result.errors)) == (2, 1)
