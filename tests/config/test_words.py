@@ -9,6 +9,9 @@ import pytest
 from conftest import config_of
 
 from gan_cli.config.library import Library
+from gan_cli.config.options import GROUPS
+from gan_cli.config.root import Root
+from gan_cli.config.typed import known_keys
 from gan_cli.config.words import EPOCHS, _answers, epochs_here, key_here, option_here
 
 VALUES = {  # what is typed for a key in the tests below; 2 for the others
@@ -38,25 +41,33 @@ def typed_for(key: str) -> str:
     return VALUES.get(target, "2")
 
 
-@pytest.mark.parametrize("answer", sorted({KEYS[key] for key in KEYS}))
-def test_every_answer_to_a_key_is_a_command(answer, tmp_path):
-    word = next(key for key in KEYS if KEYS[key] == answer)
-    found = key_here(word, str(tmp_path) if "dataset.path" in answer else typed_for(word))
-    if found.startswith(" "):
-        return
-    words = [part for part in found.split() if part not in ("resume=latest", "hydra.run.dir=here")]
-    small = ["architecture=mlp"] if words == ["ensemble=2"] else []
-    config_of(*small, *(part for part in words if not part.startswith("device=cuda:")))
+def test_every_answer_to_a_key_is_a_command(tmp_path):
+    known = {*known_keys(Root, GROUPS), "hydra.run.dir"}
+    for answer in sorted(set(KEYS.values())):
+        word = next(key for key in KEYS if KEYS[key] == answer)
+        found = key_here(word, str(tmp_path) if "dataset.path" in answer else typed_for(word))
+        if found.startswith(" "):
+            continue
+        for part in found.split():
+            key, _, value = part.partition("=")
+            assert key in known or key.startswith("penalty."), answer
+            if key in LIBRARY.groups() and not value.startswith("["):
+                assert value in LIBRARY.options(key), answer
+        if len(found.split()) > 1:
+            config_of(*found.split())
 
 
-@pytest.mark.parametrize(("group", "word"), OPTIONS)
-def test_every_answer_to_an_option_is_a_command(group, word, tmp_path):
+@pytest.mark.parametrize("group", sorted({group for group, _ in OPTIONS}))
+def test_every_answer_to_an_option_is_a_command(group, tmp_path):
     assert not _answers("options", group).keys() & set(LIBRARY.options(group))
-    found = option_here(group, word, LIBRARY.options(group))
-    command = found.replace("PATH", str(tmp_path)).split()
-    if any(part.startswith(("dataset=ring", "dataset=grid", "dataset=swiss_roll")) for part in command):
-        command.append("architecture=mlp")
-    config_of(*command)
+    for word in (word for one, word in OPTIONS if one == group):
+        command = option_here(group, word, LIBRARY.options(group)).replace("PATH", str(tmp_path)).split()
+        for part in command:
+            key, _, value = part.partition("=")
+            if key in LIBRARY.groups() and not value.startswith("["):
+                assert value in LIBRARY.options(key), part
+        if len(command) > 1:
+            config_of(*command)
 
 
 @pytest.mark.parametrize(
