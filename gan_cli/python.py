@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from gan_cli.errors import Diverged, TimeUp, UserError
 from gan_cli.output import lock
 from gan_cli.runs import time_limit
 from gan_cli.runs.names import GRID, numbered
+from gan_cli.runs.observers.interrupts import ending_signals
 from gan_cli.runs.records import Record, records_in
 from gan_cli.runs.status import Status, status_of
 
@@ -202,11 +205,15 @@ def _as_it_was() -> Iterator[None]:
     root, named = logging.getLogger(), [logging.getLogger(name) for name in ("hydra", "hydra_plugins")]
     handlers, levels = list(root.handlers), [logger.level for logger in (root, *named)]
     arguments, trace = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    signals = {number: signal.getsignal(number) for number in ending_signals()}  # a command ignores some once it ends
     sys.argv = ["gan-train"]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through
     try:
         yield
     finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, heard in signals.items():
+                signal.signal(number, heard)
         sys.argv = arguments
         os.environ.pop("HYDRA_FULL_ERROR")
         if trace is not None:

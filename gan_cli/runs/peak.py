@@ -109,7 +109,11 @@ def _demanding(setup: Setup) -> list[tuple[int, int]]:
 def _measured(setup: Setup, largest: int, images: int, before: int) -> Peak | None:
     """The peak above what was held ``before`` of steps of ``largest`` samples after so many images."""
     sizes = list(_sizes(largest, setup.config.pack * setup.config.accumulate))
-    _step(setup, sizes[0], images)  # kernels are loaded and moments made
+    try:
+        _step(setup, sizes[0], images)  # kernels are loaded and moments made
+    except Exception:  # a network of one's own that wants whole minibatches
+        sizes = sizes[-1:]
+        _step(setup, largest, images)
     measured: list[tuple[int, int]] = []
     for size in sizes:
         memory, began = Memory(), time.process_time()

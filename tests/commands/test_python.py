@@ -86,6 +86,7 @@ def test_what_was_interrupted_is_saved_and_goes_on():
         gan_cli.train(*TINY_POINTS, "hydra.run.dir=run", steps=1_000_000, checkpoint_every=0, sample_every=0)
     thread.join()
     assert isinstance(caught.value, Stopped)
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
     stopped = caught.value.run
     assert stopped.status["status"] == "interrupted"
     run = gan_cli.train(resume=stopped.folder, steps=stopped.status["step"] + 3)

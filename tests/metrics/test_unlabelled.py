@@ -80,7 +80,7 @@ def test_what_is_lost_is_found_at_its_level():
     real, like = pictures(200, 64, 0), pictures(200, 64, 1)
     blurred = like.copy()  # half of them: all would be as one scale, which is divided out
     blurred[:100] = gaussian_filter(like[:100].astype(float), (0, 0, 1, 1))
-    metric = Library().build_by_name("metrics", "swd", neighbourhoods=64)
+    metric = Library().build_by_name("metrics", "swd", neighbourhoods=64, directions=48)
     same, other = metric(evidence(real, like)), metric(evidence(real, blurred))
     assert list(same) == ["swd", "swd/64", "swd/32", "swd/16"]
     assert same["swd"] == pytest.approx((same["swd/64"] + same["swd/32"] + same["swd/16"]) / 3)

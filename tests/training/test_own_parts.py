@@ -534,7 +534,7 @@ SHAPES = {
     "dcgan, 20 × 20": ("architecture=dcgan dataset.height=20 dataset.width=20", "pictures of 20 × 20"),
     "five channels": ("architecture=mlp dataset.channels=5", "pictures of 5 channels cannot be drawn"),
     "classifier, 12 × 20": (
-        "architecture=mlp dataset.height=12 dataset.width=20 metrics=[frechet]",
+        "architecture=mlp dataset.height=12 dataset.width=20 metrics=[frechet] extractor=classifier",
         "extractor=classifier sees squares, 4 × 4 or larger, not 12 × 20: use extractor=pixels",
     ),
     "fresh discriminator, 12 × 20": (
