@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing, widened
+from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing
 from gan_cli.games.growing import at_stage, growth_of, note_images, shown_at, stage_in, term_of
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.steering import EVERY
 from gan_cli.games.view import CHANGE, View, view_of
 from gan_cli.losses.loss import LOSS, Costs, Loss
+from gan_cli.models.widening import widened
 
 SURE = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mistakes
 

@@ -9,12 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, widened
+from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY
 from gan_cli.games.view import view_of
 from gan_cli.losses.loss import LOSS
 from gan_cli.models.mlp import Discriminator
+from gan_cli.models.widening import widened
 
 PLAIN = {  # of a perceptron on codes
     "pieces": 2,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gan_cli.games.game import LogLikelihood, Strengths, widened
+from gan_cli.games.game import LogLikelihood, Strengths
 from gan_cli.games.likelihood import LikelihoodGame, in_parts, require_presented
 from gan_cli.games.parts import Parts
 from gan_cli.models.couplings import (
@@ -23,6 +23,7 @@ from gan_cli.models.couplings import (
 )
 from gan_cli.models.flows import BASES, Affine, Bijection, Flow, Space
 from gan_cli.models.units import of_densities
+from gan_cli.models.widening import widened
 from gan_cli.models.zuko_flows import Autoregressive, zuko_flows
 
 WIDE = 0.25  # of the first layer in logit space, where black and white are at about ∓6

@@ -243,8 +243,3 @@ def learnt(game: Game) -> dict[str, int]:
 def computing(x: Tensor, autocast: torch.dtype | None) -> AbstractContextManager[None]:
     """The context in which networks compute in a dtype, or in that of their weights."""
     return torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None)
-
-
-def widened(x: Tensor) -> Tensor:
-    """Converts float16 and bfloat16 to float32; other tensors are returned unchanged."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

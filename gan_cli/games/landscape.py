@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from gan_cli.distributed import by_itself
-from gan_cli.games.game import Game, Judges, widened
+from gan_cli.games.game import Game, Judges
 from gan_cli.games.view import as_in_training
 from gan_cli.models.sampler import Sampler
+from gan_cli.models.widening import widened
 from gan_cli.output.plane import Landscape
 
 CELLS = 64  # of the surface, along a side

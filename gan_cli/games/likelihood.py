@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.games.game import Game, LogLikelihood, Statistics, Strengths, computing, widened
+from gan_cli.games.game import Game, LogLikelihood, Statistics, Strengths, computing
 from gan_cli.games.parts import Parts
 from gan_cli.models.units import Unit
+from gan_cli.models.widening import widened
 
 AT_ONCE = 256  # samples whose likelihood is computed at a time
 

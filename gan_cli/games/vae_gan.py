@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_cli.distributed import in_first_half
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame, SeesFeatures
-from gan_cli.games.game import Constraint, Game, LogLikelihood, Moment, Statistics, Strengths, widened
+from gan_cli.games.game import Constraint, Game, LogLikelihood, Moment, Statistics, Strengths
 from gan_cli.games.likelihood import require_presented
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY
@@ -21,6 +21,7 @@ from gan_cli.losses.loss import LOSS
 from gan_cli.models.observations import kind_of, observation_of, unit_of
 from gan_cli.models.units import Unit, from_levels, levels
 from gan_cli.models.vae import Decoder, Terms, codes, kl_to_prior, posterior
+from gan_cli.models.widening import widened
 
 
 class VAEGANGame(Game):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, relu
 
-from gan_cli.games.game import widened
 from gan_cli.models.flows import Bijection
 from gan_cli.models.labels import with_label
+from gan_cli.models.widening import widened
 
 STEEPEST = 2.0  # of a coupling's s, whose tanh is scaled by it
 

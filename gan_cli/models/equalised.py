@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gan_cli.models.widening import widened
+
 HE = math.sqrt(2)  # the gain of layers before a rectifier
 
 
@@ -66,7 +68,7 @@ def rectified(x: Tensor) -> Tensor:
 
 def pixel_norm(x: Tensor) -> Tensor:
     """Divides the vector of each pixel, or a whole latent, by the root of its mean square (section 4.2)."""
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))  # 1e-8 is 0 in float16
+    wide = widened(x)  # 1e-8 is 0 in float16
     return (wide * (wide.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()).to(x.dtype)
 
 

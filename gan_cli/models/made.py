@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
-from gan_cli.games.game import widened
 from gan_cli.models.heads import Head, from_raster_order, in_raster_order, share, uniform_of
 from gan_cli.models.labels import with_label
 from gan_cli.models.units import from_levels
+from gan_cli.models.widening import widened
 from gan_cli.random import stream
 
 

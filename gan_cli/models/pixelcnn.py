@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
-from gan_cli.games.game import widened
 from gan_cli.models.heads import Head, in_raster_order, share, uniform_of
 from gan_cli.models.masked_conv import MaskedConv, still
 from gan_cli.models.units import from_levels
+from gan_cli.models.widening import widened
 
 FIRST = 7  # side of the first kernel
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.distributed import shares
-from gan_cli.games.game import widened
 from gan_cli.models.observations import Observation
+from gan_cli.models.widening import widened
 from gan_cli.random import drawn
 
 
