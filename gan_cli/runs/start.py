@@ -26,7 +26,7 @@ from gan_cli.games.growing import Growing
 from gan_cli.output.text import shortened
 from gan_cli.runs import checkpoint, weights
 from gan_cli.training.fits import require_weights
-from gan_cli.training.freezing import PARAMETRISED
+from gan_cli.training.freezing import layer_of
 from gan_cli.training.setup import Setup
 from gan_cli.training.state import not_finite
 from gan_cli.training.taking import Taken, take, taken
@@ -156,7 +156,7 @@ def _told(player: str, network: nn.Module, there: Mapping[str, Tensor], found: T
         return f"has no {player}, which begins anew"
     numbers = [sum(here[name].numel() for name in names) for names in (found.names, here)]
     line = f"the {player} takes {len(found.names)} of {len(here)} tensors, {numbers[0]:,} of {numbers[1]:,} numbers"
-    moved = {_layer(name): _layer(source) for name, source in found.names.items() if name != source}
+    moved = {layer_of(name): layer_of(source) for name, source in found.names.items() if name != source}
     if moved:
         line += f" ({', '.join(f'{layer} from {source}' for layer, source in moved.items())})"
     if found.misfits:
@@ -166,17 +166,13 @@ def _told(player: str, network: nn.Module, there: Mapping[str, Tensor], found: T
 
 def _by_layer(reasons: Mapping[str, str], every: Iterable[str]) -> str:
     """Tensors and the reason of each; the tensors of a layer together where all of it is meant."""
-    sizes = Counter(map(_layer, every))
-    whole = {layer for layer, count in Counter(map(_layer, reasons)).items() if count == sizes[layer]}
+    sizes = Counter(map(layer_of, every))
+    whole = {layer for layer, count in Counter(map(layer_of, reasons)).items() if count == sizes[layer]}
     told: dict[str, str] = {}
     for name, reason in reasons.items():
-        layer = _layer(name)
+        layer = layer_of(name)
         told.setdefault(layer if layer in whole else name, f" ({reason})" if reason else "")
     return ", ".join(f"{name}{reason}" for name, reason in told.items())
-
-
-def _layer(name: str) -> str:
-    return name.partition(PARAMETRISED)[0] if PARAMETRISED in name else name.rpartition(".")[0]
 
 
 def _sha256(path: Path) -> str:

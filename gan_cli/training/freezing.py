@@ -30,18 +30,23 @@ class Layer:
     weights: list[str] = field(default_factory=list)
 
 
+def layer_of(weight: str) -> str:
+    """The name of the layer that a weight belongs to, by the name of the weight."""
+    return weight.partition(PARAMETRISED)[0] if PARAMETRISED in weight else weight.rpartition(".")[0]
+
+
 def layers_of(network: nn.Module) -> list[Layer]:
     """The layers of a network, in the order in which it makes them."""
     own: dict[str, list[str]] = {}
     matrices = set()
     for name, weight in network.named_parameters():
-        place = name.partition(PARAMETRISED)[0] if PARAMETRISED in name else name.rpartition(".")[0]
+        place = layer_of(name)
         own.setdefault(place, []).append(name)
         if weight.dim() > 1:
             matrices.add(place)
     found: list[Layer] = []
     for name, module in network.named_modules():
-        if f"{name}.".find(PARAMETRISED) >= 0:  # of the layer that it parametrises
+        if PARAMETRISED in f"{name}.":  # of the layer that it parametrises
             if found:
                 found[-1].modules.append(module)
             continue
