@@ -19,6 +19,7 @@ import torch
 from gan_cli.algorithm import train
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.games.growing import growth_of
+from gan_cli.memory import shortage
 from gan_cli.training.capture import Eager
 from gan_cli.training.setup import Setup
 
@@ -111,7 +112,9 @@ def _measured(setup: Setup, largest: int, images: int, before: int) -> Peak | No
     sizes = list(_sizes(largest, setup.config.pack * setup.config.accumulate))
     try:
         _step(setup, sizes[0], images)  # kernels are loaded and moments made
-    except Exception:  # a network of one's own that wants whole minibatches
+    except Exception as error:  # a network of one's own that wants whole minibatches
+        if shortage(error) is not None:
+            raise
         sizes = sizes[-1:]
         _step(setup, largest, images)
     measured: list[tuple[int, int]] = []
