@@ -118,6 +118,12 @@ class Parts:
         return network.to(self.device).to(memory_format=layout).train()
 
 
+def made_by(config: Config) -> str:
+    """What made the networks of a game, as the config names it: the architecture of a GAN, else the model."""
+    gan = config.model.name == "gan"
+    return f"architecture={config.architecture.name}" if gan else f"model={config.model.name}"
+
+
 def latent_size(config: Config) -> int:
     """The number of coordinates of a latent.
 

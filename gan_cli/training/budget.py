@@ -15,6 +15,7 @@ from gan_cli.config.options import sizes_of
 from gan_cli.config.schema import Config
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.game import Game
+from gan_cli.games.parts import made_by
 from gan_cli.training.freezing import learning
 
 FLOAT = 4  # bytes
@@ -55,12 +56,10 @@ def require_networks(config: Config, game: Game, device: torch.device, copies: f
     sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
     learnt = sum(w.numel() for name, network in game.networks.items() for w in learning(name, network, config.freeze))
     largest = max(sizes, key=sizes.__getitem__)
-    gan = config.model.name == "gan"
-    who = f"architecture={config.architecture.name}" if gan else f"model={config.model.name}"
     fix = "make its layers or prior.size smaller"
     memory.require(
         FLOAT * (sum(sizes.values()) + (copies - 1) * learnt),
-        f"{who}: its {largest} of {sizes[largest]:,} weights",
+        f"{made_by(config)}: its {largest} of {sizes[largest]:,} weights",
         fix,
         device,
     )

@@ -20,7 +20,7 @@ from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.games.game import MODEL, Game, OwnLatents
-from gan_cli.games.parts import Parts, batch_sizes_of, settings_of
+from gan_cli.games.parts import Parts, batch_sizes_of, made_by, settings_of
 from gan_cli.memory import shortage
 from gan_cli.models.priors import PRIOR, Latents
 from gan_cli.models.sampler import Sampler
@@ -206,10 +206,7 @@ def assemble(
     if config.activation_checkpointing:
         from gan_cli.training.recomputing import recompute
 
-        recompute(
-            game,
-            f"model={config.model.name}" if config.model.name != "gan" else f"architecture={config.architecture.name}",
-        )
+        recompute(game, made_by(config))
     if like:
         minibatches = like.minibatches.seeded(config.seed, attempt)
     else:

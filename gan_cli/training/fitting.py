@@ -22,7 +22,7 @@ from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.game import Game, Judges
-from gan_cli.games.parts import latent_size
+from gan_cli.games.parts import latent_size, made_by
 from gan_cli.games.view import packed
 from gan_cli.models.priors import Latents, Prior
 from gan_cli.models.sampler import ROWS as TOGETHER
@@ -118,8 +118,7 @@ class Networks:
         trained: bool = False,
     ) -> None:
         self.config, self.classes = config, classes
-        gan = config.model.name == "gan"
-        self.who = f"architecture={config.architecture.name}" if gan else f"model={config.model.name}"
+        self.who = made_by(config)
         with asked(f"{self.who}: a copy of its networks"):
             networks = copy.deepcopy((generator, discriminator))
         for network in networks:
