@@ -25,7 +25,7 @@ from gan_cli.data.knows import DATASET
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.games.game import learnt
+from gan_cli.games.game import parameters_of
 from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
@@ -149,7 +149,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
         dataset=dataset,
         judge=Judge.of(trained, game, device, state["step"]),
         model=sampler,
-        players=learnt(game),
+        players=parameters_of(game),
         seed=config.seed,
         device=device,
     )

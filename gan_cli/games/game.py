@@ -235,8 +235,8 @@ class Keeps(Protocol):
         ...
 
 
-def learnt(game: Game) -> dict[str, int]:
-    """The numbers that each player learns."""
+def parameters_of(game: Game) -> dict[str, int]:
+    """How many parameters the network of each player has, frozen ones among them."""
     return {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
 
 

@@ -39,7 +39,7 @@ class Evidence:
         model: what draws the samples, with its game, if that has a likelihood or an encoder to ask; or None.
         fake: generated samples of the same kind, or None before there are any.
         planned: the number of generated samples that there will be.
-        players: the numbers that each player of the model learns.
+        players: how many parameters the network of each player of the model has.
         picture: name → the path of a picture that a metric may write, or None.
         kinds: what values are of, by name: they are compared with those of the same kind alone.
     """

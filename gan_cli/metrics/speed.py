@@ -14,7 +14,7 @@ from gan_cli.metrics.metric import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Speed(Metric):
-    """Samples drawn in a second, in minibatches of ``batch``, and the numbers that all players learn together.
+    """Samples drawn in a second, in minibatches of ``batch``, and the parameters of all players' networks together.
 
     It draws minibatches until ``seconds`` are over, one at least, after one of a single sample that does not count. A
     clock is no measure of a model, so no value can be watched; device and threads stand in the note beside it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gan_cli.distributed import world
-from gan_cli.games.game import Judges
+from gan_cli.games.game import Judges, parameters_of
 from gan_cli.training.setup import Setup
 
 FEW = 5000  # pictures, of which a discriminator may learn each by heart within hours (Karras et al. 2020, figure 1)
@@ -27,7 +27,7 @@ def by_heart(setup: Setup) -> str | None:
 def describe(setup: Setup) -> str:
     """One line about the networks, the data and the device."""
     config = setup.config
-    sizes = [f"{sum(w.numel() for w in p.network.parameters()):,}" for p in reversed(setup.players)]  # G first
+    sizes = [f"{count:,}" for count in reversed(parameters_of(setup.game).values())]  # G first
     shape = "×".join(str(n) for n in setup.samples.shape)
     where = torch.cuda.get_device_name(setup.device) if setup.device.type == "cuda" else f"{setup.device.type}"
     if setup.device.type == "cpu":

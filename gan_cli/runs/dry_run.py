@@ -19,7 +19,7 @@ from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import DATASET, Shipped
 from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples, as_input
-from gan_cli.games.game import learnt
+from gan_cli.games.game import parameters_of
 from gan_cli.memory import available, shortage
 from gan_cli.metrics.evaluation import metrics_of
 from gan_cli.metrics.evidence import Outline
@@ -93,7 +93,7 @@ def dry_run(config: Config, library: Library) -> None:
         for name, reason in metrics_of(config, library, evidence).left_out.items():
             console.print(f"metrics={name}: left out: {reason}", markup=False, highlight=False)
     rows = _layers(setup, count)
-    weights = learnt(game)
+    weights = parameters_of(game)
     for name in reversed(list(game.networks)):  # G before D
         table = Table("layer", "kind", "output", "weights", title=name, title_justify="left")
         for layer in rows[name]:

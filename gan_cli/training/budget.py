@@ -14,7 +14,7 @@ from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.options import sizes_of
 from gan_cli.config.schema import Config
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.game import Game
+from gan_cli.games.game import Game, parameters_of
 from gan_cli.games.parts import made_by
 from gan_cli.training.freezing import learning
 
@@ -53,7 +53,7 @@ def require_networks(config: Config, game: Game, device: torch.device, copies: f
     Raises:
         UserError: naming the largest one.
     """
-    sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in game.networks.items()}
+    sizes = parameters_of(game)
     learnt = sum(w.numel() for name, network in game.networks.items() for w in learning(name, network, config.freeze))
     largest = max(sizes, key=sizes.__getitem__)
     fix = "make its layers or prior.size smaller"

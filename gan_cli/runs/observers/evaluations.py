@@ -14,7 +14,7 @@ from gan_cli.config.schema import Config
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import Diverged, EarlyStop
-from gan_cli.games.game import Encodes, Likelihood, Statistics, learnt
+from gan_cli.games.game import Encodes, Likelihood, Statistics, parameters_of
 from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
@@ -84,7 +84,7 @@ class Evaluations:
             judge=Judge.of(config, setup.game, setup.device),
             model=self.model or setup.sampler,
             planned=config.evaluate_count,
-            players=learnt(setup.game),
+            players=parameters_of(setup.game),
             picture=lambda name: folder / f"{name}.png",
             seed=config.seed,
             device=setup.device,
