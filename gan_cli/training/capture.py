@@ -253,21 +253,21 @@ def recorder(setup: Setup) -> Eager:
     Raises:
         UserError: if capture=true and moves cannot be recorded.
     """
-    wanted = setup.config.capture
+    eager, wanted = Eager(setup.config.accumulate), setup.config.capture
     if wanted is False:
-        return Eager(setup.config.accumulate)
+        return eager
     strict = wanted is True
     if setup.device.type != "cuda":
         if strict:
             raise UserError(f"capture=true: is for CUDA devices, this run is on {setup.device.type}: use capture=auto")
-        return Eager(setup.config.accumulate)
+        return eager
     reason = impossible(setup)
     if reason and strict:
         raise UserError(f"capture=true: {reason}: use capture=auto")
     reason = reason or (None if strict else against(setup))
     if reason:
         log.info("moves are not recorded (capture=auto): %s", reason)
-        return Eager(setup.config.accumulate)
+        return eager
     return Recorder(CUDAGraphs(), strict=strict)
 
 
