@@ -1,4 +1,4 @@
-"""A run in a line."""
+"""What is said of a run before its first step."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ import torch
 
 from gan_cli.distributed import world
 from gan_cli.games.game import Judges, parameters_of
+from gan_cli.training.freezing import told as frozen
+from gan_cli.training.in_parts import told as in_parts
 from gan_cli.training.setup import Setup
 
 FEW = 5000  # pictures, of which a discriminator may learn each by heart within hours (Karras et al. 2020, figure 1)
+
+
+def opening(setup: Setup) -> list[str]:
+    """The lines at the opening of a run: what it is, what of it stays as it is, and what may be amiss."""
+    lines = [describe(setup), *frozen(setup.game, setup.config.freeze), *in_parts(setup)]
+    if told := setup.samples.told():
+        lines.append(f"classes: {told}")
+    return lines + ([advice] if (advice := by_heart(setup)) else [])
 
 
 def by_heart(setup: Setup) -> str | None:

@@ -17,7 +17,7 @@ from gan_cli.games.game import Judges
 from gan_cli.output import screen
 from gan_cli.runs import figures
 from gan_cli.runs.checkpoint import file_of, load
-from gan_cli.runs.description import by_heart, describe
+from gan_cli.runs.description import opening
 from gan_cli.runs.environment import environment
 from gan_cli.runs.figures.drawing import draw
 from gan_cli.runs.folder import RunFolder
@@ -44,8 +44,6 @@ from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.capture import own_stream, recorder
-from gan_cli.training.freezing import told as frozen
-from gan_cli.training.in_parts import told as in_parts
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State, not_finite, restore, state_of
 
@@ -215,13 +213,8 @@ class Run:
     def _play(self, interrupts: Interrupts) -> None:
         """From the first step to the last status; what interrupts it finds everything saved."""
         self.begin()
-        log.info("%s", describe(self.setup))
-        for line in (*frozen(self.setup.game, self.config.freeze), *in_parts(self.setup)):
+        for line in opening(self.setup):
             log.info("%s", line)
-        if told := self.setup.samples.told():
-            log.info("classes: %s", told)
-        if advice := by_heart(self.setup):
-            log.info("%s", advice)
         try:
             if self.done:
                 alone(self.complete)()
