@@ -79,6 +79,7 @@ class EnsembleRun:
         self.progress = Progress(self.start, config.steps, live=live)
         if not resumption:
             self.status("running")  # from here on the folder can be resumed
+        self.broken_off = status_of(folder.path).get("status") != "finished"  # a whole that has finished goes further
         try:
             self._build(states, library)
         except BaseException as error:
@@ -108,10 +109,10 @@ class EnsembleRun:
         folder.open()
         self.closes.enter_context(closing(folder))
         write_config(self.folder.path, folder.path, seed)
-        broken_off = status_of(self.folder.path).get("status") != "finished"  # a whole that has finished goes further
-        left = broken_off and bool(state and state.get("stopped"))  # by a kill, between its last checkpoint and status
+        stopped = bool(state and state.get("stopped"))
+        left = self.broken_off and stopped  # by a kill, between its last checkpoint and its status
         resumption = Resumption(folder.path, folder.checkpoints, state, config, left) if state else None
-        ended = broken_off and status_of(folder.path).get("step", 0) <= self.at
+        ended = self.broken_off and status_of(folder.path).get("step", 0) <= self.at
         over = bool(state) and is_over(folder.path) and (ended or not (folder.checkpoints / file_of(self.at)).exists())
         member = Member(config, library, folder, resumption, like=like, over=over)
         self.closes.enter_context(closing(member.lines))

@@ -75,8 +75,10 @@ def states_of(folder: Path, key: str) -> State:
     first = next(state for state in members.values() if state)
     seeds = list(members)
     whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status_of(folder).get("compile") is True}
-    ends = [status_of(member_folder(folder, seed)).get("step", 0) for seed in seeds]
-    at, stopped = (max(ends), "all members have ended") if ended else (first["step"], None)
+    at, stopped = first["step"], None
+    if ended:
+        at = max(status_of(member_folder(folder, seed)).get("step", 0) for seed in seeds)
+        stopped = "all members have ended"
     return {**first, "step": at, "config": {**first["config"], **whole}, "members": members, "stopped": stopped}
 
 
