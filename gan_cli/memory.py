@@ -63,8 +63,7 @@ def _beside() -> str:
     if torch is not None and torch.cuda.is_available() and (held := torch.cuda.memory_allocated()):
         return f"; {_gib(held)} of the GPU were held"
     with suppress(OSError, ValueError, IndexError):
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return f"; {_gib(pages * os.sysconf('SC_PAGE_SIZE'))} were held"
+        return f"; {_gib(_used()[1])} were held"
     return ""
 
 
@@ -124,6 +123,12 @@ def _limit() -> float:
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if limit != resource.RLIM_INFINITY:
-            used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-            return float(max(0, limit - used))
+            return float(max(0, limit - _used()[0]))
     return float("inf")
+
+
+def _used() -> tuple[int, int]:
+    """What this process takes of its address space, and of memory, in bytes; raises OSError where Linux is not."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[:2]
+    space, held = (int(number) * os.sysconf("SC_PAGE_SIZE") for number in pages)
+    return space, held
