@@ -16,11 +16,12 @@ from gan_cli.models.growth import Growth
 from gan_cli.models.squares import is_side, not_squares
 
 SIDES = (4, 1024)
+A_SIDE = f"a power of two from {SIDES[0]} to {SIDES[1]}"
 
 
 def _resolution(value: int) -> int:
     if not is_side(value, *SIDES):
-        raise ValueError("must be a power of two from 4 to 1024")
+        raise ValueError(f"must be {A_SIDE}")
     return value
 
 
@@ -39,7 +40,7 @@ def _sizes(value: object) -> object:
 
 def _one_size(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("must be a power of two from 4 to 1024, or null: that of the data")
+        raise ValueError(f"must be {A_SIDE}, or null: that of the data")
     return _resolution(value)
 
 
@@ -112,7 +113,7 @@ class ProgressiveOptions(Choice):
         if self.size == before.size:
             return self
         sizes = changed(before.size, self.size, images)
-        reached = Growth(self.start, 1024, self.train_images, self.fade_images, _by_images(before.size)).at(images)
+        reached = Growth(self.start, SIDES[1], self.train_images, self.fade_images, _by_images(before.size)).at(images)
         if (now := _by_images(sizes)[images]) is not None and now < reached.resolution:
             raise UserError(
                 f"architecture.size={now}: the run has grown to {reached.resolution} already: "
