@@ -93,10 +93,10 @@ def _about_key(library: Library, key: str) -> str:
                 parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in lines)]))
     if parts:
         return "\n\n".join(parts)
-    keys = known_keys(Root, GROUPS)
     if answer := key_here(key, "…"):
         raise UserError(f"--help {key}: no such key{told(answer)}")
-    raise UserError(f"--help {key}: no such group or key{suggestion(key, library.groups()) or suggestion(key, keys)}")
+    meant = suggestion(key, library.groups()) or suggestion(key, known_keys(Root, GROUPS))
+    raise UserError(f"--help {key}: no such group or key{meant}")
 
 
 def _lines_of(text: str, path: list[str]) -> list[str]:

@@ -146,16 +146,15 @@ class Library:
         Raises:
             UserError: if there is none.
         """
-        for folder in self.folders:
-            path = folder / group / f"{name}.yaml"
-            if name in self.options(group) and path.is_file():
-                return path
         options = self.options(group)
+        for folder in self.folders if name in options else ():
+            if (path := folder / group / f"{name}.yaml").is_file():
+                return path
         answer = option_here(group, str(name), options)
         meant = told(answer) if answer else suggestion(str(name), options)
         raise UserError(
             f"{group}={name}: no such option{meant}; "
-            f"available: {', '.join(self.options(group))}; your own: --config-dir FOLDER with {group}/{name}.yaml"
+            f"available: {', '.join(options)}; your own: --config-dir FOLDER with {group}/{name}.yaml"
         )
 
     def readable(self, group: str, name: str) -> None:

@@ -31,7 +31,7 @@ def explain(
     known: Iterable[str],
     prefix: str = "",
     owner: str = "",
-    here: Callable[[str, str], str | None] = lambda key, value: None,
+    here: Callable[[str, str], str | None] | None = None,
 ) -> list[str]:
     """Each mistake pydantic found, in our words: ``key=value: what is wrong (and what would be right)``.
 
@@ -48,7 +48,7 @@ def explain(
         kind = problem["type"]
         if kind == "extra_forbidden" and key in RENAMED:
             lines.append(f"{key}={value}: is {RENAMED[key].get(value) or ' or '.join(RENAMED[key].values())} now")
-        elif kind == "extra_forbidden" and (answer := here(key, value)):
+        elif kind == "extra_forbidden" and here is not None and (answer := here(key, value)):
             lines.append(f"{key}={value}: no such key{told(answer)}")
         elif kind == "extra_forbidden":
             lines.append(f"{key}={value}: no such key{suggestion(key, known)}{owner}")

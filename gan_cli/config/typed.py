@@ -43,7 +43,7 @@ def typed(
         made = root.model_validate({key: value for key, value in raw.items() if key not in groups})
         values.update((key, vars(made)[key]) for key in root.model_fields)
     except ValidationError as error:
-        here = _meant(raw) if "steps" in root.model_fields else lambda key, value: None  # of gan-train
+        here = _meant(raw) if "steps" in root.model_fields else None  # of gan-train
         problems.extend(explain(error, known_keys(root, groups), here=here))
     return values, problems
 
