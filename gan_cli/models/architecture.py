@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import nn
 
-from gan_cli.config.options import Group
+from gan_cli.config.options import Group, Values
+from gan_cli.models.squares import require_squares
 
 
 class Architecture(Protocol):
@@ -39,6 +40,56 @@ class ForAutoencoders(Architecture, Protocol):
     def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
         """A module ``(z, labels)``: (B, latent) → (B, *shape), any real numbers, of which p(x | z) is made."""
         ...
+
+
+class OfOptions:
+    """An architecture whose networks are made from their options and the shape of a sample: a class to derive from.
+
+    Attributes:
+        generators, discriminators, encoders: the classes of its networks; a decoder is a generator.
+        sides: the smallest and the largest side of the pictures that it can make, squares whose side is a power of two;
+            None: it makes any samples.
+
+    Args:
+        generator, discriminator: their options.
+        decoder: the options that are others in a decoder, which has no bounds, than in a generator.
+        encoder: the options that are others in an encoder, whose codes depend on one sample alone, than in a
+            discriminator.
+    """
+
+    generators: ClassVar[type[nn.Module]]
+    discriminators: ClassVar[type[nn.Module]]
+    encoders: ClassVar[type[nn.Module]]
+    sides: ClassVar[tuple[int, int] | None] = None
+
+    def __init__(self, generator: Values, discriminator: Values, *, decoder: Values, encoder: Values) -> None:
+        self._generator, self._discriminator = generator, discriminator
+        self._decoder, self._encoder = {**generator, **decoder}, {**discriminator, **encoder}
+
+    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Raises ValueError for a shape that it cannot make."""
+        self._require(shape)
+        return self.generators(latent, shape, classes, **self._generator)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return self.discriminators(shape, classes, **self._discriminator)
+
+    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """As the generator, without bounds: (B, *shape), any real numbers. Raises ValueError likewise."""
+        self._require(shape)
+        return self.generators(latent, shape, classes, **self._decoder)
+
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """As the discriminator, without what would make a code depend on chance or on other samples.
+
+        Raises ValueError likewise.
+        """
+        self._require(shape)
+        return self.encoders(shape, 0, **self._encoder, outputs=outputs)
+
+    def _require(self, shape: tuple[int, ...]) -> None:
+        if self.sides:
+            require_squares(shape, *self.sides)
 
 
 ARCHITECTURE = Group[Architecture]("architecture")

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.config.options import Values
+from gan_cli.models.architecture import OfOptions
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
 from gan_cli.models.norms import normalisation
 from gan_cli.models.schemas import SIDES_OF_DCGAN
-from gan_cli.models.squares import require_squares
 
 
 def channel_plan(width: int, size: int) -> list[int]:
@@ -103,26 +103,10 @@ class Encoder(Discriminator):
         return self.out(self.features(x, labels))
 
 
-class DCGAN:
-    """Makes both networks from their options; see ``conf/architecture/dcgan.yaml``."""
+class DCGAN(OfOptions):
+    """Makes the networks from their options; see ``conf/architecture/dcgan.yaml``."""
+
+    generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_DCGAN
 
     def __init__(self, width: int, norm: str, generator: Values, discriminator: Values) -> None:
-        self._generator, self._discriminator = generator, discriminator
-
-    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Raises ValueError for a shape that it cannot make."""
-        require_squares(shape, *SIDES_OF_DCGAN)
-        return Generator(latent, shape, classes, **self._generator)
-
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Discriminator(shape, classes, **self._discriminator)
-
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """As the discriminator, without what would make a code depend on other samples. Raises ValueError likewise."""
-        require_squares(shape, *SIDES_OF_DCGAN)
-        return Encoder(shape, 0, **{**self._discriminator, "minibatch_std": False}, outputs=outputs)
-
-    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """As the generator, without an end: (B, *shape), any real numbers. Raises ValueError likewise."""
-        require_squares(shape, *SIDES_OF_DCGAN)
-        return Generator(latent, shape, classes, **self._generator, bounded=False)
+        super().__init__(generator, discriminator, decoder={"bounded": False}, encoder={"minibatch_std": False})

@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.config.options import Values
 from gan_cli.distributed import shares
+from gan_cli.models.architecture import OfOptions
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
 from gan_cli.random import like
@@ -167,23 +168,11 @@ class Encoder(Discriminator):
         return self.out(self.features(x, labels))
 
 
-class MLP:
-    """Makes both networks from their options; see ``conf/architecture/mlp.yaml``."""
+class MLP(OfOptions):
+    """Makes the networks from their options; see ``conf/architecture/mlp.yaml``."""
+
+    generators, discriminators, encoders = Generator, Discriminator, Encoder
 
     def __init__(self, generator: Values, discriminator: Values) -> None:
-        self._generator, self._discriminator = generator, discriminator
-
-    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Generator(latent, shape, classes, **self._generator)
-
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Discriminator(shape, classes, **self._discriminator)
-
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """A discriminator's layers, without what would make a code depend on chance or on other samples."""
         still = {"dropout": 0.0, "input_dropout": 0.0, "minibatch_std": False}
-        return Encoder(shape, 0, **{**self._discriminator, **still}, outputs=outputs)
-
-    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """A generator's layers, which end in any real numbers: (B, *shape)."""
-        return Generator(latent, shape, classes, **{**self._generator, "output": "none"})
+        super().__init__(generator, discriminator, decoder={"output": "none"}, encoder=still)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, linear
 
 from gan_cli.config.options import Values
+from gan_cli.models.architecture import OfOptions
 from gan_cli.models.labels import one_hot_of
 from gan_cli.models.residual_schemas import SIDES_OF_R3GAN, halving_plan
-from gan_cli.models.squares import require_squares
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the second moment through φ (He et al. 2015)
@@ -184,8 +184,10 @@ class Encoder(Discriminator):
         return self.out(self.features(x, labels))
 
 
-class R3GAN:
-    """Makes both networks from their options; see ``conf/architecture/r3gan.yaml``."""
+class R3GAN(OfOptions):
+    """Makes the networks from their options; see ``conf/architecture/r3gan.yaml``. Its generator has no bounds."""
+
+    generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_R3GAN
 
     def __init__(
         self,
@@ -198,21 +200,4 @@ class R3GAN:
         discriminator: Values,
     ) -> None:
         both = {"wide_to": wide_to, "expansion": expansion, "group": group}
-        self._generator, self._discriminator = {**generator, **both}, {**discriminator, **both}
-
-    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Raises ValueError for a shape that it cannot make."""
-        require_squares(shape, *SIDES_OF_R3GAN)
-        return Generator(latent, shape, classes, **self._generator)
-
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Discriminator(shape, classes, **self._discriminator)
-
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """As the discriminator. Raises ValueError likewise."""
-        require_squares(shape, *SIDES_OF_R3GAN)
-        return Encoder(shape, 0, **self._discriminator, outputs=outputs)
-
-    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """As the generator, which has no bounds. Raises ValueError likewise."""
-        return self.generator(latent, shape, classes)
+        super().__init__({**generator, **both}, {**discriminator, **both}, decoder={}, encoder={})

@@ -15,10 +15,10 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.config.options import Values
+from gan_cli.models.architecture import OfOptions
 from gan_cli.models.labels import one_hot_of
 from gan_cli.models.norms import ConditionalNorm, normalisation
 from gan_cli.models.residual_schemas import SIDES_OF_RESNET, doubling_plan
-from gan_cli.models.squares import require_squares
 
 
 def layer(made: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Module:
@@ -166,26 +166,10 @@ class Encoder(Discriminator):
         return self.out(self.features(x))
 
 
-class ResNet:
-    """Makes both networks from their options; see ``conf/architecture/resnet.yaml``."""
+class ResNet(OfOptions):
+    """Makes the networks from their options; see ``conf/architecture/resnet.yaml``."""
+
+    generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_RESNET
 
     def __init__(self, width: int, widest: int, generator: Values, discriminator: Values) -> None:
-        self._generator, self._discriminator = generator, discriminator
-
-    def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Raises ValueError for a shape that it cannot make."""
-        require_squares(shape, *SIDES_OF_RESNET)
-        return Generator(latent, shape, classes, **self._generator)
-
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Discriminator(shape, classes, **self._discriminator)
-
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """As the discriminator. Raises ValueError likewise."""
-        require_squares(shape, *SIDES_OF_RESNET)
-        return Encoder(shape, 0, **self._discriminator, outputs=outputs)
-
-    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """As the generator, without an end: (B, *shape), any real numbers. Raises ValueError likewise."""
-        require_squares(shape, *SIDES_OF_RESNET)
-        return Generator(latent, shape, classes, **self._generator, bounded=False)
+        super().__init__(generator, discriminator, decoder={"bounded": False}, encoder={})
