@@ -12,11 +12,12 @@ from pydantic import AfterValidator, Field
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library, shipped_conf
+from gan_cli.config.machine import known_device
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import GROUPS, BlackAndWhite, Choice, Count, Options, Several, Text, Values, Whole
 from gan_cli.config.overrides import Override
 from gan_cli.config.paths import says_folder
-from gan_cli.config.root import Root, known_device
+from gan_cli.config.root import Root
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
 
