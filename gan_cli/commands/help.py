@@ -7,6 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 
+from gan_cli.commands.pages import INDEX, mentioning, pages, rendered
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import GROUPS, SEVERAL
@@ -14,6 +15,7 @@ from gan_cli.config.root import Root
 from gan_cli.config.typed import known_keys
 from gan_cli.config.words import key_here, told
 from gan_cli.errors import UserError
+from gan_cli.output.screen import console
 
 HELP = """\
 gan-train: train generative adversarial networks
@@ -43,29 +45,57 @@ Flags
   --cfg job             print the composed config and stop (--resolve: with references resolved)
   --info                versions, devices, folders
   --version, --help     this program's version; this text
+  --help topics         the manual, by topic: pictures, resume, metrics, losses, sweeps, speed, python, …
   --help loss           what each option of a group is for (also: penalty, dataset, experiment, …)
   --help batch_size     what a key is for (also: penalty.r1.interval, optimizer.lr, …)
   -sc install=bash      shell completion: eval "$(gan-train -sc install=bash)" (also zsh, fish)
 """
 
 
-def help_text(library: Library, *groups: str) -> str:
-    """The overview, or what the options of some groups are for.
+def help_text(library: Library, *words: str, keys: str = "config.yaml") -> str:
+    """The overview, or what some groups, keys and topics are for.
+
+    Args:
+        keys: the file in ``conf`` that holds the keys of the command.
 
     Raises:
-        UserError: if there is no such group.
+        UserError: with one line for each word that is none of them.
     """
-    if groups:
-        return "\n\n".join(_about(library, group) for group in groups)
+    if words:
+        answers = [about(library, word, keys) for word in words]
+        if unknown := [_unknown(library, word) for word, answer in zip(words, answers, strict=True) if not answer]:
+            raise UserError(*unknown)
+        return "\n\n".join(answers)
     width = max(map(len, library.groups()))
     lines = [f"  {group:<{width}}  {', '.join(library.options(group))}" for group in library.groups()]
     return HELP.format(groups="".join(f"{line}\n" for line in _wrapped(lines, width)), conf=shipped_conf()).rstrip()
 
 
-def _about(library: Library, group: str) -> str:
-    """Each option of a group with the comment that opens its YAML file; or what a key is for."""
-    if group not in library.groups():
-        return _about_key(library, group)
+def about(library: Library, word: str, keys: str) -> str:
+    """What a word is: a group, or else a key, and then the page of that name; empty if it is none of them.
+
+    Where it has no page of its own, the pages whose names begin with it are named: ``losses`` for ``loss``.
+    """
+    parts = [_options(library, word) if word in library.groups() else _key(library, word, keys)]
+    if word in pages():
+        parts.append(rendered(word, console(stderr=False)))
+    elif parts[0]:
+        parts += [f"More: gan-train --help {name}" for name in pages() if name.startswith(word)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _unknown(library: Library, word: str) -> str:
+    """The line for a word that is no group, key or topic."""
+    if answer := key_here(word, "…"):
+        return f"--help {word}: no such key{told(answer)}"
+    meant = suggestion(word, [*library.groups(), *pages()]) or suggestion(word, known_keys(Root, GROUPS))
+    if not meant and (found := mentioning(word)):
+        meant = f": the word stands in --help {' '.join(found)}"
+    return f"--help {word}: no such group, key or topic{meant or f': --help {INDEX} lists the topics'}"
+
+
+def _options(library: Library, group: str) -> str:
+    """Each option of a group with the comment that opens its YAML file."""
     parts = []
     for name in library.options(group):
         lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
@@ -75,14 +105,10 @@ def _about(library: Library, group: str) -> str:
     return "\n\n".join(parts)
 
 
-def _about_key(library: Library, key: str) -> str:
-    """A key where it stands in the YAML files, with its value and the comment that says what it trades.
-
-    Raises:
-        UserError: if there is no such key.
-    """
+def _key(library: Library, key: str, keys: str) -> str:
+    """A key where it stands in the YAML files, with its value and the comment that says what it trades."""
     group, _, rest = key.partition(".")
-    found = _lines_of((shipped_conf() / "config.yaml").read_text(encoding="utf-8"), key.split("."))
+    found = _lines_of((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
     parts = ["\n".join(found)] if found else []
     if group in library.groups() and rest:
         name, _, last = rest.partition(".")
@@ -91,12 +117,7 @@ def _about_key(library: Library, key: str) -> str:
             text = library.file(group, option).read_text(encoding="utf-8")
             if own and (lines := _lines_of(text, own.split("."))):
                 parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in lines)]))
-    if parts:
-        return "\n\n".join(parts)
-    if answer := key_here(key, "…"):
-        raise UserError(f"--help {key}: no such key{told(answer)}")
-    meant = suggestion(key, library.groups()) or suggestion(key, known_keys(Root, GROUPS))
-    raise UserError(f"--help {key}: no such group or key{meant}")
+    return "\n\n".join(parts)
 
 
 def _lines_of(text: str, path: list[str]) -> list[str]:

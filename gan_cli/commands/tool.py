@@ -86,7 +86,12 @@ class Tool:
         """
         command = Command.parse(argv)
         command.config_name, command.root = self.name, self.root
-        if command.has("--help", "-h") or not argv:
+        asked = command.has("--help", "-h")
+        if asked and command.overrides and not any("=" in word for word in command.overrides):
+            from gan_cli.commands.help import help_text
+
+            return print(help_text(Library(*command.config_dirs), *command.overrides, keys=f"{self.name}.yaml"))
+        if asked or not argv:
             return print((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8").rstrip())
         if command.has("--version"):
             from gan_cli.version import __version__

@@ -37,7 +37,7 @@ def method(part: object, who: str, name: str, wanted: str, *arguments: object) -
     """
     found = getattr(part, name, None)
     if not callable(found):
-        raise UserError(f"{who}: has no {name}({wanted}): write it, as README says of parts of one's own")
+        raise UserError(f"{who}: has no {name}({wanted}): write it, as gan-train --help extending says")
     try:
         inspect.signature(found).bind(*arguments)
     except TypeError as error:

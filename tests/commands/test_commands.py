@@ -31,7 +31,11 @@ def python(code: str, **options) -> subprocess.CompletedProcess:
 
 # --- what must be quick ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "arguments", [["--cfg", "job"], ["--help"], ["--help", "loss"], ["--version"], ["stepz=3"], ["-sc", "install=bash"]]
+    "arguments",
+    [
+        *(["--cfg", "job"], ["--help"], ["--help", "loss", "speed"]),
+        *(["--version"], ["stepz=3"], ["-sc", "install=bash"]),
+    ],
 )
 def test_showing_and_refusing_never_import_torch(arguments):
     code = f"""
@@ -74,7 +78,7 @@ def test_help_of_a_group_says_what_each_option_is_for(gan_train):
     out = gan_train("--help", "loss").out
     assert "loss=hinge\n    Hinge (Lim & Ye 2017" in out
     assert sum(line.startswith("loss=") for line in out.splitlines()) == len(Library().options("loss"))
-    assert "no such group or key (did you mean 'penalty'?)" in gan_train("--help", "penalties").err
+    assert "no such group, key or topic (did you mean 'penalty'?)" in gan_train("--help", "penalties").err
 
 
 def test_version_and_info(gan_train):

@@ -129,7 +129,7 @@ def test_epochs_are_passes_through_the_data():
         ("architecture.discriminator.norm", r"architecture=mlp\n    norm: none"),
         ("lr", r"no such key: here it is optimizer.lr"),
         ("batchsize", r"no such key: here it is batch_size"),
-        ("stepz", r"--help stepz: no such group or key \(did you mean 'steps'\?\)"),
+        ("stepz", r"--help stepz: no such group, key or topic \(did you mean 'steps'\?\)"),
     ],
 )
 def test_help_explains_keys(gan_train, key, found):

@@ -1,4 +1,4 @@
-"""Figures of papers stand in the experiments, and beside a run's own at its end, in its report and in README."""
+"""Figures of papers stand in the experiments, and beside a run's own at its end, in its report and in the manual."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ def test_a_figure_needs_a_value_and_a_source(gan_train, typed, told):
     assert len(result.err.splitlines()) == 1
 
 
-def test_readme_names_every_figure_of_the_experiments_in_its_table():
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("|")]
+def test_the_manual_names_every_figure_of_the_experiments_in_its_table():
+    texts = [ROOT / "README.md", *(ROOT / "gan_cli" / "docs").glob("*.md")]
+    rows = [line for text in texts for line in text.read_text().splitlines() if line.startswith("|")]
     compared = []
     for path in sorted(Library().folders[0].glob("experiment/*.yaml")):
         for row in (line for line in rows if f"`gan-train experiment={path.stem} " in line):
