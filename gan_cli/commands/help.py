@@ -76,7 +76,7 @@ def about(library: Library, word: str, keys: str) -> str:
 
     Where it has no page of its own, the pages whose names begin with it are named: ``losses`` for ``loss``.
     """
-    parts = [_options(library, word) if word in library.groups() else _key(library, word, keys)]
+    parts = [_options(library, word) if word in library.groups() else key_text(library, word, keys)]
     if word in pages():
         parts.append(rendered(word, console(stderr=False)))
     elif parts[0]:
@@ -105,7 +105,7 @@ def _options(library: Library, group: str) -> str:
     return "\n\n".join(parts)
 
 
-def _key(library: Library, key: str, keys: str) -> str:
+def key_text(library: Library, key: str, keys: str) -> str:
     """A key where it stands in the YAML files, with its value and the comment that says what it trades."""
     group, _, rest = key.partition(".")
     found = _lines_of((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
@@ -115,7 +115,8 @@ def _key(library: Library, key: str, keys: str) -> str:
         for option in library.options(group):
             own = last if group in SEVERAL and name == option else rest
             text = library.file(group, option).read_text(encoding="utf-8")
-            if own and (lines := _lines_of(text, own.split("."))):
+            path = own.split(".") if own else []
+            if path and (lines := _lines_of(text, path) or _lines_of(text, [group, *path])):  # of all groups: model=vae
                 parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in lines)]))
     return "\n\n".join(parts)
 

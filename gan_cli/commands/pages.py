@@ -46,4 +46,6 @@ def _words(link: re.Match[str]) -> str:
     page = target.removesuffix(".md")
     if target.startswith("https://"):
         return f"{words} ({target})"
-    return words if words.strip("`") == page or page not in pages() else f"{words} (`gan-train --help {page}`)"
+    if page not in pages():
+        return words
+    return f"`gan-train --help {page}`" if words == page else f"{words} (`gan-train --help {page}`)"

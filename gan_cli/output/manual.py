@@ -1,24 +1,30 @@
-"""Markdown on a terminal: headings at the left, commands that can be copied, tables with room between rows."""
+"""Markdown on a terminal: headings at the left, commands that can be copied, tables that break no word."""
 
 from __future__ import annotations
 
 import re
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.measure import Measurement
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 COMMENT = re.compile(r"(?<!\S)#.*")
+UNDERLINES = {"h1": "=", "h2": "-"}
 
 
 class _Heading(Heading):
+    """Headings are bold, and underlined where nothing can be bold."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.text.justify = "left"
         self.text.stylize("bold")
         yield self.text
+        if not console.is_terminal:
+            yield Text(UNDERLINES.get(self.tag, "~") * min(self.text.cell_len, options.max_width))
 
 
 class _Code(CodeBlock):
@@ -32,16 +38,32 @@ class _Code(CodeBlock):
 
 
 class _Table(TableElement):
+    """Columns that do not fit are narrowed by what they can spare: none below its longest word."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for table in super().__rich_console__(console, options):
-            if isinstance(table, Table) and _width(table, console, options) > options.max_width:
-                table.leading = 1  # cells of several lines stand apart
+            if isinstance(table, Table):
+                _narrow(table, console, options)
             yield table
 
 
-def _width(table: Table, console: Console, options: ConsoleOptions) -> int:
-    """The columns that a table takes if no cell is broken."""
-    return Measurement.get(console, options.update(max_width=10_000), table).maximum
+def _narrow(table: Table, console: Console, options: ConsoleOptions) -> None:
+    unbroken = Measurement.get(console, options.update(max_width=10_000), table).maximum
+    if (excess := unbroken - options.max_width) <= 0:
+        return
+    whole = [max(map(cell_len, _texts(column))) for column in table.columns]
+    spare = [
+        size - max(cell_len(word) for text in _texts(column) for word in text.split() or [""])
+        for size, column in zip(whole, table.columns, strict=True)
+    ]
+    table.leading = 1  # cells of several lines stand apart
+    for column, size, room in zip(table.columns, whole, spare, strict=True):
+        column.overflow = "fold"
+        column.width = max(1, size - -(-room * excess // max(1, sum(spare))))
+
+
+def _texts(column: Column) -> list[str]:
+    return [str(cell) for cell in (column.header, *column.cells)]
 
 
 class Page(Markdown):

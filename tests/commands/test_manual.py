@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shlex
+from copy import deepcopy
+from functools import cache, partial
 from importlib.resources import files
+from importlib.util import find_spec
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
-from gan_cli.commands.pages import INDEX, LINK, pages
+from gan_cli.commands.bench.command import _parser as bench_parser
+from gan_cli.commands.bench.variants import variants
+from gan_cli.commands.help import help_text, key_text
+from gan_cli.commands.pages import INDEX, LINK, pages, rendered
+from gan_cli.commands.report.command import main as report
+from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.commands.tool import EVALUATION, Tool
+from gan_cli.config.command import Command
+from gan_cli.config.compose import check, compose, wrong_options
+from gan_cli.config.library import Library
+from gan_cli.config.options import GROUPS, SEVERAL, Values
+from gan_cli.config.root import Root
+from gan_cli.config.schema import validate
+from gan_cli.config.typed import known_keys
+from gan_cli.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "gan_cli" / "docs").glob("*.md"))]
+MARKUP = str.maketrans("|`", "  ")
+KEYS = {*known_keys(Root, GROUPS), *GROUPS, "sweep", "experiment"}
 
 
 def test_readme_is_a_front_page():
@@ -31,13 +55,19 @@ def test_every_link_leads_somewhere(text):
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_pages_are_printed_plain_within_the_terminal(gan_train, monkeypatch, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
-    result = gan_train("--help", *pages())
-    assert result.code == 0
-    assert "\x1b" not in result.out
-    assert "Go on with a run" in result.out
-    assert "](" not in result.out  # links are commands here
+@pytest.mark.parametrize("name", pages())
+def test_a_page_is_printed_plain_and_within_the_width(name, columns):
+    out = rendered(name, Console(file=io.StringIO(), width=columns))
+    title, underline, use, *_ = (line for line in out.splitlines() if line)
+    assert underline == "=" * len(title)
+    assert title == pages()[name].read_text("utf-8").splitlines()[0].removeprefix("# ")
+    assert use.startswith("Use this ")
+    assert "](" not in out  # links are commands here
+    assert "\x1b" not in out
+    assert {line for line in out.splitlines() if cell_len(line) > columns} == set()
+    rows = [line for line in pages()[name].read_text("utf-8").splitlines() if line.startswith("| ")]
+    words = {word for row in rows for word in LINK.sub(" ", row).replace("\\*", "*").translate(MARKUP).split()}
+    assert {word for word in words if word not in out} == set()  # none is broken
 
 
 def test_a_word_that_is_a_key_or_a_group_and_a_topic_shows_both(gan_train):
@@ -59,3 +89,120 @@ def test_a_word_that_is_neither_is_answered_with_topics(gan_train):
 def test_other_commands_print_the_pages_and_explain_their_own_keys(gan_eval, gan_sample):
     assert "gan-eval checkpoint=latest" in gan_eval("--help", "metrics").out
     assert gan_sample("--help", "truncation").out.startswith("truncation:")
+
+
+# --- what stands in them ---------------------------------------------------------------------------------------------
+def written(text: str) -> list[list[str]]:
+    """The words of every command in a page: in its shell blocks, and between backticks in its prose."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    prose = " ".join(re.sub(r"```.*?```", "", text, flags=re.DOTALL).split())
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    lines += re.findall(r"`((?:[A-Z_]+=\S+ )?(?:gan-\w+|python|pytest|pip) [^`]+)`", prose)
+    found = []
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        for command in " ".join(map(shlex.quote, words)).split("'&&'"):
+            words = shlex.split(command)
+            found.append(list(dropwhile(lambda word: re.match(r"[A-Z_]+=", word), words)))
+    return [words for words in found if words]
+
+
+def wrong(program: str, words: list[str]) -> str | None:
+    """What is wrong with a command, as far as that can be told without running it."""
+    words = [word for word in words if "…" not in word and word != "RUN"]
+    if program == "pytest":
+        return next((word for word in words if word.startswith("tests/") and not (ROOT / word).exists()), None)
+    if program == "python":
+        module, script = words[:1] == ["-m"], ROOT / words[0]
+        return None if (find_spec(words[1]) if module else script.exists()) else f"no such {words[module]}"
+    if program == "pip":
+        extras = (ROOT / "pyproject.toml").read_text("utf-8")
+        return next((x for x in re.findall(r"\[(\w+)\]", " ".join(words)) if f"\n{x} = [" not in extras), None)
+    if program in CHECKS:
+        try:
+            CHECKS[program](words)
+        except UserError as error:
+            return str(error)
+    return None
+
+
+@cache
+def chosen(*groups: str) -> Values:
+    """The values that options of groups compose to: many commands choose the same ones, and composing takes long."""
+    return compose(Command([], list(groups)), Library(), groups).values
+
+
+def trains(words: list[str]) -> None:
+    command = Command.parse(words)
+    if command.has("--help"):
+        help_text(Library(), *command.overrides)
+        return
+    typed = command.parsed(Library())
+    problems = [*typed.problems, *(x for o in typed for value in o.values for x in wrong_options(o, value, Library()))]
+    keys = {override.key: override.values[0] for override in typed if not (override.is_group or override.continuous)}
+    problems += [f"{key}: no such key" for key in keys if key not in KEYS and key.split(".")[0] not in SEVERAL]
+    if problems:
+        raise UserError(*problems)
+    if "resume" in keys or len(words) == 1:
+        return  # the rest is in a checkpoint; another test composes every option alone
+    values = deepcopy(chosen(*sorted(override.texts[0] for override in typed if override.is_group)))
+    for key, value in keys.items():
+        *parents, last = key.split(".")
+        node = values
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value if key != "steps" or isinstance(value, int) else 1  # {gan: 760, …}: of each model
+    validate(values, Library())
+
+
+def uses_tool(tool: Tool, words: list[str]) -> None:
+    command = Command.parse(words)
+    library = Library()
+    command.config_name, command.root = tool.name, tool.root
+    if command.has("--help"):
+        help_text(library, *command.overrides, keys=f"{tool.name}.yaml")
+    else:
+        keys = [override.key for override in command.parsed(library).every]
+        check(command, library, lambda values, library: tool.validate(values, library, keys))
+
+
+def benches(words: list[str]) -> None:
+    options, rest = bench_parser().parse_known_args(words if words[-1:] != ["--peer"] else words[:-1])
+    command = Command.parse(rest)
+    variants(command, options.compare, Library(*command.config_dirs))
+
+
+def reports(words: list[str]) -> None:
+    with pytest.raises(UserError, match=r"holds no run|no such"):
+        report(words)
+
+
+CHECKS = {
+    "gan-train": trains,
+    "gan-eval": partial(uses_tool, EVALUATION),
+    "gan-sample": partial(uses_tool, SAMPLING),
+    "gan-bench": benches,
+    "gan-report": reports,
+}
+
+
+def test_every_command_is_one_that_can_be_typed(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    commands = {tuple(words) for text in TEXTS for words in written(text.read_text("utf-8")) if "my_conf" not in words}
+    assert len(commands) > 100
+    assert {" ".join(words): fault for words in commands if (fault := wrong(words[0], list(words[1:])))} == {}
+
+
+OTHER = {"a", "b", "c", "generator_step"}  # keys of the option that the sentence is about
+OTHER |= {"key", "epochs", "real_logits", "labels"}  # a placeholder, other programs' words, and Python's
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_every_key_in_the_prose_exists(text):
+    prose = " ".join(re.sub(r"```.*?```", "", text.read_text("utf-8"), flags=re.DOTALL).split())
+    spans = [span.strip("'") for span in re.findall(r"`([^`]+)`", prose)]
+    keys = {match[1] for span in spans for match in re.finditer(r"(?<![\w.=-])([a-z_][a-z_0-9.]*)=", span)}
+    library = Library()
+    files_of_keys = ("config.yaml", "eval.yaml", "sample.yaml")
+    unknown = [key for key in keys - OTHER if key not in library.groups() and not key.startswith("hydra.")]
+    assert [key for key in unknown if not any(key_text(library, key, file) for file in files_of_keys)] == []

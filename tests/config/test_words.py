@@ -127,6 +127,7 @@ def test_epochs_are_passes_through_the_data():
         ("optimizer.lr", r"optimizer=adam\n +lr: 5.0e-4 +# 2e-4 is(.|\n)*optimizer=sgd"),
         ("penalty.r1.interval", r"^penalty=r1\n    interval: 1 +# only every so many"),
         ("architecture.discriminator.norm", r"architecture=mlp\n    norm: none"),
+        ("model.importance_samples", r"^model=vae\n    importance_samples: 1 +# k: log"),
         ("lr", r"no such key: here it is optimizer.lr"),
         ("batchsize", r"no such key: here it is batch_size"),
         ("stepz", r"--help stepz: no such group, key or topic \(did you mean 'steps'\?\)"),
