@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
+from textwrap import fill
 
 from gan_cli.commands.pages import INDEX, mentioning, pages, rendered
 from gan_cli.config.library import Library, shipped_conf
@@ -20,40 +22,44 @@ from gan_cli.output.screen import console
 HELP = """\
 gan-train: train generative adversarial networks
 
-  gan-train                                   a DCGAN on the digits that ship with it
-  gan-train steps=10000 batch_size=128        any key can be set
-  gan-train loss=minimax dataset=mnist        any group can be chosen
-  gan-train dataset=image_folder dataset.path=~/pictures    a folder or zip; its folders are the classes: --help dataset
-  gan-train dataset=ring architecture=mlp     points in the plane instead of pictures
+  gan-train                                  a DCGAN on the digits that ship
+  gan-train steps=10000 batch_size=128       any key can be set
+  gan-train loss=minimax dataset=mnist       any group can be chosen
+  gan-train dataset=image_folder dataset.path=~/pictures
+                                             a folder or zip: --help pictures
+  gan-train experiment=ring                  a preset; points in the plane
   gan-train discriminator.steps=5 discriminator.lr=4e-4
-  gan-train resume=latest steps=20000         go on where a run stopped
-  gan-train start=RUN dataset.size=64         a new run with the weights of another
+  gan-train resume=latest steps=20000        go on where a run stopped
+  gan-train start=RUN dataset.size=64        a new run, another's weights
   gan-train -m loss=minimax,non_saturating seed=0,1,2
-  gan-train -m sweep=loss_comparison
-  gan-train metrics=frechet watch=frechet     measure while training, keep the best checkpoint
-  gan-train dry_run=true                      check everything, show networks and sizes, write nothing
+  gan-train -m sweep=loss_comparison         every loss, five seeds
+  gan-train metrics=frechet watch=frechet    keep the best checkpoint
+  gan-train dry_run=true                     check everything, write nothing
 
-Beside it: gan-eval checkpoint=latest, gan-sample checkpoint=latest, gan-report outputs, gan-bench; each has its --help.
+Beside it: gan-eval checkpoint=latest, gan-sample checkpoint=latest,
+gan-report outputs, gan-bench; each has its --help.
 
 Options
 {groups}
-Keys, with their values and what they trade:  gan-train --cfg job, and the comments in {conf}
-
 Flags
+  --help topics         the manual by topic: pictures, resume, metrics, speed …
+  --help loss           the options of a group; --help hinge: one of them
+  --help batch_size     a key, with what it trades; also optimizer.lr, …
+  --cfg job             print the composed config and stop
+                        (--resolve: with references resolved)
   -m, --multirun        one run for each combination of values
   -cd, --config-dir D   add your own options: D/GROUP/NAME.yaml
-  --cfg job             print the composed config and stop (--resolve: with references resolved)
   --info                versions, devices, folders
   --version, --help     this program's version; this text
-  --help topics         the manual, by topic: pictures, resume, metrics, losses, sweeps, speed, python, …
-  --help loss           what each option of a group is for (also: penalty, dataset, experiment, …)
-  --help batch_size     what a key is for (also: penalty.r1.interval, optimizer.lr, …)
-  -sc install=bash      shell completion: eval "$(gan-train -sc install=bash)" (also zsh, fish)
+  -sc install=bash      shell completion, also zsh and fish:
+                        eval "$(gan-train -sc install=bash)"
+
+The options and keys are files: {conf}
 """
 
 
 def help_text(library: Library, *words: str, keys: str = "config.yaml") -> str:
-    """The overview, or what some groups, keys and topics are for.
+    """The overview, or what some groups, options, keys and topics are for.
 
     Args:
         keys: the file in ``conf`` that holds the keys of the command.
@@ -68,41 +74,53 @@ def help_text(library: Library, *words: str, keys: str = "config.yaml") -> str:
         return "\n\n".join(answers)
     width = max(map(len, library.groups()))
     lines = [f"  {group:<{width}}  {', '.join(library.options(group))}" for group in library.groups()]
-    return HELP.format(groups="".join(f"{line}\n" for line in _wrapped(lines, width)), conf=shipped_conf()).rstrip()
+    across = max(60, min(console(stderr=False).width, 110))
+    wrapped = [fill(line, across, subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines]
+    return HELP.format(groups="".join(f"{line}\n" for line in wrapped), conf=shipped_conf()).rstrip()
+
+
+def words_after_help(argv: Sequence[str]) -> list[str]:
+    """What a command line asks about, behind ``--help``."""
+    flag = next((i for i, word in enumerate(argv) if word in ("--help", "-h")), len(argv))
+    return [word for word in argv[flag + 1 :] if not word.startswith("-")]
 
 
 def about(library: Library, word: str, keys: str) -> str:
-    """What a word is: a group, or else a key, and then the page of that name; empty if it is none of them.
+    """Everything that a word is: a group or a key, options of that name, and last the page; empty if it is none.
 
-    Where it has no page of its own, the pages whose names begin with it are named: ``losses`` for ``loss``.
+    ``loss=hinge`` is one option. Where a word has no page, the pages whose names begin with it are named: ``losses``.
     """
-    parts = [_options(library, word) if word in library.groups() else key_text(library, word, keys)]
+    group, chosen, name = word.partition("=")
+    if group in library.groups():
+        names = [name] if chosen and name in library.options(group) else library.options(group)
+        parts = [_option(library, group, each) for each in names]
+    else:
+        parts = [key_text(library, group, keys)]
+        if not key_here(word, "…"):  # `lr` is meant as a key, and not as sweep=lr
+            parts += [_option(library, each, word) for each in library.groups() if word in library.options(each)]
     if word in pages():
         parts.append(rendered(word, console(stderr=False)))
-    elif parts[0]:
-        parts += [f"More: gan-train --help {name}" for name in pages() if name.startswith(word)]
+    elif any(parts):
+        parts += [f"More: gan-train --help {page}" for page in pages() if page.startswith(group)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _unknown(library: Library, word: str) -> str:
-    """The line for a word that is no group, key or topic."""
+    """The line for a word that is no group, option, key or topic."""
     if answer := key_here(word, "…"):
         return f"--help {word}: no such key{told(answer)}"
     meant = suggestion(word, [*library.groups(), *pages()]) or suggestion(word, known_keys(Root, GROUPS))
     if not meant and (found := mentioning(word)):
         meant = f": the word stands in --help {' '.join(found)}"
-    return f"--help {word}: no such group, key or topic{meant or f': --help {INDEX} lists the topics'}"
+    return f"--help {word}: no such group, option, key or topic{meant or f': --help {INDEX} lists the topics'}"
 
 
-def _options(library: Library, group: str) -> str:
-    """Each option of a group with the comment that opens its YAML file."""
-    parts = []
-    for name in library.options(group):
-        lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
-        opening = list(takewhile(lambda line: line.startswith("#"), lines))
-        words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
-        parts.append("\n".join([f"{group}={name}", *(f"    {line}" for line in words)]))
-    return "\n\n".join(parts)
+def _option(library: Library, group: str, name: str) -> str:
+    """An option with the comment that opens its YAML file."""
+    lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
+    opening = list(takewhile(lambda line: line.startswith("#"), lines))
+    words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
+    return "\n".join([f"{group}={name}", *(f"    {line}" for line in words)])
 
 
 def key_text(library: Library, key: str, keys: str) -> str:
@@ -138,12 +156,6 @@ def _lines_of(text: str, path: list[str]) -> list[str]:
         lines = within
         indent = next((len(line) - len(line.lstrip()) for line in lines if not line.lstrip().startswith("#")), 0)
     return []
-
-
-def _wrapped(lines: list[str], width: int) -> list[str]:
-    import textwrap
-
-    return [textwrap.fill(line, 110, subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines]
 
 
 def installation() -> str:

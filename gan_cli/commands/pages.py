@@ -31,7 +31,8 @@ def rendered(name: str, console: Console) -> str:
 
     with console.capture() as capture:
         console.print(Page(_unlinked(pages()[name].read_text("utf-8"))), width=min(console.width, WIDEST), crop=False)
-    return "\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines())
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    return re.sub("\n{3,}", "\n\n", text).strip("\n")
 
 
 def _unlinked(text: str) -> str:
@@ -48,4 +49,4 @@ def _words(link: re.Match[str]) -> str:
         return f"{words} ({target})"
     if page not in pages():
         return words
-    return f"`gan-train --help {page}`" if words == page else f"{words} (`gan-train --help {page}`)"
+    return f"`--help {page}`" if words == page else f"{words} (`gan-train --help {page}`)"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from gan_cli.commands.help import help_text, words_after_help
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library, shipped_conf
@@ -86,12 +87,9 @@ class Tool:
         """
         command = Command.parse(argv)
         command.config_name, command.root = self.name, self.root
-        asked = command.has("--help", "-h")
-        if asked and command.overrides and not any("=" in word for word in command.overrides):
-            from gan_cli.commands.help import help_text
-
-            return print(help_text(Library(*command.config_dirs), *command.overrides, keys=f"{self.name}.yaml"))
-        if asked or not argv:
+        if words := words_after_help(argv):
+            return print(help_text(Library(*command.config_dirs), *words, keys=f"{self.name}.yaml"))
+        if command.has("--help", "-h") or not argv:
             return print((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8").rstrip())
         if command.has("--version"):
             from gan_cli.version import __version__

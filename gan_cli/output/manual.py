@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.measure import Measurement
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 COMMENT = re.compile(r"(?<!\S)#.*")
@@ -38,7 +38,7 @@ class _Code(CodeBlock):
 
 
 class _Table(TableElement):
-    """Columns that do not fit are narrowed by what they can spare: none below its longest word."""
+    """Where a table does not fit, its widest columns are narrowed, none below its longest word."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for table in super().__rich_console__(console, options):
@@ -49,21 +49,19 @@ class _Table(TableElement):
 
 def _narrow(table: Table, console: Console, options: ConsoleOptions) -> None:
     unbroken = Measurement.get(console, options.update(max_width=10_000), table).maximum
-    if (excess := unbroken - options.max_width) <= 0:
-        return
-    whole = [max(map(cell_len, _texts(column))) for column in table.columns]
-    spare = [
-        size - max(cell_len(word) for text in _texts(column) for word in text.split() or [""])
-        for size, column in zip(whole, table.columns, strict=True)
-    ]
-    table.leading = 1  # cells of several lines stand apart
-    for column, size, room in zip(table.columns, whole, spare, strict=True):
+    cells = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    whole = [max(map(cell_len, column)) for column in cells]
+    least = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in cells]
+    room = sum(whole) - (unbroken - options.max_width)
+    limit = max(whole)
+    while limit > 1 and sum(map(max, least, (min(size, limit) for size in whole))) > room:
+        limit -= 1
+    for column, shortest, size in zip(table.columns, least, whole, strict=True):
         column.overflow = "fold"
-        column.width = max(1, size - -(-room * excess // max(1, sum(spare))))
-
-
-def _texts(column: Column) -> list[str]:
-    return [str(cell) for cell in (column.header, *column.cells)]
+        column.width = max(shortest, min(size, limit))
+    rows = list(zip(*cells, strict=True))
+    broken = [row for row in rows if any(cell_len(cell) > limit for cell in row)]
+    table.leading = int(2 * len(broken) > len(rows))  # where most rows take several lines, they stand apart
 
 
 class Page(Markdown):

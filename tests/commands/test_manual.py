@@ -17,6 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from gan_cli.commands.bench.command import _parser as bench_parser
+from gan_cli.commands.bench.command import main as bench
 from gan_cli.commands.bench.variants import variants
 from gan_cli.commands.help import help_text, key_text
 from gan_cli.commands.pages import INDEX, LINK, pages, rendered
@@ -70,24 +71,58 @@ def test_a_page_is_printed_plain_and_within_the_width(name, columns):
     assert {word for word in words if word not in out} == set()  # none is broken
 
 
-def test_a_word_that_is_a_key_or_a_group_and_a_topic_shows_both(gan_train):
-    key = gan_train("--help", "resume").out
-    assert key.startswith("resume: null")
-    assert "gan-train resume=latest steps=20000" in key
-    group = gan_train("--help", "metrics").out
-    assert group.startswith("metrics=density_coverage")
-    assert "gan-eval checkpoint=latest" in group
-    assert gan_train("--help", "loss").out.endswith("More: gan-train --help losses\n")
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("resume", ["resume: null", "Go on with a run", "gan-train resume=latest steps=20000"]),  # a key and a page
+        (
+            "metrics",
+            ["metrics=density_coverage", "Is it any good?", "gan-eval checkpoint=latest"],
+        ),
+        ("modes", ["metrics=modes\n", "Which games keep the modes"]),  # an option and a page
+        ("speed", ["metrics=speed\n", "Speed: gan-bench"]),
+        ("loss", ["loss=f_gan\n", "loss=wasserstein\n", "More: gan-train --help losses"]),
+        ("hinge", ["loss=hinge\n    Hinge (Lim & Ye 2017"]),
+        ("ring", ["dataset=ring\n", "experiment=ring\n"]),
+        ("batch_size", ["batch_size: 64"]),
+        ("topics", ["The manual", "--help resume"]),
+    ],
+)
+def test_a_word_shows_everything_that_it_is_and_last_the_page(gan_train, word, shown):
+    out = gan_train("--help", word).out
+    places = [out.find(each) for each in shown]
+    assert places[0] == 0
+    assert places == sorted(places)
 
 
-def test_a_word_that_is_neither_is_answered_with_topics(gan_train):
+def test_one_option_can_be_asked_for(gan_train):
+    out = gan_train("--help", "loss=hinge").out
+    assert out.startswith("loss=hinge\n")
+    assert "loss=f_gan" not in out
+
+
+def test_a_word_that_is_nothing_is_answered_with_topics(gan_train):
     assert "did you mean 'speed'?" in gan_train("--help", "sped").err
     assert "the word stands in --help" in gan_train("--help", "Slurm").err
-    assert "--help topics lists the topics" in gan_train("--help", "qqqqq").err
+    result = gan_train("--help", "qqqqq", "resume")
+    assert "--help qqqqq: no such group, option, key or topic: --help topics lists the topics" in result.err
+    assert result.code == 2
+    assert result.out == ""
 
 
-def test_other_commands_print_the_pages_and_explain_their_own_keys(gan_eval, gan_sample):
-    assert "gan-eval checkpoint=latest" in gan_eval("--help", "metrics").out
+def test_the_overview_names_the_topics_and_fits_a_terminal(gan_train):
+    lines = gan_train("--help").out.splitlines()
+    assert any("--help topics" in line for line in lines)
+    assert {line for line in lines if len(line) > 80 and not line.startswith("The options and keys are files")} == set()
+
+
+@pytest.mark.parametrize("command", [EVALUATION.main, SAMPLING.main, report, bench])
+def test_every_command_prints_the_pages(command, capsys):
+    command(["--help", "metrics"])
+    assert "gan-eval checkpoint=latest" in capsys.readouterr().out
+
+
+def test_other_commands_explain_their_own_keys(gan_sample):
     assert gan_sample("--help", "truncation").out.startswith("truncation:")
 
 

@@ -130,7 +130,7 @@ def test_epochs_are_passes_through_the_data():
         ("model.importance_samples", r"^model=vae\n    importance_samples: 1 +# k: log"),
         ("lr", r"no such key: here it is optimizer.lr"),
         ("batchsize", r"no such key: here it is batch_size"),
-        ("stepz", r"--help stepz: no such group, key or topic \(did you mean 'steps'\?\)"),
+        ("stepz", r"--help stepz: no such group, option, key or topic \(did you mean 'steps'\?\)"),
     ],
 )
 def test_help_explains_keys(gan_train, key, found):

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from gan_cli.commands.bench.peer import PeerCommand
 from gan_cli.commands.bench.variants import variants
+from gan_cli.commands.help import help_text, words_after_help
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
@@ -41,6 +42,8 @@ def main(argv: Sequence[str]) -> None:
     Raises:
         UserError: with one line for every mistake.
     """
+    if words := words_after_help(argv):
+        return print(help_text(Library(), *words))
     options, rest = _parser().parse_known_args(argv)
     if options.version:
         from gan_cli.version import __version__

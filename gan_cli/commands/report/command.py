@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from gan_cli.commands.help import help_text, words_after_help
+from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
@@ -29,6 +31,8 @@ def main(argv: Sequence[str]) -> None:
     Raises:
         UserError: if there are no runs, or the file cannot be written.
     """
+    if words := words_after_help(argv):
+        return print(help_text(Library(), *words))
     parser = _Parser(
         "gan-report",
         description="Leaderboard, curves and sample grids of runs or of a sweep.",
