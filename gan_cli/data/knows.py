@@ -23,13 +23,21 @@ DATASET = Group[Dataset]("dataset")
 
 
 @runtime_checkable
-class Shipped(Dataset, Protocol):
-    """A dataset that knows its samples' shape and number of classes before they are loaded, as all shipped ones do."""
+class KnowsShape(Dataset, Protocol):
+    """A dataset that knows the shape of its samples wherever they are, as all shipped ones do."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one sample: (C, H, W) or (d,)."""
         ...
+
+
+@runtime_checkable
+class Shipped(KnowsShape, Protocol):
+    """A dataset that also knows its number of classes before its samples are loaded: a folder of them looks for them.
+
+    Until Python 3.12, to ask whether a dataset is one is to make it look.
+    """
 
     @property
     def classes(self) -> int:

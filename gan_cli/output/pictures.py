@@ -73,8 +73,22 @@ def grid(pictures: Tensor, columns: int) -> Image.Image:
         top, left = 2 + i // columns * (height + 2), 2 + i % columns * (width + 2)
         sheet[top : top + height, left : left + width] = picture
     image = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
-    scale = max(1, 64 // height)
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    return _times(image, 64 // height)
+
+
+def image_of(pixels: Tensor) -> Image.Image:
+    """Converts a picture, uint8 (C, H, W)."""
+    array = pixels.permute(1, 2, 0).numpy()
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def enlarged(image: Image.Image, side: int = 64) -> Image.Image:
+    """A small picture, each pixel a square, so large that it is no more than twice too low for ``side``."""
+    return _times(image, side // image.height)
+
+
+def _times(image: Image.Image, scale: int) -> Image.Image:
+    return image.resize((image.width * max(1, scale), image.height * max(1, scale)), Image.Resampling.NEAREST)
 
 
 def plot(points: np.ndarray, real: np.ndarray, size: int = 512) -> Image.Image:

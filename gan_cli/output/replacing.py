@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,29 @@ def replacing(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a folder can be made under this name: nothing is there, or an empty folder."""
+    return not os.path.lexists(folder) or (folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()))
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """A context with a temporary folder, which becomes ``folder`` at its end, and is removed if it fails.
+
+    Raises:
+        OSError: if ``folder`` is there, and not empty.
+    """
+    aside = folder.with_name(f".{os.getpid()}.{folder.name}")
+    aside.mkdir()
+    try:
+        yield aside
+        if folder.is_dir():
+            folder.rmdir()
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager

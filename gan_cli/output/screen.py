@@ -37,6 +37,11 @@ def interactive() -> bool:
     return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 
+def say(program: str, line: str) -> None:
+    """A line of a command on stderr, that is no line of a log."""
+    print(f"{program}: {printable(line)}", file=sys.stderr)
+
+
 def handler() -> logging.Handler:
     """The logging handler for the screen."""
     if not interactive():

@@ -31,3 +31,11 @@ def shortened(line: str, most: int) -> str:
     if len(line) <= most:
         return line
     return f"{line[: 2 * most // 3]} … {line[-most // 3 :]}"
+
+
+def in_markdown(text: object) -> str:
+    """Text on one line, within a line of Markdown: no table, link or markup of its own."""
+    line = printable(text)
+    for mark, written in {"\\": "\\\\", "|": "\\|", "`": "\\`", "<": "&lt;", "*": "\\*", "](": "]\\("}.items():
+        line = line.replace(mark, written)
+    return line

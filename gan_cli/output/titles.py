@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 HEIGHT, SIZE = 18, 12  # pixels of the strip, and of the letters
 
 
@@ -16,15 +17,22 @@ def titles(labels: Sequence[int], columns: int, names: Sequence[str]) -> list[st
     """
     if not names or any(labels[i] != labels[i % columns] for i in range(len(labels))):
         return []
-    return [names[label] if _can_be_drawn(names[label]) else str(label) for label in labels[:columns]]
+    return [drawable(label, names) for label in labels[:columns]]
 
 
-def _can_be_drawn(name: str) -> bool:
+def drawable(label: int, names: Sequence[str]) -> str:
+    """The name of a class, or its number where it has none or the font cannot draw it."""
     try:
-        name.encode("latin-1")
+        return names[label].encode("latin-1").decode("latin-1") if names else str(label)
     except UnicodeEncodeError:
-        return False
-    return True
+        return str(label)
+
+
+def fitted(text: str, width: float, font: Font) -> str:
+    """As much of a line as has room in so many pixels."""
+    while len(text) > 1 and font.getlength(text) > width:
+        text = f"{text.removesuffix('…')[:-1]}…"
+    return text
 
 
 def titled(sheet: Image.Image, above: Sequence[str]) -> Image.Image:
@@ -35,8 +43,5 @@ def titled(sheet: Image.Image, above: Sequence[str]) -> Image.Image:
     made.paste(sheet, (0, HEIGHT))
     draw, font, pitch = ImageDraw.Draw(made), ImageFont.load_default(SIZE), sheet.width / len(above)
     for i, title in enumerate(above):
-        text = title
-        while len(text) > 1 and draw.textlength(text, font) > pitch - 4:
-            text = f"{text.removesuffix('…')[:-1]}…"
-        draw.text(((i + 0.5) * pitch, HEIGHT / 2), text, "white", font, anchor="mm")
+        draw.text(((i + 0.5) * pitch, HEIGHT / 2), fitted(title, pitch - 4, font), "white", font, anchor="mm")
     return made

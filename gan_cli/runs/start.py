@@ -89,10 +89,8 @@ def find(where: str, library: Library) -> Source:
     path, what = expanded(where, "start="), f"start={where}"
     if not where.isprintable() or "${" in where:
         raise UserError(f"{what}: checkpoints of the run could not say where it began: give it another name, or a link")
-    if path.is_dir() and (path / weights.FILE).is_file():
-        path = path / weights.FILE
-    if path.suffix == ".safetensors" and path.is_file():
-        made = weights.read(path, "start", True)
+    if (file := weights.exported(path)) is not None:
+        path, made = file, weights.read(file, "start", True)
         config = _config_in(made.config, library, what)
         game = require_weights(config, library, made.shape, made.classes, lambda g: {g.sampler: made.tensors}, what)
         sampler = game.sampler if game else "generator"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2  # 1: without checksums
 FILE = "generator.safetensors"
+HUB_FILE, HUB_ABOUT = "model.safetensors", "config.json"  # as models are laid out on the Hugging Face Hub
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,17 @@ def find(where: str, key: str, ema: bool) -> Weights:
     Raises:
         UserError: if there are none that can be read.
     """
-    path = expanded(where, f"{key}=")
-    if path.is_dir() and (path / FILE).is_file():
-        path = path / FILE
-    if path.suffix == ".safetensors" and path.is_file():
+    if (path := exported(expanded(where, f"{key}="))) is not None:
         return read(path, key, ema)
     folder, _, state = checkpoint.find(where, key)
     return of_checkpoint(folder, state, ema)
+
+
+def exported(path: Path) -> Path | None:
+    """The exported file that a path names, or that lies in the folder that it names; None if there is none."""
+    if path.is_dir():
+        return next((file for name in (FILE, HUB_FILE) if (file := path / name).is_file()), None)
+    return path if path.suffix == ".safetensors" and path.is_file() else None
 
 
 def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
@@ -85,11 +90,11 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
     )
 
 
-def write(weights: Weights, path: Path) -> None:
-    """Writes the tensors to ``path`` and the rest beside them, as JSON of the same name."""
+def write(weights: Weights, path: Path, about: Path | None = None) -> None:
+    """Writes the tensors to ``path`` and the rest to ``about``: by default beside them, as JSON of the same name."""
     from safetensors.torch import save
 
-    tensors = save({name: tensor.contiguous() for name, tensor in weights.tensors.items()})
+    tensors = save({name: tensor.contiguous() for name, tensor in weights.tensors.items()}, {"format": "pt"})
     facts = {
         "format": FORMAT,
         "weights": hashlib.sha256(tensors).hexdigest(),
@@ -100,7 +105,7 @@ def write(weights: Weights, path: Path) -> None:
         "ema": weights.ema,
         "config": weights.config,
     }
-    with replacing(path.with_suffix(".json")) as aside:
+    with replacing(about or path.with_suffix(".json")) as aside:
         aside.write_text(sealed_json.written(facts), encoding="utf-8")
     with replacing(path) as aside:
         aside.write_bytes(tensors)
@@ -119,6 +124,8 @@ def read(path: Path, key: str, ema: bool) -> Weights:
     except ModuleNotFoundError as error:
         raise UserError(f"{key}={path}: needs the package safetensors: pip install 'gan-cli[export]'") from error
     about = path.with_suffix(".json")
+    if path.name == HUB_FILE and not about.is_file():
+        about = path.with_name(HUB_ABOUT)
     try:
         text, tensors = about.read_text(encoding="utf-8"), path.read_bytes()
         facts, as_written = sealed_json.read(text)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gan_cli.config.asking import is_own, kind
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
-from gan_cli.data.knows import DATASET, Shipped
+from gan_cli.data.knows import DATASET, KnowsShape
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Keeps
 from gan_cli.games.growing import growth_of
@@ -105,7 +105,7 @@ def require_state(config: Config, library: Library, state: Mapping[str, Any], wh
 def require_shape(config: Config, library: Library, shape: tuple[int, ...], what: str) -> None:
     """Refuses samples of another shape than the dataset of the config has, where that is known."""
     dataset = library.build(DATASET, config.dataset)
-    if not is_own(dataset) and isinstance(dataset, Shipped) and tuple(dataset.shape) != shape:
+    if not is_own(dataset) and isinstance(dataset, KnowsShape) and tuple(dataset.shape) != shape:
         raise UserError(
             f"{what}: its samples are {shape}, and those of dataset={config.dataset.name} are {tuple(dataset.shape)}: "
             "not what gan-train writes"

@@ -26,6 +26,8 @@ MISTAKES = [
     (["n=20000"], ["format=grid: would hold 20,000 pictures, at most 10,000 fit: use format=png or npz"]),
     (["format=strip"], ["format=strip: single pictures can be written as: grid, png, npz"]),
     (["format=png", "columns=4"], ["columns=4: is for format=grid, not png: leave it out"]),
+    (["format=npz", "captions=true"], ["captions=true: is for format=grid, not npz: leave it out"]),
+    (["export=onnx", "captions=true"], ["captions=true: has no effect on export=onnx: leave it out"]),
     (["frames=12"], ["frames=12: has no effect on single pictures: leave it out"]),
     (["label=3"], ["label=3: this generator is not conditional: leave it out"]),
     (["interpolation=linear", "n=1"], ["n=1: an interpolation needs two seeds or more, such as seeds=0,1"]),
@@ -70,6 +72,7 @@ def test_what_a_generator_cannot_draw_is_refused(gan_sample, trained):
         (conditional, ["label=99"], "label=99: 99 is out of range: the labels are 0 to 9"),
         (conditional, ["arithmetic=1-2"], "label: is missing: the pictures of arithmetic=… share one, such as label=0"),
         (points, ["format=png"], "format=png: is for pictures, and this generator makes points: leave it out"),
+        (points, ["captions=true"], "captions=true: is for pictures, and this generator makes points: leave it out"),
         (points, ["interpolation=linear"], "interpolation=linear: is for pictures, and this generator makes points: "),
         (
             uniform,
@@ -106,6 +109,7 @@ def test_a_missing_package_is_one_line(gan_sample, trained, monkeypatch):
         (["morph=true", "format=mp4"], "format=mp4: needs imageio-ffmpeg: pip install 'gan-cli[video]'"),
         (["export=onnx"], "export=onnx: needs onnx and onnxscript: pip install 'gan-cli[export]'"),
         (["export=safetensors"], "export=safetensors: needs safetensors: pip install 'gan-cli[export]'"),
+        (["export=hub"], "export=hub: needs safetensors: pip install 'gan-cli[export]'"),
     ]:
         result = gan_sample(f"checkpoint={trained(*TINY_MLP)}", *typed)
         assert (result.code, result.lines) == (2, [expected])

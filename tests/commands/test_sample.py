@@ -19,6 +19,7 @@ from gan_cli.commands.sampling import keys
 from gan_cli.commands.sampling.grammar import terms
 from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.metrics.evaluation import draw
+from gan_cli.output.captions import captioned
 from gan_cli.output.pictures import DATA, HALF, PAPER, PULL, SAMPLES, as_bytes, grid, pairs
 from gan_cli.random import stream
 
@@ -375,3 +376,26 @@ def test_pairs_say_in_the_colours_of_plots_which_row_is_which():
         assert colour in found
         assert other not in found
         assert (part[22 + 20 : 22 + 70, 20:70] == grey).all()
+
+
+def test_a_contact_sheet_has_the_seed_under_each_picture_and_its_class(gan_sample, trained):
+    run, far = trained(*TINY_MLP, "conditional=true"), 10**17 + 3
+    assert gan_sample(f"checkpoint={run}", "captions=true", f"seeds=0-9,{far}", "columns=4", "out=a.png").code == 0
+    assert gan_sample(f"checkpoint={run}", "captions=true", f"seeds=7,{far}", "columns=2", "out=b.png").code == 0
+    assert gan_sample(f"checkpoint={run}", "captions=false", "format=npz", f"seeds=7,{far}", "out=c.npz").code == 0
+    many, few, drawn = pixels(Path("a.png")), pixels(Path("b.png")), np.load("c.npz")["images"]
+    width, height = few.shape[1] // 2, few.shape[0]
+    assert many.shape == (3 * height, 4 * width)
+    assert (few[:, :width] == many[height : 2 * height, 3 * width :]).all()  # of seed 7, wherever it stands
+    assert (few[:, width:] == many[2 * height :, 2 * width : 3 * width]).all()
+    left = (width - 64) // 2
+    assert (few[2:66, left : left + 64] == drawn[0, 0].repeat(8, axis=0).repeat(8, axis=1)).all()
+    written = (few[66:94] > 128).reshape(2, 14, 2, width)[:, :, 1].any(axis=1)  # the lines of the far seed, by column
+    assert 100 < np.ptp(written[0].nonzero()) < width - 2  # all of its 18 digits
+    assert written[1].any()
+
+
+def test_captions_fit_below_their_pictures():
+    sheet = captioned(torch.zeros(2, 3, 8, 8), 2, [["0", "cat"], ["1", "a name that is much too long for its column"]])
+    assert (sheet.mode, sheet.size) == ("RGB", (136, 96))
+    assert np.asarray(sheet)[:, 67:69].max() == 0  # nothing runs into the next column

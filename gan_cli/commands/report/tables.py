@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from gan_cli.commands.report.collect import RunRecord, SeedGroup, differing, grouped
 from gan_cli.config.mistakes import shown
-from gan_cli.output.text import printable
+from gan_cli.output.text import in_markdown, printable
 from gan_cli.runs.results import cited, with_spread
 
 CLOCK = ("images_per_second", "seconds")
@@ -62,10 +62,10 @@ def as_markdown(runs: Sequence[RunRecord], results: Sequence[str]) -> str:
     """
     groups, kinds = grouped(runs), every_kind(runs)
     keys = list(groups[0].settings)
-    titles = map(_escaped, [*keys, "runs", *results])
+    titles = map(in_markdown, [*keys, "runs", *results])
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * (len(keys) + 1 + len(results))]
     for group in groups:
-        cells = [_escaped(shown(group.settings[key])) for key in keys]
+        cells = [in_markdown(shown(group.settings[key])) for key in keys]
         cells.append(_count(group.runs))
         for key in results:
             kind = group.runs[0].kinds.get(key, "")
@@ -74,7 +74,7 @@ def as_markdown(runs: Sequence[RunRecord], results: Sequence[str]) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     below = [f"{_superscript(number)} {kind}" for number, kind in enumerate(kinds, 1)]
     below += [f"left out: {line}" for line in left_out(runs)]
-    return "\n".join([*lines, *("", "  \n".join(map(_escaped, below))) * bool(below)]) + "\n"
+    return "\n".join([*lines, *("", "  \n".join(map(in_markdown, below))) * bool(below)]) + "\n"
 
 
 def main_results(runs: Sequence[RunRecord]) -> list[str]:
@@ -108,13 +108,6 @@ def _superscript(number: int) -> str:
 def _cell(value: object) -> object:
     """Text that a spreadsheet would take for a formula is marked as text."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
-
-
-def _escaped(text: str) -> str:
-    """Text that is no table, link or markup of its own."""
-    for mark, written in {"\\": "\\\\", "|": "\\|", "`": "\\`", "<": "&lt;", "](": "]\\("}.items():
-        text = text.replace(mark, written)
-    return text
 
 
 def _count(runs: Sequence[RunRecord]) -> str:

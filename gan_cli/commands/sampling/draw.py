@@ -62,6 +62,7 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
     if not _makes_pictures(found):
         foreign = {"interpolation": config.interpolation, "arithmetic": config.arithmetic, "columns": config.columns}
         foreign["format"] = config.format if config.format == "png" else None
+        foreign["captions"] = "true" if config.captions else None
         problems += [
             f"{key}={value}: is for pictures, and this generator makes points: leave it out"
             for key, value in foreign.items()

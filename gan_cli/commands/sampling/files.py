@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.output.pictures import as_bytes
+from gan_cli.output.pictures import as_bytes, enlarged, image_of
 from gan_cli.output.png import read_png
 from gan_cli.output.replacing import replacing
 from gan_cli.runs.names import GRID, numbered
@@ -19,17 +19,9 @@ from gan_cli.runs.names import GRID, numbered
 SIDE = 256  # pixels that a frame of an animation has at least
 
 
-def image_of(pixels: Tensor) -> Image.Image:
-    """Converts a picture, uint8 (C, H, W)."""
-    array = pixels.permute(1, 2, 0).numpy()
-    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-
-
 def frames_of(pictures: Tensor) -> list[Image.Image]:
     """Pictures (n, C, H, W) in [−1, 1] as the frames of an animation, enlarged to at least ``SIDE`` pixels."""
-    scale = max(1, SIDE // pictures.shape[2])
-    size = (pictures.shape[3] * scale, pictures.shape[2] * scale)
-    return [image_of(pixels).resize(size, Image.Resampling.NEAREST) for pixels in as_bytes(pictures)]
+    return [enlarged(image_of(pixels), SIDE) for pixels in as_bytes(pictures)]
 
 
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:

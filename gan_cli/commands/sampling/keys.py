@@ -18,6 +18,7 @@ from gan_cli.commands.tool import Device, Tool
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Count, Options, Text, Values
 from gan_cli.config.paths import says_folder
+from gan_cli.output.replacing import is_free
 from gan_cli.output.text import printable
 
 
@@ -52,12 +53,13 @@ class Sampling(Options):
     truncation: Annotated[float, Field(ge=0, le=1)] | None
     format: Literal["grid", "png", "npz", "strip", "gif", "mp4"] | None
     columns: Count | None
+    captions: bool
     interpolation: Literal["linear", "spherical"] | None
     frames: Annotated[Count, Field(ge=2)]
     fps: Annotated[Count, Field(le=50)]
     arithmetic: Sum | None
     morph: bool
-    export: Literal["safetensors", "torch", "onnx"] | None
+    export: Literal["safetensors", "torch", "onnx", "hub"] | None
     out: Text | None
 
     @property
@@ -90,10 +92,12 @@ MODES = {
     "arithmetic": Mode(("strip",), DRAWN),
     "morph": Mode(("gif", "mp4"), frozenset({"format", "fps"})),
     "export": Mode((), frozenset({"ema"})),
-    PICTURES: Mode(("grid", "png", "npz"), DRAWN | {"seeds", "n", "columns"}),
+    PICTURES: Mode(("grid", "png", "npz"), DRAWN | {"seeds", "n", "columns", "captions"}),
 }
+THERE = "is there already, and stays as it is: give another, out=PATH, or remove it"
+OFF = ("captions", False)  # may be said of anything
 EVERYWHERE = frozenset({"checkpoint", "out", *MODES})
-BOUND = {"columns": ("grid",), "fps": ("gif", "mp4")}  # keys that only some formats follow
+BOUND = {"columns": ("grid",), "captions": ("grid",), "fps": ("gif", "mp4")}  # keys that only some formats follow
 ENDINGS = {
     "grid": ".png",
     "png": "",  # a folder of files
@@ -104,10 +108,11 @@ ENDINGS = {
     "safetensors": ".safetensors",
     "torch": ".pt2",
     "onnx": ".onnx",
+    "hub": "",  # a folder of files
 }
 PACKAGES = {
     "mp4": ("video", ("imageio_ffmpeg",)),
-    "safetensors": ("export", ("safetensors",)),
+    **dict.fromkeys(("safetensors", "hub"), ("export", ("safetensors",))),
     "onnx": ("export", ("onnx", "onnxscript")),
 }
 
@@ -123,7 +128,7 @@ def contradictions(values: Values, given: Collection[str]) -> list[str]:
         return [f"{key}={shown(values[key])}: cannot go with {first}: leave one out" for key in wanted[1:]]
     mode = MODES[config.mode]
     what = f"{wanted[0]}={shown(values[wanted[0]])}" if wanted else "single pictures"
-    typed = [key for key in dict.fromkeys(given) if values.get(key) is not None]
+    typed = [key for key in dict.fromkeys(given) if values.get(key) is not None and (key, values[key]) != OFF]
     problems = [
         f"{key}={shown(values[key])}: has no effect on {what}: leave it out"
         for key in typed
@@ -132,7 +137,7 @@ def contradictions(values: Values, given: Collection[str]) -> list[str]:
     if config.format and mode.formats and config.format not in mode.formats:
         return [*problems, f"format={config.format}: {what} can be written as: {', '.join(mode.formats)}"]
     problems += [
-        f"{key}={values[key]}: is for format={' or '.join(BOUND[key])}, not {config.kind}: leave it out"
+        f"{key}={shown(values[key])}: is for format={' or '.join(BOUND[key])}, not {config.kind}: leave it out"
         for key in typed
         if key in mode.keys and config.kind not in BOUND.get(key, (config.kind,))
     ]
@@ -159,11 +164,14 @@ def _package(config: Sampling) -> list[str]:
 
 
 def _out(config: Sampling) -> list[str]:
+    if config.out and config.export == "hub" and not is_free(Path(os.path.expanduser(config.out))):  # noqa: PTH111
+        return [f"out={config.out}: {THERE}"]
     if not config.out or says_folder(config.out):
         return []
     ending, found = ENDINGS[config.kind], Path(config.out).suffix
-    if not ending and (found == ".png" or os.path.exists(config.out)):  # noqa: PTH110 - never raises
-        return [f"out={config.out}: format=png writes a file for each picture: give a folder"]
+    if not ending and (found in filter(None, ENDINGS.values()) or os.path.exists(config.out)):  # noqa: PTH110 - never raises
+        what = "export=hub writes a folder" if config.export else "format=png writes a file for each picture"
+        return [f"out={config.out}: {what}: give a folder"]
     if ending and found and found != ending:
         other = [kind for kind in MODES[config.mode].formats if ENDINGS[kind] == found]
         instead = f", or format={other[0]}" if other else ""
@@ -179,11 +187,13 @@ def output_name(config: Sampling) -> str:
         "interpolation": [str(config.interpolation), config.seeds_text, "frames", str(config.frames)],
         "arithmetic": ["sum", str(config.arithmetic)],
         "morph": ["morph"],
-        "export": ["generator"],
+        "export": ["hub" if config.export == "hub" else "generator"],
     }[config.mode]
     for key in ("label", "truncation", "columns"):
         if (value := vars(config)[key]) is not None:
             words += [key, shown(value)]
+    if config.captions:
+        words += ["captions"]
     if not config.ema and not config.export:
         words += ["without-ema"]
     name = re.sub(r"[^\w.,+-]", "", "-".join(words))

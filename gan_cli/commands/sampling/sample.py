@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,23 +15,20 @@ from torch import Tensor
 from gan_cli.commands.sampling import files
 from gan_cli.commands.sampling.draw import Shot, chosen_labels, drawn_shots, misfits, samples, shots
 from gan_cli.commands.sampling.grammar import numbers, terms
-from gan_cli.commands.sampling.keys import ENDINGS, Sampling, output_name
+from gan_cli.commands.sampling.keys import ENDINGS, THERE, Sampling, output_name
 from gan_cli.commands.sampling.labels import file_words
+from gan_cli.commands.sampling.sheets import sheet
 from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded, says_folder
-from gan_cli.data.knows import DATASET
-from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.reading import load
 from gan_cli.errors import UserError
 from gan_cli.memory import enough
-from gan_cli.output.pictures import as_bytes, grid, save_png
-from gan_cli.output.text import printable
-from gan_cli.output.titles import titled, titles
+from gan_cli.output.pictures import as_bytes, grid, image_of, save_png
+from gan_cli.output.replacing import is_free
+from gan_cli.output.screen import say
 from gan_cli.runs import checkpoint
 from gan_cli.runs.links import leads_out
 from gan_cli.runs.loading import Trained, trained
-from gan_cli.runs.observers.samples import POINTS_PER_PICTURE, shown, some_real
 
 
 def run(config: Sampling, library: Library) -> None:
@@ -51,18 +46,17 @@ def run(config: Sampling, library: Library) -> None:
             raise UserError(*problems)
         make = {"export": _export, "interpolation": _interpolation, "arithmetic": _arithmetic}.get(config.mode)
         with enough(f"seeds={config.seeds_text}", "draw fewer at a time, or use format=png"):
-            what, path = make(config, found) if make else _each(config, found, library)
+            if config.export == "hub":
+                what, path = _hub(config, found, library)
+            else:
+                what, path = make(config, found) if make else _each(config, found, library)
         what = f"{what} of step {found.weights.step}"
-    _say(f"wrote {what}: {path}")
-
-
-def _say(line: str) -> None:
-    print(f"gan-sample: {printable(line)}", file=sys.stderr)
+    say("gan-sample", f"wrote {what}: {path}")
 
 
 @contextmanager
 def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
-    """A context with the path of the output, whose folder exists.
+    """A context with the path of the output, whose folder exists; that of ``export=hub`` is still to be made.
 
     Raises:
         UserError: if the output cannot be written.
@@ -72,7 +66,7 @@ def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
     if not config.out and generated.is_symlink() and leads_out(generated, folder.resolve()):
         raise UserError(f"checkpoint={folder}: its generated/ is a link to {generated.readlink()}: say where, out=PATH")
     try:
-        (path.parent if ENDINGS[config.kind] else path).mkdir(parents=True, exist_ok=True)
+        (path if config.kind == "png" else path.parent).mkdir(parents=True, exist_ok=True)
         yield path
     except OSError as error:
         raise UserError(f"out={path}: cannot be written ({error.strerror or error}): give another, out=PATH") from error
@@ -108,14 +102,9 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
             files.write_npz(path, _arrays(values, wanted, is_image, found.sampler.names))
     else:
         values = torch.cat([part for _, part in parts])
-        columns = config.columns or _columns(config, found, len(wanted))
-        if is_image:
-            above = titles([shot.label or 0 for shot in wanted], columns, found.sampler.names)
-            sheet = titled(grid(values, columns), above)
-        else:
-            sheet = shown(values, torch.from_numpy(_real(found, library)), found.sampler.game, found.sampler)
+        image = sheet(config, found, library, wanted, values)
         with _output(config, found.weights.folder, found.weights.step) as path:
-            save_png(sheet, path, seeds=config.seeds_text, **({"label": config.label} if config.label else {}))
+            save_png(image, path, seeds=config.seeds_text, **({"label": config.label} if config.label else {}))
     return what, path
 
 
@@ -129,12 +118,12 @@ def _write_each(
                 list(pool.map(_save, part, as_bytes(pictures), repeat(folder), repeat(words)))
     except KeyboardInterrupt:
         there = sum(_file(shot, folder, words).exists() for shot in wanted)
-        _say(f"{there} of {len(wanted)} pictures are in {folder}")
+        say("gan-sample", f"{there} of {len(wanted)} pictures are in {folder}")
         raise
 
 
 def _save(shot: Shot, pixels: Tensor, folder: Path, words: Sequence[str]) -> None:
-    save_png(files.image_of(pixels), _file(shot, folder, words))
+    save_png(image_of(pixels), _file(shot, folder, words))
 
 
 def _file(shot: Shot, folder: Path, words: Sequence[str]) -> Path:
@@ -148,26 +137,6 @@ def _arrays(values: Tensor, wanted: list[Shot], is_image: bool, names: Sequence[
         arrays["labels"] = np.array([shot.label for shot in wanted])
         arrays |= {"names": np.array(names)} if names else {}
     return arrays
-
-
-def _columns(config: Sampling, found: Trained, count: int) -> int:
-    """One column for each label if there are at most 20, else about as many columns as rows."""
-    labels = len(chosen_labels(config, found.sampler)) or found.sampler.classes
-    return min(count, labels) if 1 < labels <= 20 else math.isqrt(count - 1) + 1
-
-
-def _real(found: Trained, library: Library) -> np.ndarray:
-    """The points of the data in the run's own plots, (n, d); empty if the data cannot be loaded here."""
-    sampler = found.sampler
-    config = sampler.config
-    try:
-        data = load(library.build(DATASET, config.dataset), config.dataset.name)
-    except ValueError as error:
-        _say(f"drawn without the data: {error}")
-        return np.empty((0, *found.weights.shape), np.float32)
-    batches = Minibatches(data, torch.device("cpu"), seed=config.seed)
-    count = config.sample_count * POINTS_PER_PICTURE
-    return some_real(batches, count, config.seed, sampler.labels_of(range(count))).numpy()
 
 
 def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
@@ -226,3 +195,16 @@ def _export(config: Sampling, found: Trained) -> tuple[str, Path]:
     with _output(config, found.weights.folder, found.weights.step) as path:
         EXPORTS[config.kind](found, path)
     return "the generator", path
+
+
+def _hub(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
+    """Exports a folder, which everything in it is made before."""
+    from gan_cli.commands.sampling.hub import Model
+
+    folder, step = found.weights.folder, found.weights.step
+    if not is_free(path := _path(config, folder, f"step-{step:09d}")):
+        raise UserError(f"out={path}: {THERE}")
+    model = Model.of(config, found, library)
+    with _output(config, folder, step) as path:
+        model.write(path)
+    return "the generator and its card", path

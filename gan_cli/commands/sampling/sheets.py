@@ -1,0 +1,62 @@
+"""One picture of many samples: a grid, a sheet with the seeds written under the pictures, or a plot of points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan_cli.commands.sampling.draw import Shot, chosen_labels
+from gan_cli.commands.sampling.keys import Sampling
+from gan_cli.config.library import Library
+from gan_cli.data.knows import DATASET
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.reading import load
+from gan_cli.output.captions import captioned
+from gan_cli.output.pictures import grid
+from gan_cli.output.screen import say
+from gan_cli.output.titles import drawable, titled, titles
+from gan_cli.runs.loading import Trained
+from gan_cli.runs.observers.samples import POINTS_PER_PICTURE, shown, some_real
+
+
+def sheet(config: Sampling, found: Trained, library: Library, wanted: Sequence[Shot], values: Tensor) -> Image.Image:
+    """The samples of the shots, in their order."""
+    if len(found.weights.shape) != 3:
+        return shown(values, torch.from_numpy(_real(found, library)), found.sampler.game, found.sampler)
+    columns, names = config.columns or _columns(config, found, len(wanted)), found.sampler.names
+    if config.captions:
+        return captioned(values, columns, [_caption(shot, names) for shot in wanted])
+    return titled(grid(values, columns), titles([shot.label or 0 for shot in wanted], columns, names))
+
+
+def _caption(shot: Shot, names: Sequence[str]) -> list[str]:
+    """The seed, and below it the class, which is no second seed where it has no name."""
+    if shot.label is None:
+        return [str(shot.seed)]
+    name = drawable(shot.label, names)
+    return [str(shot.seed), name if name != str(shot.label) else f"class {name}"]
+
+
+def _columns(config: Sampling, found: Trained, count: int) -> int:
+    """One column for each label if there are at most 20, else about as many columns as rows."""
+    labels = len(chosen_labels(config, found.sampler)) or found.sampler.classes
+    return min(count, labels) if 1 < labels <= 20 else math.isqrt(count - 1) + 1
+
+
+def _real(found: Trained, library: Library) -> np.ndarray:
+    """The points of the data in the run's own plots, (n, d); empty if the data cannot be loaded here."""
+    sampler = found.sampler
+    config = sampler.config
+    try:
+        data = load(library.build(DATASET, config.dataset), config.dataset.name)
+    except ValueError as error:
+        say("gan-sample", f"drawn without the data: {error}")
+        return np.empty((0, *found.weights.shape), np.float32)
+    batches = Minibatches(data, torch.device("cpu"), seed=config.seed)
+    count = config.sample_count * POINTS_PER_PICTURE
+    return some_real(batches, count, config.seed, sampler.labels_of(range(count))).numpy()
