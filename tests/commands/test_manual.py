@@ -51,7 +51,8 @@ def test_the_topics_are_the_pages():
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 def test_every_link_leads_somewhere(text):
-    for _, target in LINK.findall(text.read_text("utf-8")):
+    content = text.read_text("utf-8")
+    for target in [*(target for _, target in LINK.findall(content)), *re.findall('src="([^"]+)"', content)]:
         assert target.startswith("https://") or (text.parent / target).exists(), target
 
 
