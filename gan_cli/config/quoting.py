@@ -9,9 +9,11 @@ from functools import cache
 from typing import Any
 
 from gan_cli.config.paths import expanded
+from gan_cli.errors import UserError
 
 HYDRA_PATHS = ("hydra.run.dir", "hydra.sweep.dir")
-PATHS = ("resume", "start", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", *HYDRA_PATHS)
+OF_RUNS = ("resume", "start", "checkpoint", "real", "samples", "out")
+PATHS = (*OF_RUNS, "dataset.path", "dataset.root", "extractor.root", "extractor.weights", *HYDRA_PATHS)
 FUNCTIONS = r"(glob|range|sort|shuffle|tag|interval|str|int|float|bool)\(.*\)"  # of Hydra's grammar
 LONGEST = 255  # bytes in a file's name
 
@@ -70,9 +72,14 @@ def _literal(text: str, key: str, *, as_is: bool = False) -> str:
     Args:
         key: of a path, in which ``~`` is somebody's home, or of other text.
         as_is: whether a backslash is one.
+
+    Raises:
+        UserError: if it is no path, and the key is that of one.
     """
     from hydra.core.override_parser.types import QuotedString
 
+    if key in PATHS and not text.strip("'\" "):
+        raise UserError(f"{key}={text}: is empty: write a path, or . for the current folder, or leave {key}= out")
     if text in ("", "null"):
         return text
     found = _element(text)

@@ -20,7 +20,7 @@ from gan_cli.errors import Diverged, EarlyStop, Interrupted, first_line
 from gan_cli.games.game import Statistics
 from gan_cli.output import screen
 from gan_cli.runs.checkpoint import file_of
-from gan_cli.runs.description import describe
+from gan_cli.runs.description import advice, describe
 from gan_cli.runs.ensemble_folder import EnsembleFolder, config_of_member, is_over, member_folder, write_config
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.looks import is_looked_at
@@ -160,6 +160,8 @@ class EnsembleRun:
             log.info("%d seeds at once, each: %s", len(self.seeds), describe(self.ensemble.setup))
             if told := self.ensemble.setup.samples.told():
                 log.info("classes: %s", told)
+            if told := advice(self.ensemble.setup):
+                log.warning("%s", told)
             if not self.config.compile and self.config.steps >= LONG:
                 log.info("compile=true takes a minute or two at the start and trains up to twice as fast")
             if self.done:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.metric import Better, Metric, needs_features, needs_samples
+from gan_cli.metrics.metric import LEAST_OF_KERNEL, Better, Metric, needs_features, needs_samples
 
 
 class Frechet(Metric):
@@ -24,7 +24,7 @@ class Frechet(Metric):
             return reason
         features = evidence.real_features.shape[1]
         reason = needs_samples(evidence, features + 1)
-        return reason and f"the covariance of {features} features {reason}, or use metrics=kernel"
+        return reason and f"the covariance of {features} features {reason}"
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         real, fake = evidence.pair
@@ -64,7 +64,7 @@ class Kernel(Metric):
         return {"kernel": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
-        return needs_features(evidence) or needs_samples(evidence, 8)
+        return needs_features(evidence) or needs_samples(evidence, LEAST_OF_KERNEL)
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         real, fake = evidence.pair

@@ -11,6 +11,8 @@ from gan_cli.metrics.evidence import Evidence
 Better = dict[str, Literal["low", "high"]]
 Measure = Callable[[Evidence], Mapping[str, SupportsFloat]]  # what a metric must be: evidence → values by name
 METRICS = Group[Measure]("metrics")
+LEAST_OF_KERNEL, LEAST_OF_PATCHES = 8, 2  # samples of each kind
+LEAST_SIDE = 16  # of pictures that patches are taken of
 
 
 @runtime_checkable
@@ -48,16 +50,32 @@ class Metric:
 
 def needs_features(evidence: Evidence) -> str | None:
     """For metrics that compare pictures in the features of an extractor; points are their own features."""
-    if not evidence.is_image:
-        return None
-    return evidence.extractor.refusal(evidence.real)
+    reason = evidence.extractor.refusal(evidence.real) if evidence.is_image else None
+    if reason is None or not of_patches(evidence):
+        return reason
+    return f"{reason}, or use metrics=swd, which needs no features"
 
 
 def needs_samples(evidence: Evidence, least: int) -> str | None:
-    """For metrics that need at least ``least`` samples of each kind."""
-    if evidence.count >= least:
+    """For metrics that need at least ``least`` samples of each kind; says which metric fits as few as there are."""
+    if (count := evidence.count) >= least:
         return None
-    return f"needs {least} real and as many generated samples, and there are {evidence.count}: give more"
+    reason = f"needs {least} real and as many generated samples, and there are {count}: give more"
+    return f"{reason}, or use metrics={other}" if (other := for_few(evidence)) else reason
+
+
+def for_few(evidence: Evidence) -> str | None:
+    """The distance that can be measured of as few samples as there are, or None if there is none."""
+    if evidence.count >= LEAST_OF_KERNEL and not needs_features(evidence):
+        return "kernel"
+    if evidence.count >= LEAST_OF_PATCHES:
+        return "swd" if of_patches(evidence) else "sliced_wasserstein"
+    return None
+
+
+def of_patches(evidence: Evidence) -> bool:
+    """Whether the samples are pictures that patches can be taken of."""
+    return evidence.is_image and min(evidence.real.shape[1:]) >= LEAST_SIDE
 
 
 def needs_pictures(evidence: Evidence) -> str | None:

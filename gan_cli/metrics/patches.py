@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.metric import Better, Metric, needs_pictures, needs_samples
+from gan_cli.metrics.metric import LEAST_OF_PATCHES, LEAST_SIDE, Better, Metric, needs_pictures, needs_samples
 
-PATCH, LEAST = 7, 16  # sides: of a patch, and of the smallest picture that has a level
+PATCH = 7  # the side of a patch
 AT_ONCE = 512  # pictures in a batch
 ALONG = 32  # directions at a time
 
@@ -37,11 +37,11 @@ class SWD(Metric):
         return {"swd": "low"}
 
     def refusal(self, evidence: Evidence) -> str | None:
-        if reason := needs_pictures(evidence) or needs_samples(evidence, 2):
+        if reason := needs_pictures(evidence) or needs_samples(evidence, LEAST_OF_PATCHES):
             return reason
         height, width = evidence.real.shape[1:]
-        if min(height, width) < LEAST:
-            return f"needs pictures of {LEAST} × {LEAST} or larger, not {height} × {width}"
+        if min(height, width) < LEAST_SIDE:
+            return f"needs pictures of {LEAST_SIDE} × {LEAST_SIDE} or larger, not {height} × {width}"
         return None
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
@@ -84,7 +84,7 @@ class SWD(Metric):
 def sides(side: int) -> Iterator[int]:
     """The sides of the levels of a picture: halves, down to below 32."""
     yield side
-    while side >= 2 * LEAST:
+    while side >= 2 * LEAST_SIDE:
         side = -(-side // 2)
         yield side
 
@@ -93,7 +93,7 @@ def of_level(x: Tensor, level: int) -> Tensor:
     """Level 0, 1, … of the Laplacian pyramids of pictures (B, C, H, W); the last one is what is left."""
     for _ in range(level):
         x = halved(x)
-    if min(x.shape[2:]) < 2 * LEAST:
+    if min(x.shape[2:]) < 2 * LEAST_SIDE:
         return x
     return x - doubled(halved(x), x.shape[2], x.shape[3])
 

@@ -1,4 +1,7 @@
-"""DCGAN (Radford, Metz & Chintala 2016, figure 1), for any power-of-two size from 8 to 256."""
+"""DCGAN (Radford, Metz & Chintala 2016, figure 1), for any power-of-two size from 8 to 256.
+
+Its transposed convolutions can leave checkerboards; enlarging first and convolving then cannot (Odena et al. 2016).
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,13 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
+def doubling(upsampling: str, inputs: int, outputs: int, bias: bool) -> nn.Module:
+    """A layer (B, C, H, W) → (B, C′, 2H, 2W): a transposed convolution, or enlarged pictures and a convolution."""
+    if upsampling == "transposed":
+        return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode=upsampling), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias))
+
+
 class Generator(nn.Module):
     """Project z (B, latent) to 4×4, then double the size until the picture (B, C, S, S) in [−1, 1].
 
@@ -42,7 +52,14 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self, latent: int, shape: tuple[int, ...], classes: int, width: int, norm: str, bounded: bool = True
+        self,
+        latent: int,
+        shape: tuple[int, ...],
+        classes: int,
+        width: int,
+        norm: str,
+        upsampling: str = "transposed",
+        bounded: bool = True,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -52,9 +69,9 @@ class Generator(nn.Module):
         self.first = nn.Sequential(normalisation(norm, plan[0]), nn.ReLU(inplace=True))
         stages: list[nn.Module] = []
         for inputs, outputs in pairwise(plan):
-            stages += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias), normalisation(norm, outputs)]
+            stages += [doubling(upsampling, inputs, outputs, bias), normalisation(norm, outputs)]
             stages += [nn.ReLU(inplace=True)]
-        stages.append(nn.ConvTranspose2d(plan[-1], shape[0], 4, 2, 1))
+        stages.append(doubling(upsampling, plan[-1], shape[0], bias=True))
         self.stages = nn.Sequential(*stages, *([nn.Tanh()] if bounded else []))
         initialise(self)
 

@@ -57,6 +57,7 @@ class MLPOptions(Choice):
 class DCGANGeneratorOptions(Options):
     width: Count
     norm: Literal["batch", "instance", "group", "layer", "none"]
+    upsampling: Literal["transposed", "nearest", "bilinear"]
 
 
 class DCGANDiscriminatorOptions(Options):

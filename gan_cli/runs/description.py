@@ -11,14 +11,35 @@ from gan_cli.training.in_parts import told as in_parts
 from gan_cli.training.setup import Setup
 
 FEW = 5000  # pictures, of which a discriminator may learn each by heart within hours (Karras et al. 2020, figure 1)
+VERY_FEW = 100  # the smallest sets that have been learnt from nothing (Zhao et al. 2020, section 4.3)
 
 
 def opening(setup: Setup) -> list[str]:
-    """The lines at the opening of a run: what it is, what of it stays as it is, and what may be amiss."""
+    """The lines at the opening of a run: what it is, and what of it stays as it is."""
     lines = [describe(setup), *frozen(setup.game, setup.config.freeze), *in_parts(setup)]
     if told := setup.samples.told():
         lines.append(f"classes: {told}")
-    return lines + ([advice] if (advice := by_heart(setup)) else [])
+    return lines
+
+
+def advice(setup: Setup) -> str | None:
+    """What to expect of few pictures, and what to do; None where there are many, or it is done."""
+    return very_few(setup) or by_heart(setup)
+
+
+def very_few(setup: Setup) -> str | None:
+    """Of so few pictures that samples become copies of them, whatever is done to keep D from it; None of more."""
+    config, count = setup.config, len(setup.samples)
+    if len(setup.samples.shape) != 3 or count >= VERY_FEW:
+        return None
+    said, them = (f"{count} pictures are", "them") if count > 1 else ("1 picture is", "it")
+    line = f"{said} very few: expect copies of {them} at best: "
+    freeze = [] if config.freeze or not isinstance(setup.game, Judges) else ["freeze=discriminator:3"]
+    if not config.start:
+        line += f"begin from a run on more pictures of the kind ({' '.join(['start=RUN', *freeze])}), "
+    elif freeze:
+        line += f"hold D back ({freeze[0]}), "
+    return f"{line}give a hundred and more, or look at each grid and stop early"
 
 
 def by_heart(setup: Setup) -> str | None:

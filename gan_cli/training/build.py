@@ -18,6 +18,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.presenting import AS_IT_IS
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
+from gan_cli.data.schemas import FolderOptions
 from gan_cli.errors import UserError
 from gan_cli.games.game import MODEL, Game, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, made_by, settings_of
@@ -139,7 +140,11 @@ def label_count(config: Config, classes: int) -> int:
         UserError: if the run is conditional and the data has no labels.
     """
     if config.conditional and classes < 2:
-        raise UserError(f"conditional=true: dataset={config.dataset.name} has no labels here: use conditional=false")
+        folders = isinstance(config.dataset, FolderOptions)
+        give = "put each class into a folder of its own, two at least, or " if folders else ""
+        raise UserError(
+            f"conditional=true: dataset={config.dataset.name} has no labels here: {give}use conditional=false"
+        )
     return classes if config.conditional else 0
 
 

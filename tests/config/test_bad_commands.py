@@ -149,6 +149,8 @@ MISTAKES = [
     ),
     # data
     ("dataset=image_folder", "dataset.path: has no value: set dataset.path=…"),
+    ("dataset=image_folder dataset.path=", "dataset.path=: is empty: write a path, or . for the current folder"),
+    ("dataset=image_folder dataset.path=''", "dataset.path='': is empty"),
     ("dataset=image_folder dataset.path=nowhere", "dataset.path=nowhere: does not exist"),
     ("dataset=image_folder dataset.path=empty", "dataset.path=empty: holds no pictures"),
     ("dataset=image_folder dataset.path=notes.txt", "dataset.path=notes.txt: is neither a folder nor a zip file"),
@@ -160,7 +162,7 @@ MISTAKES = [
     ("dataset=image_folder dataset.path=one dataset.split=test", "dataset.split=test: holds no picture"),
     (
         "dataset=image_folder dataset.path=one conditional=true",
-        "conditional=true: dataset=image_folder has no labels here",
+        "has no labels here: put each class into a folder of its own, two at least, or use conditional=false",
     ),
     ("dataset=mnist dataset.root=notes.txt", "dataset.root=notes.txt: no usable MNIST there"),
     # machine and places

@@ -16,9 +16,10 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.overrides import Overrides, is_text
-from gan_cli.config.quoting import folder_name
+from gan_cli.config.quoting import PATHS, as_text, folder_name
 from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
+from gan_cli.errors import UserError
 
 QUICK = (*TINY_POINTS, "steps=1", "sample_every=0", "log_every=1")
 FOLDER = ("dataset=image_folder", "architecture=mlp", "dataset.size=8", "batch_size=2", "steps=1", "sample_count=4")
@@ -56,6 +57,15 @@ def test_paths_of_a_sweep_are_told_apart_and_home_is_found(monkeypatch):
     assert override.values == ["/home/me/x y", "a,b", "1_0", "ü"]
     (override,) = Overrides.parse(["dataset.path=a (1, 2),'c,d'"], Library(), root=Root, several=True)
     assert override.values == ["a (1, 2)", "c,d"]
+
+
+@pytest.mark.parametrize("key", PATHS)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_path_of_nothing_is_refused_and_not_taken_for_the_current_folder(key, several):
+    for nothing in ("", "''", '""', " "):
+        with pytest.raises(UserError, match=f"{key}=.*: is empty: write a path"):
+            as_text(key, nothing, several)
+    assert as_text(key, "null", several) == "null"
 
 
 def test_every_key_that_holds_text_is_known_to_hold_text():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from gan_cli.games.augmentation import AUGMENTATIONS
 from gan_cli.games.steering import Steering
 from gan_cli.games.view import AUGMENTATION, View
 from gan_cli.metrics.judge import Judge
+from gan_cli.runs.description import advice
 from gan_cli.runs.loading import trained as loaded
 
 LIKELY = {  # the share of 4×4 grey pictures that change if each coin falls with probability .3, by a hand count
@@ -150,8 +152,37 @@ def test_a_run_shows_logs_and_keeps_its_augmentation(gan_train, gan_eval):
     assert "augmented by blit and ada_color with probability" in Path("found.json").read_text()
 
 
-def test_few_pictures_are_said_to_be_few(gan_train):
-    assert "64 pictures are few enough for D to learn by heart" in gan_train(*TINY_DCGAN, "steps=1").err
+@pytest.fixture(scope="module")
+def setups():
+    """A GAN and a model without a D, on pictures."""
+    return {model: setup_of(*TINY_DCGAN, f"model={model}", "dataset.limit=100") for model in ("gan", "vae")}
+
+
+@pytest.mark.parametrize(
+    ("model", "count", "keys", "said"),
+    [
+        ("gan", 100, {}, "100 pictures are few enough for D to learn by heart"),
+        ("gan", 14, {}, "more pictures of the kind (start=RUN freeze=discriminator:3), give a hundred and more"),
+        ("gan", 14, {"start": "run"}, "copies of them at best: hold D back (freeze=discriminator:3), give a hundred"),
+        ("gan", 14, {"start": "run", "freeze": ["discriminator:1"]}, "copies of them at best: give a hundred and more"),
+        ("gan", 1, {"freeze": ["generator:1"]}, "1 picture is very few: expect copies of it at best: begin from a run"),
+        ("vae", 14, {}, "more pictures of the kind (start=RUN), give a hundred and more, or look at each grid"),
+        ("vae", 100, {}, None),
+    ],
+)
+def test_few_pictures_are_said_to_be_few(setups, model, count, keys, said):
+    setup = setups[model]
+    few = replace(setup, config=setup.config.model_copy(update=keys), samples=setup.samples.take(np.arange(count)))
+    found = advice(few)
+    assert found is None if said is None else said in found
+
+
+def test_very_few_pictures_are_said_in_one_line_where_a_run_begins(gan_train):
+    result = gan_train(*TINY_DCGAN, "dataset.limit=14", "steps=1")
+    assert result.code == 0
+    assert [line for line in result.err.splitlines() if "14 pictures" in line] == [
+        line for line in result.err.splitlines() if "14 pictures are very few: expect copies of them at best" in line
+    ]
 
 
 def test_d_is_asked_with_the_probability_of_the_moment():

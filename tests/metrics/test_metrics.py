@@ -78,6 +78,23 @@ def test_too_few_samples_for_a_covariance_are_refused():
     assert "needs 4 real" in metric("precision_recall").refusal(points(gaussian(9, 8, 0), gaussian(3, 8, 1)))
 
 
+@pytest.mark.parametrize("name", ["frechet", "kernel", "precision_recall", "density_coverage", "two_sample", "swd"])
+@pytest.mark.parametrize("side", [0, 8, 16])
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 14])
+def test_where_samples_are_few_another_metric_is_named_that_takes_them(name, side, count):
+    samples = Samples(np.zeros((count, 3, side, side), np.uint8) if side else gaussian(count, 3, 0))
+    evidence = Evidence(training=samples, real=samples, source=Pixels(), fake=samples)
+    reason = metric(name).refusal(evidence)
+    if reason is None or "give more" not in reason:
+        return
+    _, found, other = reason.partition(", or use metrics=")
+    assert bool(found) == (count > 1)
+    if found:
+        assert other != name
+        assert metric(other).refusal(evidence) is None
+        assert np.isfinite(list(metric(other)(evidence).values())).all()
+
+
 def test_kernel_distance_agrees_with_torch_fidelity():
     kid = pytest.importorskip("torch_fidelity.metric_kid")
     x, y = gaussian(200, 16, 0), gaussian(200, 16, 1, mean=0.2)

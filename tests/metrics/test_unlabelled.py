@@ -129,11 +129,16 @@ def test_the_extractor_follows_from_the_labels(monkeypatch):
     assert said.endswith("for features that need no labels: pip install 'gan-cli[features]'")
 
 
-def test_a_folder_without_labels_is_measured(gan_train, gan_eval):
-    pytest.importorskip("efficientnet_lite_pytorch")
+@pytest.fixture
+def folder():
+    """24 pictures without labels."""
     Path("pictures").mkdir()
     for number, values in enumerate(pictures(24, 16).transpose(0, 2, 3, 1)):
         Image.fromarray(values).save(f"pictures/{number}.png")
+
+
+def test_a_folder_without_labels_is_measured(gan_train, gan_eval, folder):
+    pytest.importorskip("efficientnet_lite_pytorch")
     keys = ("dataset=image_folder", "dataset.path=pictures", "dataset.size=16", "steps=2", "hydra.run.dir=run")
     tiny = [key for key in TINY_DCGAN if not key.startswith("dataset")]
     measured = ("metrics=[kernel,swd]", "evaluate_count=16", "metrics.swd.neighbourhoods=4", "watch=swd")
@@ -147,3 +152,22 @@ def test_a_folder_without_labels_is_measured(gan_train, gan_eval):
     result = gan_eval("checkpoint=run", "count=16", "metrics=frechet")
     assert result.code == 2
     assert "the covariance of 1280 features needs 1281 real" in result.err
+    assert result.err.rstrip().endswith("there are 16: give more, or use metrics=kernel")
+
+
+def test_a_folder_without_labels_is_measured_without_the_packages(gan_train, gan_eval, folder, monkeypatch):
+    monkeypatch.setattr(auto, "installed", lambda: False)
+    keys = ("experiment=pictures", "dataset.path=pictures", "dataset.size=16", "steps=1", "evaluate_count=16")
+    small = ("architecture.width=4", "prior.size=4", "batch_size=8", "metrics.swd.neighbourhoods=4")
+    result = gan_train(*keys, *small, "hydra.run.dir=outputs/run")
+    assert result.code == 0, result.err
+    assert "24 pictures are very few: expect copies of them" in result.err
+    result = gan_eval("checkpoint=latest", "count=16", "out=found.json")
+    assert result.code == 0, result.err
+    found = json.loads(Path("found.json").read_text())
+    assert np.isfinite(found["metrics"]["swd"])
+    for name in ("frechet", "kernel", "precision_recall", "density_coverage", "sliced_wasserstein"):
+        assert found["left_out"][name].endswith("gan-cli[features]', or use metrics=swd, which needs no features")
+    result = gan_eval("checkpoint=latest", "count=16", "metrics=frechet")
+    assert (result.code, result.err.count("error: ")) == (2, 1)
+    assert "metrics=frechet: needs labels, which this dataset has not" in result.err

@@ -48,6 +48,22 @@ def test_dcgan_is_the_paper_at_64():
                 assert module.weight.std().item() == pytest.approx(0.02, rel=0.25)
 
 
+@pytest.mark.parametrize(("upsampling", "chequered"), [("transposed", True), ("nearest", False), ("bilinear", False)])
+def test_pictures_that_are_enlarged_and_then_convolved_have_no_checkerboard(upsampling, chequered):
+    """A map of one value comes out as one value, away from the edges, unless each place has weights of its own."""
+    keys = (f"architecture.generator.upsampling={upsampling}", "architecture.width=4")
+    generator, _ = players(*keys, shape=(3, 16, 16))
+    layers = [layer for layer in generator.stages if next(layer.parameters(), torch.ones(1)).dim() == 4]
+    assert len(layers) == 2
+    for layer in layers:
+        inputs = next(layer.parameters()).shape[0 if chequered else 1]
+        inner = layer(torch.ones(1, inputs, 8, 8))[0, :, 4:-4, 4:-4]
+        assert (inner.std(dim=(1, 2)) > 1e-3).any() == chequered
+    x = generator(torch.randn(2, 10))
+    assert x.shape == (2, 3, 16, 16)
+    assert sum(p.numel() for p in layers[0].parameters()) == (16 if chequered else 9) * 8 * 4
+
+
 @pytest.mark.parametrize("norm", ["batch", "instance", "group", "layer", "none"])
 def test_dcgan_norms(norm):
     generator, discriminator = players(f"architecture.norm={norm}", "architecture.width=4")

@@ -118,7 +118,7 @@ class Evaluations:
                 self.evaluate(step)
 
     def due(self, step: int) -> bool:
-        return due(self.config, step)
+        return bool(self.metrics) and due(self.config, step)  # all of them may be left out
 
     def evaluate(self, step: int) -> None:
         """Measures the samples, logs the values, and keeps the checkpoint if it is the best.
