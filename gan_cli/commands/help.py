@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from textwrap import fill
 
+from gan_cli.commands.comments import below, filled, lines_of
 from gan_cli.commands.pages import INDEX, mentioning, pages, rendered
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import suggestion
@@ -74,8 +75,9 @@ def help_text(library: Library, *words: str, keys: str = "config.yaml") -> str:
         return "\n\n".join(answers)
     width = max(map(len, library.groups()))
     lines = [f"  {group:<{width}}  {', '.join(library.options(group))}" for group in library.groups()]
-    across = max(60, min(console(stderr=False).width, 110))
-    wrapped = [fill(line, across, subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines]
+    wrapped = [
+        fill(line, min(_across(), 110), subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines
+    ]
     return HELP.format(groups="".join(f"{line}\n" for line in wrapped), conf=shipped_conf()).rstrip()
 
 
@@ -83,6 +85,11 @@ def words_after_help(argv: Sequence[str]) -> list[str]:
     """What a command line asks about, behind ``--help``."""
     flag = next((i for i, word in enumerate(argv) if word in ("--help", "-h")), len(argv))
     return [word for word in argv[flag + 1 :] if not word.startswith("-")]
+
+
+def _across() -> int:
+    """The columns of the screen, within reason."""
+    return max(60, console(stderr=False).width)
 
 
 def about(library: Library, word: str, keys: str) -> str:
@@ -120,42 +127,23 @@ def _option(library: Library, group: str, name: str) -> str:
     lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
     opening = list(takewhile(lambda line: line.startswith("#"), lines))
     words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
-    return "\n".join([f"{group}={name}", *(f"    {line}" for line in words)])
+    return "\n".join([f"{group}={name}", *(f"    {line}" for line in filled(words, _across() - 4))])
 
 
 def key_text(library: Library, key: str, keys: str) -> str:
     """A key where it stands in the YAML files, with its value and the comment that says what it trades."""
     group, _, rest = key.partition(".")
-    found = _lines_of((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
-    parts = ["\n".join(found)] if found else []
+    found = lines_of((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
+    parts = ["\n".join(below(found, _across()))] if found else []
     if group in library.groups() and rest:
         name, _, last = rest.partition(".")
         for option in library.options(group):
             own = last if group in SEVERAL and name == option else rest
             text = library.file(group, option).read_text(encoding="utf-8")
             path = own.split(".") if own else []
-            if path and (lines := _lines_of(text, path) or _lines_of(text, [group, *path])):  # of all groups: model=vae
-                parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in lines)]))
+            if path and (lines := lines_of(text, path) or lines_of(text, [group, *path])):  # of all groups: model=vae
+                parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in below(lines, _across() - 4))]))
     return "\n\n".join(parts)
-
-
-def _lines_of(text: str, path: list[str]) -> list[str]:
-    """The lines of a YAML text that give a key, with the comments beside and below them; none if it has no such key."""
-    lines, indent = text.splitlines(), 0
-    for depth, part in enumerate(path):
-        opening = f"{' ' * indent}{part}:"
-        start = next((i for i, line in enumerate(lines) if line.startswith(opening)), None)
-        if start is None:
-            return []
-        deeper = " " * (indent + 1)
-        rest = lines[start + 1 :]
-        end = next((i for i, line in enumerate(rest) if not line.strip() or not line.startswith(deeper)), len(rest))
-        within = rest[:end]
-        if depth == len(path) - 1:
-            return [line[indent:] for line in (lines[start], *within)]
-        lines = within
-        indent = next((len(line) - len(line.lstrip()) for line in lines if not line.lstrip().startswith("#")), 0)
-    return []
 
 
 def installation() -> str:

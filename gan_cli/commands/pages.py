@@ -27,9 +27,9 @@ def mentioning(word: str) -> list[str]:
 
 def rendered(name: str, console: Console) -> str:
     """A page as the console shows it: styled on a terminal, else plain; as wide as the console, up to ``WIDEST``."""
-    from gan_cli.output.manual import Page
+    from gan_cli.output.manual import THEME, Page
 
-    with console.capture() as capture:
+    with console.use_theme(THEME), console.capture() as capture:
         console.print(Page(_unlinked(pages()[name].read_text("utf-8"))), width=min(console.width, WIDEST), crop=False)
     text = "\n".join(line.rstrip() for line in capture.get().splitlines())
     return re.sub("\n{3,}", "\n\n", text).strip("\n")

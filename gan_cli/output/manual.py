@@ -11,7 +11,9 @@ from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableEl
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
+THEME = Theme({"markdown.code": "cyan", "markdown.h1": "bold", "markdown.h2": "bold"})  # on light and dark terminals
 COMMENT = re.compile(r"(?<!\S)#.*")
 UNDERLINES = {"h1": "=", "h2": "-"}
 

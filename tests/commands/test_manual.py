@@ -32,6 +32,7 @@ from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 from gan_cli.config.typed import known_keys
 from gan_cli.errors import UserError
+from gan_cli.output.screen import console
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "gan_cli" / "docs").glob("*.md"))]
@@ -94,6 +95,20 @@ def test_a_word_shows_everything_that_it_is_and_last_the_page(gan_train, word, s
     places = [out.find(each) for each in shown]
     assert places[0] == 0
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_comments_of_yaml_files_are_filled_anew_where_they_are_too_wide(gan_train, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    console.cache_clear()  # of the width that it was made with
+    out = gan_train("--help", "batch_size", "hinge", "dcgan_r1").out
+    console.cache_clear()
+    assert {line for line in out.splitlines() if len(line) > columns} == set()
+    assert ("batch_size: 64\n    # larger is" in out) == (columns == 80)
+    assert ("\n      J(G) = -E D(G(z))\n" in out) == (columns == 80)
+    words = " ".join(out.replace("#", " ").split())
+    assert "batch norm wants 16 or more; {0:32,100000:64}: 32, and 64 once 100,000 images have been seen" in words
+    assert "R1 (Mescheder et al. 2018) on every fourth minibatch, which keeps D from winning." in words
 
 
 def test_one_option_can_be_asked_for(gan_train):

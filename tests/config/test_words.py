@@ -122,12 +122,12 @@ def test_epochs_are_passes_through_the_data():
 @pytest.mark.parametrize(
     ("key", "found"),
     [
-        ("batch_size", r"batch_size: 64 +# larger is steadier(.|\n)*\{0:32,100000:64\}"),
-        ("discriminator.steps", r"steps: 1 +# the paper's k"),
-        ("optimizer.lr", r"optimizer=adam\n +lr: 5.0e-4 +# 2e-4 is(.|\n)*optimizer=sgd"),
-        ("penalty.r1.interval", r"^penalty=r1\n    interval: 1 +# only every so many"),
+        ("batch_size", r"batch_size: 64\s+# larger is steadier(.|\n)*\{0:32,100000:64\}"),
+        ("discriminator.steps", r"steps: 1\s+# the paper's k"),
+        ("optimizer.lr", r"optimizer=adam\n +lr: 5.0e-4\s+# 2e-4 is(.|\n)*optimizer=sgd"),
+        ("penalty.r1.interval", r"^penalty=r1\n    interval: 1\s+# only every so many"),
         ("architecture.discriminator.norm", r"architecture=mlp\n    norm: none"),
-        ("model.importance_samples", r"^model=vae\n    importance_samples: 1 +# k: log"),
+        ("model.importance_samples", r"^model=vae\n    importance_samples: 1\s+# k: log"),
         ("lr", r"no such key: here it is optimizer.lr"),
         ("batchsize", r"no such key: here it is batch_size"),
         ("stepz", r"--help stepz: no such group, option, key or topic \(did you mean 'steps'\?\)"),
