@@ -26,7 +26,7 @@ gan-train: train generative adversarial networks
   gan-train                                  a DCGAN on the digits that ship
   gan-train steps=10000 batch_size=128       any key can be set
   gan-train loss=minimax dataset=mnist       any group can be chosen
-  gan-train dataset=image_folder dataset.path=~/pictures
+  gan-train experiment=pictures dataset.path=~/pictures
                                              a folder or zip: --help pictures
   gan-train experiment=ring                  a preset; points in the plane
   gan-train discriminator.steps=5 discriminator.lr=4e-4
