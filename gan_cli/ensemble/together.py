@@ -160,8 +160,8 @@ class EnsembleRun:
             log.info("%d seeds at once, each: %s", len(self.seeds), describe(self.ensemble.setup))
             if told := self.ensemble.setup.samples.told():
                 log.info("classes: %s", told)
-            if told := advice(self.ensemble.setup):
-                log.warning("%s", told)
+            for line in advice(self.ensemble.setup, len(self.ensemble.setup.samples)):
+                log.info("%s", line)
             if not self.config.compile and self.config.steps >= LONG:
                 log.info("compile=true takes a minute or two at the start and trains up to twice as fast")
             if self.done:

@@ -15,21 +15,26 @@ VERY_FEW = 100  # the smallest sets that have been learnt from nothing (Zhao et 
 
 
 def opening(setup: Setup) -> list[str]:
-    """The lines at the opening of a run: what it is, and what of it stays as it is."""
+    """The lines at the opening of a run: what it is, what of it stays as it is, and what may be amiss."""
     lines = [describe(setup), *frozen(setup.game, setup.config.freeze), *in_parts(setup)]
     if told := setup.samples.told():
         lines.append(f"classes: {told}")
-    return lines
+    return lines + advice(setup, len(setup.samples))
 
 
-def advice(setup: Setup) -> str | None:
-    """What to expect of few pictures, and what to do; None where there are many, or it is done."""
-    return very_few(setup) or by_heart(setup)
+def advice(setup: Setup, count: int | None) -> list[str]:
+    """What may be amiss with a run, and what to set.
+
+    Args:
+        count: the samples that it trains on, as far as they are known.
+    """
+    few = None if count is None else very_few(setup, count) or by_heart(setup, count)
+    return [few] if few else []
 
 
-def very_few(setup: Setup) -> str | None:
+def very_few(setup: Setup, count: int) -> str | None:
     """Of so few pictures that samples become copies of them, whatever is done to keep D from it; None of more."""
-    config, count = setup.config, len(setup.samples)
+    config = setup.config
     if len(setup.samples.shape) != 3 or count >= VERY_FEW:
         return None
     said, them = (f"{count} pictures are", "them") if count > 1 else ("1 picture is", "it")
@@ -42,9 +47,9 @@ def very_few(setup: Setup) -> str | None:
     return f"{line}give a hundred and more, or look at each grid and stop early"
 
 
-def by_heart(setup: Setup) -> str | None:
+def by_heart(setup: Setup, count: int) -> str | None:
     """What to do where pictures are so few that D may learn them by heart; None where they are not, or it is done."""
-    game, count = setup.game, len(setup.samples)
+    game = setup.game
     if not isinstance(game, Judges) or len(setup.samples.shape) != 3 or count >= FEW or game.view.augment:
         return None
     if "augment" not in setup.config.model.uses:

@@ -17,7 +17,7 @@ from gan_cli.games.game import Judges
 from gan_cli.output import screen
 from gan_cli.runs import figures
 from gan_cli.runs.checkpoint import file_of, load
-from gan_cli.runs.description import advice, opening
+from gan_cli.runs.description import opening
 from gan_cli.runs.environment import environment
 from gan_cli.runs.figures.drawing import draw
 from gan_cli.runs.folder import RunFolder
@@ -215,8 +215,6 @@ class Run:
         self.begin()
         for line in opening(self.setup):
             log.info("%s", line)
-        if line := advice(self.setup):
-            log.warning("%s", line)
         try:
             if self.done:
                 alone(self.complete)()
