@@ -41,7 +41,12 @@ KEYS = {*known_keys(Root, GROUPS), *GROUPS, "sweep", "experiment"}
 
 
 def test_readme_is_a_front_page():
-    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 180
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 180
+    code = "".join(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL))
+    assert {line for line in code.splitlines() if len(line) > 96} == set()  # a page has no room for more
+    assert "\npip install -e . && gan-train " in code
+    assert "\npip install -e '.[test]' && pytest " in code
 
 
 def test_the_topics_are_the_pages():
