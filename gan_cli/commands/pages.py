@@ -48,5 +48,6 @@ def _words(link: re.Match[str]) -> str:
     if target.startswith("https://"):
         return f"{words} ({target})"
     if page not in pages():
-        return words
+        path = target.removeprefix("../../").replace("../", "gan_cli/")
+        return words if path in words else f"{words} (`{path}`)"
     return f"`--help {page}`" if words == page else f"{words} (`gan-train --help {page}`)"
