@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import groupby, takewhile
 from textwrap import wrap
 
 
@@ -28,6 +28,23 @@ def _parted(line: str, across: int) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()))
     first, *rest = re.split("(?<=:) {2,}| {3,}", line.strip())
     return [indent + first, *(f"{indent}  {part}" for part in rest)]
+
+
+def whole_file(text: str, across: int) -> str:
+    """A YAML file, with comments in lines of so many columns."""
+    found = []
+    for block in text.strip().split("\n\n"):
+        lines = block.splitlines()
+        opening = list(takewhile(lambda line: line.startswith("#"), lines))
+        fitted = [part for line in opening for part in _commented(line, across)]
+        found.append("\n".join([*fitted, *below(lines[len(opening) :], across)]))
+    return "\n\n".join(found)
+
+
+def _commented(line: str, across: int) -> list[str]:
+    """A comment of its own: what a command is for goes below it, if beside it there is no room."""
+    first, *rest = _parted(line, across)
+    return [first, *(f"#     {part.strip()}" for part in rest)]
 
 
 def below(lines: list[str], across: int) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from textwrap import fill
@@ -76,18 +75,12 @@ def help_text(library: Library, *words: str, keys: str = "config.yaml") -> str:
     width = max(map(len, library.groups()))
     lines = [f"  {group:<{width}}  {', '.join(library.options(group))}" for group in library.groups()]
     wrapped = [
-        fill(line, min(_across(), 110), subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines
+        fill(line, min(columns(), 110), subsequent_indent=" " * (width + 4), break_long_words=False) for line in lines
     ]
     return HELP.format(groups="".join(f"{line}\n" for line in wrapped), conf=shipped_conf()).rstrip()
 
 
-def words_after_help(argv: Sequence[str]) -> list[str]:
-    """What a command line asks about, behind ``--help``."""
-    flag = next((i for i, word in enumerate(argv) if word in ("--help", "-h")), len(argv))
-    return [word for word in argv[flag + 1 :] if not word.startswith("-")]
-
-
-def _across() -> int:
+def columns() -> int:
     """The columns of the screen, within reason."""
     return max(60, console(stderr=False).width)
 
@@ -127,14 +120,14 @@ def _option(library: Library, group: str, name: str) -> str:
     lines = library.file(group, name).read_text(encoding="utf-8").splitlines()
     opening = list(takewhile(lambda line: line.startswith("#"), lines))
     words = [line.lstrip("#").removeprefix(" ") for line in opening if not line.startswith("# @package")]
-    return "\n".join([f"{group}={name}", *(f"    {line}" for line in filled(words, _across() - 4))])
+    return "\n".join([f"{group}={name}", *(f"    {line}" for line in filled(words, columns() - 4))])
 
 
 def key_text(library: Library, key: str, keys: str) -> str:
     """A key where it stands in the YAML files, with its value and the comment that says what it trades."""
     group, _, rest = key.partition(".")
     found = lines_of((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
-    parts = ["\n".join(below(found, _across()))] if found else []
+    parts = ["\n".join(below(found, columns()))] if found else []
     if group in library.groups() and rest:
         name, _, last = rest.partition(".")
         for option in library.options(group):
@@ -142,7 +135,7 @@ def key_text(library: Library, key: str, keys: str) -> str:
             text = library.file(group, option).read_text(encoding="utf-8")
             path = own.split(".") if own else []
             if path and (lines := lines_of(text, path) or lines_of(text, [group, *path])):  # of all groups: model=vae
-                parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in below(lines, _across() - 4))]))
+                parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in below(lines, columns() - 4))]))
     return "\n\n".join(parts)
 
 

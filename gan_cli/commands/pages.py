@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 def pages() -> dict[str, Path]:
     """The file of each page by its name, in the order of the alphabet."""
     return {file.stem: file for file in sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))}
+
+
+def words_after_help(argv: Sequence[str]) -> list[str]:
+    """What a command line asks about, behind ``--help``."""
+    flag = next((i for i, word in enumerate(argv) if word in ("--help", "-h")), len(argv))
+    return [word for word in argv[flag + 1 :] if not word.startswith("-")]
 
 
 def mentioning(word: str) -> list[str]:

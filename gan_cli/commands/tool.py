@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gan_cli.commands.help import help_text, words_after_help
+from gan_cli.commands.pages import words_after_help
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library, shipped_conf
@@ -88,9 +88,14 @@ class Tool:
         command = Command.parse(argv)
         command.config_name, command.root = self.name, self.root
         if words := words_after_help(argv):
+            from gan_cli.commands.help import help_text
+
             return print(help_text(Library(*command.config_dirs), *words, keys=f"{self.name}.yaml"))
         if command.has("--help", "-h") or not argv:
-            return print((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8").rstrip())
+            from gan_cli.commands.comments import whole_file
+            from gan_cli.commands.help import columns
+
+            return print(whole_file((shipped_conf() / f"{self.name}.yaml").read_text(encoding="utf-8"), columns()))
         if command.has("--version"):
             from gan_cli.version import __version__
 

@@ -443,7 +443,9 @@ def test_the_wheel_runs_from_anywhere_without_the_checkout(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(site)}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    where = python("import gan_cli; print(gan_cli.__file__)", cwd=elsewhere, env=environment)
+    code = "from gan_cli.commands.pages import pages; print(pages()['resume'].read_text('utf-8'), pages()['resume'])"
+    where = python(code, cwd=elsewhere, env=environment)
+    assert where.stdout.startswith("# Go on with a run"), where.stderr
     assert str(site) in where.stdout
     began = time.time()
     run = subprocess.run(

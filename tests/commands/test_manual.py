@@ -144,6 +144,19 @@ def test_every_command_prints_the_pages(command, capsys):
     assert "gan-eval checkpoint=latest" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [EVALUATION.main, SAMPLING.main])
+@pytest.mark.parametrize("columns", [80, 130])
+def test_the_keys_of_other_commands_fit_the_screen(command, columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    console.cache_clear()
+    command(["--help"])
+    console.cache_clear()
+    out = capsys.readouterr().out
+    assert {line for line in out.splitlines() if len(line) > columns and not line.startswith("# gan-")} == set()
+    assert "\nseed" in out
+    assert "\ncheckpoint: null" in out
+
+
 def test_other_commands_explain_their_own_keys(gan_sample):
     assert gan_sample("--help", "truncation").out.startswith("truncation:")
 

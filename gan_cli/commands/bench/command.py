@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from gan_cli.commands.bench.peer import PeerCommand
 from gan_cli.commands.bench.variants import variants
-from gan_cli.commands.help import help_text, words_after_help
+from gan_cli.commands.pages import words_after_help
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
@@ -27,7 +27,7 @@ examples:
   gan-bench batch_size=128 dataset.size=64 dataset.channels=3 architecture.width=64 \\
     --peer 'examples/dcgan/main.py --dataset fake --batchSize 128 --workers 0'
 
-OMP_NUM_THREADS sets the threads of both.
+OMP_NUM_THREADS sets the threads of both. gan-bench --help speed prints the manual's page.
 """
 
 
@@ -43,6 +43,8 @@ def main(argv: Sequence[str]) -> None:
         UserError: with one line for every mistake.
     """
     if words := words_after_help(argv):
+        from gan_cli.commands.help import help_text
+
         return print(help_text(Library(), *words))
     options, rest = _parser().parse_known_args(argv)
     if options.version:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gan_cli.commands.help import help_text, words_after_help
+from gan_cli.commands.pages import words_after_help
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
@@ -17,6 +17,7 @@ examples:
   gan-report outputs/sweeps/games              one page, outputs/sweeps/games/report.html
   gan-report outputs --out all.html            everything that was ever trained here
   gan-report outputs/sweeps/games --format md  mean and spread over seeds, on the screen
+  gan-report --help report                     the manual's page
 """
 
 
@@ -32,6 +33,8 @@ def main(argv: Sequence[str]) -> None:
         UserError: if there are no runs, or the file cannot be written.
     """
     if words := words_after_help(argv):
+        from gan_cli.commands.help import help_text
+
         return print(help_text(Library(), *words))
     parser = _Parser(
         "gan-report",
