@@ -17,17 +17,19 @@ from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
 EXAMPLES = """\
-takes every key, group and preset of gan-train, and times the step that gan-train would take
+takes every key, group and preset of gan-train, and times its step
 
 examples:
-  gan-bench                                                       the default game on this machine
+  gan-bench                                       the default game here
   gan-bench architecture.width=64 dataset.size=64 batch_size=128
   gan-bench --compare precision=fp32,bf16 --compare compile=false,true
-  gan-bench experiment=wgan_gp dataset=mnist --repeats 9 --seconds 5 --out bench.json
-  gan-bench batch_size=128 dataset.size=64 dataset.channels=3 architecture.width=64 \\
+  gan-bench experiment=wgan_gp dataset=mnist --repeats 9 --out bench.json
+  gan-bench batch_size=128 dataset.size=64 dataset.channels=3 \\
+    architecture.width=64 \\
     --peer 'examples/dcgan/main.py --dataset fake --batchSize 128 --workers 0'
+  gan-bench --help speed                          the manual's page
 
-OMP_NUM_THREADS sets the threads of both. gan-bench --help speed prints the manual's page.
+OMP_NUM_THREADS sets the threads of both.
 """
 
 
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         "gan-bench",
         usage="gan-bench [GROUP=OPTION …] [key=value …] [--config-dir D] [flags]",
-        description="Images per second of the training step, and the share of the machine's measured peak.",
+        description="Images per second of the training step, and its share of the measured peak.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
