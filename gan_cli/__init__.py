@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gan_cli.version import __version__
 
 if TYPE_CHECKING:
-    from gan_cli.models.sampler import Sampler
+    from gan_cli.games.sampler import Sampler
     from gan_cli.python import Run, compose, evaluate, train
     from gan_cli.runs.loading import load
 
@@ -31,5 +31,5 @@ def __getattr__(name: str) -> object:
     if name in ("Run", "compose", "evaluate", "train"):
         return import_module("gan_cli.python").__dict__[name]
     if name == "Sampler":
-        return import_module("gan_cli.models.sampler").Sampler
+        return import_module("gan_cli.games.sampler").Sampler
     raise AttributeError(f"module 'gan_cli' has no attribute '{name}'")

@@ -26,13 +26,13 @@ from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.games.game import parameters_of
+from gan_cli.games.sampler import Sampler
 from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.metrics.metric import METRICS
-from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.replacing import replacing
 from gan_cli.output.text import printable

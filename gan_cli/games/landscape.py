@@ -8,8 +8,8 @@ from torch import Tensor
 
 from gan_cli.distributed import by_itself
 from gan_cli.games.game import Game, Judges
+from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import as_in_training
-from gan_cli.models.sampler import Sampler
 from gan_cli.models.widening import widened
 from gan_cli.output.plane import Landscape
 

@@ -18,6 +18,7 @@ from gan_cli.config.options import (
     Whole,
 )
 from gan_cli.data.schemas import ImageOptions, PointOptions
+from gan_cli.models.schemas import MLPOptions
 
 
 class GANOptions(Choice):
@@ -76,14 +77,27 @@ class PenaltyOptions(Choice):
     second_derivative: ClassVar[bool] = True  # whether the penalty needs the second derivative of D
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Annealing without a goal, and a compiled discriminator, which has no second derivative."""
+        """Annealing without a goal, and a discriminator without the second derivative that the penalty needs."""
         problems = half_annealed(chosen, f"penalty.{self.name}", "final_weight", self.final_weight, self.anneal_images)
-        if not self.second_derivative or not chosen.on("compile") or chosen.count("ensemble"):
+        if not self.second_derivative:
             return problems
+        if size := chosen.count("ensemble"):
+            return problems + self._in_ensemble(chosen.one("architecture"), size)
+        if chosen.on("compile"):
+            problems.append(
+                f"compile=true: a compiled discriminator has no second derivative, which penalty={self.name} needs: "
+                "use compile=false (on a GPU, capture does more)"
+            )
+        return problems
+
+    def _in_ensemble(self, architecture: Choice | None, size: int) -> list[str]:
+        """Norms through which an ensemble cannot take the penalty's derivative."""
+        if not isinstance(architecture, MLPOptions) or architecture.discriminator.norm not in ("batch", "spectral"):
+            return []
         return [
-            *problems,
-            f"compile=true: a compiled discriminator has no second derivative, which penalty={self.name} needs: "
-            "use compile=false (on a GPU, capture does more)",
+            f"architecture.discriminator.norm={architecture.discriminator.norm}: changes with every look, and "
+            f"ensemble={size} cannot take the slopes of penalty={self.name} through that: use norm=layer, or "
+            "--multirun seed=0,1,2"
         ]
 
 

@@ -18,9 +18,9 @@ from gan_cli.config.schema import Config
 from gan_cli.data.samples import Samples
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
+from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.evidence import Evidence, Unseen
 from gan_cli.metrics.metric import METRICS, Measure, Metric, Refuses
-from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.output.pictures import as_bytes
 

@@ -17,10 +17,10 @@ from gan_cli.data.knows import Dataset, HoldsOut, LeavesOut, Stacks, with_option
 from gan_cli.data.reading import HELD_OUT, TRAINED_ON, UNUSED, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.extractors.extractor import Extractor
 from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
-from gan_cli.models.sampler import Sampler
 from gan_cli.random import key
 
 log = logging.getLogger(__name__)

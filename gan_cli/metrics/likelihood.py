@@ -12,9 +12,9 @@ from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.game import Bounds, Encodes, LogLikelihood
 from gan_cli.games.game import Likelihood as HasLikelihood
 from gan_cli.games.likelihood import in_parts
+from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.evidence import Evidence, is_binary
 from gan_cli.metrics.metric import Better, Metric
-from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import as_bytes, pairs, save_png
 
 PAIRS = 10  # pictures shown beside their reconstructions

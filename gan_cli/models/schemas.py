@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gan_cli.config.options import Choice, Chosen, Count, Fraction, Options, Positive
-from gan_cli.games.schemas import PenaltyOptions
 from gan_cli.models.squares import not_squares
 
 Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "maxout"]
@@ -41,17 +40,6 @@ class MLPOptions(Choice):
 
     generator: MLPGeneratorOptions
     discriminator: MLPDiscriminatorOptions
-
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """Penalties whose derivative an ensemble cannot take through this norm."""
-        if not (size := chosen.count("ensemble")) or (norm := self.discriminator.norm) not in ("batch", "spectral"):
-            return []
-        return [
-            f"architecture.discriminator.norm={norm}: changes with every look, and ensemble={size} cannot take the "
-            f"slopes of penalty={name} through that: use norm=layer, or --multirun seed=0,1,2"
-            for name, penalty in chosen.several("penalty").items()
-            if isinstance(penalty, PenaltyOptions) and penalty.second_derivative
-        ]
 
 
 class DCGANGeneratorOptions(Options):

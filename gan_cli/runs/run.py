@@ -78,7 +78,7 @@ def run(
     folder.open()
     try:
         while True:
-            made = Run(config, library, folder, resumption, live=live, pruner=pruner, like=loaded)
+            made = Running(config, library, folder, resumption, live=live, pruner=pruner, like=loaded)
             if loaded is None:
                 require(needed(made.setup), path, config.keep_checkpoints)
             with made.loggers:
@@ -92,8 +92,8 @@ def run(
         folder.close()
 
 
-class Run:
-    """The parts of a run and the observers around its training."""
+class Running:
+    """A run under way: its parts, and the observers around its training."""
 
     def __init__(
         self,

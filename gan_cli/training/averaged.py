@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from gan_cli.games.game import Keeps
-from gan_cli.models.sampler import Sampler
+from gan_cli.games.sampler import Sampler
 from gan_cli.training.setup import Setup
 
 

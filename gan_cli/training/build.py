@@ -22,9 +22,9 @@ from gan_cli.data.schemas import FolderOptions
 from gan_cli.errors import UserError
 from gan_cli.games.game import MODEL, Game, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, made_by, settings_of
+from gan_cli.games.sampler import Sampler
 from gan_cli.memory import shortage
 from gan_cli.models.priors import PRIOR, Latents
-from gan_cli.models.sampler import Sampler
 from gan_cli.models.sync_norm import synchronise
 from gan_cli.random import seed_all
 from gan_cli.training import cpu, fitting

@@ -23,10 +23,10 @@ from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.game import Game, Judges
 from gan_cli.games.parts import latent_size, made_by
+from gan_cli.games.sampler import ROWS as TOGETHER
+from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import packed
 from gan_cli.models.priors import Latents, Prior
-from gan_cli.models.sampler import ROWS as TOGETHER
-from gan_cli.models.sampler import Sampler
 from gan_cli.random import seed_all, stream
 from gan_cli.training.answers import AskedDiscriminator, AskedGenerator, AskedLoss, AskedPenalty, number, optimizer_of
 from gan_cli.training.player import Player

@@ -13,7 +13,7 @@ from gan_cli.data.knows import Dataset
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.games.game import Game
-from gan_cli.models.sampler import Sampler
+from gan_cli.games.sampler import Sampler
 from gan_cli.training.ema import EMA
 from gan_cli.training.optimizers import MakesOptimizer
 from gan_cli.training.player import Player

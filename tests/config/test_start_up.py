@@ -1,16 +1,24 @@
-"""What is left out so that a run starts sooner, and that it changes nothing."""
+"""What imports what: what is left out so that a run starts sooner, and that it changes nothing; and the rooms."""
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import TINY_MLP, tensors
 
+import gan_cli
 from gan_cli.training.optimizers import light
+
+ROOMS = (  # each may import those after it
+    *("commands", "sweeps", "parallel", "ensemble", "runs", "training", "metrics", "games", "models", "losses", "data"),
+    *("config", "output"),
+)
 
 PROGRAM = """
 import sys
@@ -51,3 +59,15 @@ def test_the_light_optimizers_take_the_steps_of_torchs_own(kind, options):
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     ours.load_state_dict(theirs.state_dict())
+
+
+def test_no_room_imports_one_above_it():
+    house, upwards = Path(gan_cli.__file__).parent, []
+    for file in house.rglob("*.py"):
+        if (room := file.relative_to(house).parts[0]) not in ROOMS:
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+            if parts[:1] == ["gan_cli"] and parts[1:2] and parts[1] in ROOMS[: ROOMS.index(room)]:
+                upwards.append(f"{file.relative_to(house)}: {node.module}")
+    assert not upwards

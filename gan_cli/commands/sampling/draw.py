@@ -12,8 +12,8 @@ from gan_cli.commands.sampling.grammar import numbers, terms
 from gan_cli.commands.sampling.keys import PICTURES, Sampling
 from gan_cli.commands.sampling.labels import labels_of
 from gan_cli.errors import UserError
+from gan_cli.games.sampler import Sampler
 from gan_cli.models.priors import Seeds, Uniform
-from gan_cli.models.sampler import Sampler
 from gan_cli.output import screen
 from gan_cli.runs.loading import Trained
 

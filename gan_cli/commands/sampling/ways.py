@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.commands.sampling.grammar import Term
-from gan_cli.models.sampler import Sampler
+from gan_cli.games.sampler import Sampler
 
 
 def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

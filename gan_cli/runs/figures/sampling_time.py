@@ -12,8 +12,8 @@ import torch
 from gan_cli.config.library import Library
 from gan_cli.data.images import ImageDataset
 from gan_cli.errors import UserError
+from gan_cli.games.sampler import Sampler
 from gan_cli.models.architecture import ARCHITECTURE
-from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import DATA, SAMPLES, hexadecimal
 from gan_cli.runs.figures import Figure
 from gan_cli.runs.records import Record

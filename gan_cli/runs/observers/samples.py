@@ -14,9 +14,9 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Statistics
 from gan_cli.games.landscape import landscape
+from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import View
 from gan_cli.memory import enough
-from gan_cli.models.sampler import Sampler
 from gan_cli.output.pictures import frame, grid, plot, save_png
 from gan_cli.output.plane import plane
 from gan_cli.output.titles import titled, titles
