@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,17 @@ FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ESTALE)
 
 
-class UserError(ValueError):
+class Said:
+    """An error that says all that its reader needs: a notebook shows no trace of it, but for HYDRA_FULL_ERROR=1."""
+
+    def _render_traceback_(self) -> list[str]:
+        assert isinstance(self, BaseException)
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            return "".join(traceback.format_exception(self)).splitlines()
+        return [f"{type(self).__name__}: {line}" for line in str(self).splitlines()]
+
+
+class UserError(Said, ValueError):
     """The user's command, config or data is wrong. One line for each problem: key, value and fix (exit code 2).
 
     Each is one line that can be read, whatever the value is made of.
@@ -41,7 +53,7 @@ class Unwritable(UserError):
         super().__init__(f"{path}: cannot be written ({reason_of(error)}): {_remedy(error)}, {then}")
 
 
-class Diverged(ArithmeticError):
+class Diverged(Said, ArithmeticError):
     """Training has gone wrong (exit code 3).
 
     Attributes:

@@ -20,16 +20,17 @@ from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
-from gan_cli.errors import Diverged, TimeUp, UserError
+from gan_cli.errors import Diverged, Said, TimeUp, UserError
 from gan_cli.output import lock
+from gan_cli.output.text import printable
 from gan_cli.runs import time_limit
 from gan_cli.runs.names import GRID, numbered
 from gan_cli.runs.observers.interrupts import ending_signals
 from gan_cli.runs.records import Record, records_in
-from gan_cli.runs.status import Status, status_of
+from gan_cli.runs.status import Status, result, status_of
 
 if TYPE_CHECKING:
-    from gan_cli.models.sampler import Sampler
+    from gan_cli.games.sampler import Sampler
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,18 @@ class Run:
 
         return load(self.folder, device, config_dir)
 
+    def __repr__(self) -> str:
+        """``Run(outputs/2026-01-31/10-00-00: finished)``"""
+        here = Path.cwd()
+        folder = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
+        return f"Run({printable(folder)}: {printable(result(self.status))})"
+
     def _repr_png_(self) -> bytes | None:
         grids = numbered(self.folder / "samples", GRID)
         return grids[max(grids)].read_bytes() if grids else None
 
 
-class Stopped(KeyboardInterrupt):
+class Stopped(Said, KeyboardInterrupt):
     """Training was interrupted, and is saved.
 
     Attributes:
@@ -201,7 +208,7 @@ def _element(value: object) -> str:
 
 @contextmanager
 def _as_it_was() -> Iterator[None]:
-    """Afterwards, what a command sets up for its process is as it was: logging, arguments, environment."""
+    """Afterwards, what a command sets up for its process is as it was: logging, arguments, environment, torch."""
     root, named = logging.getLogger(), [logging.getLogger(name) for name in ("hydra", "hydra_plugins")]
     handlers, levels = list(root.handlers), [logger.level for logger in (root, *named)]
     arguments, trace = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
@@ -209,7 +216,8 @@ def _as_it_was() -> Iterator[None]:
     sys.argv = ["gan-train"]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through
     try:
-        yield
+        with _torch_as_it_was():
+            yield
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, heard in signals.items():
@@ -223,6 +231,29 @@ def _as_it_was() -> Iterator[None]:
         root.handlers[:] = handlers
         for logger, level in zip((root, *named), levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _torch_as_it_was() -> Iterator[None]:
+    """Afterwards, the caller's own computations draw and round as if nothing had been trained in between."""
+    if "torch" not in sys.modules:  # which takes seconds, and a mistake is to be answered at once
+        yield
+        return
+    import torch
+
+    from gan_cli.random import apart
+
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    switches = [(torch.backends.cuda.matmul, "allow_tf32"), (torch.backends.cudnn, "allow_tf32")]
+    before = [getattr(*switch) for switch in switches]
+    with apart():
+        try:
+            yield
+        finally:
+            for (place, name), value in zip(switches, before, strict=True):
+                setattr(place, name, value)
+            if torch.are_deterministic_algorithms_enabled() != deterministic:  # setting it imports the compiler
+                torch.use_deterministic_algorithms(deterministic)
 
 
 __all__ = ["Diverged", "Run", "Stopped", "UserError", "compose", "evaluate", "train"]

@@ -9,7 +9,8 @@ a run that has gone back plays the same moments with other draws.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -110,3 +111,11 @@ def like(x: Tensor, fill: Callable[[Tensor, torch.Generator | None], Tensor]) ->
 def normal_like(x: Tensor) -> Tensor:
     """N(0, 1) for every number in ``x``."""
     return like(x, lambda empty, generator: empty.normal_(generator=generator))
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Afterwards the default generators go on as if nothing had been drawn in this context."""
+    on_gpu = torch.cuda.is_initialized()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if on_gpu else []):
+        yield

@@ -1,4 +1,4 @@
-"""What the user sees: rich on a terminal, plain lines in a pipe, in CI and inside a sweep."""
+"""What the user sees: rich on a terminal and in a notebook, plain lines in a pipe, in CI and inside a sweep."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gan_cli.output.text import lines_of, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
 
 PLAIN = "[%(asctime)s] %(message)s"
 NARROW = 20  # columns: a terminal that says it has fewer does not know, and would be shown nothing
@@ -32,7 +33,17 @@ def console(*, stderr: bool = True) -> Console:
     return made
 
 
+def in_notebook() -> bool:
+    """Whether this is a notebook, which shows HTML and can replace what it has shown."""
+    return "ipykernel" in sys.modules and console().is_jupyter
+
+
 def interactive() -> bool:
+    """Whether the output can be drawn again: a line of a terminal, or what a notebook shows."""
+    return in_notebook() or on_terminal()
+
+
+def on_terminal() -> bool:
     """Whether the output is a terminal that can redraw a line."""
     return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
@@ -44,9 +55,10 @@ def say(program: str, line: str) -> None:
 
 def handler() -> logging.Handler:
     """The logging handler for the screen."""
-    if not interactive():
-        plain = logging.StreamHandler()
-        plain.setFormatter(OneLine(PLAIN, "%H:%M:%S"))
+    if not on_terminal():
+        notebook = in_notebook()  # which shows on red what comes by stderr
+        plain = logging.StreamHandler(sys.stdout if notebook else None)
+        plain.setFormatter(OneLine("%(message)s" if notebook else PLAIN, "%H:%M:%S"))
         return plain
     from rich.logging import RichHandler
 
@@ -116,15 +128,26 @@ def begin_lines_with(name: str) -> None:
             screen.setFormatter(Named(name, PLAIN if not interactive() else "%(message)s", plain.datefmt))
 
 
+def bar(*columns: ProgressColumn) -> Progress:
+    """A bar that is drawn again as it grows: the last line of a terminal while it lasts, or below a notebook's cell."""
+    from rich.progress import Progress
+
+    if in_notebook():
+        from gan_cli.output.notebook import Bar
+
+        return Bar(*columns)
+    return Progress(*columns, console=console(), transient=True)
+
+
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar for work of ``total`` parts; call the result after each. Silent without a terminal."""
     if not interactive():
         yield lambda: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+    with bar(*columns) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda: shown.advance(task)

@@ -11,7 +11,8 @@ from gan_cli.config.library import Library
 from gan_cli.config.schema import from_saved
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Keeps
-from gan_cli.models.sampler import Sampler
+from gan_cli.games.sampler import Sampler
+from gan_cli.random import apart
 from gan_cli.runs import weights
 from gan_cli.runs.weights import Weights
 from gan_cli.training.build import game_of, pick_device, prior_of
@@ -40,7 +41,8 @@ def load(path: str | Path, device: str = "cpu", config_dir: str | Path | None = 
         UserError: (a ValueError) if there is no readable checkpoint.
     """
     library = Library(*([config_dir] if config_dir else []))
-    return trained(str(path), library, device, key="path").sampler
+    with apart():  # networks are filled with draws before they are filled with weights
+        return trained(str(path), library, device, key="path").sampler
 
 
 def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = True, key: str = "checkpoint") -> Trained:

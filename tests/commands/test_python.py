@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import TINY_DCGAN, TINY_POINTS, assert_same_run
 
 import gan_cli
@@ -21,22 +22,29 @@ from gan_cli.python import Stopped
 
 def settings() -> tuple:
     root = logging.getLogger()
-    return list(root.handlers), root.level, list(sys.argv), os.environ.get("HYDRA_FULL_ERROR"), os.getcwd()  # noqa: PTH109
+    drawn = torch.get_rng_state().tolist(), torch.are_deterministic_algorithms_enabled()
+    environment = os.environ.get("HYDRA_FULL_ERROR"), os.getcwd()  # noqa: PTH109
+    return list(root.handlers), root.level, list(sys.argv), *environment, *drawn
 
 
 def test_train_is_the_command(gan_train):
     before = settings()
-    run = gan_cli.train(*TINY_DCGAN, "hydra.run.dir=here", steps=4, penalty=["r1"], log_every=2, sample_every=2)
+    keys = {"steps": 4, "penalty": ["r1"], "log_every": 2, "sample_every": 2, "deterministic": True}
+    run = gan_cli.train(*TINY_DCGAN, "hydra.run.dir=here", keys)
     assert settings() == before
-    keys = ("steps=4", "penalty=[r1]", "log_every=2", "sample_every=2")
-    assert gan_train(*TINY_DCGAN, *keys, "hydra.run.dir=there").code == 0
+    assert repr(run) == "Run(here: finished)"
+    typed = ("steps=4", "penalty=[r1]", "log_every=2", "sample_every=2", "deterministic=true")
+    assert gan_train(*TINY_DCGAN, *typed, "hydra.run.dir=there").code == 0
     assert run.folder == Path("here").absolute()
     assert_same_run(Path("here"), Path("there"))
     assert json.loads(Path("here/status.json").read_text())["config"] == run.status["config"]
     assert run.status["status"] == "finished"
     assert [record["step"] for record in run.metrics] == [2, 4]
     assert run.best is None
+    before = settings()
     assert run.load().sample(3, seed=1).shape == (3, 1, 8, 8)
+    assert run.load().discriminator(torch.zeros(3, 1, 8, 8), None).shape == (3,)
+    assert settings() == before
     assert run._repr_png_() == Path("here/samples/step-000000004.png").read_bytes()
 
 
@@ -64,6 +72,9 @@ def test_mistakes_are_exceptions_with_the_same_lines():
         with pytest.raises(UserError) as caught:
             function(optimizer="sdg", stepz=100)
         assert [line.partition(": ")[0] for line in caught.value.problems] == ["optimizer=sdg", "stepz=100"]
+        assert caught.value._render_traceback_() == [
+            f"UserError: {line}" for line in caught.value.problems
+        ]  # IPython's
     with pytest.raises(ValueError, match="-m: is a flag of the command line"):
         gan_cli.train("-m", "seed=0,1")
     with pytest.raises(ValueError, match="seed=0,1: several values make a sweep"):

@@ -1,4 +1,4 @@
-"""The live line on a terminal, plain lines elsewhere."""
+"""The live line on a terminal or in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _clock(seconds: float) -> str:
 
 
 def _bar() -> Bar:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (MofNCompleteColumn(), BarColumn(20), TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"))
-    return Progress(*columns, console=screen.console(), transient=True)
+    return screen.bar(*columns)
