@@ -22,7 +22,7 @@ class Frechet(Metric):
     def refusal(self, evidence: Evidence) -> str | None:
         if reason := needs_features(evidence):
             return reason
-        features = evidence.real_features.shape[1]
+        features = evidence.width
         reason = needs_samples(evidence, features + 1)
         return reason and f"the covariance of {features} features {reason}"
 

@@ -136,6 +136,14 @@ class Evidence:
             return self.real.values, self.drawn.values
         return self.pair
 
+    @property
+    def width(self) -> int:
+        """The number of features of a sample, without computing them where that is known."""
+        if not self.is_image:
+            return int(self.real.shape[0])
+        known = None if isinstance(self.dataset, Stacks) else self.extractor.width(self.real.shape)
+        return known or self.real_features.shape[1]
+
     @cached_property
     def real_features(self) -> np.ndarray:
         found = self.features(self.real)
@@ -211,7 +219,11 @@ class Unseen(Exception):
 
 
 class Outline(Evidence):
-    """Evidence before there are data: blank samples of the number, shape and classes that there will be."""
+    """Evidence before there are data: blank samples of the number, shape and classes that there will be.
+
+    Args:
+        count: of the training samples, as far as it is known; None: as many as are planned.
+    """
 
     def __init__(
         self,
@@ -219,15 +231,21 @@ class Outline(Evidence):
         classes: int,
         *,
         planned: int,
+        count: int | None = None,
         source: Extractor,
         dataset: Dataset | None,
         judge: Judge | None,
         model: Sampler | None,
     ) -> None:
         blank = np.zeros(1, np.uint8 if len(shape) == 3 else np.float32)
-        labels = np.arange(planned) % classes if classes > 1 else None
-        samples = Samples(np.broadcast_to(blank, (planned, *shape)), labels, classes=classes)
-        super().__init__(samples, samples, source, dataset, judge, model, planned=planned)
+
+        def samples(number: int) -> Samples:
+            labels = np.arange(number) % classes if classes > 1 else None
+            return Samples(np.broadcast_to(blank, (number, *shape)), labels, classes=classes)
+
+        count = planned if count is None else count
+        training, real = samples(count), samples(min(count, planned))
+        super().__init__(training, real, source, dataset, judge, model, planned=planned)
 
     @property
     def extractor(self) -> Extractor:

@@ -15,7 +15,7 @@ from PIL import Image
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.evidence import Evidence, Outline
 from gan_cli.metrics.extractors import auto, efficientnet
 from gan_cli.metrics.extractors.auto import Auto
 from gan_cli.metrics.extractors.efficientnet import EfficientNet
@@ -171,3 +171,28 @@ def test_a_folder_without_labels_is_measured_without_the_packages(gan_train, gan
     result = gan_eval("checkpoint=latest", "count=16", "metrics=frechet")
     assert (result.code, result.err.count("error: ")) == (2, 1)
     assert "metrics=frechet: needs labels, which this dataset has not" in result.err
+
+
+@pytest.mark.parametrize("name", ["classifier", "efficientnet", "pixels", "auto"])
+def test_an_extractor_knows_how_many_features_it_gives(name, tmp_path):
+    if name != "classifier":
+        pytest.importorskip("efficientnet_lite_pytorch")
+    values = pictures(4, 8)
+    samples = Samples(values, np.arange(4) % 2 if name == "classifier" else None)
+    source = Library().build_by_name("extractor", name, **({"root": str(tmp_path)} if name == "classifier" else {}))
+    assert source.refusal(samples) is None
+    source.prepare(samples, lambda: None, torch.device("cpu"))
+    assert source.features(values).shape == (4, source.width(samples.shape))
+
+
+def test_too_few_for_a_covariance_are_refused_before_there_are_any_samples(monkeypatch):
+    monkeypatch.setattr(efficientnet, "installed", lambda: True)
+    model = {"dataset": None, "judge": None, "model": None}
+    metric = Library().build_by_name("metrics", "frechet")
+    for count, planned in ((1280, 5000), (5000, 1280)):
+        outline = Outline((3, 16, 16), 0, planned=planned, count=count, source=EfficientNet(), **model)
+        assert metric.refusal(outline) == (
+            "the covariance of 1280 features needs 1281 real and as many generated samples, and there are 1280: give "
+            "more, or use metrics=kernel"
+        )
+    assert metric.refusal(Outline((3, 16, 16), 0, planned=1281, source=EfficientNet(), **model)) is None

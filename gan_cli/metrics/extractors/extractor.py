@@ -42,6 +42,10 @@ class Extractor:
         """Why it cannot be used with these pictures, and what would help; None if it can. Works before ``prepare``."""
         return None
 
+    def width(self, shape: tuple[int, ...]) -> int | None:
+        """F for pictures of a shape (C, H, W), before any are seen; None where only features tell."""
+        return None
+
     def features(self, values: np.ndarray) -> np.ndarray:
         """uint8 (N, C, H, W) → float32 (N, F)."""
         raise AssertionError("an extractor defines features()")

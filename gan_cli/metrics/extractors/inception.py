@@ -15,7 +15,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.extractors.extractor import Extractor, channels_refused
 from gan_cli.output import screen
 
-BATCH = 32
+BATCH, FEATURES = 32, 2048
 RESIZE = "TensorFlow 1 bilinear to 299 × 299, of bytes"
 
 
@@ -70,6 +70,9 @@ class Inception(Extractor):
             raise UserError(
                 f"extractor.weights={self.weights}: no such file and no download ({error}): get {url} and put it there"
             ) from error
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        return FEATURES
 
     @torch.no_grad()
     def _outputs(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

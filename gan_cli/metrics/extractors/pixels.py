@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gan_cli.metrics.extractors.extractor import Extractor
@@ -9,6 +11,9 @@ from gan_cli.metrics.extractors.extractor import Extractor
 
 class Pixels(Extractor):
     """The flattened picture in [−1, 1], without a network; every pixel counts equally."""
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        return math.prod(shape)
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """uint8 (N, C, H, W) → float32 (N, C·H·W)."""
