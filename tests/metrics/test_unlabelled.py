@@ -173,6 +173,20 @@ def test_a_folder_without_labels_is_measured_without_the_packages(gan_train, gan
     assert "metrics=frechet: needs labels, which this dataset has not" in result.err
 
 
+def test_a_run_whose_metrics_are_all_left_out_measures_nothing(gan_train):
+    Path("pictures").mkdir()
+    Image.fromarray(pictures(1, 16).transpose(0, 2, 3, 1)[0]).save("pictures/one.png")
+    small = ("architecture.width=4", "dataset.size=16", "prior.size=4", "batch_size=8")
+    result = gan_train("experiment=pictures", "dataset.path=pictures", *small, "steps=1", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    assert (
+        "metrics=swd: left out: needs 2 real and as many generated samples, and there are 1: give more\n" in result.err
+    )
+    assert "1 picture is very few: expect copies of it at best" in result.err
+    assert not [line for line in result.err.splitlines() if line.rstrip().endswith("step 1")]
+    assert all("loss/generator" in line for line in Path("run/metrics.jsonl").read_text().splitlines())
+
+
 @pytest.mark.parametrize("name", ["classifier", "efficientnet", "pixels", "auto"])
 def test_an_extractor_knows_how_many_features_it_gives(name, tmp_path):
     if name != "classifier":
