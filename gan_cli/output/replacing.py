@@ -36,6 +36,7 @@ def making(folder: Path) -> Iterator[Path]:
         OSError: if ``folder`` is there, and not empty.
     """
     aside = folder.with_name(f".{os.getpid()}.{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process of this number that was killed
     aside.mkdir()
     try:
         yield aside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -88,6 +89,9 @@ def test_a_folder_is_whole_or_not_there(gan_sample, trained, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
+    aside = Path(f".{os.getpid()}.there")
+    aside.mkdir()
+    (aside / "README.md").touch()  # of a process of this number that was killed
     monkeypatch.setattr("gan_cli.commands.sampling.hub.save_png", full)
     result = gan_sample(f"checkpoint={trained(*TINY_MLP)}", "export=hub", "out=there")
     assert (result.code, len(result.lines)) == (2, 1)
