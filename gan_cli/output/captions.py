@@ -12,15 +12,18 @@ from gan_cli.output.pictures import as_bytes, enlarged, image_of
 from gan_cli.output.titles import SIZE, fitted
 
 LINE, BORDER = 14, 2  # pixels of a line of letters, and around each picture
+WIDEST = 96  # pixels of a column for the sake of its lines but the first
 
 
 def captioned(pictures: Tensor, columns: int, captions: Sequence[Sequence[str]]) -> Image.Image:
     """Pictures (n, C, H, W) in [−1, 1], row by row, each over the lines of its caption; small ones are enlarged.
 
-    The first line is always whole: columns are as wide as it needs. Others are shortened to fit.
+    Columns are as wide as the lines need. The first line of each caption is always whole, others up to ``WIDEST``.
     """
     images, font = [enlarged(image_of(pixels)) for pixels in as_bytes(pictures)], ImageFont.load_default(SIZE)
-    width = max(images[0].width, *(math.ceil(font.getlength(lines[0])) for lines in captions)) + 2 * BORDER
+    first = [math.ceil(font.getlength(lines[0])) for lines in captions]
+    others = [math.ceil(font.getlength(line)) for lines in captions for line in lines[1:]]
+    width = max(images[0].width, *first, min(WIDEST, max(others, default=0))) + 2 * BORDER
     height = images[0].height + LINE * max(map(len, captions)) + 2 * BORDER
     sheet = Image.new(images[0].mode, (columns * width, -(-len(images) // columns) * height))
     draw = ImageDraw.Draw(sheet)

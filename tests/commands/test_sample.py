@@ -397,5 +397,5 @@ def test_a_contact_sheet_has_the_seed_under_each_picture_and_its_class(gan_sampl
 
 def test_captions_fit_below_their_pictures():
     sheet = captioned(torch.zeros(2, 3, 8, 8), 2, [["0", "cat"], ["1", "a name that is much too long for its column"]])
-    assert (sheet.mode, sheet.size) == ("RGB", (136, 96))
-    assert np.asarray(sheet)[:, 67:69].max() == 0  # nothing runs into the next column
+    assert (sheet.mode, sheet.size) == ("RGB", (200, 96))
+    assert np.asarray(sheet)[:, 99:101].max() == 0  # nothing runs into the next column

@@ -13,7 +13,7 @@ from gan_cli.runs.loading import Trained
 from gan_cli.runs.status import Status
 
 GRID = "samples.png"
-OF_DATA = ("size", "channels", "limit", "split", "classes")  # keys of a dataset that a reader wants to know
+OF_DATA = ("path", "size", "channels", "limit", "split", "classes")  # keys of a dataset that a reader wants to know
 
 
 @dataclass(frozen=True)
