@@ -16,6 +16,7 @@ from gan_cli.models.priors import Latents
 from gan_cli.models.units import levels
 from gan_cli.random import seed_all, stream
 
+ALL = "all"  # of the classes, as ``gan-sample label=`` takes it
 ROWS = 32  # of a batch, where the bits of a sample must not depend on the others
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from gan_cli.output.replacing import replacing
 Colour = tuple[int, int, int]
 DATA, SAMPLES, PAPER = (110, 130, 165), (200, 60, 40), (255, 255, 255)
 HALF, PULL = (70, 70, 70), (120, 20, 10)
+TITLED = 20  # classes, at most, of which each has a column of its own
 NAMES: dict[Colour, str] = {DATA: "data", SAMPLES: "samples", HALF: "D = 1/2", PULL: "pull on samples"}
 
 
@@ -61,6 +63,24 @@ def pairs(samples: Tensor, data: Tensor) -> Image.Image:
 def as_bytes(pictures: Tensor) -> Tensor:
     """Converts pixels in [−1, 1] to uint8, rounded to the nearest."""
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
+
+
+def columns_of(count: int, classes: int = 0) -> int:
+    """Columns of a sheet of so many pictures that is about as wide as high.
+
+    Up to ``TITLED`` classes in turn have columns of their own, so that their number is a multiple of the classes: a sheet
+    of 100 pictures of two classes has ten.
+    """
+    near = math.isqrt(count - 1) + 1
+    if not 1 < classes <= TITLED:
+        return near
+
+    def stretched(columns: int) -> float:
+        rows = -(-count // columns)
+        return max(columns / rows, rows / columns)
+
+    low = max(1, near // classes)
+    return min(count, *sorted((classes * low, classes * (low + 1)), key=stretched)[:1])
 
 
 def grid(pictures: Tensor, columns: int) -> Image.Image:

@@ -206,8 +206,10 @@ class Running:
             found = results_of(status_of(self.folder.path), records_in(self.folder.metrics)[0])
             for line in compared([figure.model_dump() for figure in self.config.published], found):
                 log.info("%s", line)
-        last, seeds = self.folder.samples / GRID.format(self.at), self.grids.seeds_text
-        log.info("last samples: %s: seeds %s of gan-sample checkpoint=%s", last, seeds, self.folder.path)
+        last, keys = self.folder.samples / GRID.format(self.at), self.grids.keys
+        label = f" label={keys['label']}" if "label" in keys else ""
+        told = (last, keys["seeds"], self.folder.path, label)
+        log.info("last samples: %s: seeds %s of gan-sample checkpoint=%s%s", *told)
         return self.evaluations.best if self.evaluations else None
 
     def _play(self, interrupts: Interrupts) -> None:
@@ -321,7 +323,7 @@ class Running:
             facts |= self.evaluations.facts()
         if self.setup.samples.names:
             facts["classes"] = list(self.setup.samples.names)
-        facts["sample_seeds"] = self.grids.seeds_text
+        facts |= {f"sample_{key}": text for key, text in self.grids.keys.items()}
         facts |= self.guard.facts()
         if self.origin:
             facts["start"] = self.origin.saved()

@@ -111,6 +111,8 @@ def test_names_with_commas_ranges_and_spaces_are_names():
     names = ["a", "a, b", "3-7", "T-shirt/top"]
     assert labels_of("a, b,3-7", names, 4) == [1, 2]
     assert labels_of("T-shirt/top,a", names, 4) == [3, 0]
+    assert labels_of("all", names, 4) == labels_of("all", (), 4) == [0, 1, 2, 3]
+    assert labels_of("all", ["cat", "all"], 2) == [1]
     assert labels_of("1-2", ["01", "2", "x"], 3) == [0, 1]
     assert file_words(names, 4) == ["a", "a,_b", "3-7", "T-shirt_top"]
     assert file_words(["a b", "A/B", "c"], 3) == ["0-a_b", "1-A_B", "c"]

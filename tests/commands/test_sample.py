@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +19,13 @@ import gan_cli
 from gan_cli.commands.sampling import keys
 from gan_cli.commands.sampling.grammar import terms
 from gan_cli.commands.sampling.ways import legs, loop, summed
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.samples import Samples
 from gan_cli.metrics.evaluation import draw
 from gan_cli.output.captions import captioned
-from gan_cli.output.pictures import DATA, HALF, PAPER, PULL, SAMPLES, as_bytes, grid, pairs
+from gan_cli.output.pictures import DATA, HALF, PAPER, PULL, SAMPLES, as_bytes, columns_of, grid, pairs
 from gan_cli.random import stream
+from gan_cli.runs.observers.samples import SampleGrids
 
 WIDE_DCGAN = (*TINY_DCGAN, "architecture.width=32", "dataset.size=16", "prior.size=64")  # rounds like a real one
 
@@ -82,9 +86,9 @@ def test_a_seed_is_one_picture_in_a_grid_a_file_and_a_notebook(gan_sample, train
     with Image.open(folder / "samples/step-000000002.png") as grid_of_training:
         text, shown = grid_of_training.text, np.asarray(grid_of_training)
     status = json.loads((folder / "status.json").read_text())
-    assert text == {"seeds": status["sample_seeds"]}
+    assert text == {key: status[f"sample_{key}"] for key in ("seeds", "label") if f"sample_{key}" in status}
     assert f"seeds {text['seeds']} of gan-sample" in (folder / "train.log").read_text()
-    assert gan_sample(f"checkpoint={folder}", f"seeds={text['seeds']}", "out=again.png").code == 0
+    assert gan_sample(f"checkpoint={folder}", *(f"{k}={v}" for k, v in text.items()), "out=again.png").code == 0
     with Image.open("again.png") as again:
         assert again.text == text
         assert np.array_equal(np.asarray(again), shown)
@@ -152,6 +156,51 @@ def test_a_label_is_a_column_and_belongs_to_the_file(gan_sample, trained):
     assert pixels(Path("each.png")).shape == ((3 * 10 + 2) * 8, (2 * 10 + 2) * 8)
     assert gan_sample(f"checkpoint={folder}", "n=1", "label=7", "format=png", "out=files").code == 0
     assert (pixels(Path("files/seed-0000000-label-7.png")) == each["images"][1][0]).all()
+
+
+@pytest.mark.parametrize(("classes", "wide", "seeds"), [(2, 10, 50), (3, 9, 33), (10, 10, 10)])
+def test_a_grid_of_few_classes_is_about_square_with_a_latent_a_row_and_a_class_a_column(tmp_path, classes, wide, seeds):
+    asked: list[tuple[int, int]] = []
+
+    def decode_apart(z, places, labels):
+        pairs = list(zip(z[:, 0].long().tolist(), labels.tolist(), strict=True))
+        asked.extend(pairs)
+        assert [seed for seed, _ in pairs] == list(places)
+        return torch.stack([torch.full((1, 4, 4), (100 * label + seed % 100) / 1000) for seed, label in pairs])
+
+    sampler = SimpleNamespace(
+        classes=classes,
+        names=(),
+        prior=None,
+        decode_apart=decode_apart,
+        latents_of=lambda seeds: torch.tensor([[float(seed)] for seed in seeds]),
+        labels_of=lambda seeds: torch.tensor([seed % classes for seed in seeds]),
+    )
+    labels = np.arange(100) % classes
+    data = Minibatches(Samples(np.zeros((100, 1, 4, 4), np.uint8), labels), torch.device("cpu"), seed=0)
+    heard: list[torch.Tensor] = []
+    grids = SampleGrids(tmp_path, sampler, data, every=1, steps=1, count=100, seed=0, listeners=[heard.append])
+    grids.write(1)
+    assert asked[:100] == [(seed, seed % classes) for seed in range(100)]  # for the guard
+    assert len(heard[0]) == len(grids.real) == 100
+    in_rows = np.array(asked[100:]).reshape(-1, wide, 2)
+    assert (in_rows[..., 1] == np.arange(wide) % classes).all()
+    assert (in_rows[..., 0].reshape(-1, classes) == np.arange(seeds)[:, None]).all()
+    height, width = np.asarray(Image.open(tmp_path / "step-000000001.png")).shape
+    assert width == (wide * 6 + 2) * 16
+    assert 0.5 < width / height < 2
+    assert grids.keys == {"seeds": f"0-{seeds - 1}", "label": "all"}
+
+
+def test_sheets_are_about_square_whatever_is_on_them():
+    for count in range(1, 130):
+        for classes in range(40):
+            columns = columns_of(count, classes)
+            rows = -(-count // columns)
+            assert 1 <= columns <= count
+            assert not 1 < classes <= 20 or columns % classes == 0 or columns == count
+            if count > 8 and classes**2 <= 2 * count:
+                assert 0.4 <= columns / rows <= 2.5, (count, classes)
 
 
 @pytest.mark.parametrize("prior", ["normal", "uniform"])

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from gan_cli.commands.sampling.grammar import numbers
 from gan_cli.config.mistakes import suggestion
+from gan_cli.games.sampler import ALL
 
 SHOWN = 20  # names in a message
 
 
 def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
-    """``"cat,dog"`` or ``"0-1"`` → [0, 1].
+    """``"cat,dog"``, ``"0-1"`` or ``"all"`` → [0, 1].
 
     The name of a class stands for that class, also if it is a number: if the classes are called 1, 2, 10, a typed
     number is a name. Otherwise a number is a label.
@@ -20,6 +21,8 @@ def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
     Raises:
         ValueError: if there is no such class, or one is named twice.
     """
+    if text.strip() == ALL and ALL not in names:
+        return list(range(classes))
     called = {int(name): label for label, name in enumerate(names) if name.isdecimal()}
     found: list[int] = []
     for part in _parts(text, names):

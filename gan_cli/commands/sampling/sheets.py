@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +16,7 @@ from gan_cli.data.knows import DATASET
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.output.captions import captioned
-from gan_cli.output.pictures import grid
+from gan_cli.output.pictures import columns_of, grid
 from gan_cli.output.screen import say
 from gan_cli.output.titles import drawable, titled, titles
 from gan_cli.runs.loading import Trained
@@ -43,9 +42,8 @@ def _caption(shot: Shot, names: Sequence[str]) -> list[str]:
 
 
 def _columns(config: Sampling, found: Trained, count: int) -> int:
-    """One column for each label if there are at most 20, else about as many columns as rows."""
-    labels = len(chosen_labels(config, found.sampler)) or found.sampler.classes
-    return min(count, labels) if 1 < labels <= 20 else math.isqrt(count - 1) + 1
+    """About as many columns as rows, each of one label."""
+    return columns_of(count, len(chosen_labels(config, found.sampler)) or found.sampler.classes)
 
 
 def _real(found: Trained, library: Library) -> np.ndarray:

@@ -14,10 +14,11 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Statistics
 from gan_cli.games.landscape import landscape
-from gan_cli.games.sampler import Sampler
+from gan_cli.games.sampler import ALL, Sampler
 from gan_cli.games.view import View
 from gan_cli.memory import enough
-from gan_cli.output.pictures import frame, grid, plot, save_png
+from gan_cli.models.priors import Seeds
+from gan_cli.output.pictures import TITLED, columns_of, frame, grid, plot, save_png
 from gan_cli.output.plane import plane
 from gan_cli.output.titles import titled, titles
 from gan_cli.random import seed_all, stream
@@ -31,13 +32,14 @@ class SampleGrids:
 
     Where D sees augmented pictures, ``samples/augmented.png`` shows those of ``real.png`` so.
 
-    A grid holds the pictures of seeds 0 to ``count − 1``, each with its seed's label; their bits are those that
-    ``gan-sample`` draws from the checkpoint of that step. For a density, it holds ``POINTS_PER_PICTURE`` times as many
-    points.
+    A grid holds the pictures of seeds 0 to ``count − 1``; their bits are those that ``gan-sample`` draws from the
+    checkpoint of that step. Of a conditional generator it shows fewer seeds, each with every class: one latent a row,
+    one class a column, and several latents a row where there are few classes. For a density, it holds
+    ``POINTS_PER_PICTURE`` times as many points, each with its seed's label.
 
     Args:
         seed: chooses the real samples.
-        listeners: called with each batch of samples.
+        listeners: called with each batch of samples, of as many latents.
         game: whose players are shown around points of the plane.
     """
 
@@ -60,8 +62,10 @@ class SampleGrids:
         count = count if self.is_image else count * POINTS_PER_PICTURE
         self.seeds, self.seed = range(count), seed
         self.labels, self.latents = sampler.labels_of(self.seeds), sampler.latents_of(self.seeds)
-        self.columns = min(count, sampler.classes if 1 < sampler.classes <= 20 else _columns(count))
-        self.titles = [] if self.labels is None else titles(self.labels.tolist(), self.columns, sampler.names)
+        self.places = _places(count, sampler, game) if self.is_image else self.seeds
+        self.columns = columns_of(len(self.places), sampler.classes)
+        labels = [] if self.labels is None else self.labels.tolist()[: len(self.places)]
+        self.titles = titles(labels, self.columns, sampler.names)
         self.real = some_real(minibatches, count, seed, self.labels)
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
@@ -72,9 +76,11 @@ class SampleGrids:
         return bool(self.every and step % self.every == 0) or step == self.steps
 
     @property
-    def seeds_text(self) -> str:
-        """The seeds in the syntax of ``gan-sample seeds=``."""
-        return f"0-{len(self.seeds) - 1}"
+    def keys(self) -> dict[str, str]:
+        """The keys of ``gan-sample`` that draw the grid again."""
+        seeds, sampler = {"seeds": f"0-{self.places[-1]}"}, self.sampler
+        every = ALL if ALL not in sampler.names else f"0-{sampler.classes - 1}"
+        return seeds if self.places == self.seeds else {**seeds, "label": every}
 
     def write_real(self) -> None:
         self._write(REAL, self.real[:0], self.real)
@@ -89,15 +95,18 @@ class SampleGrids:
 
     def write(self, step: int) -> None:
         with enough(f"sample_count={self.count}", "use a smaller one"):
-            samples = self.sampler.decode_apart(self.latents, self.seeds, self.labels)
-            self._write(GRID.format(step), samples, self.real, seeds=self.seeds_text)
+            samples = in_places = self.sampler.decode_apart(self.latents, self.seeds, self.labels)
+            if self.places != self.seeds and self.labels is not None:
+                labels = self.labels[: len(self.places)]
+                in_places = self.sampler.decode_apart(self.latents[self.places], self.places, labels)
+            self._write(GRID.format(step), in_places, self.real, **self.keys)
         for listener in self.listeners:
             listener(samples)
 
     def _write(self, name: str, samples: Tensor, real: Tensor, **text: str) -> None:
         """Writes samples, or real ones if there are none; for a density, both."""
         if self.is_image:
-            image = titled(grid(samples if len(samples) else real, self.columns), self.titles)
+            image = titled(grid(samples if len(samples) else real[: len(self.places)], self.columns), self.titles)
         else:
             image = shown(samples, real, self.game, self.sampler)
         try:
@@ -118,8 +127,17 @@ def shown(samples: Tensor, real: Tensor, game: Game | None, sampler: Sampler) ->
     return plot(points, data)
 
 
-def _columns(count: int) -> int:
-    return next(n for n in range(1, count + 1) if n * n >= count)
+def _places(count: int, sampler: Sampler, game: Game | None) -> Sequence[int]:
+    """The seed at each place of a grid of pictures, of at most ``count``: each with all classes in turn.
+
+    Each place has a seed of its own where there are no classes or many, and where a sample is drawn in steps: it takes
+    long then, and its latent only seeds what is drawn.
+    """
+    classes = sampler.classes
+    in_steps = isinstance(sampler.prior, Seeds) or (game is not None and game.draws_in_steps)
+    if not 1 < classes <= min(TITLED, count) or in_steps:
+        return range(count)
+    return [seed for seed in range(count // classes) for _ in range(classes)]
 
 
 def some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | None) -> Tensor:
