@@ -53,6 +53,7 @@ class Plan:
         claimed: whether the run folder was made for this command.
         extra: overrides of a sweep that nobody typed.
         folder: the folder of a sweep.
+        runs: how many a sweep has.
         unusable: values of a sweep that are left out, and why.
         added: typed keys that not every option has.
         in_processes: whether a sweep's runs have processes of their own.
@@ -67,6 +68,7 @@ class Plan:
     claimed: bool = False
     extra: Sequence[str] = ()
     folder: Path | None = None
+    runs: int = 1
     unusable: Sequence[tuple[str, str]] = ()
     added: Collection[str] = ()
     in_processes: bool = False
@@ -108,7 +110,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
             if command.multirun:
                 texts = [text.lstrip("+") for text in hydra_config.overrides.task]
                 require_use(Overrides.parse(texts, library, root=Root), config)  # a sweep's own values too
-                return sweep.run_one(config, library, path, hydra_config.sweeper)
+                place = f"{hydra_config.job.num + 1} of {plan.runs}"
+                return sweep.run_one(config, library, path, hydra_config.sweeper, place)
             return launch.train_in_processes(config, library, path, resumption)
         except Interrupted as error:
             if elsewhere:  # status.json tells the process that launched the sweep
@@ -132,6 +135,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         if command.multirun:
             register()
         sys.argv = command.for_hydra(library, plan.added, plan.extra)
+        if plan.folder:
+            print(lines_of(sweep.opening(plan.folder, plan.runs)), file=sys.stderr)
         watched = workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext()
         with watched, nullcontext() if command.trains else _shown():
             hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from gan_cli.config.compose import Composed, compose, compose_each, without_echo
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
 from gan_cli.errors import UserError
-from gan_cli.sweeps.plugins import require_countable
+from gan_cli.sweeps.plugins import SearchOptions, require_countable
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -94,6 +95,16 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             "what differs between them goes into hydra.sweep.subdir"
         )
     return Space(usable[0], Path(next(iter(folders.values()))), unusable, frozenset(added) | _not_everywhere(overrides))
+
+
+def runs_of(overrides: Iterable[Override], search: SearchOptions | None) -> int:
+    """How many runs a grid or a search has; a random search draws nothing twice."""
+    overrides = list(overrides)
+    grid = math.prod(len(override.values) for override in overrides)
+    if search is None:
+        return grid
+    endless = search.sampler == "tpe" or any(override.continuous for override in overrides)
+    return search.n_trials if endless else min(search.n_trials, grid)
 
 
 def _folder_problem(hydra: Values) -> str:

@@ -44,11 +44,12 @@ def name_from(overrides: Overrides) -> str:
     return "-".join([*(swept or ["sweep"]), digest])[-100:]
 
 
-def run_one(config: Config, library: Library, path: Path, search: Mapping[str, object]) -> float | None:
+def run_one(config: Config, library: Library, path: Path, search: Mapping[str, object], place: str) -> float | None:
     """Trains one run of a sweep: from its last checkpoint if there is one, not at all if it is finished.
 
     Args:
         search: the options of the sweeper, which may end runs early.
+        place: which of the runs it is: ``3 of 12``.
 
     Returns:
         The best value of the watched metric, if one is watched.
@@ -56,7 +57,7 @@ def run_one(config: Config, library: Library, path: Path, search: Mapping[str, o
     Raises:
         UserError: if the folder holds a run of another config.
     """
-    log.info("%s: begins", path.name)
+    log.info("%s: begins (%s)", path.name, place)
     lock.take(path, lock.TRAINING, lock.LOCK_WAIT)  # before its checkpoints are looked at
     try:
         return _run_one(config, library, path, search)
@@ -136,16 +137,9 @@ def note(path: Path, error: Exception) -> None:
         RunFolder(path).write_status("failed", reason)
 
 
-def best_of(folder: Path) -> list[str]:
-    """The run of a sweep with the best watched value, and the command that repeats it; empty if there is none."""
-    found = [
-        (path, best)
-        for path, status in _runs(folder).items()
-        if (best := status.get("best")) and best["value"] is not None and best.get("better")
-    ]
-    if not found:
-        return []
-    path, best = min(found, key=lambda run: -run[1]["value"] if run[1]["better"] == "high" else run[1]["value"])
+def _again(folder: Path, path: Path, status: Status) -> list[str]:
+    """The run of a sweep with the best watched value, and the command that repeats it."""
+    best = status["best"]
     lines = [f"best {best['metric']}: {best['value']:.5g} at step {best.get('step', '?')} of {path}"]
     with suppress(Unreadable):
         texts = overrides_of(path / ".hydra" / "overrides.yaml")
@@ -156,19 +150,66 @@ def best_of(folder: Path) -> list[str]:
     return lines
 
 
+def _watched(status: Status) -> tuple[str, str, str] | None:
+    """What a run was judged by: the metric, whether low or high is better, and what its values are of."""
+    best, kinds = status.get("best"), status.get("kinds")
+    if not best or best["value"] is None or "better" not in best:
+        return None
+    return best["metric"], best["better"], str(kinds.get(best["metric"], "")) if isinstance(kinds, dict) else ""
+
+
+def ranked(runs: Mapping[Path, Status]) -> dict[tuple[str, str, str], list[Path]]:
+    """The runs that have a watched value, the best first, by what they were judged by: no others are compared."""
+    found: dict[tuple[str, str, str], list[Path]] = {}
+    for path, status in runs.items():
+        if judged := _watched(status):
+            found.setdefault(judged, []).append(path)
+    for (_, better, _), paths in found.items():
+        paths.sort(key=lambda path: runs[path]["best"]["value"], reverse=better == "high")
+    return found
+
+
 def table(folder: Path, unusable: Sequence[tuple[str, str]]) -> str:
-    """All runs of a sweep, a line each.
+    """All runs of a sweep, a line each: the best first, then those without a watched value; and what to do next.
 
     Args:
         unusable: values that were left out, and why.
     """
     runs = _runs(folder)
-    rows = [(path.relative_to(folder).as_posix(), result(status)) for path, status in runs.items()]
-    rows += [(text, f"left out: {reason}") for text, reason in unusable]
-    width = max((len(name) for name, _ in rows), default=0)
+    groups = ranked(runs)
+    ranks = {path: f"{rank}. " for paths in groups.values() for rank, path in enumerate(paths, 1)}
+    names = {path: path.relative_to(folder).as_posix() for path in runs}
+    deep = max(map(len, ranks.values()), default=0)
+    width = max(map(len, [*names.values(), *(text for text, _ in unusable)]), default=0)
+
+    def line(rank: str, name: str, words: str) -> str:
+        return f"  {rank:>{deep}}{name:<{width}}  {words}"
+
+    order, lines, last = "", [], []
+    for (metric, better, kind), paths in groups.items():
+        how = f"by {metric}, the {'lowest' if better == 'low' else 'highest'} first"
+        if len(groups) == 1:
+            order = f", {how}"
+        else:
+            lines.append(f" {how}{f' ({kind})' if kind else ''}:")
+        lines += [line(ranks[path], names[path], result(runs[path])) for path in paths]
+        last += _again(folder, paths[0], runs[paths[0]])
+    lines += [line("", names[path], result(status)) for path, status in runs.items() if path not in ranks]
+    lines += [line("", text, f"left out: {reason}") for text, reason in unusable]
+    if runs:
+        last.append(f"curves and samples: {report_of(folder)}")
     finished = sum(status["status"] == "finished" for status in runs.values())
-    lines = [f"  {name:<{width}}  {words}" for name, words in rows]
-    return "\n".join([f"{folder}: {finished} of {len(rows)} finished", *lines, *best_of(folder)])
+    return "\n".join([f"{folder}: {finished} of {len(runs) + len(unusable)} finished{order}", *lines, *last])
+
+
+def opening(folder: Path, runs: int) -> str:
+    """What is said before the first run."""
+    return f"{folder}: {runs} run{'s' * (runs > 1)}; as they go on: {report_of(folder)} --live"
+
+
+def report_of(folder: Path) -> str:
+    """The command that shows a sweep."""
+    return f"gan-report {shlex.quote(str(folder))}"
 
 
 def exit_code(folder: Path) -> int:

@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from conftest import TINY_POINTS, assert_same_run
 
+from gan_cli import cli
+from gan_cli.config.command import Command
+from gan_cli.config.library import Library
+from gan_cli.sweeps.sweep import table
+
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
 
 
@@ -75,6 +80,63 @@ def test_a_finished_run_is_not_trained_twice_and_new_values_are_added(gan_train)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert set(statuses("seeds")) == {"seed-0", "seed-1", "seed-2"}
     assert "outputs/sweeps/seeds: 3 of 3 finished" in result.err
+
+
+def stood(name: str, status: str = "finished", **facts) -> None:
+    """A run of a sweep that says how it stands, and nothing else."""
+    folder = Path("sweep", name)
+    folder.mkdir(parents=True)
+    (folder / "status.json").write_text(json.dumps({"status": status, **facts}))
+
+
+def best(metric: str, value: float | None, better: str) -> dict:
+    return {"metric": metric, "value": value, "better": better, "step": 3}
+
+
+@pytest.mark.parametrize(("better", "order"), [("low", ["b", "c", "a"]), ("high", ["a", "c", "b"])])
+def test_the_table_of_a_sweep_ranks_by_what_is_watched_and_names_the_report(better, order):
+    for name, value in (("a", 10.0), ("b", 2.5), ("c", 9.0), ("lost", None)):
+        stood(name, best=best("swd", value, better))
+    stood("dead", "diverged", reason="loss/generator not finite")
+    lines = table(Path("sweep"), [("loss=hnge", "no such option")]).splitlines()
+    assert lines[0] == f"sweep: 4 of 6 finished, by swd, the {better}est first"
+    assert [line.split()[:2] for line in lines[1:4]] == [[f"{i}.", name] for i, name in enumerate(order, 1)]
+    assert [line.split()[0] for line in lines[4:7]] == ["dead", "lost", "loss=hnge"]
+    assert lines[7] == f"best swd: {2.5 if better == 'low' else 10:.5g} at step 3 of sweep/{order[0]}"
+    assert lines[-1] == "curves and samples: gan-report sweep"
+
+
+def test_runs_that_were_judged_by_different_things_are_not_ranked_against_each_other():
+    stood("a", best=best("frechet", 3.0, "low"), kinds={"frechet": "features of a classifier"})
+    stood("b", best=best("frechet", 2.0, "low"), kinds={"frechet": "features of ImageNet"})
+    stood("c", best=best("modes", 8.0, "high"), kinds=["of no kind"])
+    stood("d", best=best("modes", 9.0, "high"))
+    text = table(Path("sweep"), ())
+    assert text.splitlines()[0] == "sweep: 4 of 4 finished"
+    assert " by frechet, the lowest first (features of ImageNet):\n  1. b" in text
+    assert " by modes, the highest first:\n  1. d" in text
+    assert text.count("\nbest ") == 3
+
+
+def test_a_sweep_counts_its_runs(gan_train):
+    result = gan_train(*SWEEP, "steps=2", "seed=0,1", "loss=hinge,minimax,hnge", "name=some")
+    assert [line.split(" begins ")[1] for line in result.err.splitlines() if " begins " in line] == [
+        f"({k} of 4)" for k in (1, 2, 3, 4)
+    ]
+    assert "outputs/sweeps/some: 4 runs; as they go on: gan-report outputs/sweeps/some --live\n" in result.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "count"),
+    [
+        (["seed=0,1,2", "loss=hinge,minimax"], 6),
+        (["seed=0,1", "hydra/sweeper=random", "hydra.sweeper.n_trials=9"], 2),
+        (["seed=0,1", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=9", "metrics=swd", "watch=swd"], 9),
+        (["optimizer.lr=interval(1e-4,1e-2)", "hydra/sweeper=random", "hydra.sweeper.n_trials=9"], 9),
+    ],
+)
+def test_the_number_of_runs_is_known_before_the_first(typed, count):
+    assert cli._swept(Command.parse(["-m", *typed]), Library())[1].runs == count
 
 
 def test_finished_runs_are_trained_further_when_asked(gan_train):

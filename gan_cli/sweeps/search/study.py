@@ -63,6 +63,7 @@ class StudyTrials:
         for key, value in about.items():
             self.study.set_user_attr(key, value)
         self.tried: set[int] = set()
+        self.before = sum(trial.state.is_finished() for trial in self.study.trials)
 
     def next(self) -> list[Trial]:
         waiting = [trial for trial in self.study.trials if not trial.state.is_finished()]

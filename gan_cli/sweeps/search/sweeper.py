@@ -46,7 +46,7 @@ def search(sweeper: Search, arguments: Sequence[str]) -> list[JobReturn]:
     while batch := trials.next():
         jobs = [[*fixed, *trial.overrides] for trial in batch]
         sweeper.validate_batch_is_legal(jobs)
-        results = launcher.launch(jobs, initial_job_idx=len(returned))
+        results = launcher.launch(jobs, initial_job_idx=trials.before + len(returned))
         for trial, result in zip(batch, results, strict=True):
             assert result.hydra_cfg is not None
             trials.tell(trial, Path(result.hydra_cfg.hydra.runtime.output_dir))

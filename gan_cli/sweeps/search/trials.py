@@ -23,7 +23,13 @@ class Trial:
 
 
 class Trials(Protocol):
-    """A source of trials."""
+    """A source of trials.
+
+    Attributes:
+        before: trials that an earlier call has finished, and that do not come again.
+    """
+
+    before: int
 
     def next(self) -> list[Trial]:
         """The trials to run now, in parallel if the launcher can; empty when there are no more."""
@@ -34,6 +40,8 @@ class Trials(Protocol):
 
 class RandomTrials:
     """Independent draws. Trial k depends on the seed and k alone, except that repeated values are drawn again."""
+
+    before = 0  # finished ones come again, and say so
 
     def __init__(self, dimensions: Sequence[Dimension], n_trials: int, seed: int) -> None:
         drawn: dict[tuple[str, ...], None] = {}
