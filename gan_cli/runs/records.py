@@ -12,6 +12,7 @@ Record = dict[str, float | None]  # a line: its step and numbers by name; None w
 
 BACK = "rollback/attempt"  # in the line that says that the run went back
 LONGEST = 1_000_000  # bytes of a line
+SAME = 64  # bytes before the place of a reader, by which it knows the file again
 LARGEST = 1e100  # beyond what any number of a run can be
 
 
@@ -43,6 +44,53 @@ def step_in(record: Record) -> int:
     return int(step)
 
 
+class Reader:
+    """Reads the records of a file, and at each further call those that were added since.
+
+    A line that is being written is left for the next call; what a kill has torn is never taken.
+
+    Args:
+        most: bytes that are read of it.
+
+    Attributes:
+        lost: lines between the records that cannot be read.
+        anew: whether the last call began at the start, because it was the first, or the file is no longer the same.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most or math.inf
+        self._begin()
+
+    def _begin(self) -> None:
+        self.lost, self.anew, self._doubted, self._at, self._before = 0, True, False, 0, b""
+
+    def more(self, file: Path) -> list[Record]:
+        """The records since the last call, in the order of the file."""
+        records: list[Record] = []
+        with file.open("rb") as stream:
+            stream.seek(self._at - len(self._before))
+            self.anew = not self._at
+            if stream.read(len(self._before)) != self._before:  # rewritten, as by a run that went back
+                self._begin()
+                stream.seek(0)
+            while self._at <= self.most and (line := stream.readline(LONGEST)):
+                whole, size = line.endswith(b"\n") or len(line) < LONGEST, len(line)
+                last = line
+                while not whole and len(last) == LONGEST and not last.endswith(b"\n"):  # no line of ours: to its end
+                    last = stream.readline(LONGEST)
+                    size += len(last)
+                record = record_of(line) if whole else None
+                if line.strip() or not whole:  # what follows another line says of it that it was not the last
+                    self.lost, self._doubted = self.lost + self._doubted, False
+                    if record is None and whole and not line.endswith(b"\n"):
+                        break
+                    self._doubted = record is None
+                self._at, self._before = self._at + size, (last or line)[-SAME:]
+                if record is not None:
+                    records.append(record)
+        return records
+
+
 def records_in(file: Path, most: int | None = None) -> tuple[list[Record], int]:
     """The records of a file, in its order, and how many lines between them cannot be read.
 
@@ -51,20 +99,8 @@ def records_in(file: Path, most: int | None = None) -> tuple[list[Record], int]:
     Args:
         most: bytes that are read of it.
     """
-    if not file.is_file():
-        return [], 0
-    records, read = [], 0
-    with file.open("rb") as stream:
-        while line := stream.readline(LONGEST):
-            whole = line.endswith(b"\n") or len(line) < LONGEST
-            while len(line) == LONGEST and not line.endswith(b"\n"):  # no line of ours: to its end
-                line = stream.readline(LONGEST)
-                read += len(line)
-            if line.strip() or not whole:
-                records.append(record_of(line) if whole else None)
-            if (read := read + len(line)) > (most or math.inf):
-                break
-    return [record for record in records if record is not None], records[:-1].count(None)
+    reader = Reader(most)
+    return (reader.more(file) if file.is_file() else []), reader.lost
 
 
 def append(file: Path, record: Record) -> None:

@@ -17,10 +17,15 @@ from conftest import TINY_POINTS, Result, metrics_in
 from PIL import Image
 
 from gan_cli import cli
-from gan_cli.commands.report.collect import RunRecord
+from gan_cli.commands.report.collect import RunRecord, collect
 from gan_cli.commands.report.command import main
-from gan_cli.commands.report.page import as_html, chosen, curves
+from gan_cli.commands.report.facts import chosen, curves
+from gan_cli.commands.report.logged import Logged
+from gan_cli.commands.report.page import as_html
+from gan_cli.runs import records
 from gan_cli.runs.folder import RunFolder
+from gan_cli.runs.records import record_of
+from gan_cli.version import __version__
 
 
 def content_of(page: str) -> dict:
@@ -55,18 +60,70 @@ def test_the_page_needs_nothing_else_and_holds_what_the_runs_hold(gan_train, gan
     assert content["keys"] == ["loss", "seed"]
     names = [f"loss-{loss}_seed-{seed}" for loss in ("hinge", "minimax") for seed in (0, 1)]
     assert [run["name"] for run in content["runs"]] == names
+    assert content["swept"] == ["loss", "seed"]
+    assert len(content["reals"]) == 1  # whatever the seed
     for run in content["runs"]:
+        assert run["real"] == 0
+        clock = {key: run["clock"][key][1] for key in ("images", "seconds")}
         folder = Path("outputs/sweeps/games") / run["name"]
         assert (Path("outputs/sweeps/games") / unquote(run["link"])).is_dir()
         records = metrics_in(folder)
         steps, values = run["curves"]["loss/generator"]
         assert steps == [2, 4, 6]
+        assert clock["images"] == [16, 32, 48]
+        assert clock["seconds"] == pytest.approx([r["seconds"] for r in metrics_in(folder, clock=True)], abs=0.006)
         assert values == pytest.approx([record["loss/generator"] for record in records], rel=1e-4)
         assert list(run["grids"]) == ["2", "4", "6"]
         (command,) = run["commands"]
         assert command.startswith("gan-train ")
         assert f"loss={run['settings']['loss']}" in command
         assert run["environment"]["torch"] == torch.__version__
+
+
+def test_training_samples_stand_once_for_each_data_set_and_filters_are_of_what_was_typed(tmp_path):
+    for i, (data, seed) in enumerate([("ring", 0), ("grid", 0), ("ring", 1), ("lost", 0)]):
+        folder = tmp_path / f"run-{i}"
+        for part in ("samples", ".hydra"):
+            (folder / part).mkdir(parents=True)
+        config = {"seed": seed, "dataset": {"name": data, "size": len(data)}, "new": i % 2}
+        (folder / "status.json").write_text(json.dumps({"status": "finished", "config": config}))
+        (folder / ".hydra/overrides.yaml").write_text(f"- dataset={data}\n- seed={seed}\n")
+        if data != "lost":
+            Image.new("L", (8, 8), 50 * i).save(folder / "samples/real.png")
+    content = content_of(as_html(collect([str(tmp_path)]), tmp_path))
+    assert [run["real"] for run in content["runs"]] == [0, 1, 0, None]
+    assert len(content["reals"]) == 2
+    assert content["swept"] == ["seed", "dataset"]
+    assert "new" in content["keys"]
+
+
+def test_it_says_its_version(gan_report):
+    result = gan_report("--version")
+    assert (result.code, result.out) == (0, f"gan-report {__version__}\n")
+
+
+def test_a_file_is_read_on_from_where_it_ended_and_anew_when_it_is_another(tmp_path, monkeypatch):
+    read: list[bytes] = []
+    monkeypatch.setattr(records, "record_of", lambda line: read.append(line) or record_of(line))
+    file = tmp_path / "metrics.jsonl"
+
+    def added(text: str) -> list[int]:
+        with file.open("a") as lines:
+            lines.write(text)
+        return [record["step"] for record in reader.more(file)]
+
+    reader = records.Reader()
+    assert added('{"step": 1}\n{"step": 2}\n{"st') == [1, 2]
+    assert added('ep": 3}') == [3]
+    assert added("\n") == []
+    assert added('junk\n{"step": 4}\n') == [4]
+    assert (reader.lost, reader.anew) == (1, False)
+    assert read.count(b'{"step": 1}\n') == 1
+    file.write_text('{"step": 1}\n{"step": 9}\n')  # gone back, and as long
+    assert added('{"step": 10}\n') == [1, 9, 10]
+    assert (reader.lost, reader.anew) == (0, True)
+    file.write_text("")
+    assert added('{"step": 7}\n') == [7]
 
 
 def test_tables_have_every_run_or_the_mean_and_spread_over_seeds(gan_train, gan_report):
@@ -132,7 +189,7 @@ def test_two_hundred_runs_fit_on_a_page(tmp_path):
         Image.fromarray(noise).save(tmp_path / "samples" / f"step-{step:09d}.png")
     (tmp_path / "status.json").write_text('{"status": "finished"}')
     run = RunRecord(tmp_path, "run")
-    run.__dict__["records"] = records
+    run.logged.add(records)
     one = as_html([run], tmp_path)
     assert len(content_of(one)["runs"][0]["grids"]) == 12
     many = as_html([run] * 200, tmp_path)
@@ -147,6 +204,11 @@ def test_two_hundred_runs_fit_on_a_page(tmp_path):
         ((".",), ".: holds no run"),
         ((), "the following arguments are required: PATH"),
         ((".", "--format", "pdf"), "invalid choice: 'pdf'"),
+        (("nowhere", "--live"), "nowhere: no such folder"),
+        ((".", "--port", "8000"), "--port 8000: is for --live"),
+        ((".", "--live", "--port", "65536"), "'65536' is no port"),
+        ((".", "--live", "--format", "md"), "--format: is for a file"),
+        ((".", "--live", "--out", "a.html"), "--out: is for a file"),
     ],
 )
 def test_a_mistaken_command_is_told_in_one_line(gan_report, arguments, words):
@@ -160,7 +222,9 @@ def test_a_mistaken_command_is_told_in_one_line(gan_report, arguments, words):
 def test_curves_are_thinned_out_and_keep_their_ends():
     assert chosen(range(1000), 3) == [0, 500, 999]
     assert chosen([1, 2], 3) == [1, 2]
-    long = curves([{"step": i, "loss/generator": None if i == 5 else i / 7} for i in range(1, 2000)])
+    log = Logged()
+    log.add([{"step": i, "loss/generator": None if i == 5 else i / 7} for i in range(1, 2000)])
+    long = curves(log)
     steps, values = long["loss/generator"]
     assert len(steps) == len(values) <= 300
     assert (steps[0], steps[-1]) == (1, 1999)

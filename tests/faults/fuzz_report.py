@@ -2,11 +2,11 @@
 
     python tests/faults/fuzz_report.py --count 500 --seed 0
 
-Trains three tiny runs, then changes files of one or two of them at random, and makes the report of all as a page, CSV,
-JSON or Markdown. Prints the seed, what became of the reports, and each that did not end as it should: not made, without
-a run that was left alone, without a line about a run that is missing, after more than 10 seconds, with a control
-character, the value of an environment variable or a file that a link led to, or with a script that the page's own are
-not.
+Trains three tiny runs, then changes files of one or two of them at random, and makes the report of all as a page,
+CSV, JSON or Markdown, or as the page that is served, which has seen them before. Prints the seed, what became of the reports,
+and each that did not end as it should: not made, without a run that was left alone, without a line about a run that is
+missing, after more than 10 seconds, with a control character, the value of an environment variable or a file that a
+link led to, or with a script that the page's own are not.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from fuzzing import main
 
 from gan_cli import cli
 from gan_cli.commands.report.command import main as report
+from gan_cli.commands.report.growing import Growing
+from gan_cli.commands.report.page import page as page_of
 
 SECRET, OUTSIDE = "hunter2-never-to-be-shown", "what-a-link-leads-to"
 LONGEST = 10.0  # seconds
@@ -223,16 +225,24 @@ def reported(source: random.Random, runs: Path, here: Path) -> tuple[str, str]:
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(runs, place)
     touched = source.sample(range(3), source.choice((1, 1, 2)))
+    kind = source.choice(("html", "html", "live", "live", "csv", "json", "md"))
+    out, err = io.StringIO(), io.StringIO()
+    os.environ.pop("HYDRA_FULL_ERROR", None)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        before = Growing([str(place)])
+        if kind == "live":
+            before.since("")
     for seed in touched:
         for _ in range(source.choice((1, 1, 2, 3))):
             spoiled(source, place / f"run-{seed}")
-    kind = source.choice(("html", "html", "csv", "json", "md"))
-    out, err, began = io.StringIO(), io.StringIO(), time.process_time()
-    os.environ.pop("HYDRA_FULL_ERROR", None)
+    began = time.process_time()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli._exit_code(
-            lambda: report([str(place), "--format", kind, "--out", str(here / "report")]), "gan-report"
-        )
+        if kind == "live":
+            code = cli._exit_code(lambda: served(before, here / "report"), "gan-report")
+        else:
+            code = cli._exit_code(
+                lambda: report([str(place), "--format", kind, "--out", str(here / "report")]), "gan-report"
+            )
     said, page = err.getvalue(), (here / "report").read_bytes().decode() if (here / "report").exists() else ""
     (here / "report").unlink(missing_ok=True)
     if time.process_time() - began > LONGEST:
@@ -243,7 +253,8 @@ def reported(source: random.Random, runs: Path, here: Path) -> tuple[str, str]:
         return "reveals something", said
     if any(not c.isprintable() for c in (page + said).replace("\n", "")):
         return "shows control characters", said
-    if page.count("<script") != (2 if kind == "html" else page.count("&lt;script")) and kind in ("html", "md"):
+    scripts = 2 if kind in ("html", "live") else page.count("&lt;script")
+    if page.count("<script") != scripts and kind in ("html", "live", "md"):
         return "holds another script", page[:2000]
     if kind == "csv" and re.search(r"(^|,)\"?[=+@]", page, re.MULTILINE):
         return "holds a formula", page
@@ -254,6 +265,16 @@ def reported(source: random.Random, runs: Path, here: Path) -> tuple[str, str]:
     if any(name not in said and (place / name / "status.json").is_file() for name in missing) and "status" not in said:
         return "leaves out silently", said
     return ("made without some runs" if missing else "made"), said
+
+
+def served(growing: Growing, out: Path) -> None:
+    """Writes the page as it would be served, once all its pictures were asked for."""
+    growing.looked = 0.0
+    content = growing.since("")
+    for address in re.findall(r'"picture/([^"]*)"', content):
+        number, name, _ = address.split("/")
+        growing.picture((int(number), name, True))
+    out.write_text(page_of(content, live=True), encoding="utf-8")
 
 
 def fuzz(count: int, seed: int, here: Path, told: Callable[[str], None] = print) -> Counter[str]:

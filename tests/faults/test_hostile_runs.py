@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -20,7 +23,8 @@ from PIL import Image
 from gan_cli import cli
 from gan_cli.commands.report.collect import RunRecord
 from gan_cli.commands.report.command import main
-from gan_cli.commands.report.page import as_html
+from gan_cli.commands.report.growing import Growing
+from gan_cli.commands.report.page import as_html, page
 from gan_cli.runs.records import record_of, records_in
 from gan_cli.sweeps.sweep import table
 
@@ -227,8 +231,15 @@ def test_names_and_values_are_shown_as_text_in_every_format(trained, gan_report)
     for form in ("html", "json", "csv", "md"):
         assert gan_report("runs", "--format", form, "--out", "report").code == 0
         pages[form] = Path("report").read_text()
+    pages["live"] = page(Growing(["runs"]).since(""), live=True)
+    for form in pages:
         assert pages[form].replace("\n", "").isprintable()
-    assert pages["html"].count("<script") == 2
+    for form in ("html", "live"):
+        assert pages[form].count("<script") == 2
+        (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', pages[form])
+        (script,) = re.findall(r"<script>(.*)</script>", pages[form], re.DOTALL)
+        known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert policy.startswith(f"default-src 'none'; script-src 'sha256-{known}'; ")
     cells = [cell for row in csv.reader(io.StringIO(pages["csv"])) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "@"))]
     assert "'=cmd|' /C calc'!A0" in cells

@@ -1,6 +1,5 @@
 // what each run is and how to make it again; and the beginning of everything
 
-const environments = new Set(runs.map(run => JSON.stringify(run.environment)));
 const facts = entries => make("dl", {}, ...entries.flatMap(([name, value]) => [make("dt", {textContent: name}), make("dd", {}, value)]));
 
 function command(words) {
@@ -13,8 +12,8 @@ function command(words) {
 }
 
 function about(run) {
-  const rows = [["settings", run.label], ["trained", `${number(run.step)} steps in ${number(Math.round(run.seconds ?? 0))} s`],
-    ["folder", make("a", {href: `${run.link}/`, textContent: run.folder})], ["command", make("div", {}, ...run.commands.map(command))]];
+  const rows = [["settings", run.said || "–"], ["trained", `${whole(run.step)} steps in ${whole(run.seconds ?? 0)} s`],
+    ["folder", run.link === null ? run.folder : make("a", {href: `${run.link}/`, textContent: run.folder})], ["command", make("div", {}, ...run.commands.map(command))]];
   if (run.classes) rows.push(["classes", run.classes.map((name, label) => `${label} ${name}`).join(", ")]);
   if (run.wrong.length) rows.unshift(["went wrong", make("div", {}, ...run.wrong.map(words => make("div", {textContent: words})))]);
   if (run.reason) rows.unshift(["reason", run.reason]);
@@ -22,37 +21,44 @@ function about(run) {
   return facts(rows);
 }
 
-function details(run) {
-  const tone = run.status === "finished" ? "good" : run.status === "running" ? "" : "bad";
-  const title = make("summary", {}, dot(hueOf(run)), `${run.number}. ${run.name} `, make("span", {className: tone, textContent: run.status}));
-  const element = make("details", {id: `run-${run.number}`}, title);
+function details(run, old) {
+  const title = make("summary", {}, dot(hueOf(run)), `${run.name} `, make("span", {className: toneOf(run.status), textContent: run.status + (run.status === "running" ? progress(run) : "")}));
+  const element = make("details", {id: `run-${run.id}`}, title);
   element.ontoggle = () => { if (element.open && element.childNodes.length === 1) element.append(about(run)); };
+  if (old ? old.open : runs.length === 1) {
+    element.append(about(run));
+    element.open = true;
+  }
   return element;
 }
 
-function open(run) { $(`run-${run.number}`).open = true; }
+function open(run) { $(`run-${run.id}`).open = true; }
 
 function list() {
-  $("runs").replaceChildren(...fitting().map(details));
-  if (runs.length === 1) for (const element of $("runs").children) element.open = true;
+  keyed($("runs"), fitting().map(run => ({
+    key: run.id,
+    sign: JSON.stringify([run.status, run.reason, run.step, run.seconds, run.said, run.commands, run.wrong, hueOf(run)]),
+    build: old => details(run, old),
+  })));
 }
 
 function summary() {
   const counts = new Map();
   for (const run of runs) counts.set(run.status, (counts.get(run.status) || 0) + 1);
   const how = [...counts].map(([status, count]) => `${count} ${status}`).join(", ");
-  $("about").textContent = `${runs.length} run${runs.length > 1 ? "s" : ""}: ${how}`;
-  if (environments.size === 1 && runs[0].environment) {
-    $("environment").hidden = false;
-    $("environment").querySelector("dl").replaceWith(facts(Object.entries(runs[0].environment)));
-  }
+  const words = runs.length ? `${runs.length} run${runs.length > 1 ? "s" : ""}: ${how}` : "no run yet";
+  $("about").textContent = data.title ? `${data.title}: ${words}` : words;
+  document.title = `${data.title || "report"}: ${how || words}`;
+  const one = environments.size === 1 && runs[0].environment;
+  $("environment").hidden = !one;
+  if (one) $("environment").querySelector("dl").replaceWith(facts(Object.entries(runs[0].environment)));
 }
 
 function pictures() { // all that follows what is ticked
-  $("ticked").textContent = `${ticked().length} of ${fitting().length} ticked: the curves and samples below`;
-  curves();
+  $("ticked").textContent = `${ticked().length} of ${fitting().length} ticked: the samples and curves below`;
   samples();
-  if (searched) parallel();
+  curves();
+  if (searched()) parallel();
 }
 
 function refresh() {
@@ -61,15 +67,24 @@ function refresh() {
   pictures();
 }
 
-summary();
-choices();
-legend();
-panels();
-refresh();
+function show(content) { // at first, and whenever there is something new
+  take(content);
+  summary();
+  papers();
+  choices();
+  tick();
+  legend();
+  slider();
+  panels();
+  judges();
+  refresh();
+  enlarged();
+}
+
 let resized = null, wide = innerWidth;
 onresize = () => {
   if (innerWidth === wide) return; // a phone's address bar comes and goes
   wide = innerWidth;
   clearTimeout(resized);
-  resized = setTimeout(() => { curves(); if (searched) parallel(); }, 100);
+  resized = setTimeout(() => { curves(); if (searched()) parallel(); }, 100);
 };

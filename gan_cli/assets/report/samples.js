@@ -1,29 +1,62 @@
-// sample grids side by side
+// sample grids side by side, training samples first
 
-const stepsOf = run => Object.keys(run.grids).map(Number).sort((a, b) => a - b);
-const allSteps = [...new Set(runs.flatMap(stepsOf))].sort((a, b) => a - b);
 let limit = 24; // figures at a time
 
-function figure(source, hue, label) {
+function figure(source, hue, label, onclick) {
   const caption = make("figcaption", {}, ...(hue === null ? [] : [dot(hue)]), label);
-  return make("figure", {}, make("img", {src: source, loading: "lazy", decoding: "async", alt: ""}), caption);
+  const image = make("img", {src: safe(source), loading: "lazy", decoding: "async", alt: ""});
+  const button = make("button", {className: "picture", onclick}, image);
+  button.setAttribute("aria-label", `enlarge ${label}`);
+  return make("figure", {}, button, caption);
 }
 
+// the runs whose grids are to be shown, the best first
+const pictured = () => ranked().flatMap(row => row.members).filter(run => isOn(run) && stepsOf(run).length);
+
 function samples() {
-  const wanted = allSteps[+$("when").value], list = ranked().flatMap(row => row.members).filter(run => run.on && stepsOf(run).length);
-  const figures = list.slice(0, limit).map(run => {
-    const steps = stepsOf(run), step = steps.filter(other => other <= wanted).pop() ?? steps[0];
-    return figure(run.grids[step], hueOf(run), `${run.label}, step ${step}`);
-  });
-  if (data.real && list.length) figures.unshift(figure(data.real, null, "training samples"));
-  $("grids").replaceChildren(...figures);
-  $("step").textContent = wanted ?? "no sample grids";
+  const list = pictured(), reals = [...new Set(list.map(run => run.real).filter(known))];
+  const items = reals.map(place => ({
+    key: `real ${place}`,
+    sign: data.reals[place],
+    build: () => figure(data.reals[place], null, reals.length > 1 ? `training samples ${place + 1}` : "training samples", () => enlarge({real: place})),
+  }));
+  for (const run of list.slice(0, limit)) {
+    const step = gridAt(run, state.step), source = run.grids[step];
+    const label = `${run.name}, step ${whole(step)}${reals.length > 1 && known(run.real) ? `, of training samples ${run.real + 1}` : ""}`;
+    items.push({key: run.id, sign: `${source}${hueOf(run)}${label}`, build: old => {
+      const made = figure(source, hueOf(run), label, () => enlarge({run: run.id, step: state.step}));
+      const before = old?.querySelector("img"), now = made.querySelector("img");
+      if (before && before.complete) { // no gap until the new one is there
+        now.loading = "eager";
+        const address = now.getAttribute("src");
+        now.src = before.src;
+        const next = new Image();
+        next.onload = next.onerror = () => { now.src = address; };
+        next.src = address;
+      }
+      return made;
+    }});
+  }
+  keyed($("grids"), items);
+  $("step").textContent = steps().length ? (state.step === null ? `${whole(steps().pop())}, the newest` : whole(state.step)) : "no sample grids yet";
   $("more").hidden = list.length <= limit;
   $("more").textContent = `${list.length - limit} more runs`;
 }
 
-$("when").max = Math.max(0, allSteps.length - 1);
-$("when").value = $("when").max;
-$("when").disabled = allSteps.length < 2;
-$("when").oninput = samples;
-$("more").onclick = () => { limit += 48; samples(); };
+const steps = () => [...new Set(runs.flatMap(stepsOf))].sort((a, b) => a - b);
+
+function slider() {
+  const all = steps(), last = Math.max(0, all.length - 1);
+  $("when").max = last;
+  $("when").value = state.step === null ? last : all.filter(step => step <= state.step).length - 1;
+  $("when").disabled = all.length < 2;
+}
+
+{
+  $("when").oninput = () => {
+    const all = steps(), at = +$("when").value;
+    state.step = at >= all.length - 1 ? null : all[at];
+    samples();
+  };
+  $("more").onclick = () => { limit += 48; samples(); };
+}

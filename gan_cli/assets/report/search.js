@@ -18,7 +18,7 @@ function axis(title, values, x, svg) {
 }
 
 function parallel() {
-  const [key, kind] = judges[$("judge").selectedIndex], list = fitting().filter(run => known(run.results[key]) && run.kinds[key] === kind);
+  const [key, kind] = JSON.parse($("judge").value || "[null, null]"), list = fitting().filter(run => known(run.results[key]) && (run.kinds[key] ?? null) === kind);
   const keys = [...data.keys.filter(name => name !== "seed" || data.keys.length < 2), key];
   const width = Math.max($("parallel").clientWidth || 0, 130 * keys.length);
   const svg = draw("svg", {viewBox: `0 0 ${width} ${TALL}`, style: `width: ${width}px`, role: "img", "aria-label": `settings of ${list.length} runs, judged by ${key}`});
@@ -34,22 +34,27 @@ function parallel() {
     const good = list.length > 1 ? sorted.indexOf(run.results[key]) / (sorted.length - 1) : 1;
     const points = keys.map((name, i) => axes[i](value(run, name))).join("L");
     const style = `stroke: color-mix(in oklab, var(--best) ${Math.round(100 * good)}%, var(--worst))`;
-    const path = draw("path", {d: `M${points}`, style, opacity: run.on ? .35 + .6 * good ** 2 : .15}, lines);
-    draw("title", {}, path).textContent = `${run.label}: ${key} ${number(run.results[key])}`;
+    const path = draw("path", {d: `M${points}`, style, opacity: isOn(run) ? .35 + .6 * good ** 2 : .15}, lines);
+    draw("title", {}, path).textContent = `${run.name} (${run.said}): ${key} ${number(run.results[key])}`;
     path.onpointerenter = () => {
       path.style.strokeWidth = 4;
-      $("line").replaceChildren(dot(hueOf(run)), `${run.label}: ${key} ${number(run.results[key])}`);
+      $("line").replaceChildren(dot(hueOf(run)), `${run.name} (${run.said}): ${key} ${number(run.results[key])}`);
     };
     path.onpointerleave = () => { path.style.strokeWidth = ""; };
   }
 }
 
-const searched = data.keys.length > 0 && runs.length > 2 && data.results.length > 0;
-$("search").hidden = !searched;
-const judges = data.results.flatMap(key => { // values of one kind at a time
-  const kinds = [...new Set(runs.filter(run => known(run.results[key])).map(run => run.kinds[key]))];
-  return kinds.map(kind => [key, kind]);
-});
-for (const [key, kind] of judges) $("judge").append(make("option", {textContent: known(kind) ? `${key}: ${data.kinds[kind]}` : key}));
-$("judge").selectedIndex = Math.max(0, judges.findIndex(([key]) => key === first));
+const searched = () => data.keys.length > 0 && runs.length > 2 && data.results.length > 0;
+
+function judges() {
+  $("search").hidden = !searched();
+  const found = data.results.flatMap(key => { // values of one kind at a time
+    const kinds = [...new Set(runs.filter(run => known(run.results[key])).map(run => run.kinds[key] ?? null))];
+    return kinds.map(kind => [key, kind]);
+  });
+  const fresh = !$("judge").sign;
+  offer($("judge"), found.map(([key, kind]) => [JSON.stringify([key, kind]), known(kind) ? `${key}: ${data.kinds[kind]}` : key]));
+  if (fresh) $("judge").selectedIndex = Math.max(0, found.findIndex(([key]) => key === first()));
+}
+
 $("judge").onchange = parallel;

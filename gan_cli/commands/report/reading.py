@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,25 @@ STATUS, METRICS, PICTURE = 4_000_000, 256_000_000, 64_000_000  # bytes of a file
 LARGEST = 50_000  # values in a status or a config
 
 
+_said: set[str] | None = None  # in the context of ``each_once``
+
+
+@contextmanager
+def each_once() -> Iterator[None]:
+    """In this context a line is said once, however often its cause is met again."""
+    global _said
+    _said = set()
+    try:
+        yield
+    finally:
+        _said = None
+
+
 def note(line: str) -> None:
+    if _said is not None:
+        if line in _said:
+            return
+        _said.add(line)
     print(f"gan-report: {printable(line)}", file=sys.stderr)
 
 
@@ -90,6 +109,7 @@ class Told(BaseModel):
     status: Annotated[Line, Field(max_length=40)]
     reason: Line | None = None
     step: Step | None = None
+    steps: Step | None = None
     seconds: Number | None = None
     best: Best | None = None
     modes: Number | None = None
