@@ -68,8 +68,8 @@ def as_bytes(pictures: Tensor) -> Tensor:
 def columns_of(count: int, classes: int = 0) -> int:
     """Columns of a sheet of so many pictures that is about as wide as high.
 
-    Up to ``TITLED`` classes in turn have columns of their own, so that their number is a multiple of the classes: a sheet
-    of 100 pictures of two classes has ten.
+    Up to ``TITLED`` classes in turn have columns of their own, so that there are a multiple of as many: a sheet of 100
+    pictures of two classes has ten.
     """
     near = math.isqrt(count - 1) + 1
     if not 1 < classes <= TITLED:

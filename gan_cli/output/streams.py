@@ -53,7 +53,10 @@ def secure() -> None:
 
 
 def _writable(number: int, before: TextIO | None) -> TextIO:
-    """The stream with this number, with its encoding and buffering kept."""
+    """The stream with this number, with its encoding and buffering kept.
+
+    One that has no buffer, as with ``PYTHONUNBUFFERED=1``, gets one that keeps no line back.
+    """
     if before is not None and not isinstance(before, io.TextIOWrapper):
         return before  # of a notebook or an editor, which knows what it takes
     if before is not None and before.fileno() != number:
@@ -65,7 +68,7 @@ def _writable(number: int, before: TextIO | None) -> TextIO:
         io.BufferedWriter(Sink(number, "w", closefd=False)),
         encoding=before.encoding if before else "utf-8",
         errors="backslashreplace",
-        line_buffering=before.line_buffering if before else number == 2,
+        line_buffering=(before.line_buffering or before.write_through) if before else number == 2,
         write_through=before.write_through if before else False,
     )
 

@@ -28,6 +28,14 @@ from gan_cli.runs import records
 from gan_cli.runs.folder import RunFolder
 
 
+ENTRY = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
+from gan_cli.cli import report
+report()
+"""
+
+
 @pytest.fixture
 def runs(trained):
     """Three runs below ``runs``."""
@@ -241,14 +249,18 @@ def test_only_live_opens_a_port_and_only_on_this_machine(runs, monkeypatch):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_closes_it(runs, number, code):
-    command = [sys.executable, "-c", "from gan_cli.cli import report; report()", "runs", "--live"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", ENTRY, "runs", "--live"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
         line = process.stderr.readline()
         port = int(re.fullmatch(r"gan-report: live: http://127\.0\.0\.1:(\d+)/ \(until Ctrl-C\)\n", line)[1])
         assert asked(port, "/")[0] == 200
         process.send_signal(number)
         assert process.wait(timeout=60) == code
         assert process.stderr.read() == "gan-report: interrupted\n"
+    finally:
+        process.kill()
+        process.communicate()
     with pytest.raises(ConnectionRefusedError):
         asked(port, "/")
 

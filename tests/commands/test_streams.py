@@ -6,6 +6,7 @@ import ast
 import errno
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -38,6 +39,21 @@ def test_a_closed_stream_costs_no_training():
     assert found.returncode == 0
     assert state_in(Path("run"))["step"] == 2
     assert "finished 2 steps" in Path("run/train.log").read_text()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_on_a_pipe_is_read_before_the_command_ends(unbuffered):
+    told = "from gan_cli.output import streams; streams.secure(); print('a line', file=sys.stderr); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; {told}"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    assert select.select([process.stderr], [], [], 30)[0], "no line came"
+    assert process.stderr.readline() == b"a line\n"
+    process.communicate()
+    assert process.returncode == 0
 
 
 def test_closed_streams_cost_no_training_in_several_processes():

@@ -3,10 +3,10 @@
     python tests/faults/fuzz_report.py --count 500 --seed 0
 
 Trains three tiny runs, then changes files of one or two of them at random, and makes the report of all as a page,
-CSV, JSON or Markdown, or as the page that is served, which has seen them before. Prints the seed, what became of the reports,
-and each that did not end as it should: not made, without a run that was left alone, without a line about a run that is
-missing, after more than 10 seconds, with a control character, the value of an environment variable or a file that a
-link led to, or with a script that the page's own are not.
+CSV, JSON or Markdown, or as the page that is served, which has seen them before. Prints the seed, what became of the
+reports, and each that did not end as it should: not made, without a run that was left alone, without a line about a run
+that is missing, after more than 10 seconds, with a control character, the value of an environment variable or a file
+that a link led to, or with a script that the page's own are not.
 """
 
 from __future__ import annotations

@@ -10,7 +10,10 @@ const GOING = 2000, STILL = 5000; // milliseconds between two questions: while r
   };
   let token = content.token, asked = null;
   const clock = () => new Date().toLocaleTimeString();
-  const say = (words, tone) => { $("live").hidden = false; $("live").textContent = words; $("live").className = tone; };
+  const say = (words, tone) => {
+    if (tone === "bad") $("live").setAttribute("role", "alert"); else $("live").removeAttribute("role"); // not every two seconds
+    Object.assign($("live"), {hidden: false, textContent: words, className: tone});
+  };
 
   async function ask() {
     asked = null;

@@ -55,7 +55,8 @@ function summary() {
 }
 
 function pictures() { // all that follows what is ticked
-  $("ticked").textContent = `${ticked().length} of ${fitting().length} ticked: the samples and curves below`;
+  const words = `${ticked().length} of ${fitting().length} ticked: the samples and curves below`;
+  if ($("ticked").textContent !== words) $("ticked").textContent = words;
   samples();
   curves();
   if (searched()) parallel();

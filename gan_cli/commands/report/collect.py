@@ -92,11 +92,10 @@ def differing(runs: Sequence[RunRecord]) -> list[str]:
     return [key for key in different if key in columns.values()]
 
 
-def swept(runs: Sequence[RunRecord]) -> list[str]:
-    """Those of the keys that differ that somebody has typed, or a sweep; all, where it is not known what was typed."""
-    keys = differing(runs)
+def swept(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[str]:
+    """Those of the keys that somebody has typed, or a sweep; all, where it is not known what was typed."""
     if any(run.overrides is None for run in runs):
-        return keys
+        return [*keys]
     typed = {key for run in runs for key in run.typed}
     return [key for key in keys if key in typed]
 

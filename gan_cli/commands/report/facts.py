@@ -33,11 +33,12 @@ class Pictures(Protocol):
 
 def of_all(runs: Sequence[RunRecord], title: str) -> Facts:
     """What is about all runs together."""
+    keys = differing(runs) if runs else []
     return {
         "version": __version__,
         "title": printable(title),
-        "keys": differing(runs) if runs else [],
-        "swept": swept(runs) if runs else [],
+        "keys": keys,
+        "swept": swept(runs, keys),
         "results": result_keys(runs),
         "main": main_results(runs),
         "kinds": every_kind(runs),
