@@ -27,7 +27,6 @@ from gan_cli.errors import UserError
 from gan_cli.runs import records
 from gan_cli.runs.folder import RunFolder
 
-
 ENTRY = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
@@ -147,6 +146,14 @@ def test_how_a_run_stands_is_told_and_why_it_stopped(runs, serving):
         (runs / "one/status.json").write_text(json.dumps({**status, "reason": None, **told}))
         (run,) = [run for run in new(ask)["runs"] if run["name"] == "one"]
         assert (run["status"], run["reason"], run["step"]) == wanted
+    best = {"metric": "swd", "value": None, "better": "low", "step": 0}
+    (runs / "one/status.json").write_text(json.dumps({**status, "status": "running", "best": best}))
+    with (runs / "one/metrics.jsonl").open("a") as file:  # measured since it was saved
+        file.write(
+            "".join(json.dumps({"step": i, "metric/swd": value}) + "\n" for i, value in ((3, 9.5), (4, 2.5), (5, 4.0)))
+        )
+    (run,) = [run for run in new(ask)["runs"] if run["name"] == "one"]
+    assert (run["results"]["best swd"], run["results"]["swd"], run["step"]) == (2.5, 4.0, 5)
     token = new(ask)["token"]
     going.close()  # as a kill does, which writes nothing
     (run,) = new(ask, token)["runs"]

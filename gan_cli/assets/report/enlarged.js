@@ -48,7 +48,11 @@ function turn(steps, places) {
   $("e-close").onclick = () => dialog.close();
   $("e-picture").onclick = () => dialog.close();
   dialog.onclick = event => { if (event.target === dialog) dialog.close(); }; // beside the picture
-  dialog.onclose = () => { state.open = null; };
+  dialog.onclose = () => {
+    const key = "real" in state.open ? `real ${state.open.real}` : state.open.run;
+    state.open = null;
+    [...$("grids").children].find(child => child.key === key)?.querySelector("button").focus({preventScroll: true}); // which may be a new one
+  };
   dialog.onkeydown = event => {
     if (!ways[event.key]) return;
     event.preventDefault();

@@ -57,13 +57,24 @@ class RunRecord:
 
     @cached_property
     def status(self) -> Status:
-        """The content of ``status.json``, but ``killed`` for a run that a kill has ended, and the last logged step."""
+        """The content of ``status.json``, but ``killed`` for a run that a kill has ended, and its last step and best value
+        as logged: a run says how it stands when it saves.
+        """
         found = {**self.written}
         if found["status"] == "running":
             if not lock.held(self.folder):
                 found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
             found["step"] = max(found.get("step") or 0, self.log.step)
+            if best := found.get("best"):
+                found["best"] = {**best, **self._best_so_far(best)}
         return found
+
+    def _best_so_far(self, best: Status) -> Status:
+        """The best value that was logged of what is watched, and its step; nothing if there is none."""
+        steps, values = self.log.columns.get(f"metric/{best['metric']}", ([], []))
+        sign = -1 if best.get("better") == "high" else 1
+        found = [(sign * value, step) for step, value in zip(steps, values, strict=True) if value is not None]
+        return {"value": sign * min(found)[0], "step": min(found)[1]} if found else {}
 
     @cached_property
     def config(self) -> dict[str, object]:
