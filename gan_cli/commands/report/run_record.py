@@ -57,8 +57,9 @@ class RunRecord:
 
     @cached_property
     def status(self) -> Status:
-        """The content of ``status.json``, but ``killed`` for a run that a kill has ended, and its last step and best value
-        as logged: a run says how it stands when it saves.
+        """The content of ``status.json``, but ``killed`` for a run that a kill has ended.
+
+        A run says how it stands when it saves; its last step and its best value are those of its log.
         """
         found = {**self.written}
         if found["status"] == "running":
