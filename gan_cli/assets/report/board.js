@@ -36,9 +36,9 @@ function heading(key, title) {
 
 function nameCell(row) {
   const run = row.members[0], several = row.members.length > 1;
-  const name = several ? `${row.label} (${row.members.length} runs)`
-    : make("a", {href: `#run-${run.id}`, textContent: run.name, title: run.said, onclick: () => open(run)});
-  const cell = make("td", {className: "name"}, dot(row.hue), name);
+  const name = several ? [...parts(row.label), ` (${row.members.length} runs)`]
+    : [make("a", {href: `#run-${run.id}`, title: run.said, onclick: () => open(run)}, ...parts(run.name))];
+  const cell = make("td", {className: "name"}, dot(row.hue), ...name);
   if (row.members.some(one => one.status !== "finished" || known(one.reason)))
     cell.append(make("div", {className: "soft why"}, ...standing(row.members)));
   return cell;
@@ -140,6 +140,7 @@ function choices() {
 }
 
 {
+  $("narrow").open = innerWidth > 640; // on a phone the results come first
   $("filters").firstElementChild.key = "words";
   offer($("which"), Object.keys(sets).map(name => [name, name]));
   let typing = null;

@@ -61,13 +61,13 @@ function smoothed(values, width) {
   });
 }
 
-// one line for each group: its mean over seeds, with the spread as a band
+// one line for each group: its mean over seeds, with the spread as a band; over time, which no two runs share, one for each run
 function series(row, name) {
   const list = row.members.filter(run => run.curves[name]).map(run => {
     const [steps, values] = run.curves[name], place = places(run);
-    return {steps, xs: steps.map(place), values: smoothed(values, +$("smooth").value)};
+    return {steps, xs: steps.map(place), values: smoothed(values, +$("smooth").value), label: run.name};
   }).filter(line => line.xs.length && line.xs.every(known));
-  if (list.length < 2) return list[0] ? {...list[0], row, name} : null;
+  if (list.length < 2 || state.axis === "seconds") return list.map(line => ({...line, row, name}));
   const at = new Map();
   const when = new Map();
   for (const {steps, xs, values} of list) steps.forEach((step, i) => {
@@ -77,7 +77,7 @@ function series(row, name) {
   });
   const steps = [...at.keys()].sort((a, b) => a - b), values = steps.map(step => at.get(step).length ? mean(at.get(step)) : null);
   const half = steps.map(step => at.get(step).length > 1 ? deviation(at.get(step)) : 0);
-  return {steps, xs: steps.map(step => mean(when.get(step))), values, half, row, name};
+  return [{steps, xs: steps.map(step => mean(when.get(step))), values, half, row, name, label: row.label}];
 }
 
 // round numbers between two ends
@@ -105,7 +105,7 @@ function plot(panel) {
   if (panel.held) return; // the reader is choosing a range: afterwards
   const wanted = graphs[select.value] || [], isLog = $("log").checked;
   const scale = value => value === null || (isLog && value <= 0) ? null : isLog ? Math.log10(value) : value;
-  const lines = grouped(ticked()).flatMap(row => wanted.map(name => series(row, name))).filter(Boolean);
+  const lines = grouped(ticked()).flatMap(row => wanted.flatMap(name => series(row, name)));
   for (const line of lines) line.ys = line.values.map(scale);
   const width = Math.max(300, box.clientWidth), {left, right, top, bottom} = EDGE;
   const svg = draw("svg", {viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${select.value} over ${axes[state.axis]}, ${lines.length} lines`});
@@ -185,9 +185,9 @@ function listen(svg, lines, {px, py, width, x0, x1, tip, panel}) {
     });
     if (!best) return;
     for (const line of lines) line.path.setAttribute("opacity", best.distance < 900 && line.row !== best.line.row ? .15 : 1);
-    const {row, name, xs, values, half} = best.line;
+    const {row, name, label, xs, values, half} = best.line;
     const spread = half ? ` ± ${number(half[best.i])}` : "";
-    tip.replaceChildren(dot(row.hue), `${row.label}: ${name.replace("metric/", "")} ${number(values[best.i])}${spread} ${atPlace(xs[best.i])}`);
+    tip.replaceChildren(dot(row.hue), `${label}: ${name.replace("metric/", "")} ${number(values[best.i])}${spread} ${atPlace(xs[best.i])}`);
   };
   svg.onpointerleave = () => { panel.pointer = null; for (const line of lines) line.path.setAttribute("opacity", 1); };
   svg.onpointerup = event => {

@@ -123,10 +123,14 @@ function grouped(list) {
       if (values.length > 1) spread[key] = deviation(values);
     }
     const common = data.keys.filter(key => key !== "seed").map(key => `${key.split(".").pop()} ${text(members[0].settings[key])}`).join(", ");
-    const label = state.grouped && members.length > 1 ? common || "all" : members[0].name;
+    const names = new Set(members.map(run => run.name.replace(/seed-\d+/g, "seed-…"))); // folders that differ in their seed alone
+    const label = members.length === 1 ? members[0].name : names.size === 1 ? [...names][0] : common || "all";
     return {members, results, spread, kinds, label, settings: members[0].settings, hue: hueOf(members[0])};
   });
 }
+
+// a name that may be broken after a part of it
+const parts = name => name.split(/(?<=[/_])/).flatMap(part => [part, make("wbr")]);
 
 const toneOf = status => status === "finished" ? "good" : status === "running" ? "going" : "bad";
 

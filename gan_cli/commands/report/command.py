@@ -18,7 +18,7 @@ examples:
   gan-report outputs/sweeps/games              one page, outputs/sweeps/games/report.html
   gan-report outputs --out all.html            everything that was ever trained here
   gan-report outputs/sweeps/games --format md  mean and spread over seeds, on the screen
-  gan-report outputs/sweeps/games --live       the page in a browser here, as the runs go on
+  gan-report outputs/sweeps/games --live       as the runs go on, in a browser
   gan-report --help report                     the manual's page
 """
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> None:
         return print(help_text(Library(), *words))
     parser = _Parser(
         "gan-report",
-        description="Leaderboard, curves and sample grids of runs or of a sweep.",
+        description="Results, sample grids and curves of runs or of a sweep.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
