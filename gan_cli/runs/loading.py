@@ -29,9 +29,9 @@ class Trained:
 
 
 def load(path: str | Path, device: str = "cpu", config_dir: str | Path | None = None) -> Sampler:
-    """The generator of a run folder (its newest checkpoint), of one checkpoint, or of an exported ``.safetensors``.
+    """The generator of a run folder (its newest checkpoint), of one checkpoint, or of an export: a file or its folder.
 
-    It is the moving average if the run kept one.
+    It is the moving average if the run kept one. Neither needs the data that it was trained on.
 
     Args:
         path: or ``"latest"``: the newest run under ``outputs/``.
