@@ -15,6 +15,7 @@ from gan_cli.data.listing import (
     ANY,
     CAMERA,
     CLOSED,
+    EMPTY,
     HEIF,
     LOST,
     NO_FILE,
@@ -100,6 +101,8 @@ class _Walk:
                 entries = [entry for entry in entries if entry.name not in OUTPUT]
             if key:
                 self._folders.add(key)
+            if prefix and all(map(is_junk, names)):
+                self.listing.passed[EMPTY].append(prefix.rstrip("/"))
             for entry in entries:
                 name = prefix + entry.name
                 if is_junk(entry.name):
@@ -157,9 +160,11 @@ def _key_of(path: Path) -> tuple[int, int] | None:
 def _in_zip(members: Sequence[zipfile.ZipInfo]) -> Listing:
     listing = Listing()
     inside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    folders: set[tuple[str, ...]] = set()
     for member in members:
         name = _name_of(member)
         if member.is_dir() or name.endswith("/"):
+            folders.add(parts_of(name.rstrip("/")))
             continue
         if name in listing.entries:
             listing.passed[SAME_NAME].append(name)
@@ -167,6 +172,10 @@ def _in_zip(members: Sequence[zipfile.ZipInfo]) -> Listing:
         parts = parts_of(name)
         for i, part in enumerate(parts):
             inside[parts[:i]].add(part)
+    within = (parts for parts in (*folders, *map(parts_of, listing.entries)) if not any(map(is_junk, parts)))
+    for leaf in folders - {parts[:i] for parts in within for i in range(len(parts))}:
+        if leaf and not any(map(is_junk, leaf)):
+            listing.passed[EMPTY].append("/".join(leaf))
     runs = {folder for folder, names in inside.items() if folder and is_run(names)}
     for name, member in listing.entries.items():
         parts = parts_of(name)

@@ -51,6 +51,7 @@ NO_FILE = "are neither files nor folders"
 HEIC = "need pip install 'gan-cli[heif]'"
 OTHER = "other file{s}"
 RUNS = "output{s} of gan-train"
+EMPTY = "empty folder{s}"
 TWICE = "link{s} to what is there already"
 SAME_NAME = "member{s} of a name that comes again"
 

@@ -187,6 +187,22 @@ def test_a_link_leads_nowhere_twice():
     assert found.missing == {listing.LOST: ["self.png"]}
 
 
+def test_a_folder_without_anything_in_it_is_named_and_no_class():
+    classes(cat=2, dog=2)
+    for name in ("p/owl", "p/cat/old/er", "p/junk"):
+        Path(name).mkdir(parents=True)
+    Path("p/junk/.DS_Store").write_bytes(b"")
+    archive = packed("p")
+    with zipfile.ZipFile(archive, "a") as more:
+        for name in ("cat/", "cat/old/", "cat/old/er/", "junk/", "owl/", "__MACOSX/", "__MACOSX/x/"):
+            more.writestr(name, "")
+    for source in ("p", archive):
+        found = listed(Path(source))
+        assert found.passed[listing.EMPTY] == ["cat/old/er", "junk", "owl"]
+        assert found.told() == "left aside: 3 empty folders (cat/old/er and 2 more)"
+        assert found.class_names == ["cat", "dog"]
+
+
 def test_most_pictures_left_out_is_refused_in_one_line_unless_allowed(gan_train):
     for i in range(5):
         picture(f"p/{i}.png", 10 * i)
