@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging.config
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -36,7 +37,7 @@ def main() -> None:
         sys.exit("gan_cli.parallel.rank: error: is started by gan-train devices=…, not by hand")
     folder, rank, world = os.environ["GAN_TRAIN_TASK"].rsplit(":", 2)
     place = Place(int(rank), int(world), int(rank))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(Path(folder),), daemon=True).start()
     task = json.loads(Path(folder, "task.json").read_text(encoding="utf-8"))
     if place.rank == 0:
         logging.config.dictConfig(task["logging"])
@@ -51,8 +52,10 @@ def main() -> None:
     os._exit(code)  # the backend may wait for a process that has ended
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
+    """Ends this process when the one that started it is gone, and removes what that one could not: its folder."""
     sys.stdin.buffer.read()  # until the other end of the pipe is closed
+    shutil.rmtree(folder, ignore_errors=True)  # both of several try
     os._exit(1)
 
 
