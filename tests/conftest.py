@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import getpass
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import composed_once
 import pytest
 import torch
+import warm as warm_commands
 from hydra._internal.hydra import Hydra
 
 from gan_cli import cli
@@ -23,12 +29,15 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
+from gan_cli.runs import peak
 from gan_cli.training.build import build
 from gan_cli.training.setup import Setup
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, by every process that a test starts too
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
 torch.set_num_threads(1)
+HEARD = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
+composed_once.install()
 
 TINY_MLP = (
     "architecture=mlp",
@@ -121,6 +130,12 @@ MODELS = {  # every option of model=… but gan, tiny: each keeps the promises i
 }
 
 
+def pytest_collection_finish():
+    """Dry runs collect garbage to measure memory: what is there for all tests need not be looked at each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @dataclass
 class Result:
     code: int
@@ -137,6 +152,17 @@ class Result:
         return [line for line in self.err.splitlines() if line.startswith("gan-train: error: ")]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files(tmp_path_factory):
+    """What is left behind by a process that is killed, or by torchrun, goes with the other files of these tests."""
+    compiled = Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}")  # for all of them, by its contents
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(compiled)))
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _clean(tmp_path, monkeypatch):
     """Each test has an empty current folder, and leaves logging and torch as they were."""
@@ -147,7 +173,11 @@ def _clean(tmp_path, monkeypatch):
     modules = set(sys.modules)
     named = [logging.getLogger(name) for name in ("hydra", "hydra_plugins")]
     levels = [logger.level for logger in named]
+    heard = {number: signal.getsignal(number) for number in HEARD}
     yield
+    left = {number: signal.getsignal(number) for number in HEARD}
+    for number, before in heard.items():
+        signal.signal(number, before)
     for logger, before in zip(named, levels, strict=True):
         logger.setLevel(before)
     for handler in set(logging.getLogger().handlers) - set(handlers):
@@ -159,6 +189,7 @@ def _clean(tmp_path, monkeypatch):
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+    assert left == heard, "what is started after this test would not hear these signals as it should"
 
 
 @pytest.fixture
@@ -200,6 +231,12 @@ def gan_eval(capfd):
     return _called(EVALUATION, capfd)
 
 
+@pytest.fixture
+def few_samples(monkeypatch):
+    """A dry run measures memory in steps of few samples alone, however large the model."""
+    monkeypatch.setattr(peak, "ENOUGH", 0)
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Trains two steps with some keys, once for all tests of this process: the run folder."""
@@ -218,23 +255,49 @@ def trained(tmp_path_factory):
     return call
 
 
+@pytest.fixture(scope="session")
+def warm():
+    """What starts commands in a moment; None where this system cannot."""
+    if not warm_commands.possible():
+        yield None
+        return
+    server = warm_commands.Server()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def spawn():
+def spawn(warm):
     """Starts the command as a process of its own, in the current folder."""
+    started: list[warm_commands.Command] = []
+
+    def call(*arguments: str) -> warm_commands.Command:
+        started.append(warm_commands.Command(warm, arguments) if warm else cold_command(*arguments))
+        return started[-1]
+
+    yield call
+    _ended(started)
+
+
+@pytest.fixture
+def spawn_cold():
+    """Starts the command as a process that begins with Python itself."""
     started: list[subprocess.Popen] = []
 
     def call(*arguments: str, **options) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gan_cli", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **options,
-        )
-        started.append(process)
-        return process
+        started.append(cold_command(*arguments, **options))
+        return started[-1]
 
     yield call
+    _ended(started)
+
+
+def cold_command(*arguments: str, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "gan_cli", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def _ended(started: Sequence[subprocess.Popen | warm_commands.Command]) -> None:
     for process in started:
         if process.poll() is None:
             process.kill()
@@ -269,9 +332,9 @@ def state_in(folder: Path) -> dict:
     return torch.load(path, weights_only=True)
 
 
-def killed_at(process: subprocess.Popen, checkpoint: str) -> None:
+def killed_at(process: subprocess.Popen | warm_commands.Command, checkpoint: str) -> None:
     """Ends a command by ``kill -9`` once there is a file of this name, a pattern."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(Path().glob(checkpoint)):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline

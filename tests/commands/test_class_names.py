@@ -165,14 +165,14 @@ def test_well_known_datasets_have_the_names_torchvision_knows():
     assert MNIST(**options).names(SimpleNamespace(**opened)) == ()  # the digits are their numbers
 
 
-def test_classes_are_called_by_their_names_in_a_locale_of_ascii_too(spawn):
+def test_classes_are_called_by_their_names_in_a_locale_of_ascii_too(spawn_cold):
     for name in ("ünï cøde", "b"):
         Path("odd", name).mkdir(parents=True)
         for i in range(8):
             Image.new("L", (8, 8), 20 * i).save(Path("odd", name, f"{i}.png"))
     ascii_alone = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     keys = [key for key in TINY_MLP if "limit" not in key]
-    run = spawn(*KEYS, *keys, "dataset.path=odd", "hydra.run.dir=run", "device=cpu", env=ascii_alone)
+    run = spawn_cold(*KEYS, *keys, "dataset.path=odd", "hydra.run.dir=run", "device=cpu", env=ascii_alone)
     assert run.wait() == 0, run.stderr.read()
     assert state_in(Path("run"))["data"]["names"] == ["b", "ünï cøde"]
     program = "import sys; from gan_cli.cli import sample; sys.argv[0] = 'gan-sample'; sample()"

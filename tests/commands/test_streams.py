@@ -31,7 +31,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess:
         for name, entry in ENTRIES.items()
     ]
     script = "\n".join([*functions, line])
-    return subprocess.run(["bash", "-c", script], capture_output=True, env={**os.environ, **environment}, timeout=120)
+    return subprocess.run(["bash", "-c", script], capture_output=True, env={**os.environ, **environment}, timeout=600)
 
 
 def test_a_closed_stream_costs_no_training():
@@ -225,7 +225,7 @@ def work():
         print("tidied up")
 _enter(work, "gan-sample")
 """
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600)
     assert found.returncode == 128 + number
     assert found.stdout == "tidied up\n"
     assert found.stderr == "gan-sample: interrupted\n"

@@ -72,7 +72,7 @@ def test_the_next_minibatch_is_fetched_while_this_one_is_used():
 
     ahead, source = Host(CPU), torch.arange(100)[:, None]
     first = ahead.rows([source], "generator", 0, 4, lambda drawn: torch.arange(4) + drawn)[0]
-    assert fetched.wait(timeout=10)  # nobody has asked for it yet
+    assert fetched.wait(timeout=600)  # nobody has asked for it yet
     assert first[:, 0].tolist() == [0, 1, 2, 3]
     assert ahead.rows([source], "generator", 4, 4, lambda drawn: torch.arange(4) + drawn)[0][:, 0].tolist() == [
         4,

@@ -33,7 +33,7 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
             break
         shown += part
     os.close(terminal)
-    assert process.wait(timeout=60) == 0, shown.decode()
+    assert process.wait(timeout=600) == 0, shown.decode()
     return shown.decode()
 
 

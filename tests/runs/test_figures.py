@@ -103,7 +103,8 @@ def test_a_figure_about_another_model_is_refused_before_there_is_a_folder(gan_tr
 
 @pytest.mark.slow
 def test_maximum_likelihood_spreads_over_both_modes(gan_train):
-    found = two_modes(gan_train, "maximum_likelihood")
+    soon = ("steps=1500", "optimizer.lr=4e-3", "generator.lr=4e-3")
+    found = two_modes(gan_train, "maximum_likelihood", *soon)
     assert found["mean"] == pytest.approx(found["best_by_kl"]["mean"], abs=0.1)
     assert found["deviation"] == pytest.approx(found["best_by_kl"]["deviation"], rel=0.05)
     assert min(found["share_of_each_mode"]) > 0.05

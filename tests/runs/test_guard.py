@@ -432,7 +432,7 @@ def test_an_ensemble_does_not_go_back(gan_train):
 def test_several_processes_go_back_together(spawn, exploding):
     keys = (*exploding, "devices=2", "guard=rollback")
     process = spawn(*keys, "hydra.run.dir=run")
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert status_in("run")["rollbacks"][0]["to"] == 6
     assert state_in(Path("run"))["attempt"] == 1

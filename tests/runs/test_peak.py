@@ -18,7 +18,7 @@ def test_the_peak_that_is_predicted_is_the_peak():
     script = [sys.executable, str(Path(__file__).parents[1] / "memory.py")]
     keys = ("architecture.width=64", "batch_size=128", "penalty=r1", "penalty.r1.interval=2")
     started = [subprocess.Popen([*script, what, *keys], stdout=subprocess.PIPE) for what in ("measured", "predicted")]
-    measured, predicted = (float(process.communicate(timeout=300)[0].split()[-1]) for process in started)
+    measured, predicted = (float(process.communicate(timeout=600)[0].split()[-1]) for process in started)
     assert predicted == pytest.approx(measured, rel=0.2)
 
 

@@ -158,20 +158,24 @@ def test_killed_at_random_moments_is_the_undisturbed_run(spawn, gan_train, case)
         process.wait()
         kills += 1
         process = spawn("resume=parts")
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert kills > 0
     assert_same_run(Path("whole"), Path("parts"))
 
 
-def test_first_signal_finishes_the_step_and_saves(spawn, gan_train):
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        process = spawn(*TINY_MLP, "steps=100000", "log_every=10", "checkpoint_every=0", f"hydra.run.dir=run{code}")
+def test_first_signal_finishes_the_step_and_saves(spawn_cold, spawn, gan_train):
+    for start, number, code in (
+        (spawn_cold, signal.SIGINT, 130),
+        (spawn, signal.SIGTERM, 143),
+        (spawn, signal.SIGHUP, 129),
+    ):
+        process = start(*TINY_MLP, "steps=100000", "log_every=10", "checkpoint_every=0", f"hydra.run.dir=run{code}")
         until_trained(process, Path(f"run{code}"))
         process.send_signal(number)
         if number == signal.SIGHUP:  # the kernel and the shell send one each
             process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
         assert process.returncode == code
         assert "Traceback" not in err
         assert '"status": "interrupted"' in Path(f"run{code}/status.json").read_text()
@@ -189,10 +193,12 @@ def until_trained(process, folder: Path) -> None:
         time.sleep(0.01)
 
 
-def test_a_hang_up_that_is_ignored_stays_ignored(spawn):
+def test_a_hang_up_that_is_ignored_stays_ignored(spawn_cold):
     """As under nohup."""
     ignores = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
-    process = spawn(*TINY_MLP, "steps=100000", "log_every=10", "checkpoint_every=0", "hydra.run.dir=run", **ignores)
+    process = spawn_cold(
+        *TINY_MLP, "steps=100000", "log_every=10", "checkpoint_every=0", "hydra.run.dir=run", **ignores
+    )
     until_trained(process, Path("run"))
     process.send_signal(signal.SIGHUP)
     lines = len(metrics_in(Path("run")))
@@ -200,7 +206,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored(spawn):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert process.returncode == 143
 
 

@@ -41,7 +41,7 @@ def test_a_job_whose_time_is_up_saves_is_queued_again_and_goes_on(spawn, gan_tra
     assert gan_train(*JOB, "name=whole").code == 0
     process = spawn(*JOB, "name=again", "hydra/launcher=submitit_local")
     signal_in_training(process, "again/0")
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     told = Path("outputs/sweeps/again/0/train.log").read_text()
     stopped = re.search(r"interrupted at step (\d+), saved", told)
@@ -93,7 +93,7 @@ def test_a_slurm_job_is_asked_for_and_queued_again_as_the_shipped_launcher_says(
     assert gan_train(*JOB, "name=whole").code == 0
     process = spawn(*JOB, "name=slurm", "hydra/launcher=slurm", "hydra.launcher.partition=gpu")
     signal_in_training(process, "slurm/0")
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     asked = Path("sbatch.txt").read_text()
     for line in ("gpus-per-node=1", "ntasks-per-node=1", "time=240", "signal=USR2@180", "requeue", "partition=gpu"):

@@ -62,7 +62,7 @@ def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_tr
         was_finished = finished("parts")
     assert len(was_finished) < 4
     process = spawn(*keys, "name=parts", *launcher)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert set(statuses("parts")) == set(statuses("whole"))
     assert {status["status"] for status in statuses("parts").values()} == {"finished"}
@@ -185,7 +185,7 @@ def test_ctrl_c_leaves_a_sweep_that_can_be_continued(spawn, gan_train):
         time.sleep(0.02)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert statuses("stopped")["seed-0"]["status"] == "interrupted"
     assert "seed-1" not in statuses("stopped")
@@ -198,7 +198,7 @@ def test_runs_in_processes_of_their_own_are_told_of_like_the_others(spawn):
     keys = ("optimizer=sgd", "loss=maximum_likelihood,hnge", "optimizer.lr=1e-3,1e30,-1", "steps=3", "log_every=1")
     for _ in range(2):
         process = spawn(*SWEEP, *keys, "name=joblib", *JOBLIB)
-        _, err = process.communicate(timeout=300)
+        _, err = process.communicate(timeout=600)
         assert process.returncode == 2, err
         table = err[err.index("outputs/sweeps/joblib: 1 of 4 finished") :]
         assert "failed: optimizer.lr=-1: must be greater than 0" in table
@@ -217,7 +217,7 @@ def test_ctrl_c_or_a_hang_up_lets_runs_elsewhere_save_before_they_end_wherever_t
         time.sleep(0.02)
     time.sleep(0.5)
     process.send_signal(number)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == code, err
     found = statuses("stopped")
     assert [status["status"] for status in found.values()] == ["interrupted", "interrupted"]
