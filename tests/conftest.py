@@ -40,6 +40,7 @@ HEARD = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SI
 composed_once.install()
 
 TINY_MLP = (
+    "experiment=lecture",
     "architecture=mlp",
     "architecture.generator.hidden=[16]",
     "architecture.discriminator.hidden=[16]",
@@ -50,6 +51,7 @@ TINY_MLP = (
     "sample_count=4",
 )
 TINY_DCGAN = (
+    "experiment=lecture",
     "architecture.width=4",
     "dataset.size=8",
     "dataset.limit=64",
@@ -58,6 +60,7 @@ TINY_DCGAN = (
     "sample_count=4",
 )
 TINY_PROGRESSIVE = (  # 4 × 4 up to 24 images, 8 × 8 fades in up to 56, 16 × 16 from 80 to 112
+    "experiment=lecture",
     "architecture=progressive",
     "architecture.base=32",
     "architecture.most=8",
@@ -70,14 +73,17 @@ TINY_PROGRESSIVE = (  # 4 × 4 up to 24 images, 8 × 8 fades in up to 56, 16 × 
     "sample_count=4",
 )
 TINY_RESNET = (
+    "experiment=lecture",
     *("architecture=resnet", "architecture.width=4", "architecture.discriminator.smallest=4"),
     *("dataset.size=8", "dataset.limit=64", "prior.size=4", "batch_size=8", "sample_count=4"),
 )
 TINY_R3GAN = (
+    "experiment=lecture",
     *("architecture=r3gan", "architecture.width=8", "architecture.group=4"),
     *("dataset.size=8", "dataset.limit=64", "prior.size=4", "batch_size=8", "sample_count=4"),
 )
 TINY_POINTS = (
+    "experiment=lecture",
     "architecture=mlp",
     "dataset=ring",
     "dataset.points=200",

@@ -170,6 +170,11 @@ class Choice(Options):
         """Of a model, what it takes pictures for: see ``gan_cli.models.units``."""
         return "bytes"
 
+    @property
+    def has_labels(self) -> bool:
+        """Of a dataset, whether each sample has one of a few labels, as far as that is known before it is read."""
+        return False
+
     def settled(self, model: Choice) -> Choice:
         """The same with what ``auto`` means for this model."""
         return self

@@ -40,7 +40,7 @@ class Override:
         text: as Hydra takes it, ``key=value``.
         values: its value, or several in a sweep; for an interval its two ends.
         texts: an override for each value.
-        typed: as it was typed.
+        typed: as it was typed; "" if nobody did.
         is_group: whether it chooses an option of a group.
         continuous: whether it is an interval.
     """
@@ -102,7 +102,14 @@ class Overrides:
             except UserError as error:
                 problems += error.problems
                 unread.append(key_of(word))
+        keys = {override.key for override in found}
+        if "model" in keys and "experiment" not in keys and "resume" in root.model_fields:
+            found.append(PLAIN)
         return cls(tuple(found), tuple(problems), tuple(unread))
+
+
+# the preset of the default run is of its game alone: it is not laid over a model that somebody chose
+PLAIN = Override("experiment", "experiment=lecture", ["lecture"], ["experiment=lecture"], "", is_group=True)
 
 
 def key_of(text: str) -> str:

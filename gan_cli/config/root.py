@@ -74,7 +74,7 @@ class GameKeys(Options):
     steps: Annotated[Count, Field(le=MOST_STEPS)]
     batch_size: BatchSize
     seed: Whole
-    conditional: bool
+    conditional: Literal["auto", True, False]
     updates: Literal["alternating", "simultaneous", "extragradient", "optimistic"]
     reuse_fakes: bool
     discriminator: PlayerOptions

@@ -13,6 +13,7 @@ from gan_cli.config.compose import compose
 from gan_cli.config.library import NAMES, Library
 from gan_cli.config.mistakes import RENAMED
 from gan_cli.config.options import GROUPS, OF_GAMES, SEVERAL, Choice, Chosen, Values
+from gan_cli.config.overrides import PLAIN
 from gan_cli.config.root import RULES, PlayerOptions, Root
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
@@ -76,7 +77,19 @@ def validate(raw: Values, library: Library) -> Config:
     assert isinstance(dataset, Choice)
     assert isinstance(model, Choice)
     values["dataset"] = dataset.settled(model)
+    if values["conditional"] == "auto":
+        values["conditional"] = _sees_labels(Chosen(raw, values), library)
     return Config.model_construct(None, **values)
+
+
+def _sees_labels(chosen: Chosen, library: Library) -> bool:
+    """What ``conditional=auto`` means: true where the data has labels for certain, and all that would see them can."""
+    dataset, model, architecture = (chosen.one(group) for group in ("dataset", "model", "architecture"))
+    assert dataset is not None
+    assert model is not None
+    assert architecture is not None
+    heeded = "conditional" not in model.idle and not library.has_own_class("architecture", architecture.name)
+    return dataset.has_labels and heeded and chosen.count("pack") == 1
 
 
 def from_saved(saved: Values, library: Library) -> Config:
@@ -110,7 +123,8 @@ def completed(saved: Values, library: Library) -> dict[str, object]:
     """The values in a checkpoint, and the defaults of keys that it does not know."""
     complete = {"name": None, "resume": None, "dry_run": False, **saved}
     if not {*GROUPS, *Root.model_fields} <= complete.keys():
-        complete = {**compose(Command(), library, []).values, **complete}
+        plain = compose(Command(), library, PLAIN.texts).values  # what the default adds is not the run's
+        complete = {**plain, **complete}
     for group in GROUPS:
         node = complete.get(group) or {}
         if group in SEVERAL:

@@ -32,6 +32,10 @@ def _classes(wanted: list[object]) -> list[object]:
 class DataOptions(Choice):
     labelled: ClassVar[bool] = True
 
+    @property
+    def has_labels(self) -> bool:
+        return self.labelled
+
     def contradictions(self, chosen: Chosen) -> list[str]:
         """conditional=true without labels."""
         if self.labelled or not chosen.on("conditional"):
@@ -50,6 +54,11 @@ class ImageOptions(DataOptions):
     classes: Annotated[list[Any], AfterValidator(_classes)]  # of int and str
 
     before: ClassVar[Values] = {"binarise": "none", "dequantise": False}
+
+    @property
+    def has_labels(self) -> bool:
+        """Not if some classes are left out, as nobody is to be asked for those."""
+        return super().has_labels and not self.classes
 
     def settled(self, model: Choice) -> Choice:
         """The options with ``auto`` replaced by what the model needs."""
@@ -93,6 +102,10 @@ class SVHNOptions(WebImageOptions):
 class STL10Options(WebImageOptions):
     split: Literal["train", "test", "unlabeled", "train+unlabeled"]  # type: ignore[assignment]
 
+    @property
+    def has_labels(self) -> bool:
+        return super().has_labels and self.split in ("train", "test")
+
 
 class CelebAOptions(WebImageOptions):
     labelled = False
@@ -112,6 +125,11 @@ class StackedOptions(WebImageOptions):
     stacks: Count
     seed: Whole
     channels: Literal[3]
+
+    @property
+    def has_labels(self) -> bool:
+        """A thousand are not a few."""
+        return False
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """A choice among a thousand classes."""
@@ -133,10 +151,20 @@ class FolderOptions(ImageOptions):
 
     before: ClassVar[Values] = {**ImageOptions.before, "rules": 1}
 
+    @property
+    def has_labels(self) -> bool:
+        """It depends on the folders."""
+        return False
+
 
 class PointOptions(DataOptions):
     points: Count
     seed: Whole
+
+    @property
+    def has_labels(self) -> bool:
+        """They are the modes, and finding those is the game's."""
+        return False
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Keys that are for pictures only."""

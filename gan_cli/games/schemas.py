@@ -86,7 +86,7 @@ class PenaltyOptions(Choice):
         if chosen.on("compile"):
             problems.append(
                 f"compile=true: a compiled discriminator has no second derivative, which penalty={self.name} needs: "
-                "use compile=false (on a GPU, capture does more)"
+                f"use compile=false (on a GPU, capture does more), or leave {self.name} out: penalty=[]"
             )
         return problems
 
@@ -96,8 +96,8 @@ class PenaltyOptions(Choice):
             return []
         return [
             f"architecture.discriminator.norm={architecture.discriminator.norm}: changes with every look, and "
-            f"ensemble={size} cannot take the slopes of penalty={self.name} through that: use norm=layer, or "
-            "--multirun seed=0,1,2"
+            f"ensemble={size} cannot take the slopes of penalty={self.name} through that: use norm=layer, "
+            "penalty=[], or --multirun seed=0,1,2"
         ]
 
 

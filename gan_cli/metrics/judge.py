@@ -59,7 +59,7 @@ class Judge:
         sizes = batch_sizes_of(game, config)
         together = sizes.at(max(1, step)) // (1 if config.sync_batchnorm else config.devices)
         images = sizes.images_seen(step)
-        return cls(game.discriminator, game.loss, game.view, together, config.conditional, device, images)
+        return cls(game.discriminator, game.loss, game.view, together, bool(config.conditional), device, images)
 
     @property
     def probability(self) -> bool:

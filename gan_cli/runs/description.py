@@ -75,6 +75,7 @@ def describe(setup: Setup) -> str:
     return (
         f"{config.architecture.name if model == 'gan' else made} ({' + '.join(sizes)} weights), "
         f"{config.loss.name + ', ' if 'loss' in uses else ''}"
-        f"{len(setup.samples):,} {config.dataset.name} of {shape}, batch {config.batch_size}, "
+        f"{len(setup.samples):,} {config.dataset.name} of {shape}{' with labels' if config.conditional else ''}, "
+        f"batch {config.batch_size}, "
         f"on {where}, {setup.precision}"
     )

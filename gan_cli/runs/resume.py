@@ -103,7 +103,7 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
         UserError: with one line for every mistake, or for every difference that the saved state cannot follow.
     """
     library, overrides, problems = draft.library, draft.command.parsed(draft.library), list(draft.problems)
-    if preset := next((o for o in overrides if o.key in PRESETS and o.values[0] is not None), None):
+    if preset := next((o for o in overrides if o.key in PRESETS and o.typed and o.values[0] is not None), None):
         problems.append(
             f"{preset.key}: is a whole preset and cannot be laid over a resumed run: type the keys to change"
         )

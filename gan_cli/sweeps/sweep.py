@@ -38,7 +38,7 @@ CONTINUED_WITH = (  # keys that may change between two calls of the same sweep
 
 def name_from(overrides: Overrides) -> str:
     """A name for a sweep that has none: the swept keys, and a hash of everything typed."""
-    typed = sorted(o.typed for o in overrides.every if not f"{o.key}.".startswith(CONTINUED_WITH))
+    typed = sorted(o.typed for o in overrides.every if o.typed and not f"{o.key}.".startswith(CONTINUED_WITH))
     digest = hashlib.blake2b("\n".join(typed).encode(errors="surrogateescape"), digest_size=3).hexdigest()
     swept = [override.key.rpartition(".")[2] for override in overrides if len(override.values) > 1]
     return "-".join([*(swept or ["sweep"]), digest])[-100:]

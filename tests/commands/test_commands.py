@@ -147,7 +147,7 @@ def test_a_presets_penalties_can_be_left_out(gan_train):
     result = gan_train("experiment=ring", "penalty=[]", "steps=1", "dataset.points=300", "hydra.run.dir=run")
     assert result.code == 0, result.err
     assert state_in(Path("run"))["config"]["penalty"] == {}
-    assert "penalty.r1: is not chosen" in gan_train("penalty.r1.weight=5").err
+    assert "penalty.r2: is not chosen" in gan_train("penalty.r2.weight=5").err
 
 
 @pytest.mark.parametrize("name", Library().options("sweep"))

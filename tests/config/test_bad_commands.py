@@ -58,7 +58,7 @@ MISTAKES = [
     ("optimizer.betas=0.5", "optimizer.betas=0.5: must be a list: optimizer.betas=[0.5]"),
     ("discriminator.steps=0", "discriminator.steps=0: must be at least 1"),
     ("discriminator=2", "discriminator=2: must be a group of keys"),
-    ("conditional=maybe", "conditional=maybe: must be true or false"),
+    ("conditional=maybe", "conditional=maybe: must be one of 'auto', True or False"),
     ("updates=sometimes", "updates=sometimes: must be one of 'alternating', 'simultaneous'"),
     ("precision=fp8", "precision=fp8: must be one of"),
     ("device=gpu", "device=gpu: must be auto, cpu, cuda, cuda:N or mps"),
@@ -85,7 +85,7 @@ MISTAKES = [
     ("penalty=r3", "penalty=r3: no such option; available: consistency, dragan, gradient_penalty, r1, r2"),
     ("penalty=[r1,gp]", "penalty=gp: no such option"),
     ("penalty.weight=3", "penalty.weight=3: of which penalty? such as penalty=r2 penalty.r2.weight=3"),
-    ("penalty.r1.weight=3", "penalty.r1: is not chosen: penalty=…, one of: consistency"),
+    ("penalty.r2.weight=3", "penalty.r2: is not chosen: penalty=…, one of: consistency"),
     ("penalty=r1 penalty.r1.weight=-3", "penalty.r1.weight=-3: must be at least 0"),
     ("penalty=r1 penalty.r1.wieght=3", "penalty.r1.wieght=3: no such key (did you mean 'penalty.r1.weight'?)"),
     (
@@ -115,10 +115,10 @@ MISTAKES = [
     ("schedule.unit=epochs", "schedule.unit=epochs: must be one of 'steps' or 'images'"),
     (
         "schedule=cosine schedule.unit=images",
-        "schedule.duration=2200: is the number of steps, and schedule.unit=images counts images: say how many, such as "
-        "140800",
+        "schedule.duration=2800: is the number of steps, and schedule.unit=images counts images: say how many, such as "
+        "89600",
     ),
-    ("pack=3", "pack=3: D sees 3 samples at a time, so batch_size=64 must be a multiple"),
+    ("pack=3", "pack=3: D sees 3 samples at a time, so batch_size=32 must be a multiple"),
     ("pack=2 conditional=true", "pack=2: packs have no label of their own"),
     ("augment=[colour]", "augment.0=colour: must be one of 'color', 'translation', 'cutout', 'blit', 'geometric' or "),
     ("augmentation.target=0.6", "augmentation.target=0.6: of what? add augment=[blit,geometric,ada_color]"),

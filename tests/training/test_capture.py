@@ -229,7 +229,7 @@ def test_capture_is_for_cuda(gan_train):
 
 
 def test_what_speaks_against_recording_is_said(monkeypatch):
-    setup = setup_of("dataset.limit=64", "compile=true")
+    setup = setup_of("experiment=lecture", "dataset.limit=64", "compile=true")
     assert capture.against(setup) == "compile=true takes its place; capture=true does both"
     setup = build(setup.config.model_copy(update={"compile": False}), Library())
     assert capture.against(setup) is None
