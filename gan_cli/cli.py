@@ -21,6 +21,7 @@ from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.interpolations import require_shown
 from gan_cli.config.library import Library
 from gan_cli.config.options import Values
+from gan_cli.config.overrides import PLAIN
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
@@ -271,6 +272,8 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     check_search(how, overrides)
     name = sweep.name_from(overrides)
     whole = sweep_plan.with_params(command, library, how.params)
+    alone = PLAIN in whole.parsed(library).every and PLAIN not in overrides.every  # a sweep of one's own over models
+    command.overrides += [PLAIN.text] if alone else []
 
     def usable(values: Values, library: Library) -> Config:
         config = validate(values, library)
@@ -288,9 +291,9 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         _require_start(starts.values, library, several=True)
     if space.config.name == name:
         command.overrides.append(f"name={name}")
-    same = ",".join([*(override.key for override in overrides if len(override.values) == 1), "name"])
+    same = [*(override.key for override in overrides if len(override.values) == 1), "name", *(["experiment"] * alone)]
     extra = [
-        f"hydra.job.config.override_dirname.exclude_keys=[{same}]",  # folders say what differs
+        f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]",  # folders say what differs
         f"hydra.sweep.dir={quoted(str(space.folder))}",  # as it is now
         *how.extra,
     ]

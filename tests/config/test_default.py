@@ -1,7 +1,9 @@
 """What a command trains that chooses nothing, and what that does not touch."""
 
+from pathlib import Path
+
 import pytest
-from conftest import config_of
+from conftest import config_of, state_in
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import from_saved
@@ -65,3 +67,15 @@ def test_everything_that_the_default_adds_gives_way_to_what_is_typed():
         ("precision=bf16", "capture=true", "device=cuda"),
     ):
         config_of(*keys)
+
+
+def test_a_sweep_of_ones_own_over_models_trains_what_each_is(gan_train):
+    Path("mine/sweep").mkdir(parents=True)
+    Path("mine/sweep/mine.yaml").write_text(
+        "# @package _global_\nname: mine\nhydra:\n  sweeper:\n    params:\n      model: gan,made\n"
+    )
+    quick = ("dataset.size=8", "dataset.limit=64", "steps=1", "sample_every=0", "checkpoint_every=0")
+    assert gan_train("--config-dir", "mine", "-m", "sweep=mine", "batch_size=8", *quick).code == 0
+    for model in ("gan", "made"):
+        config = state_in(Path(f"outputs/sweeps/mine/model-{model}"))["config"]
+        assert (config["penalty"], config["conditional"]) == ({}, False)

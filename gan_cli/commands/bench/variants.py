@@ -33,7 +33,7 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
     """
     problems = [f"{flag}: is for gan-train: leave it out" for flag in command.flags if _foreign(flag, command)]
     sweep = Command(["--multirun"], list(compared), command.config_dirs)
-    axes = list(sweep.parsed(library))
+    axes = [axis for axis in sweep.parsed(library) if axis.typed]
     problems += [f"--compare {problem}" for problem in sweep.parsed(library).problems]
     problems += [
         f"--compare {axis.texts[0]}: compares one value with nothing: --compare {axis.texts[0]},…"
