@@ -20,12 +20,13 @@ EXAMPLES = """\
 takes every key, group and preset of gan-train, and times its step
 
 examples:
-  gan-bench                                       the default game here
+  gan-bench                                       the default run's game here
   gan-bench architecture.width=64 dataset.size=64 batch_size=128
-  gan-bench --compare precision=fp32,bf16 --compare compile=false,true
+  gan-bench --compare precision=fp32,bf16
+  gan-bench penalty=[] --compare compile=false,true
   gan-bench experiment=wgan_gp dataset=mnist --repeats 9 --out bench.json
-  gan-bench batch_size=128 dataset.size=64 dataset.channels=3 \\
-    architecture.width=64 \\
+  gan-bench experiment=lecture batch_size=128 dataset.size=64 \\
+    dataset.channels=3 architecture.width=64 \\
     --peer 'examples/dcgan/main.py --dataset fake --batchSize 128 --workers 0'
   gan-bench --help speed                          the manual's page
 

@@ -22,7 +22,7 @@ MLP = ("architecture=mlp", "architecture.generator.hidden=[64]", "architecture.d
 
 def config_of(keys: Sequence[str], device: torch.device) -> Config:
     """The config of a command with these keys, on a device."""
-    return check(Command.parse([*keys, f"device={device}"]), Library(), validate)
+    return check(Command.parse(["experiment=lecture", *keys, f"device={device}"]), Library(), validate)
 
 
 class Training:
