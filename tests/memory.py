@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-DCGAN, MLP = ("architecture.width=64",), ("architecture=mlp",)
-BIG = ("architecture.width=64", "dataset.size=64", "dataset.channels=3")
+DCGAN, MLP = ("experiment=lecture", "architecture.width=64"), ("experiment=lecture", "architecture=mlp")
+BIG = ("experiment=lecture", "architecture.width=64", "dataset.size=64", "dataset.channels=3")
 WIDE = (*MLP, "architecture.generator.hidden=[1024,1024]", "architecture.discriminator.hidden=[1024,1024]")
 RUNS = (
     (*DCGAN, "batch_size=64"),
