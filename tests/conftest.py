@@ -29,7 +29,7 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
-from gan_cli.runs import peak
+from gan_cli.runs import dry_run, peak
 from gan_cli.training.build import build
 from gan_cli.training.setup import Setup
 
@@ -241,6 +241,12 @@ def gan_eval(capfd):
 def few_samples(monkeypatch):
     """A dry run measures memory in steps of few samples alone, however large the model."""
     monkeypatch.setattr(peak, "ENOUGH", 0)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """A dry run builds everything and tries a pass of it, and says nothing of memory."""
+    monkeypatch.setattr(dry_run, "peak_of", lambda setup: None)
 
 
 @pytest.fixture(scope="session")

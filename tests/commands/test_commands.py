@@ -151,7 +151,7 @@ def test_a_presets_penalties_can_be_left_out(gan_train):
 
 
 @pytest.mark.parametrize("name", Library().options("sweep"))
-def test_every_sweep_opens_with_its_command_and_has_values_that_can_be_run(gan_train, few_samples, name):
+def test_every_sweep_opens_with_its_command_and_has_values_that_can_be_run(gan_train, unmeasured, name):
     assert opening_of("sweep", name).startswith("#   gan-train -m sweep=")
     space = yaml.safe_load((shipped_conf() / "sweep" / f"{name}.yaml").read_text())
     assert space["name"] == name
