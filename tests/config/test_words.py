@@ -75,9 +75,9 @@ def test_every_answer_to_an_option_is_a_command(group, tmp_path):
     [
         ("dataset=./photos", "dataset=./photos: no such option: here it is dataset=image_folder dataset.path=./photos"),
         ("dataset.path=./photos", "dataset.path=./photos: no such key: here it is dataset=image_folder dataset.path="),
-        ("epochs=10", "epochs=10: no such key: here it is steps=1562"),
+        ("epochs=10", "epochs=10: no such key: here it is steps=3125"),
         ("epochs=3 dataset=mnist batch_size=100", "epochs=3: no such key: here it is steps=1800"),
-        ("epochs=3 dataset.limit=640", "epochs=3: no such key: here it is steps=30"),
+        ("epochs=3 dataset.limit=640", "epochs=3: no such key: here it is steps=60"),
         ("batch=32", "batch=32: no such key: here it is batch_size=32"),
         ("lr=1e-4", "lr=0.0001: no such key: here it is optimizer.lr=0.0001"),
         ("--lr 1e-4", "--lr: no such flag: here it is optimizer.lr=1e-4"),
