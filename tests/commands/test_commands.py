@@ -245,9 +245,10 @@ def test_conditional_samples_are_ordered_by_label(gan_train):
 
 def test_hints_say_what_the_numbers_mean(gan_train):
     stuck = (
-        "dataset=gaussian dataset.mean=5 architecture=mlp loss=minimax prior.size=1 steps=400 optimizer.lr=1e-2 "
-        "generator.lr=1e-4 architecture.generator.hidden=[8] architecture.discriminator.hidden=[16] sample_count=4 "
-        "architecture.discriminator.dropout=0 architecture.discriminator.input_dropout=0"
+        "experiment=lecture dataset=gaussian dataset.mean=5 architecture=mlp loss=minimax prior.size=1 steps=400 "
+        "optimizer.lr=1e-2 generator.lr=1e-4 architecture.generator.hidden=[8] sample_count=4 "
+        "architecture.discriminator.hidden=[16] architecture.discriminator.dropout=0 "
+        "architecture.discriminator.input_dropout=0"
     )
     result = gan_train(*stuck.split())
     assert result.err.count("hint: ") == 1
