@@ -112,6 +112,9 @@ def wrong(program: str, words: list[str]) -> str | None:
     return None
 
 
+EVERYWHERE = {"steps", "seed", "name", "dry_run", "compile", "dataset.root", "dataset.path"}  # goes with every option
+
+
 @cache
 def chosen(*groups: str) -> Values:
     """The values that options of groups compose to: many commands choose the same ones, and composing takes long."""
@@ -129,9 +132,10 @@ def trains(words: list[str]) -> None:
     problems += [f"{key}: no such key" for key in keys if key not in KEYS and key.split(".")[0] not in SEVERAL]
     if problems:
         raise UserError(*problems)
-    if "resume" in keys or len(words) == 1:
+    groups = sorted(override.texts[0] for override in typed if override.is_group)
+    if "resume" in keys or (len(groups) == 1 and keys.keys() <= EVERYWHERE):
         return  # the rest is in a checkpoint; another test composes every option alone
-    values = deepcopy(chosen(*sorted(override.texts[0] for override in typed if override.is_group)))
+    values = deepcopy(chosen(*groups))
     for key, value in keys.items():
         *parents, last = key.split(".")
         node = values
