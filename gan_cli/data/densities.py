@@ -37,6 +37,12 @@ class Density:
         """Bytes that it takes to draw them: float64 first, then float32."""
         return 12 * self.points * self.shape[0]
 
+    def count(self) -> int:
+        return self.points
+
+    def held_out_count(self) -> int:
+        return self.points
+
     def load(self) -> Samples:
         """float32 (points, d)."""
         raise AssertionError("a density defines load()")

@@ -133,6 +133,17 @@ class ImageFolder(ImageDataset):
         folders = {file.name: PurePosixPath(file.name).parts[0] for file in self.listing.pictures}
         return {name: number[folder] for name, folder in folders.items() if folder in number}
 
+    def count(self) -> int:
+        return self._usable(self.chosen)
+
+    def held_out_count(self) -> int:
+        some = self.split == "train" and len(self.listing.pictures) >= 10  # every tenth
+        return self._usable(self._of_split("test")) if some else 0
+
+    def _usable(self, files: Sequence[File]) -> int:
+        """How many of them have a class, where the folders are classes."""
+        return sum(file.name in self._labels for file in files) if self.class_names else len(files)
+
     def load(self) -> Samples:
         """The chosen pictures; one line says what is left out of the source.
 

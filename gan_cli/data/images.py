@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ class ImageDataset:
     """
 
     test_split: ClassVar[str] = "test"
+    sizes: ClassVar[Mapping[str, int]] = {}  # pictures of each split, where that is known before they are read
 
     size: int
     channels: int
@@ -69,14 +70,28 @@ class ImageDataset:
         """All pictures, packed."""
         raise AssertionError("a dataset defines load()")
 
+    def count(self) -> int | None:
+        """How many pictures it gives, as far as that is known before they are read."""
+        whole = None if self.only else self.sizes.get(self.split)
+        return min(whole, self.limit) if whole and self.limit else whole
+
+    def held_out_count(self) -> int | None:
+        """How many ``held_out`` gives, as far as that is known before they are read."""
+        if not self._trained_apart:
+            return 0
+        return None if self.only else self.sizes.get(self.test_split)
+
     def decoded_by_others(self) -> Iterator[Samples]:
         """The same pictures, as decoded by other versions of the decoder in the cache; for datasets of files."""
         yield from ()
 
     def held_out(self) -> Samples | None:
         """Pictures of the test split; None if the training split may contain them."""
-        trained_apart = self.split in ("train", "extra", "unlabeled", "train+unlabeled")
-        return replace(self, split=self.test_split, limit=0).load() if trained_apart else None
+        return replace(self, split=self.test_split, limit=0).load() if self._trained_apart else None
+
+    @property
+    def _trained_apart(self) -> bool:
+        return self.split in ("train", "extra", "unlabeled", "train+unlabeled")
 
     def unused(self) -> Samples | None:
         """Samples of the same split that ``limit`` left out, if there are any."""

@@ -46,6 +46,19 @@ class Shipped(KnowsShape, Protocol):
 
 
 @runtime_checkable
+class Counted(Protocol):
+    """A dataset that knows how many samples it gives before they are loaded; None where only reading them tells."""
+
+    def count(self) -> int | None:
+        """Samples to train on."""
+        ...
+
+    def held_out_count(self) -> int | None:
+        """Samples of the same source that no player will see."""
+        ...
+
+
+@runtime_checkable
 class Drawn(Protocol):
     """A dataset that draws as many samples as it is told to.
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
+from gan_cli.config.pictures import PICTURES
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.lmdb_file import LmdbFile
@@ -89,6 +90,7 @@ def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
 
 
 class CelebA(PictureFiles):
+    sizes = PICTURES["celeba"]
     files = "img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and the other list files"
 
     @property

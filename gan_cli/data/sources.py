@@ -13,6 +13,7 @@ from urllib.error import URLError
 import numpy as np
 
 from gan_cli.config.paths import expanded
+from gan_cli.config.pictures import PICTURES
 from gan_cli.data.idx import read_pair
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.published import Damaged, Part, require_published, unpickled
@@ -25,6 +26,8 @@ TEN = frozenset(range(10))  # labels of all of them
 
 class Digits(ImageDataset):
     """10,000 training and 2,000 test digits of MNIST, in the package."""
+
+    sizes = PICTURES["digits"]
 
     def load(self) -> Samples:
         with resources.files("gan_cli").joinpath("assets/digits.npz").open("rb") as file:
@@ -133,6 +136,7 @@ class WebDataset(ImageDataset):
 
 
 class MNIST(WebDataset):
+    sizes = PICTURES["mnist"]
     files = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
 
     @property
@@ -185,6 +189,7 @@ class KMNIST(FashionMNIST):
 
 
 class QMNIST(MNIST):
+    sizes = PICTURES["qmnist"]
     files = "the qmnist-*-images-idx3-ubyte.gz and qmnist-*-labels-idx2-int.gz files"
 
     def published(self, datasets: ModuleType) -> list[tuple[str, str]]:
@@ -197,6 +202,7 @@ class QMNIST(MNIST):
 
 
 class CIFAR10(WebDataset):
+    sizes = PICTURES["cifar10"]
     files = "cifar-10-python.tar.gz or its unpacked folder cifar-10-batches-py"
 
     def parts(self, datasets: ModuleType, root: Path) -> list[Part]:
@@ -234,6 +240,7 @@ def _batch(part: Part) -> tuple[np.ndarray, np.ndarray]:
 
 
 class SVHN(WebDataset):
+    sizes = PICTURES["svhn"]
     files = "train_32x32.mat, test_32x32.mat or extra_32x32.mat"
 
     def parts(self, datasets: ModuleType, root: Path) -> list[Part]:
@@ -248,6 +255,7 @@ class SVHN(WebDataset):
 
 
 class STL10(SVHN):
+    sizes = PICTURES["stl10"]
     files = "stl10_binary.tar.gz or its unpacked folder stl10_binary"
 
     @property

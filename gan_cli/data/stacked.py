@@ -40,6 +40,12 @@ class Stacked(ImageDataset):
         """Bytes that the stacks take."""
         return 3 * self.size**2 * self.stacks
 
+    def count(self) -> int:
+        return self.stacks
+
+    def held_out_count(self) -> int:
+        return self.stacks if self.split == "train" else 0
+
     def glyphs(self) -> Samples:
         """The single pictures: (N, 1, size, size) with labels 0 to 9."""
         shared = {field.name: vars(self)[field.name] for field in fields(ImageDataset)}

@@ -22,9 +22,9 @@ import matplotlib.figure  # noqa: F401
 import torch
 import torch._dynamo
 
+import gan_cli.commands.dry_run.command
 import gan_cli.ensemble.together
 import gan_cli.metrics.evaluation
-import gan_cli.runs.dry_run
 import gan_cli.runs.run  # noqa: F401
 from gan_cli import cli
 from gan_cli.commands.sampling.keys import SAMPLING

@@ -173,7 +173,7 @@ def nothing_runs() -> Iterator[None]:
         mock.patch.object(cli, "hand_over", shows),
         mock.patch.object(cli, "claimed", return_value=hydra_job.Plan()),
         mock.patch.object(cli, "claim_sweep"),
-        mock.patch("gan_cli.runs.dry_run.dry_run", return_value=None),
+        mock.patch("gan_cli.commands.dry_run.command.dry_run", return_value=None),
         mock.patch("gan_cli.commands.bench.turns.run", return_value=None),
         mock.patch("gan_cli.commands.evaluate.run", return_value=None),
         mock.patch("gan_cli.commands.sampling.sample.run", return_value=None),

@@ -12,12 +12,12 @@ from conftest import TINY_DCGAN, TINY_POINTS, Result, config_of, setup_of, tenso
 
 import gan_cli
 from gan_cli import cli
+from gan_cli.commands.dry_run.command import dry_run
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.random import seed_all
-from gan_cli.runs.dry_run import dry_run
 from gan_cli.training import fitting
 from gan_cli.training.state import state_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,21 +68,23 @@ def period(setup: Setup) -> int:
     return math.lcm(*(period // math.gcd(period, steps) for steps, period in moves))
 
 
+def kinds(setup: Setup, steps: Iterable[int]) -> list[list[int]]:
+    """Steps of the same work together: of one batch size, with the same active terms in every move."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for step in steps:
+        moments = [(p.name, p.moment(step, move, setup.batch_sizes)) for p in setup.players for move in range(p.steps)]
+        terms = [name for moment in moments for name in ("move", *setup.game.strengths(*moment))]
+        found.setdefault((setup.batch_sizes.at(step), *terms), []).append(step)
+    return [*found.values()]
+
+
 def work(setup: Setup) -> Work:
     """The mean step over one period of the penalties. Trains ``setup`` for a few steps; it must not be compiled."""
-
-    def counts(step: int) -> tuple[str, ...]:
-        """The active terms in the moves of a step."""
-        moments = [(p.name, p.moment(step, move, setup.batch_sizes)) for p in setup.players for move in range(p.steps)]
-        return tuple(name for moment in moments for name in ("move", *setup.game.strengths(*moment)))
-
     steps = range(1, period(setup) + 1)
-    kinds = Counter(counts(step) for step in steps)
     total = Work()
-    for kind, times in kinds.items():
-        step = next(step for step in steps if counts(step) == kind)
+    for those in kinds(setup, steps):
         with own_stream(setup.device), Tally() as tally:
-            play(setup, range(step, step + 1))
-        total.flops += tally.flops * times / len(steps)
-        total.bytes += tally.bytes * times / len(steps)
+            play(setup, range(those[0], those[0] + 1))
+        total.flops += tally.flops * len(those) / len(steps)
+        total.bytes += tally.bytes * len(those) / len(steps)
     return total

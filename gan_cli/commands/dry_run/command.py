@@ -1,0 +1,143 @@
+"""``dry_run=true``: shows what a run would do, without writing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gan_cli.commands.dry_run import outlook
+from gan_cli.commands.dry_run.layers import tables
+from gan_cli.commands.dry_run.pace import pace_of
+from gan_cli.config.asking import is_own
+from gan_cli.config.library import Library
+from gan_cli.config.schema import Config
+from gan_cli.data.images import ImageDataset
+from gan_cli.data.knows import DATASET, Shipped
+from gan_cli.data.reading import load, require_room
+from gan_cli.data.samples import Samples
+from gan_cli.ensemble.train import Ensemble
+from gan_cli.errors import UserError
+from gan_cli.memory import available
+from gan_cli.metrics.evaluation import metrics_of
+from gan_cli.metrics.evidence import Outline
+from gan_cli.metrics.extractors.asked import extractor_of
+from gan_cli.metrics.judge import Judge
+from gan_cli.output import screen
+from gan_cli.output.text import lines_of
+from gan_cli.runs.description import advice
+from gan_cli.runs.ensemble_folder import config_of_member
+from gan_cli.runs.peak import peak_of
+from gan_cli.runs.room import needed, require
+from gan_cli.runs.start import begin
+from gan_cli.training import cpu
+from gan_cli.training.averaged import Averaged
+from gan_cli.training.budget import enough
+from gan_cli.training.build import assemble, pick_device
+from gan_cli.training.compiler import require_compiler
+from gan_cli.training.fitting import check
+from gan_cli.training.freezing import told as frozen
+from gan_cli.training.in_parts import told as in_parts
+from gan_cli.training.precision import choose, set_precision
+from gan_cli.training.setup import Setup
+
+
+def dry_run(config: Config, library: Library, start: int = 0) -> None:
+    """Prints what a run is, what it takes, and its networks layer by layer; with ``dry_run=full``, its config too.
+
+    Args:
+        start: the step after which a resumed run goes on.
+
+    Raises:
+        UserError: for anything that a real run refuses before its first step, except faults in shipped or stored data,
+            which are not read (a dataset of your own is loaded); and for a run that does not fit into memory.
+    """
+    device = pick_device(config.device)
+    precision = choose(config, device)
+    set_precision(precision, device, config.deterministic)
+    if config.compile and not config.ensemble:
+        require_compiler(device)
+    dataset = library.build(DATASET, config.dataset)
+    require_room(dataset, f"dataset={config.dataset.name}")
+    known = isinstance(dataset, Shipped) and not is_own(dataset)
+    samples = _blank(dataset) if isinstance(dataset, Shipped) and known else load(dataset, config.dataset.name)
+    if device.type == "cpu":
+        cpu.tune()
+    half = "bf16" if device.type == "cpu" and precision == "bf16" else "fp32"
+    setup = assemble(config, library, torch.device("cpu"), half, dataset, samples)
+    few, game = check(setup), setup.game
+    begun = [] if config.resume else begin(setup, library)[1]  # a resumed run has its weights
+    count = outlook.count_of(dataset, None if known else samples)
+    told = [*begun, *frozen(game, config.freeze), *in_parts(setup), *advice(setup, count)]
+    if config.metrics:
+        evidence = Outline(
+            samples.shape,
+            samples.classes,
+            planned=config.evaluate_count,
+            source=extractor_of(library, config.extractor),
+            dataset=dataset,
+            judge=Judge.of(config, game, torch.device("cpu")),
+            model=Averaged(setup),
+        )
+        left_out = metrics_of(config, library, evidence).left_out
+        told += [f"metrics={name}: left out: {reason}" for name, reason in left_out.items()]
+    layers, disk, members = tables(setup, few), needed(setup), max(1, config.ensemble)
+    free = available(device)  # before anything lies there
+    with enough(config):
+        if device.type != "cpu":
+            setup = assemble(config, library, device, precision, dataset, samples)
+        for network in setup.game.networks.values():
+            network.train()
+        peak = peak_of(setup)
+        missing = outlook.shortfall(config, peak, free) if peak else None
+        sampled = peak.samples if peak else setup.batch_sizes.largest
+        pace = None if missing else pace_of(setup, start, sampled, _together(setup, library))
+    lines = [
+        outlook.about_data(setup, count),
+        outlook.about_game(setup),
+        outlook.about_length(setup, start, count),
+        *([outlook.about_time(setup, pace)] if pace else []),
+        outlook.about_memory(config, peak, free),
+        outlook.about_disk(disk, members),
+        *told,
+    ]
+    console = screen.console(stderr=False)
+    for line in lines:
+        console.print(lines_of(line), highlight=False, markup=False)
+    for table in layers:
+        console.print(table)
+    console.print(_config_of(config), highlight=False, markup=False)
+    console.print(f"device: {device}, {precision}; nothing was written")
+    if missing:
+        raise UserError(missing)
+    require(disk, Path(), config.keep_checkpoints, members)
+
+
+def _together(setup: Setup, library: Library) -> Ensemble | None:
+    """All members of an ensemble; None of a single run."""
+    config = setup.config
+    seeds = range(config.seed, config.seed + config.ensemble)
+    members = [
+        assemble(config_of_member(config, seed), library, setup.device, "fp32", setup.dataset, setup.samples)
+        for seed in seeds
+    ]
+    return Ensemble(members, library) if members else None
+
+
+def _config_of(config: Config) -> str:
+    """The whole config as it will be saved, or how to see it."""
+    if config.dry_run != "full":
+        return "config: dry_run=full shows it whole, as it will be saved"
+    from omegaconf import OmegaConf
+
+    return lines_of(OmegaConf.to_yaml(OmegaConf.create(config.saved())).rstrip())
+
+
+def _blank(dataset: Shipped) -> Samples:
+    """Blank samples of a shipped dataset, one for each label."""
+    shape, classes = tuple(dataset.shape), dataset.classes
+    if isinstance(dataset, ImageDataset) and all(isinstance(wanted, int) for wanted in dataset.only):
+        dataset.chosen_labels()  # names are known once the data are read
+    values = np.zeros((max(1, classes), *shape), np.uint8 if len(shape) == 3 else np.float32)
+    return Samples(values, np.arange(classes) if classes else None)
