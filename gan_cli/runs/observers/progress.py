@@ -36,7 +36,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._bar:
-            self._task = self._bar.add_task("training", total=self.steps, completed=self.start, numbers="")
+            self._task = self._bar.add_task("training", total=self.steps, completed=self.start, parts=())
             self._bar.start()
         return self
 
@@ -52,13 +52,14 @@ class Progress:
 
     def record(self, record: Record) -> None:
         """Shows a new record of the log."""
-        numbers = summary(record)
         if self._bar:
-            self._bar.update(self._task, completed=step_in(record), numbers=numbers)
+            from gan_cli.runs.observers.live_line import parts_of
+
+            self._bar.update(self._task, completed=step_in(record), parts=parts_of(record))
             return
         done = step_in(record) - self.start
         left = (time.perf_counter() - self._began) / max(1, done) * (self.steps - step_in(record))
-        log.info("step %d/%d  %s  %s left", record["step"], self.steps, numbers, _clock(left))
+        log.info("step %d/%d  %s  %s left", record["step"], self.steps, summary(record), _clock(left))
 
 
 def summary(record: Record) -> str:
@@ -77,7 +78,6 @@ def _clock(seconds: float) -> str:
 
 
 def _bar() -> Bar:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from gan_cli.runs.observers.live_line import LiveLine
 
-    columns = (MofNCompleteColumn(), BarColumn(20), TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"))
-    return screen.bar(*columns)
+    return screen.bar(LiveLine(screen.console()))

@@ -1,0 +1,84 @@
+"""The live line of a training: how far it is, the time that is left, and the newest numbers, as wide as a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import ProgressColumn, Task
+from rich.text import Text
+
+from gan_cli.runs.records import Record
+
+NAMES = {"D/real": "D(x)", "D/fake": "D(G(z))", "critic/real": "C(x)", "critic/fake": "C(G(z))"}
+NAMES |= {"loss/discriminator": "J(D)", "loss/generator": "J(G)", "nats": "nats", "bits_per_dim": "bits/dim"}
+LAYOUTS = ((20, 2), (10, 2), (0, 2), (0, 1))  # lengths of the bar, and of the gaps: the first that fits is taken
+Part = tuple[str, str]  # what it is, and its value
+
+
+class LiveLine(ProgressColumn):
+    """All of the line; ``task.fields["parts"]`` are its numbers."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def render(self, task: Task) -> Text:
+        left = None if task.time_remaining is None else task.time_remaining
+        return line(self.console.width, int(task.completed), int(task.total or 0), left, task.fields["parts"])
+
+
+def parts_of(record: Record) -> list[Part]:
+    """The numbers of a line of the log, shortened; those that matter least come last."""
+    speed = record["images_per_second"] or 0.0
+    players = [key.removeprefix("loss/") for key in record if key.startswith("loss/")]
+    costs = {f"loss/{name}": f"J({name[: 3 if len(players) > 2 else None]})" for name in players}
+    names = {**costs, **{key: NAMES[key] for key in costs.keys() & NAMES.keys()}}
+    names |= {key: name for key, name in NAMES.items() if key in record and key not in names}
+    numbers = [(name, "inf/nan" if (value := record[key]) is None else short(value)) for key, name in names.items()]
+    return [("", f"{speed / 1000:.1f}k img/s" if speed >= 10_000 else f"{speed:.0f} img/s"), *numbers]
+
+
+def short(value: float) -> str:
+    """A number in five characters or so: ``0.61``, ``-12.3``, ``4567``, ``3e-05``."""
+    size = abs(value)
+    if size and not 0.005 <= size < 99_999.5:
+        return f"{value:.0e}"
+    return f"{value:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
+
+
+def clock(seconds: float) -> str:
+    """``1:23``, ``5h12m``, ``3d04h``."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours >= 24:
+        return f"{hours // 24}d{hours % 24:02}h"
+    return f"{hours}h{minute:02}m" if hours else f"{minute}:{second:02}"
+
+
+def line(width: int, step: int, steps: int, left: float | None, parts: Sequence[Part]) -> Text:
+    """``1250/2200 ━━━━━━ 1:23 left  341 img/s  J(D) 0.61 …``, at most ``width`` characters.
+
+    Where it is too long, first the bar goes, then gaps, then numbers from the end, with ``…`` in their place.
+    """
+    ahead = [("", f"{step}/{steps}"), *([] if left is None else [("", f"{clock(left)} left")])]
+    for bar, gap in LAYOUTS:
+        if (made := _laid_out(step / max(1, steps), bar, gap, ahead, parts)).cell_len <= width:
+            return made
+    for kept in reversed(range(len(parts))):
+        made = _laid_out(0.0, 0, 1, ahead, [*parts[:kept], ("", "…")])
+        if made.cell_len <= width:
+            return made
+    made = _laid_out(0.0, 0, 1, ahead[:1], [])
+    made.truncate(width)
+    return made
+
+
+def _laid_out(share: float, bar: int, gap: int, ahead: Sequence[Part], parts: Sequence[Part]) -> Text:
+    made, done = Text(no_wrap=True), round(bar * share)
+    for number, (name, value) in enumerate([*ahead, *parts]):
+        if number == 1 and bar:
+            made.append(" " * gap).append("━" * done, "bar.complete").append("━" * (bar - done), "bar.back")
+        made.append(" " * gap if number else "")
+        made.append(f"{name} " if name else "", "dim").append(value)
+    return made
