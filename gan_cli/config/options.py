@@ -143,6 +143,19 @@ class Chosen:
         """Whether a root key is true."""
         return self.root.get(key) is True
 
+    def of_player(self, player: str, key: str) -> Any:
+        """A player's own value of a root key such as ``discriminator.steps``; None if it is not valid."""
+        options = self.root.get(player)
+        return options.get(key) if isinstance(options, Mapping) else None
+
+    def norm(self, player: str) -> object:
+        """The norm in a player's network; None where the model or the architecture leaves no choice."""
+        model, architecture = self.one("model"), self.one("architecture")
+        if model is None or architecture is None or "architecture" not in model.uses:
+            return None
+        own = architecture.model_dump().get(player)
+        return own.get("norm") if isinstance(own, Mapping) else None
+
 
 class Choice(Options):
     """The keys of one option of a group, such as ``loss=minimax``; ``name`` is the option's own.
@@ -189,6 +202,10 @@ class Choice(Options):
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """One line for each value that this option cannot be combined with, and a fix."""
+        return []
+
+    def advice(self, chosen: Chosen) -> list[str]:
+        """One line for each combination that seldom goes well: what is known of it, and what to set."""
         return []
 
     def keywords(self) -> Values:

@@ -6,7 +6,7 @@ folder is made. Values live in the YAML files of ``conf/``; here are only types 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose
@@ -155,10 +155,19 @@ def _filled(node: Values, defaults: Values) -> dict[str, object]:
 def _contradictions(chosen: Chosen) -> list[str]:
     """One line for each combination of valid values that contradict each other."""
     problems = [line for rule in RULES for line in rule(chosen)]
+    return problems + [line for option in _in_use(chosen) for line in option.contradictions(chosen)]
+
+
+def advice(config: Config) -> list[str]:
+    """One line for each combination of options that seldom goes well."""
+    chosen = Chosen(config.saved(), vars(config))
+    return [line for option in _in_use(chosen) for line in option.advice(chosen)]
+
+
+def _in_use(chosen: Chosen) -> Iterator[Choice]:
+    """The options of every group, but for those that the model has no use for."""
     model = chosen.one("model")
     unused = () if model is None else set(OF_GAMES) - set(model.uses)
     for group, options in chosen.options.items():
         if group in GROUPS and group not in unused:
-            every = options.values() if group in SEVERAL else [options]
-            problems += [line for option in every for line in option.contradictions(chosen)]
-    return problems
+            yield from options.values() if group in SEVERAL else [options]

@@ -20,7 +20,7 @@ from gan_cli.errors import Diverged, EarlyStop, Interrupted, first_line
 from gan_cli.games.game import Statistics
 from gan_cli.output import screen
 from gan_cli.runs.checkpoint import file_of
-from gan_cli.runs.description import advice, describe
+from gan_cli.runs.description import opening
 from gan_cli.runs.ensemble_folder import EnsembleFolder, config_of_member, is_over, member_folder, write_config
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.looks import is_looked_at
@@ -157,10 +157,9 @@ class EnsembleRun:
             self.each(Member.complete_early)
             self._take_in()
             self.status("running")
-            log.info("%d seeds at once, each: %s", len(self.seeds), describe(self.ensemble.setup))
-            if told := self.ensemble.setup.samples.told():
-                log.info("classes: %s", told)
-            for line in advice(self.ensemble.setup, len(self.ensemble.setup.samples)):
+            first, *others = opening(self.ensemble.setup)
+            log.info("%d seeds at once, each: %s", len(self.seeds), first)
+            for line in others:
                 log.info("%s", line)
             if not self.config.compile and self.config.steps >= LONG:
                 log.info("compile=true takes a minute or two at the start and trains up to twice as fast")

@@ -105,6 +105,15 @@ class GradientPenaltyOptions(PenaltyOptions):
     sides: Literal["one", "two"]
     target: NonNegative
 
+    def advice(self, chosen: Chosen) -> list[str]:
+        """Batch norm, through which one sample has no slope of its own."""
+        if chosen.norm("discriminator") != "batch":
+            return []
+        return [
+            f"penalty={self.name}: asks for a slope at each sample, and batch norm in D ties those of a minibatch "
+            "together; the paper took it out (Gulrajani et al. 2017, section 4): architecture.discriminator.norm=layer"
+        ]
+
 
 class DRAGANOptions(GradientPenaltyOptions):
     deviation: Positive

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import torch
 
+from gan_cli.config.schema import Config
+from gan_cli.config.schema import advice as advice_on
 from gan_cli.distributed import world
 from gan_cli.games.game import Judges, parameters_of
 from gan_cli.training.freezing import told as frozen
 from gan_cli.training.in_parts import told as in_parts
 from gan_cli.training.setup import Setup
 
+SHORT, NOTHING = 20, 1e-3  # steps of a run that is no more than tried out; a share of the rate
 FEW = 5000  # pictures, of which a discriminator may learn each by heart within hours (Karras et al. 2020, figure 1)
 VERY_FEW = 100  # the smallest sets that have been learnt from nothing (Zhao et al. 2020, section 4.3)
 
@@ -29,7 +34,24 @@ def advice(setup: Setup, count: int | None) -> list[str]:
         count: the samples that it trains on, as far as they are known.
     """
     few = None if count is None else very_few(setup, count) or by_heart(setup, count)
-    return [few] if few else []
+    return [*advice_on(setup.config), *(line for line in (few, at_rest(setup)) if line)]
+
+
+def at_rest(setup: Setup) -> str | None:
+    """What to do where the rate is next to nothing long before the end; None where it is not."""
+    config, steps = setup.config, setup.config.steps
+    schedule = setup.players[0].schedule
+    if steps < SHORT or not schedule(steps // 10 * 9) <= NOTHING:
+        return None
+    last = max((step for step in range(1, steps, max(1, steps // 64)) if schedule(step) > NOTHING), default=1)
+    first = bisect_left(range(steps), True, lo=last, key=lambda step: schedule(step) <= NOTHING)
+    options = config.schedule.model_dump()
+    lengths = [f"schedule.{key}={options[key]:g}" for key in ("half_life", "start", "duration") if options.get(key)]
+    told = f" ({' '.join(lengths)} {options.get('unit', 'steps')})" if lengths else ""
+    return (
+        f"schedule={config.schedule.name}: from step {first:,} of {steps:,} on, the rate is below a thousandth of "
+        f"itself{told}, and nothing is learnt: make it longer, set schedule.final, or train fewer steps"
+    )
 
 
 def very_few(setup: Setup, count: int) -> str | None:
@@ -65,17 +87,29 @@ def describe(setup: Setup) -> str:
     config = setup.config
     sizes = [f"{count:,}" for count in reversed(parameters_of(setup.game).values())]  # G first
     shape = "×".join(str(n) for n in setup.samples.shape)
-    where = torch.cuda.get_device_name(setup.device) if setup.device.type == "cuda" else f"{setup.device.type}"
-    if setup.device.type == "cpu":
-        where += f" ({torch.get_num_threads()} threads)"
+    where = place_of(setup.device)
     if (processes := world()) > 1:
         where = f"{processes} processes, each on {where}"
-    model, uses = config.model.name, config.model.uses
-    made = f"{model} of {config.architecture.name}" if "architecture" in uses else model
     return (
-        f"{config.architecture.name if model == 'gan' else made} ({' + '.join(sizes)} weights), "
-        f"{config.loss.name + ', ' if 'loss' in uses else ''}"
+        f"{made_of(config)} ({' + '.join(sizes)} weights), "
+        f"{config.loss.name + ', ' if 'loss' in config.model.uses else ''}"
         f"{len(setup.samples):,} {config.dataset.name} of {shape}{' with labels' if config.conditional else ''}, "
         f"batch {config.batch_size}, "
         f"on {where}, {setup.precision}"
     )
+
+
+def place_of(device: torch.device) -> str:
+    """A device in words: ``cpu (2 threads)``, or the name of a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else device.type
+
+
+def made_of(config: Config) -> str:
+    """The networks in words: ``dcgan``, ``vae of mlp``, ``made``."""
+    model, architecture = config.model.name, config.architecture.name
+    if "architecture" not in config.model.uses:
+        return model
+    return architecture if model == "gan" else f"{model} of {architecture}"
