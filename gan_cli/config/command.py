@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
+from gan_cli.config.flags import OWN, PLAIN, SHOWN, TAKES_VALUE, TOLD
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import Options
 from gan_cli.config.overrides import Overrides
 from gan_cli.config.root import Root
-from gan_cli.config.words import key_here, told
+from gan_cli.config.words import EPOCHS, key_here, option_here, plain, shipped, told
 from gan_cli.errors import UserError
 
-TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
-PLAIN = ("--multirun", "-m", "--run", "-r", "--resolve", "--shell-completion", "-sc", "--hydra-help")
-OWN = ("--help", "-h", "--version")
 SHORT = {short: long for long, short in TAKES_VALUE.items()}
 
 
@@ -57,7 +54,7 @@ class Command:
                     value = words.pop(0)
                 command._take(flag, value)
             elif flag == "--info":
-                if not equals and words and words[0] in ("all", "config", "defaults", "defaults-tree", "searchpath"):
+                if not equals and words and words[0] in TOLD:
                     value = words.pop(0)
                 command.flags.append(f"--info={value}" if value else "--info")
             elif word in (*PLAIN, *OWN):
@@ -92,12 +89,6 @@ class Command:
                 flags.pop(0)
             else:
                 kept.append(flag)
-        if self.has("--shell-completion", "-sc"):
-            if not re.fullmatch(r"(install|uninstall|query)=(bash|zsh|fish)", " ".join(self.overrides)):
-                raise UserError(f"-sc {' '.join(self.overrides)}: takes install=… or uninstall=…: -sc install=bash")
-            if self.overrides[0].startswith("query") and "COMP_LINE" not in os.environ:
-                raise UserError(f"-sc {self.overrides[0]}: is asked by the shell itself: -sc install=bash")
-            return [sys.argv[0], *self.flags, *self.overrides]
         overrides = self.parsed(library)
         if overrides.problems:
             raise UserError(*overrides.problems)
@@ -105,7 +96,7 @@ class Command:
         return [sys.argv[0], *kept, *texts, *library.search_path(), *extra]
 
     def _take(self, flag: str, value: str) -> None:
-        if flag == "--cfg" and value not in ("job", "hydra", "all"):
+        if flag == "--cfg" and value not in SHOWN:
             raise UserError(f"--cfg {value}: shows job, hydra or all: gan-train --cfg job")
         if flag == "--config-dir":
             self.config_dirs.append(value)
@@ -115,6 +106,11 @@ class Command:
 
     def has(self, *flags: str) -> bool:
         return any(flag in self.flags for flag in flags)
+
+    def value_of(self, flag: str) -> str | None:
+        """What was given to a flag; of several times, the last."""
+        places = [place for place, word in enumerate(self.flags) if word == flag]
+        return self.flags[places[-1] + 1] if places else None
 
     @property
     def multirun(self) -> bool:
@@ -136,7 +132,14 @@ def _unknown_flag(flag: str, value: str, words: list[str]) -> str:
     if not flag.startswith("--") or flag in ("--config-path", "-cp"):
         return f"{flag}: no such flag; gan-train --help lists them"
     key = flag[2:].replace("-", "_")
-    value = value or (words[0] if words and not words[0].startswith("-") and "=" not in words[0] else "…")
+    value = value or (words[0] if words and not words[0].startswith("-") and "=" not in words[0] else "")
+    if (names := shipped(key)) and value and (answer := option_here(key, value, names)):
+        return f"{flag} {value}: no such flag{told(answer)}"
+    if plain(key) in EPOCHS:
+        return f"{flag}: no such flag: here it is steps=…, computed for epochs={value or 10}"
+    known = Root.model_fields.get(key)
+    switch = known is not None and (known.annotation is bool or True in get_args(known.annotation))
+    value = value or ("true" if switch else "…")
     if answer := key_here(key, value):
         return f"{flag}: no such flag{told(answer)}"
     return f"{flag}: no such flag{suggestion(flag, [*TAKES_VALUE, *PLAIN, *OWN])}: keys are written {key}={value}"

@@ -20,19 +20,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from gan_cli.config.asking import asked, is_own, kind, reason
+from gan_cli.config.flags import shipped_conf
 from gan_cli.config.interpolations import resolvers_in, texts_in
 from gan_cli.config.mistakes import explain, keys_of, suggestion
 from gan_cli.config.options import Choice, Group, Made, Values
 from gan_cli.config.paths import expanded
-from gan_cli.config.words import key_here, option_here, told
+from gan_cli.config.words import key_here, option_here, shipped, told
 from gan_cli.errors import UserError
-
-
-def shipped_conf() -> Path:
-    """The shipped ``conf`` folder: inside the package in a wheel, beside it in an editable install."""
-    package = Path(__file__).resolve().parents[1]
-    return next(d for d in (package / "conf", package.parent / "conf") if (d / "config.yaml").is_file())
-
 
 NAMES = ("class", "schema")  # keys that name code, which only a YAML file can set
 NAMES_OF_ALL = {"name", "class"}  # keys that every option has
@@ -219,7 +213,17 @@ class Library:
         except ValidationError as error:
             keys = [key for key in schema.model_fields if key != "name"]
             owner = f"; {group}={node['name']} has {', '.join(keys) if keys else 'no options'}"
-            raise UserError(*explain(error, keys_of(schema, prefix), prefix, owner, key_here)) from error
+            known = [key for key in keys_of(schema, prefix) if key != f"{prefix}name"]
+
+            def here(key: str, value: str) -> str | None:
+                return key_here(key, value) or self._of_others(group, key.removeprefix(prefix))
+
+            raise UserError(*explain(error, known, prefix, owner, here)) from error
+
+    def _of_others(self, group: str, key: str) -> str | None:
+        """Which shipped options of a group have a key that the chosen one lacks; None if none has it."""
+        having = [f"{group}={name}" for name in shipped(group) if key in keys_of(self.schema(group, name), "")]
+        return f" is a key of {', '.join(having)}" if having else None
 
     def load(self, group: str, name: str) -> type:
         """Imports the class of an option.
