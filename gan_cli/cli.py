@@ -16,10 +16,10 @@ from gan_cli.commands.out_of_place import of_other_commands, require_use
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Draft, check, compose, draft
+from gan_cli.config.compose import Draft, check, draft
 from gan_cli.config.hydra_errors import one_line
-from gan_cli.config.interpolations import require_shown
 from gan_cli.config.library import Library
+from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Values
 from gan_cli.config.overrides import PLAIN
 from gan_cli.config.quoting import quoted
@@ -147,20 +147,27 @@ def _command(command: Command) -> None:
         from gan_cli.version import __version__
 
         return print(f"gan-train {__version__}")
+    if command.has("--shell-completion", "-sc"):
+        from gan_cli.commands.completion.scripts import script
+
+        return print(script(command.overrides), end="")
     if command.info == "--info":
         from gan_cli.commands.help import installation
 
         return print(installation())
     library = Library(*command.config_dirs)
     plan = Plan()
-    if command.has("--resolve"):
-        require_shown(compose(command, library, [o.texts[0] for o in command.parsed(library)]).written)
+    if command.has("--cfg"):
+        from gan_cli.commands.showing import config_text
+
+        return print(lines_of(config_text(command, library)), end="")
     if command.trains:
         config, plan_of_run = planned(command, library)
         if config.dry_run:
-            from gan_cli.runs.dry_run import dry_run
+            from gan_cli.commands.dry_run.command import dry_run
 
-            return dry_run(config, library)
+            resumption = plan_of_run.resumption if plan_of_run else None
+            return dry_run(config, library, resumption.state["step"] if resumption else 0)
         if plan_of_run is None:
             return print("gan-train: finished already", file=sys.stderr)
         plan = plan_of_run
@@ -286,7 +293,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     if space.config.resume is not None:
         raise UserError(f"resume={space.config.resume}: continues one run: leave out --multirun")
     if space.config.dry_run:
-        raise UserError("dry_run=true: shows one run: leave out --multirun")
+        raise UserError(f"dry_run={shown(space.config.dry_run)}: shows one run: leave out --multirun")
     if (starts := overrides.find("start")) is not None:
         _require_start(starts.values, library, several=True)
     if space.config.name == name:

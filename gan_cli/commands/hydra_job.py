@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_cli.commands.hydra_help import texts_for_help
 from gan_cli.commands.out_of_place import require_use
 from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
@@ -138,7 +139,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
         if plan.folder:
             print(lines_of(sweep.opening(plan.folder, plan.runs)), file=sys.stderr)
         watched = workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext()
-        with watched, nullcontext() if command.trains else _shown():
+        with watched, texts_for_help(), nullcontext() if command.trains else _shown():
             hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
     if plan.folder:
         print(lines_of(sweep.table(plan.folder, plan.unusable)), file=sys.stderr)
