@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Literal
 
@@ -14,7 +15,7 @@ from gan_cli.config.options import Chosen, Count, Options, Whole, sizes_of
 def known_device(value: str) -> str:
     """Raises ValueError if ``value`` is no name of a device."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
-        raise ValueError("must be auto, cpu, cuda, cuda:N or mps")
+        raise ValueError("must be auto, cpu, mps, or for a GPU cuda, cuda:0, cuda:1, …")
     return value
 
 
@@ -43,7 +44,7 @@ ALONE = {  # values that an ensemble does not support, the reason, and a support
 
 def of_machine(chosen: Chosen) -> list[str]:
     """What cannot be combined with a device, several devices, or an ensemble."""
-    problems = _ensemble(chosen) + _several(chosen) + _in_less_memory(chosen)
+    problems = _shares(chosen) + _ensemble(chosen) + _several(chosen) + _in_less_memory(chosen)
     device, precision = chosen.root.get("device"), chosen.root.get("precision")
     if device in ("cpu", "mps"):
         if chosen.on("capture"):
@@ -94,18 +95,22 @@ def _ensemble(chosen: Chosen) -> list[str]:
     return problems
 
 
-def _several(chosen: Chosen) -> list[str]:
-    devices, pack = chosen.count("devices"), chosen.count("pack") or 1
-    if devices < 2:
-        return []
-    part = devices * pack
-    packs = f" of whole packs of {pack}" if part > devices else ""
-    problems = [
-        f"devices={devices}: each takes an equal share{packs} of batch_size={batch}, so it must be a multiple "
-        f"of {part}, such as batch_size={max(1, round(batch / part)) * part}"
+def _shares(chosen: Chosen) -> list[str]:
+    """Minibatches that processes, parts of a move and packs of samples cannot share out equally."""
+    shares = {key: count for key in ("devices", "accumulate", "pack") if (count := chosen.count(key)) > 1}
+    part, by = math.prod(shares.values()), " ".join(f"{key}={count}" for key, count in shares.items())
+    return [
+        f"batch_size={batch}: is shared out equally by {by}: must be a multiple of {part}, such as "
+        f"batch_size={max(1, round(batch / part)) * part}"
         for batch in sizes_of(chosen.root.get("batch_size"))
         if batch % part
     ]
+
+
+def _several(chosen: Chosen) -> list[str]:
+    if (devices := chosen.count("devices")) < 2:
+        return []
+    problems = []
     if chosen.on("capture"):
         problems.append(f"capture=true: devices={devices} average gradients within a move: use capture=auto")
     if re.fullmatch(r"mps|cuda:\d+", device := str(chosen.root.get("device"))):
@@ -119,14 +124,6 @@ def _in_less_memory(chosen: Chosen) -> list[str]:
     """What cannot be combined with moves in parts, or with activations that are computed again."""
     problems, parts = [], chosen.count("accumulate")
     if parts > 1:
-        share = (chosen.count("devices") or 1) * (chosen.count("pack") or 1)
-        whole = f" for each of {share} shares and packs" if share > 1 else ""
-        problems += [
-            f"accumulate={parts}: makes equal parts of batch_size={batch}{whole}, so it must be a multiple of "
-            f"{parts * share}, such as batch_size={max(1, round(batch / parts / share)) * parts * share}"
-            for batch in sizes_of(chosen.root.get("batch_size"))
-            if batch % (parts * share)
-        ]
         if chosen.on("capture"):
             problems.append(f"capture=true: accumulate={parts} makes each move in parts: use capture=auto")
         if chosen.on("reuse_fakes"):

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
 
-from gan_cli.config.words import told
+from gan_cli.config.words import options_named, told
 
 RENAMED = {"on_divergence": {"stop": "guard=stop", "continue": "guard=warn"}}  # keys of earlier versions
 
@@ -17,7 +17,9 @@ def suggestion(typed: str, known: Iterable[str]) -> str:
     known = list(known)
     leaf, cutoff = typed.rpartition(".")[2], 0.6 if len(typed) <= 4 else 0.75  # two letters swapped in a short name
     leaves = {name: name.rpartition(".")[2] for name in known}
-    found = get_close_matches(typed, known, n=1, cutoff=cutoff) or [name for name in known if leaves[name] == leaf]
+    found = [name for name in known if name.endswith(f".{typed}")]
+    found = found or get_close_matches(typed, known, n=1, cutoff=cutoff)
+    found = found or [name for name in known if leaves[name] == leaf]
     if not found and len(typed) > 2:
         found = [name for name in known if name.startswith(typed)]
     if not found:
@@ -51,7 +53,10 @@ def explain(
         elif kind == "extra_forbidden" and here is not None and (answer := here(key, value)):
             lines.append(f"{key}={value}: no such key{told(answer)}")
         elif kind == "extra_forbidden":
-            lines.append(f"{key}={value}: no such key{suggestion(key, known)}{owner}")
+            meant = suggestion(key, known) or ("" if owner else _option(key))
+            lines.append(f"{key}={value}: no such key{meant}{owner}")
+        elif kind == "list_type" and isinstance(problem["input"], bool):
+            lines.append(f"{key}={value}: must be a list of names: gan-train --help {key}")
         elif kind == "list_type":
             lines.append(f"{key}={value}: must be a list: {key}=[{value}]")
         elif kind == "missing":
@@ -61,6 +66,12 @@ def explain(
         else:
             lines.append(f"{key}={value}: {problem['msg'].removeprefix('Value error, ')}")
     return lines
+
+
+def _option(key: str) -> str:
+    """What to type for a key that is called like an option: ``adam.lr``, ``fid=true``."""
+    found = options_named(key)
+    return told(" or ".join(found)) if found else ""
 
 
 _WORDS = {

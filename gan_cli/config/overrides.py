@@ -14,7 +14,7 @@ from gan_cli.config.interpolations import refusal
 from gan_cli.config.options import GROUPS, SEVERAL
 from gan_cli.config.paths import says_folder
 from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
-from gan_cli.config.words import is_path
+from gan_cli.config.words import is_path, of_bare_word
 from gan_cli.errors import UserError
 from gan_cli.output.text import shortened
 
@@ -213,9 +213,9 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
 
 
 def _of_bare_word(word: str, root: type[BaseModel]) -> str | None:
-    """What a word that is ``latest``, or a path, may have been meant to be; None of other words."""
+    """What a word that is ``latest``, a path, an option or a command may have been meant to be; None of others."""
     if word != "latest" and not is_path(word):
-        return None
+        return of_bare_word(word)
     if "checkpoint" in root.model_fields:
         return f"checkpoint={word}"
     of_run = word == "latest" or says_folder(f"{word}/checkpoints") or word.endswith(".pt")

@@ -28,7 +28,6 @@ from gan_cli.config.options import (
     Share,
     Text,
     Whole,
-    sizes_of,
 )
 
 FROZEN = re.compile(r"\w+:(0*[1-9]\d{0,8}|[A-Za-z_][\w.]*)")
@@ -140,14 +139,9 @@ def _packs(chosen: Chosen) -> list[str]:
     pack = chosen.count("pack")
     if pack < 2:
         return []
-    problems = [
-        f"pack={pack}: D sees {pack} samples at a time, so batch_size={batch} must be a multiple"
-        for batch in sizes_of(chosen.root.get("batch_size"))
-        if batch % pack
-    ]
     if chosen.on("conditional"):
-        problems.append(f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false")
-    return problems
+        return [f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false"]
+    return []
 
 
 def _file_name(value: str) -> str:
@@ -191,7 +185,7 @@ class WritingKeys(Options):
     name: Annotated[str, AfterValidator(_file_name)] | None
     start: Text | None
     resume: Text | None
-    dry_run: bool
+    dry_run: Literal[True, False, "full"]
 
 
 def of_writing(chosen: Chosen) -> list[str]:

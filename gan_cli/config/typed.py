@@ -29,7 +29,7 @@ def typed(
         checked: dict[str, Choice] = {}
         for key, options in nodes.items():
             if not isinstance(options, Mapping) or "name" not in options:
-                problems.append(_not_chosen(group, key, options, library))
+                problems.append(_not_chosen(group, key, options, library, nodes))
                 continue
             try:
                 checked[key.removeprefix(f"{group}.")] = library.check(group, options, prefix=f"{key}.")
@@ -61,13 +61,15 @@ def _meant(raw: Values) -> Callable[[str, str], str | None]:
     return here
 
 
-def _not_chosen(group: str, key: str, typed: object, library: Library) -> str:
+def _not_chosen(group: str, key: str, typed: object, library: Library, nodes: Values) -> str:
     if isinstance(typed, Mapping) or group not in SEVERAL:
         return f"{key}: is not chosen: {group}=…, one of: {', '.join(library.options(group))}"
-    name = key.rpartition(".")[2]
-    return f"{key}={shown(typed)}: of which {group}? such as {group}={library.options(group)[-1]} " + (
-        f"{group}.{library.options(group)[-1]}.{name}={shown(typed)}"
-    )
+    name, value = key.rpartition(".")[2], shown(typed)
+    chosen = [each.rpartition(".")[2] for each, options in nodes.items() if isinstance(options, Mapping)]
+    if chosen:
+        return f"{key}={value}: of which {group}? {' or '.join(f'{group}.{one}.{name}={value}' for one in chosen)}"
+    last = library.options(group)[-1]
+    return f"{key}={value}: of which {group}? such as {group}={last} {group}.{last}.{name}={value}"
 
 
 def known_keys(root: type[Options], groups: Sequence[str]) -> list[str]:
@@ -76,5 +78,6 @@ def known_keys(root: type[Options], groups: Sequence[str]) -> list[str]:
     for group in groups:
         keys.append(group)
         for name in shipped.options(group):
-            keys += keys_of(shipped.schema(group, name), f"{group}.")
+            prefix = f"{group}.{name}." if group in SEVERAL else f"{group}."
+            keys += [key for key in keys_of(shipped.schema(group, name), prefix) if key != f"{prefix}name"]
     return sorted(set(keys))

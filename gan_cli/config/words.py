@@ -9,16 +9,12 @@ from pathlib import Path
 
 import yaml
 
+from gan_cli.config.flags import shipped_conf
 from gan_cli.config.paths import says_folder
+from gan_cli.config.pictures import PICTURES
 
 EPOCHS = frozenset(("epoch", "epochs", "n_epochs", "n_epoch", "num_epochs", "max_epochs", "nb_epochs"))
-PICTURES = {
-    "digits": 10_000,
-    "mnist": 60_000,
-    "fashion_mnist": 60_000,
-    "kmnist": 60_000,
-    "cifar10": 50_000,
-}  # to train on
+NAMED = {"dataset=image_folder dataset.path={value}": "dataset", "prior.size={value}": "prior"}  # where it is an option
 
 
 @cache
@@ -35,6 +31,15 @@ def told(answer: str) -> str:
     return f": it{answer}" if answer.startswith(" ") else f": here it is {answer}"
 
 
+def shipped(group: str) -> list[str]:
+    """The shipped options of a group; none if it is no group."""
+    return sorted(file.stem for file in (shipped_conf() / group).glob("*.yaml"))
+
+
+def groups() -> list[str]:
+    return sorted(folder.name for folder in shipped_conf().iterdir() if folder.is_dir() and folder.name != "hydra")
+
+
 def plain(word: str) -> str:
     """``--Batch-Size`` → ``batch_size``."""
     return word.lstrip("-+").lower().replace("-", "_")
@@ -47,9 +52,32 @@ def key_here(key: str, value: str) -> str | None:
         answer = "device=cuda:{value}" if plain(key) == "gpu" else "devices={value}"
     if answer and answer.startswith("ema_") and value.lower() in ("false", "0", "none"):
         return "ema_half_life=0"
+    if answer and answer.startswith("device=cuda") and value.lower() in ("false", "no", "off", "none"):
+        return "device=cpu"
     if answer and value.lower() in ("false", "no", "off") and "{value}" not in answer:
         return None  # what they turn off is off
+    if answer and (match := re.fullmatch(r"(\w+)=\{value\}", answer)) and (names := shipped(match[1])):
+        return option_here(match[1], value, names) or answer.format(value=value)  # a word of theirs for an option too
+    if answer and (group := NAMED.get(answer)) and any(_same(option, value) for option in shipped(group)):
+        return f"{group}={plain(value)}"
     return answer.format(value=value) if answer else None
+
+
+def of_bare_word(word: str) -> str | None:
+    """What to type for a word that stands alone: an option, or the name of what a program does."""
+    return _answers("bare").get(plain(word)) or " or ".join(options_named(word)) or None
+
+
+def options_named(word: str) -> list[str]:
+    """The options that are called so, or else so in another program's words: ``ring``, ``wgan-gp``, ``fid``."""
+    every = [group for group in groups() if group != "sweep"]
+    same = [f"{group}={name}" for group in every for name in shipped(group) if _same(name, word)]
+    theirs = (_answers("options", group).get(plain(word)) for group in reversed(every))
+    return same or [answer for answer in theirs if answer is not None][:1]
+
+
+def _same(option: str, word: str) -> bool:
+    return option.replace("_", "") == plain(word).replace("_", "")
 
 
 def epochs_here(epochs: str, pictures: int | None, batch_size: int) -> str:
@@ -67,7 +95,7 @@ def option_here(group: str, name: str, options: Iterable[str]) -> str | None:
         return f"dataset=image_folder dataset.path={name}"
     if (answer := _answers("options", group).get(plain(name))) is not None:
         return answer
-    same = [option for option in options if option.replace("_", "") == plain(name).replace("_", "")]
+    same = [option for option in options if _same(option, name)]
     return f"{group}={same[0]}" if same else None
 
 
@@ -80,8 +108,10 @@ def is_path(word: str) -> bool:
 
 def pictures_of(dataset: Mapping[str, object]) -> int | None:
     """How many pictures a dataset trains on, as far as its options tell."""
-    count = PICTURES.get(str(dataset.get("name")))
+    if isinstance(count := dataset.get("points", dataset.get("stacks")), int):
+        return count
+    count = PICTURES.get(str(dataset.get("name")), {}).get(str(dataset.get("split")))
     limit = dataset.get("limit")
-    if dataset.get("split", "train") != "train" or dataset.get("classes"):
+    if dataset.get("classes"):
         return None
     return min(count, limit) if count and isinstance(limit, int) and limit else count

@@ -254,8 +254,8 @@ def test_no_picture_is_skipped_or_repeated_where_the_batch_size_changes():
         ("{8:16}", "batch_size={'8': 16}: must begin with the size at 0 images, such as {0:64,100000:128}"),
         ("{0:0}", "batch_size={'0': 0}: must be sizes of at least 1 by the images seen"),
         ("[8,16]", "batch_size=[8, 16]: must be a whole number, or {0:64,100000:128}: sizes by the images seen"),
-        ("{0:8,99:9} pack=2", "pack=2: D sees 2 samples at a time, so batch_size=9 must be a multiple"),
-        ("{0:8,99:9} devices=2", "devices=2: each takes an equal share of batch_size=9, so it must be a multiple of 2"),
+        ("{0:8,99:9} pack=2", "batch_size=9: is shared out equally by pack=2: must be a multiple of 2"),
+        ("{0:8,99:9} devices=2", "batch_size=9: is shared out equally by devices=2: must be a multiple of 2"),
     ],
 )
 def test_a_batch_size_that_is_none_is_refused(gan_train, typed, line):

@@ -234,8 +234,8 @@ def test_whatever_ends_one_ends_all_and_the_run_goes_on(spawn, tmp_path, monkeyp
 
 
 REFUSED = {
-    ("devices=3",): "devices=3: each takes an equal share of batch_size=8, so it must be a multiple of 3",
-    ("devices=4", "pack=4"): "devices=4: each takes an equal share of whole packs of 4 of batch_size=8",
+    ("devices=3",): "batch_size=8: is shared out equally by devices=3: must be a multiple of 3, such as batch_size=9",
+    ("devices=4", "pack=4"): "batch_size=8: is shared out equally by devices=4 pack=4: must be a multiple of 16",
     ("devices=2", "device=cuda:1"): "device=cuda:1: is one device, and devices=2 wants 2",
     ("devices=2", "capture=true"): "capture=true: devices=2 average gradients within a move",
     ("devices=0",): "devices=0: must be at least 1",

@@ -98,8 +98,8 @@ def test_what_looks_at_all_samples_is_said(keys, told):
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        (("accumulate=3",), "accumulate=3: makes equal parts of batch_size=8, so it must be a multiple of 3, such as"),
-        (("accumulate=4", "pack=4"), "accumulate=4: makes equal parts of batch_size=8 for each of 4 shares and packs"),
+        (("accumulate=3",), "batch_size=8: is shared out equally by accumulate=3: must be a multiple of 3, such as"),
+        (("accumulate=4", "pack=4"), "batch_size=8: is shared out equally by accumulate=4 pack=4: must be"),
         (("accumulate=2", "reuse_fakes=true"), "reuse_fakes=true: keeps what G has computed until its own move"),
         (("accumulate=2", "ensemble=2"), "accumulate=2: ensemble=2 makes each move at once"),
         (("accumulate=2", "capture=true"), "capture=true: accumulate=2 makes each move in parts"),
