@@ -27,6 +27,7 @@ VALUES = {  # what is typed for a key in the tests below; 2 for the others
     "resume": "latest",
     "hydra.run.dir": "here",
     "loss.smoothing": "0.1",
+    "prior": "normal",
 }
 KEYS, LIBRARY = _answers("keys"), Library()
 OPTIONS = [  # a word for each answer
