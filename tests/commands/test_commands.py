@@ -62,7 +62,7 @@ def test_the_composed_config_can_be_read_and_piped(gan_train, spawn):
     shown = yaml.safe_load(result.out)
     groups = [key for key in shown if key in Library().groups()]
     assert sorted(groups) == Library().groups()  # those without an option too
-    assert (shown["penalty"], shown["metrics"], shown["experiment"], shown["model"]) == ([], [], None, {"name": "gan"})
+    assert [shown[key] for key in ("metrics", "experiment", "sweep", "model")] == [[], "default", None, {"name": "gan"}]
     every = gan_train("experiment=dcgan_r1", "--cfg", "all").out
     assert not re.search(r"^ *(class|schema):", every[every.index("\ndataset:") :], re.MULTILINE)
     some = gan_train("experiment=dcgan_r1", "--cfg", "job", "--package", "penalty", "--resolve")
@@ -225,7 +225,7 @@ def test_a_dry_run_shows_everything_and_writes_nothing(gan_train):
     assert result.code == 0, result.err
     for text in (
         "data: 50,000 samples of cifar10, 3×32×32, of 10 classes; 10,000 held out",
-        "length: 2,200 steps of 64 samples: 140,800 seen, 2.8 epochs",
+        "length: 2,800 steps of 32 samples: 89,600 seen, 1.8 epochs",
         "time: about",
         "memory: about",
         "disk: about",
