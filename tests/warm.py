@@ -26,7 +26,7 @@ from pathlib import Path
 
 EVERYTHING = (
     *("hydra.main", "hydra.core.utils", "matplotlib.figure", "torch", "torch._dynamo"),
-    *("gan_cli.cli", "gan_cli.runs.run", "gan_cli.runs.dry_run", "gan_cli.ensemble.together"),
+    *("gan_cli.cli", "gan_cli.runs.run", "gan_cli.commands.dry_run.command", "gan_cli.ensemble.together"),
     "gan_cli.metrics.evaluation",
 )
 MOST = 1 << 17  # bytes of a request: the environment is the largest part

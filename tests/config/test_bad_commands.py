@@ -92,7 +92,10 @@ MISTAKES = [
         "penalty=r1 compile=true",
         "compile=true: a compiled discriminator has no second derivative, which penalty=r1 needs",
     ),
-    ("loss=wasserstein loss.clip=0", "loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty"),
+    (
+        "experiment=lecture loss=wasserstein loss.clip=0",
+        "loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty",
+    ),
     ("loss=f_gan loss.divergence=js", "loss.divergence=js: must be one of 'kl'"),
     ("architecture=resnet dataset.size=24", "dataset.size=24: architecture=resnet needs a power of two from 8 to 256"),
     ("architecture=r3gan dataset.size=2048", "dataset.size=2048: must be at most 1024"),
