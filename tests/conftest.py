@@ -23,13 +23,15 @@ import warm as warm_commands
 from hydra._internal.hydra import Hydra
 
 from gan_cli import cli
+from gan_cli.commands.dry_run import command as dry_run
+from gan_cli.commands.dry_run import pace
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
-from gan_cli.runs import dry_run, peak
+from gan_cli.runs import peak
 from gan_cli.training.build import build
 from gan_cli.training.setup import Setup
 
@@ -239,14 +241,16 @@ def gan_eval(capfd):
 
 @pytest.fixture
 def few_samples(monkeypatch):
-    """A dry run measures memory in steps of few samples alone, however large the model."""
+    """A dry run measures memory and time in steps of few samples alone, however large the model."""
     monkeypatch.setattr(peak, "ENOUGH", 0)
+    monkeypatch.setattr(pace, "MOST", 1)
 
 
 @pytest.fixture
 def unmeasured(monkeypatch):
-    """A dry run builds everything and tries a pass of it, and says nothing of memory."""
+    """A dry run builds everything and tries a pass of it, and says nothing of memory and time."""
     monkeypatch.setattr(dry_run, "peak_of", lambda setup: None)
+    monkeypatch.setattr(dry_run, "pace_of", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,6 @@ from conftest import TINY_DCGAN, TINY_POINTS, config_of, run_folder, state_in
 from PIL import Image
 
 import gan_cli
-from gan_cli.commands.dry_run import pace
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.options import GROUPS
 from gan_cli.sweeps.search.space import parse
@@ -147,12 +146,6 @@ def opening_of(group: str, name: str) -> str:
     assert first == "# @package _global_"
     assert f"{group}={name}" in second
     return second
-
-
-@pytest.fixture
-def few_samples(few_samples, monkeypatch):
-    """And one of each kind is timed."""
-    monkeypatch.setattr(pace, "MOST", 1)
 
 
 @pytest.mark.parametrize("name", Library().options("experiment"))
