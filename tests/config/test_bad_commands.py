@@ -84,7 +84,7 @@ MISTAKES = [
     ),
     ("penalty=r3", "penalty=r3: no such option; available: consistency, dragan, gradient_penalty, r1, r2"),
     ("penalty=[r1,gp]", "penalty=gp: no such option"),
-    ("penalty.weight=3", "penalty.weight=3: of which penalty? such as penalty=r2 penalty.r2.weight=3"),
+    ("penalty.weight=3", "penalty.weight=3: of which penalty? penalty.r1.weight=3"),
     ("penalty.r2.weight=3", "penalty.r2: is not chosen: penalty=…, one of: consistency"),
     ("penalty=r1 penalty.r1.weight=-3", "penalty.r1.weight=-3: must be at least 0"),
     ("penalty=r1 penalty.r1.wieght=3", "penalty.r1.wieght=3: no such key (did you mean 'penalty.r1.weight'?)"),
