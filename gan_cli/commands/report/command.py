@@ -15,9 +15,9 @@ from gan_cli.version import __version__
 
 EXAMPLES = """\
 examples:
-  gan-report outputs/sweeps/games              one page, outputs/sweeps/games/report.html
-  gan-report outputs --out all.html            everything that was ever trained here
-  gan-report outputs/sweeps/games --format md  mean and spread over seeds, on the screen
+  gan-report outputs/sweeps/games              report.html in that folder
+  gan-report outputs --out all.html            everything trained here
+  gan-report outputs/sweeps/games --format md  mean and spread over seeds
   gan-report outputs/sweeps/games --live       as the runs go on, in a browser
   gan-report --help report                     the manual's page
 """
