@@ -29,7 +29,7 @@ def words_after_help(argv: Sequence[str]) -> list[str]:
 def mentioning(word: str) -> list[str]:
     """The names of the pages that hold a word, whatever its case."""
     whole = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
-    return [name for name, file in pages().items() if name != INDEX and whole.search(file.read_text("utf-8"))]
+    return [name for name, file in pages().items() if name != INDEX and whole.search(file.read_text(encoding="utf-8"))]
 
 
 def rendered(name: str, console: Console) -> str:
@@ -37,7 +37,7 @@ def rendered(name: str, console: Console) -> str:
     from gan_cli.output.manual import THEME, Page
 
     with console.use_theme(THEME), console.capture() as capture:
-        console.print(Page(_unlinked(pages()[name].read_text("utf-8"))), width=min(console.width, WIDEST), crop=False)
+        console.print(Page(_unlinked(pages()[name].read_text(encoding="utf-8"))), width=min(console.width, WIDEST), crop=False)
     text = "\n".join(line.rstrip() for line in capture.get().splitlines())
     return re.sub("\n{3,}", "\n\n", text).strip("\n")
 
