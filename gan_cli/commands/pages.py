@@ -36,8 +36,9 @@ def rendered(name: str, console: Console) -> str:
     """A page as the console shows it: styled on a terminal, else plain; as wide as the console, up to ``WIDEST``."""
     from gan_cli.output.manual import THEME, Page
 
+    page = Page(_unlinked(pages()[name].read_text(encoding="utf-8")))
     with console.use_theme(THEME), console.capture() as capture:
-        console.print(Page(_unlinked(pages()[name].read_text(encoding="utf-8"))), width=min(console.width, WIDEST), crop=False)
+        console.print(page, width=min(console.width, WIDEST), crop=False)
     text = "\n".join(line.rstrip() for line in capture.get().splitlines())
     return re.sub("\n{3,}", "\n\n", text).strip("\n")
 
