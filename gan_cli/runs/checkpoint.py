@@ -77,7 +77,8 @@ def load(path: Path) -> State:
         state = sealed.read(path)
     except (OSError, sealed.Damaged) as error:
         raise UserError(f"{path}: not a readable checkpoint ({reason_of(error)})") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT or not isinstance(state.get("config"), dict):
+    number = state.get("format") if isinstance(state, dict) else None
+    if not isinstance(number, int) or number != FORMAT or not isinstance(state.get("config"), dict):
         raise UserError(f"{path}: not a checkpoint of this version of gan-train")
     if problem := problem_of(state, Saved):
         raise UserError(f"{path}: not what this version of gan-train writes into a checkpoint: {problem}")

@@ -24,6 +24,7 @@ from types import FrameType
 from unittest import mock
 
 from fuzzing import main
+from hydra.core.hydra_config import HydraConfig
 
 from gan_cli import cli
 from gan_cli.commands import hydra_job
@@ -189,6 +190,7 @@ def run(program: str, argv: list[str]) -> Ended:
         raise Hangs
 
     os.environ.pop("HYDRA_FULL_ERROR", None)
+    HydraConfig.instance().cfg = None  # as in a new process, where no command has shown a config yet
     out, err = io.StringIO(), io.StringIO()
     before = signal.signal(signal.SIGPROF, ring)
     sys.argv = [program]

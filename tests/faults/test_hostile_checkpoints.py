@@ -40,6 +40,7 @@ def test_junk_in_any_place_is_one_line_or_nothing(trained, tmp_path, keys):
 
 
 CLAIMS = {
+    "format": (("format",), torch.zeros(2, dtype=torch.float64), "not a checkpoint of this version"),
     "step": (("step",), -5, "step=-5: must be at least 0"),
     "log": (("log", "counts"), {"a": "b"}, "log.counts.a=b: must be a whole number"),
     "key": (("players", "generator", "optimizer", "param_groups", 0, "weigxt_decay"), 0.1, "weigxt_decay"),

@@ -64,6 +64,7 @@ STATUS = {
     "not UTF-8": b"\xff\xfe{}",
     "deep": b"[" * 100_000,
     "text": b'"finished"',
+    "no status": b'{"step": 4, "steps": 4}',
     "huge": b'{"status": "' + b"x" * 5_000_000 + b'"}',
     "step of text": b'{"status": "finished", "step": "4"}',
     "step without end": b'{"status": "finished", "step": 1e999}',

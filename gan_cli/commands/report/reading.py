@@ -141,7 +141,9 @@ def status_in(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Unreadable("no keys with values")
     if "status" not in found:
-        return {}
+        if file_in(folder, "metrics.jsonl"):
+            raise Unreadable("no status")
+        return {}  # another program's
     try:
         made = Told.model_validate(plain(found)).model_dump(exclude_unset=True)
     except ValidationError as error:
