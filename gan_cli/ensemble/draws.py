@@ -54,6 +54,8 @@ class Batchable(TorchFunctionMode):
                 return torch.func.grad(lambda y: judge(y).sum())(x.detach())
         if function is functional.normalize:  # spectral norm writes into its buffers, and uses the result as well
             kwargs.pop("out", None)
+        if function is functional.one_hot:
+            return compared(*args, **kwargs)
         if function is functional.dropout:
             return self.dropout(*args, **kwargs)
         if function in KINDS and kwargs.get("generator") is None:
@@ -65,6 +67,11 @@ class Batchable(TorchFunctionMode):
 
     def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         raise AssertionError("a mode says where draws come from")
+
+
+def compared(tensor: Tensor, num_classes: int) -> Tensor:
+    """``one_hot`` without its look at the labels, which cannot be batched where a slope is taken too."""
+    return (tensor.unsqueeze(-1) == torch.arange(num_classes, device=tensor.device)).to(tensor.dtype)
 
 
 class Noting(Batchable):

@@ -33,6 +33,7 @@ GAMES = {
         "optimizer=sgd",  # Adam makes much of a bias that batch norm leaves no gradient
     ),
     "spectral norm in D": ("architecture.discriminator.norm=spectral", "loss=hinge"),
+    "labels and r1, as the default run has them": ("conditional=true", "penalty=r1", "penalty.r1.interval=2"),
     "labels, consistency, minibatch deviation": (
         *("conditional=true", "penalty=consistency", "architecture.discriminator.minibatch_std=true"),
     ),
