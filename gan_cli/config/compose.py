@@ -119,7 +119,7 @@ def wrong_options(override: Override, value: object, library: Library) -> list[s
     """One line for each option in the value of a group that does not exist."""
     problems: list[str] = []
     for name in value if isinstance(value, list) else [value]:
-        if not override.is_group or (name is None and override.key in PRESETS):
+        if not override.is_group:
             continue
         text = name if isinstance(name, str) else shown(name)
         try:

@@ -83,6 +83,8 @@ MISTAKES = [
         "nesterov=true needs optimizer.momentum greater than 0",
     ),
     ("penalty=r3", "penalty=r3: no such option; available: consistency, dragan, gradient_penalty, r1, r2"),
+    ("experiment=null", "experiment=null: no such option: here it is experiment=lecture; available: dcgan"),
+    ("sweep=null", "sweep=null: no such option; available: dcgan_random"),
     ("penalty=[r1,gp]", "penalty=gp: no such option"),
     ("penalty.weight=3", "penalty.weight=3: of which penalty? penalty.r1.weight=3"),
     ("penalty.r2.weight=3", "penalty.r2: is not chosen: penalty=…, one of: consistency"),
