@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
@@ -61,6 +62,9 @@ def explain(
             lines.append(f"{key}={value}: must be a list: {key}=[{value}]")
         elif kind == "missing":
             lines.append(f"{key}: has no value: set {key}=…")
+        elif kind == "literal_error":
+            expected = re.sub(r"\b(True|False)\b", lambda found: found[0].lower(), context["expected"])
+            lines.append(f"{key}={value}: must be one of {expected}")
         elif kind in _WORDS:
             lines.append(f"{key}={value}: must be {_WORDS[kind].format(**context)}")
         else:
@@ -85,7 +89,6 @@ _WORDS = {
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
-    "literal_error": "one of {expected}",
     "too_short": "a list of at least {min_length} values",
     "too_long": "a list of at most {max_length} values",
     "model_type": "a group of keys, not one value",

@@ -41,7 +41,7 @@ def test_the_whole_config_is_shown_on_request_and_a_resumed_run_says_what_is_lef
     assert gan_train("-m", "seed=1,2", "dry_run=full").errors == [
         "gan-train: error: dry_run=full: shows one run: leave out --multirun"
     ]
-    assert gan_train("dry_run=yes").errors == ["gan-train: error: dry_run=yes: must be one of True, False or 'full'"]
+    assert gan_train("dry_run=yes").errors == ["gan-train: error: dry_run=yes: must be one of true, false or 'full'"]
 
 
 def test_what_does_not_fit_is_refused(gan_train, monkeypatch):
@@ -121,3 +121,10 @@ def test_numbers_are_told_as_an_estimate_has_them():
         300_000: "3.5 days",
     }
     assert {seconds: outlook.told(seconds) for seconds in told} == told
+
+
+def test_too_few_samples_for_a_metric_are_refused_as_the_run_refuses_them(gan_train):
+    few = (*TINY_MLP, "metrics=frechet", "extractor=pixels", "steps=2")  # 64 samples of 64 pixels
+    dry, real = (gan_train(*few, f"dry_run={value}") for value in ("true", "false"))
+    assert (dry.code, dry.err) == (2, real.err)
+    assert "needs 65 real and as many generated samples, and there are 64" in dry.err

@@ -58,7 +58,7 @@ MISTAKES = [
     ("optimizer.betas=0.5", "optimizer.betas=0.5: must be a list: optimizer.betas=[0.5]"),
     ("discriminator.steps=0", "discriminator.steps=0: must be at least 1"),
     ("discriminator=2", "discriminator=2: must be a group of keys"),
-    ("conditional=maybe", "conditional=maybe: must be one of 'auto', True or False"),
+    ("conditional=maybe", "conditional=maybe: must be one of 'auto', true or false"),
     ("updates=sometimes", "updates=sometimes: must be one of 'alternating', 'simultaneous'"),
     ("precision=fp8", "precision=fp8: must be one of"),
     ("device=gpu", "device=gpu: must be auto, cpu, mps, or for a GPU cuda, cuda:0"),

@@ -75,6 +75,7 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
             samples.shape,
             samples.classes,
             planned=config.evaluate_count,
+            count=count,
             source=extractor_of(library, config.extractor),
             dataset=dataset,
             judge=Judge.of(config, game, torch.device("cpu")),
