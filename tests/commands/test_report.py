@@ -165,9 +165,9 @@ def test_a_killed_run_is_told_from_a_running_one_and_a_torn_line_ends_the_curve(
     for seed in (0, 1):
         folder = Path(f"outputs/sweeps/two/seed-{seed}")
         status = json.loads((folder / "status.json").read_text())
-        (folder / "status.json").write_text(json.dumps({**status, "status": "running", "step": 0}))
+        (folder / "status.json").write_text(json.dumps({**status, "status": "running", "step": 0, "seconds": 0}))
         with (folder / "metrics.jsonl").open("a") as file:
-            file.write('{"step": 6, "loss/gen')
+            file.write('{"step": 4, "seconds": 900.5}\n{"step": 6, "loss/gen')
     Path("outputs/foreign").mkdir()
     Path("outputs/foreign/status.json").write_text('{"of": "another program"}')
     alive = RunFolder(Path("outputs/sweeps/two/seed-1"))
@@ -178,6 +178,7 @@ def test_a_killed_run_is_told_from_a_running_one_and_a_torn_line_ends_the_curve(
         alive.close()
     assert (killed["status"]["status"], running["status"]["status"]) == ("killed", "running")
     assert (killed["status"]["step"], running["status"]["step"]) == (4, 4)
+    assert (killed["status"]["seconds"], running["results"]["seconds"]) == (900.5, 900.5)
     assert killed["status"]["reason"] == "continue: gan-train resume=outputs/sweeps/two/seed-0"
 
 

@@ -59,13 +59,15 @@ class RunRecord:
     def status(self) -> Status:
         """The content of ``status.json``, but ``killed`` for a run that a kill has ended.
 
-        A run says how it stands when it saves; its last step and its best value are those of its log.
+        A run says how it stands when it saves; its last step, its time and its best value are those of its log.
         """
         found = {**self.written}
         if found["status"] == "running":
             if not lock.held(self.folder):
                 found |= {"status": "killed", "reason": f"continue: gan-train resume={self.folder}"}
             found["step"] = max(found.get("step") or 0, self.log.step)
+            if clock := self.log.last.get("seconds"):
+                found["seconds"] = max(found.get("seconds") or 0, clock)
             if best := found.get("best"):
                 found["best"] = {**best, **self._best_so_far(best)}
         return found
