@@ -127,7 +127,7 @@ def test_a_card_says_what_was_measured_where(gan_sample, gan_eval, trained):
     }
     commands = [line for line in card.splitlines() if line.startswith("gan-train ")]
     assert commands[-2].startswith(
-        "gan-train steps=2 sample_every=1 architecture=mlp 'architecture.generator.hidden=[16]'"
+        "gan-train steps=2 sample_every=1 experiment=lecture architecture=mlp 'architecture.generator.hidden=[16]'"
     )
     assert commands[-1] == "gan-train resume=latest steps=2"
     assert "logger" not in card

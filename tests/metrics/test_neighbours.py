@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.commands.sampling.sample import _real
+from gan_cli.commands.sampling.sheets import _real
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
 from gan_cli.metrics.evidence import Evidence

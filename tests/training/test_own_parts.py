@@ -463,7 +463,7 @@ def composed(tmp_path_factory):
 
 @pytest.mark.parametrize(("group", "code", "message"), params(*(name for name in CASES if name not in BY_COMMAND)))
 def test_a_part_that_does_not_fit_is_refused_in_one_line(composed, group, code, message):
-    config = composed(*chosen("dataset", "architecture"), *NEEDS.get(group, chosen(group)))
+    config = composed("experiment=lecture", *chosen("dataset", "architecture"), *NEEDS.get(group, chosen(group)))
     write(code)
     with pytest.raises(UserError) as refusal:
         dry_run(config, Library("own"))
