@@ -103,14 +103,6 @@ def test_the_page_and_its_pictures_are_those_of_the_runs(runs, serving):
                 assert max(image.size) == side
 
 
-def test_a_sweep_that_has_not_begun_is_awaited(runs, serving, capfd):
-    ask = serving("runs/later")
-    assert new(ask)["runs"] == []
-    assert capfd.readouterr().err == "gan-report: runs/later: is not there yet: its runs are shown once it is\n" * 2
-    shutil.copytree(runs / "one", runs / "later/one")
-    assert [run["name"] for run in new(ask)["runs"]] == ["one"]
-
-
 def test_what_is_new_comes_alone_and_is_read_on(runs, serving, monkeypatch):
     ask = serving("runs")
     before = new(ask)

@@ -39,11 +39,8 @@ def collect(paths: Sequence[str]) -> list[RunRecord]:
     return list(runs.values())
 
 
-def folders_in(paths: Sequence[str], *, awaited: bool = False) -> Iterator[tuple[str, Path, str]]:
+def folders_in(paths: Sequence[str]) -> Iterator[tuple[str, Path, str]]:
     """The folders below these paths that may be runs, with the path and their names.
-
-    Args:
-        awaited: a path that is not there may still come, and is told of.
 
     Raises:
         UserError: if a path is not there.
@@ -51,9 +48,6 @@ def folders_in(paths: Sequence[str], *, awaited: bool = False) -> Iterator[tuple
     several = len(paths) > 1
     for text in paths:
         root = expanded(text, "")
-        if not root.exists() and awaited:
-            note(f"{text}: is not there yet: its runs are shown once it is")
-            continue
         if not root.exists():
             raise UserError(f"{text}: no such folder: {WHERE}")
         for file in sorted(root.rglob("status.json")):

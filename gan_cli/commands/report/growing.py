@@ -55,7 +55,7 @@ class Growing:
         paths: as they were typed.
 
     Raises:
-        UserError: if one of them is none.
+        UserError: if one of them is not there.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -70,7 +70,7 @@ class Growing:
         self.looked = 0.0
         self.lock = threading.Lock()
         self.pictures: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
-        list(folders_in(paths, awaited=True))
+        list(folders_in(paths))
 
     def since(self, token: str) -> str:
         """What has changed since the page with this token, as JSON; all of it for a token that is not known."""
@@ -109,7 +109,7 @@ class Growing:
         if self.looked and time.monotonic() - self.looked < EVERY:
             return
         try:
-            found = {folder.resolve(): (folder, name) for _, folder, name in folders_in(self.paths, awaited=True)}
+            found = {folder.resolve(): (folder, name) for _, folder, name in folders_in(self.paths)}
         except OSError:  # a folder went away meanwhile: at the next look it is not there
             return
         before = list(self.seen.values())

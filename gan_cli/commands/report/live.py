@@ -122,7 +122,7 @@ def serve(paths: Sequence[str], port: int, opened: Callable[[Server], None]) -> 
         opened: is called when the page can be had.
 
     Raises:
-        UserError: if a path is none or the port cannot be had.
+        UserError: if a folder is not there or the port cannot be had.
         KeyboardInterrupt: at its end; then nothing listens any more.
     """
     with each_once(), Server(Growing(paths), port) as server:
