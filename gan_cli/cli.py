@@ -21,7 +21,7 @@ from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Values
-from gan_cli.config.overrides import PLAIN
+from gan_cli.config.overrides import PLAIN_GAME
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
@@ -278,13 +278,13 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     how = sweeping(command, library)
     check_search(how, overrides)
     name = sweep.name_from(overrides)
-    whole = sweep_plan.with_params(command, library, how.params)
-    alone = PLAIN in whole.parsed(library).every and PLAIN not in overrides.every  # a sweep of one's own over models
-    command.overrides += [PLAIN.text] if alone else []
+    whole = sweep_plan.with_params(command, library, how.params).parsed(library)
+    alone = PLAIN_GAME in whole.every and PLAIN_GAME not in overrides.every  # a sweep of one's own over models
+    command.overrides += [PLAIN_GAME.text] if alone else []
 
     def usable(values: Values, library: Library) -> Config:
         config = validate(values, library)
-        require_use(whole.parsed(library), config)
+        require_use(whole, config)
         return config
 
     prepare = sweep_plan.prepare_search if how.search else sweep_plan.prepare_grid
@@ -307,7 +307,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     plan = Plan(
         extra=extra,
         folder=space.folder,
-        runs=sweep_plan.runs_of(sweep_plan.with_params(command, library, how.params).parsed(library), how.search),
+        runs=sweep_plan.runs_of(whole, how.search),
         unusable=space.unusable,
         added=space.added,
         in_processes=how.in_processes,

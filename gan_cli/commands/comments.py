@@ -64,7 +64,7 @@ def below(lines: list[str], across: int) -> list[str]:
     return found
 
 
-def lines_of(text: str, path: list[str]) -> list[str]:
+def lines_giving(text: str, path: list[str]) -> list[str]:
     """The lines of a YAML text that give a key, with the comments beside and below them; none if it has no such key."""
     lines, indent = text.splitlines(), 0
     for depth, part in enumerate(path):

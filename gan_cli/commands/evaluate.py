@@ -163,7 +163,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
     seeds = seeds_of(config.count, config.seed)
     facts: Facts = {
         "checkpoint": str(path),
-        "checkpoint_hash": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "checkpoint_hash": checkpoint.hash_of(path),
         "step": state["step"],
         "ema": weights.ema,
         "sample_seeds": f"{seeds[0]}-{seeds[-1]}" if draws else "none drawn",

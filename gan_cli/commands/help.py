@@ -8,11 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from textwrap import fill
 
-from gan_cli.commands.comments import below, filled, lines_of
+from gan_cli.commands.comments import below, filled, lines_giving
 from gan_cli.commands.pages import INDEX, mentioning, pages, rendered
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import suggestion
-from gan_cli.config.options import GROUPS, SEVERAL
+from gan_cli.config.options import GROUPS
 from gan_cli.config.root import Root
 from gan_cli.config.typed import known_keys
 from gan_cli.config.words import key_here, told
@@ -126,7 +127,7 @@ def _option(library: Library, group: str, name: str) -> str:
 def key_text(library: Library, key: str, keys: str) -> str:
     """A key where it stands in the YAML files, with its value and the comment that says what it trades."""
     group, _, rest = key.partition(".")
-    found = lines_of((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
+    found = lines_giving((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
     parts = ["\n".join(below(found, columns()))] if found else []
     if group in library.groups() and rest:
         name, _, last = rest.partition(".")
@@ -134,7 +135,9 @@ def key_text(library: Library, key: str, keys: str) -> str:
             own = last if group in SEVERAL and name == option else rest
             text = library.file(group, option).read_text(encoding="utf-8")
             path = own.split(".") if own else []
-            if path and (lines := lines_of(text, path) or lines_of(text, [group, *path])):  # of all groups: model=vae
+            if path and (
+                lines := lines_giving(text, path) or lines_giving(text, [group, *path])
+            ):  # of all groups: model=vae
                 parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in below(lines, columns() - 4))]))
     return "\n\n".join(parts)
 

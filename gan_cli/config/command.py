@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
-from gan_cli.config.flags import OWN, PLAIN, SHOWN, TAKES_VALUE, TOLD
+from gan_cli.config.flags import OWN, PLAIN, SHOWN, TAKES_VALUE, TOLD, shipped
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import Options
 from gan_cli.config.overrides import Overrides
 from gan_cli.config.root import Root
-from gan_cli.config.words import EPOCHS, key_here, option_here, plain, shipped, told
+from gan_cli.config.words import EPOCHS, key_here, option_here, plain, told
 from gan_cli.errors import UserError
 
 SHORT = {short: long for long, short in TAKES_VALUE.items()}

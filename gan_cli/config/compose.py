@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gan_cli.config.command import Command
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.hydra_errors import in_one_line
 from gan_cli.config.interpolations import references_in, require_permitted
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import GROUPS, SEVERAL, Values
+from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, key_of
 from gan_cli.config.quoting import folder_name
 from gan_cli.errors import UserError

@@ -20,12 +20,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from gan_cli.config.asking import asked, is_own, kind, reason
-from gan_cli.config.flags import shipped_conf
+from gan_cli.config.flags import shipped, shipped_conf
 from gan_cli.config.interpolations import resolvers_in, texts_in
 from gan_cli.config.mistakes import explain, keys_of, suggestion
 from gan_cli.config.options import Choice, Group, Made, Values
 from gan_cli.config.paths import expanded
-from gan_cli.config.words import key_here, option_here, shipped, told
+from gan_cli.config.words import key_here, option_here, told
 from gan_cli.errors import UserError
 
 NAMES = ("class", "schema")  # keys that name code, which only a YAML file can set

@@ -33,7 +33,6 @@ OF_PLAYERS = (  # and root keys
     "reuse_fakes",
 )
 LARGE = 2**40  # of samples in a minibatch, far beyond any machine
-SEVERAL = ("penalty", "metrics", "logger")  # groups from which any number of options can be chosen
 Reading = Literal["bytes", "levels", "binary", "dequantised"]
 Made = TypeVar("Made")
 Values = Mapping[str, Any]  # keys of a config and their values, nested, as YAML has them

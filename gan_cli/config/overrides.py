@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.interpolations import refusal
-from gan_cli.config.options import GROUPS, SEVERAL
+from gan_cli.config.options import GROUPS
 from gan_cli.config.paths import says_folder
 from gan_cli.config.quoting import HYDRA_PATHS, as_options, as_text, parser
 from gan_cli.config.words import is_path, of_bare_word
@@ -104,12 +105,12 @@ class Overrides:
                 unread.append(key_of(word))
         keys = {override.key for override in found}
         if "model" in keys and "experiment" not in keys and "resume" in root.model_fields:
-            found.append(PLAIN)
+            found.append(PLAIN_GAME)
         return cls(tuple(found), tuple(problems), tuple(unread))
 
 
 # the preset of the default run is of its game alone: it is not laid over a model that somebody chose
-PLAIN = Override("experiment", "experiment=lecture", ["lecture"], ["experiment=lecture"], "", is_group=True)
+PLAIN_GAME = Override("experiment", "experiment=lecture", ["lecture"], ["experiment=lecture"], "", is_group=True)
 
 
 def key_of(text: str) -> str:

@@ -12,11 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from gan_cli.config.annealing import half_annealed, uses_images
 from gan_cli.config.durations import duration
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.machine import MachineKeys, of_machine
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import (
     GROUPS,
-    SEVERAL,
     BatchSize,
     Chosen,
     Count,

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.library import NAMES, Library
 from gan_cli.config.mistakes import RENAMED
-from gan_cli.config.options import GROUPS, OF_GAMES, SEVERAL, Choice, Chosen, Values
-from gan_cli.config.overrides import PLAIN
+from gan_cli.config.options import GROUPS, OF_GAMES, Choice, Chosen, Values
+from gan_cli.config.overrides import PLAIN_GAME
 from gan_cli.config.root import RULES, PlayerOptions, Root
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
@@ -123,7 +124,7 @@ def completed(saved: Values, library: Library) -> dict[str, object]:
     """The values in a checkpoint, and the defaults of keys that it does not know."""
     complete = {"name": None, "resume": None, "dry_run": False, **saved}
     if not {*GROUPS, *Root.model_fields} <= complete.keys():
-        plain = compose(Command(), library, PLAIN.texts).values  # what the default adds is not the run's
+        plain = compose(Command(), library, PLAIN_GAME.texts).values  # what the default adds is not the run's
         complete = {**plain, **complete}
     for group in GROUPS:
         node = complete.get(group) or {}

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pydantic import ValidationError
 
 from gan_cli.config import words
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import explain, keys_of, shown
-from gan_cli.config.options import SEVERAL, Choice, Options, Values, sizes_of
+from gan_cli.config.options import Choice, Options, Values, sizes_of
 from gan_cli.errors import UserError
 
 

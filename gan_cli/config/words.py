@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from gan_cli.config.flags import shipped_conf
+from gan_cli.config.flags import groups, shipped
 from gan_cli.config.paths import says_folder
 from gan_cli.config.pictures import PICTURES
 
@@ -29,15 +29,6 @@ def _answers(*path: str) -> dict[str, str]:
 def told(answer: str) -> str:
     """An answer, to follow the words that something does not exist."""
     return f": it{answer}" if answer.startswith(" ") else f": here it is {answer}"
-
-
-def shipped(group: str) -> list[str]:
-    """The shipped options of a group; none if it is no group."""
-    return sorted(file.stem for file in (shipped_conf() / group).glob("*.yaml"))
-
-
-def groups() -> list[str]:
-    return sorted(folder.name for folder in shipped_conf().iterdir() if folder.is_dir() and folder.name != "hydra")
 
 
 def plain(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -33,6 +34,11 @@ def step_of(path: Path) -> int:
     """The step in a checkpoint's file name; −1 for other names."""
     number = number_in(path.name, CHECKPOINT)
     return -1 if number is None else number
+
+
+def hash_of(path: Path) -> str:
+    """The hash of a checkpoint's file, by which a measurement says of which weights it is."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

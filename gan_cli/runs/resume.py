@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from gan_cli.config.batch_sizes import BatchSizes, changed
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Draft, compose, length_of
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.interpolations import as_written, texts_in
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import GROUPS, SEVERAL, Values
+from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override
 from gan_cli.config.paths import named
 from gan_cli.config.schema import Config, completed, renamed, validate

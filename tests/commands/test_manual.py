@@ -25,8 +25,9 @@ from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION, Tool
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check, compose, wrong_options
+from gan_cli.config.flags import SEVERAL
 from gan_cli.config.library import Library
-from gan_cli.config.options import GROUPS, SEVERAL, Values
+from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 from gan_cli.config.typed import known_keys

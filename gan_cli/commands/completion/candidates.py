@@ -9,13 +9,9 @@ from pathlib import Path
 
 from gan_cli.commands.completion.flags import flags_of, values_of_flag
 from gan_cli.commands.completion.keys import OF_OPTIONS, Key, defaults_in, keys_in
-from gan_cli.config.flags import shipped_conf
+from gan_cli.config.flags import SEVERAL, groups, shipped_conf
+from gan_cli.config.quoting import PATHS
 
-SEVERAL = ("penalty", "metrics", "logger")
-PATHS = (  # keys whose values are paths
-    *("resume", "start", "checkpoint", "real", "samples", "out", "dataset.path", "dataset.root", "extractor.root"),
-    *("hydra.run.dir", "hydra.sweep.dir"),
-)
 LATEST = ("resume", "start", "checkpoint")
 CONFIGS = {"gan-train": "config", "gan-bench": "config", "gan-eval": "eval", "gan-sample": "sample"}
 
@@ -52,7 +48,7 @@ def _beginning(typed: str, every: Iterable[str]) -> Iterator[str]:
 def _groups(program: str = "gan-train") -> list[str]:
     """The groups that a command has."""
     if program in ("gan-train", "gan-bench"):
-        return sorted(d.name for d in shipped_conf().iterdir() if d.is_dir() and d.name != "hydra")
+        return groups()
     return sorted(defaults_in(shipped_conf() / f"{CONFIGS[program]}.yaml")) if program in CONFIGS else []
 
 

@@ -70,6 +70,7 @@ def page(data: str, *, live: bool = False) -> str:
     return made.replace("/*SCRIPT*/", script).replace("/*DATA*/", data)
 
 
+@cache
 def policy(*, live: bool) -> str:
     """Which scripts, styles and pictures a browser takes: the page's own, and its own pictures."""
     known = base64.b64encode(hashlib.sha256(f"\n{_script()}\n".encode()).digest()).decode()

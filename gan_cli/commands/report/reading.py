@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from gan_cli.config.interpolations import followed
 from gan_cli.config.mistakes import explain
 from gan_cli.config.root import Published
 from gan_cli.errors import UserError
+from gan_cli.output.screen import say
 from gan_cli.output.text import printable, shortened
 from gan_cli.runs.hydra_files import DEEPEST, Unreadable, bytes_of, config_of, overrides_of
 
@@ -46,7 +46,7 @@ def note(line: str) -> None:
         if line in _said:
             return
         _said.add(line)
-    print(f"gan-report: {printable(line)}", file=sys.stderr)
+    say("gan-report", line)
 
 
 def file_in(folder: Path, *parts: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -10,6 +9,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gan_cli.config.schema import Config
+from gan_cli.runs.checkpoint import hash_of
 from gan_cli.runs.hydra_files import Unreadable, bytes_of
 from gan_cli.runs.records import records_in, step_in
 
@@ -58,7 +58,7 @@ def by_gan_eval(folder: Path, checkpoint: Path, *, ema: bool) -> tuple[list[Row]
     Args:
         ema: whether those of the moving average are meant.
     """
-    digest = hashlib.blake2b(checkpoint.read_bytes(), digest_size=8).hexdigest()
+    digest = hash_of(checkpoint)
     rows, others = [], []
     for path in sorted(folder.glob("evaluation-*.json")):
         try:

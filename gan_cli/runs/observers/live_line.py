@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
+from gan_cli.runs.observers import progress
 from gan_cli.runs.records import Record
 
-NAMES = {"D/real": "D(x)", "D/fake": "D(G(z))", "critic/real": "C(x)", "critic/fake": "C(G(z))"}
-NAMES |= {"loss/discriminator": "J(D)", "loss/generator": "J(G)", "nats": "nats", "bits_per_dim": "bits/dim"}
+NAMES = {**progress.NAMES, "critic/real": "C(x)", "critic/fake": "C(G(z))"}
 LAYOUTS = ((20, 2), (10, 2), (0, 2), (0, 1))  # lengths of the bar, and of the gaps: the first that fits is taken
 Part = tuple[str, str]  # what it is, and its value
 
@@ -24,8 +24,8 @@ class LiveLine(ProgressColumn):
         self.console = console
 
     def render(self, task: Task) -> Text:
-        left = None if task.time_remaining is None else task.time_remaining
-        return line(self.console.width, int(task.completed), int(task.total or 0), left, task.fields["parts"])
+        steps = int(task.total or 0)
+        return line(self.console.width, int(task.completed), steps, task.time_remaining, task.fields["parts"])
 
 
 def parts_of(record: Record) -> list[Part]:
@@ -33,8 +33,7 @@ def parts_of(record: Record) -> list[Part]:
     speed = record["images_per_second"] or 0.0
     players = [key.removeprefix("loss/") for key in record if key.startswith("loss/")]
     costs = {f"loss/{name}": f"J({name[: 3 if len(players) > 2 else None]})" for name in players}
-    names = {**costs, **{key: NAMES[key] for key in costs.keys() & NAMES.keys()}}
-    names |= {key: name for key, name in NAMES.items() if key in record and key not in names}
+    names = costs | {key: name for key, name in NAMES.items() if key in record}
     numbers = [(name, "inf/nan" if (value := record[key]) is None else short(value)) for key, name in names.items()]
     return [("", f"{speed / 1000:.1f}k img/s" if speed >= 10_000 else f"{speed:.0f} img/s"), *numbers]
 
