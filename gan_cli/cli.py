@@ -307,7 +307,8 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     plan = Plan(
         extra=extra,
         folder=space.folder,
-        runs=sweep_plan.runs_of(whole, how.search),
+        # read again: values that are left out are gone
+        runs=sweep_plan.runs_of(sweep_plan.with_params(command, library, how.params).parsed(library), how.search),
         unusable=space.unusable,
         added=space.added,
         in_processes=how.in_processes,
