@@ -159,7 +159,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
         evidence.real = evidence.held_out
     evidence.real = some(evidence.real, config.count, config.seed)
     if draws:
-        evidence.fake = draw(sampler, config.count, config.seed, config.batch_size)
+        evidence.fake = draw(sampler, config.count, config.seed, config.batch_size, full_depth=training.full_depth)
     seeds = seeds_of(config.count, config.seed)
     facts: Facts = {
         "checkpoint": str(path),

@@ -18,9 +18,9 @@ from gan_cli.random import played, stream, uniform_for
 class Minibatches:
     """Samples on the training device, drawn without replacement, epoch by epoch.
 
-    Each player has an order of its own. Pictures are stored as bytes (N, H, W, C), so that a minibatch is one gather
-    of rows, flipped and scaled on the device. Samples that are read from a disk, or do not fit on the device, are
-    prefetched one minibatch ahead.
+    Each player has an order of its own. Pictures are stored channels last, (N, H, W, C), mostly in bytes, so that a
+    minibatch is one gather of rows, flipped and scaled on the device. Samples that are read from a disk, or do not fit
+    on the device, are prefetched one minibatch ahead.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Minibatches:
     ) -> None:
         self.seed, self.attempt, self.flip, self.device = seed, attempt, flip, device
         self.presentation = presentation
-        self.count, self.is_image = len(samples), samples.values.ndim == 4
+        self.count, self.is_image = len(samples), samples.is_image
         values = torch.from_numpy(samples.values)
         if self.is_image:
             values = values.permute(0, 2, 3, 1).contiguous()  # no copy if the pictures lie so already

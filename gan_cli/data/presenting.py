@@ -1,4 +1,4 @@
-"""How bytes are presented to a model: unchanged, binarised, or dequantised."""
+"""How stored pictures are presented to a model: unchanged, binarised, or dequantised."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Presentation:
 
     ``binarise`` (Salakhutdinov & Murray 2008): a pixel is white with the probability of its grey, byte/255, drawn anew
     at each presentation (``dynamic``) or once (``fixed``); ``threshold``: if its byte is above 127. ``dequantise``
-    (Uria et al. 2013): a byte k becomes (k + u) / 256 of the way from −1 to 1, u ~ U(0, 1) drawn anew.
+    (Uria et al. 2013): a byte k becomes (k + u) / 256 of the way from −1 to 1, u ~ U(0, 1) drawn anew. Pictures at full
+    depth have a grey of (x + 1)/2, and nothing between their levels to fill.
     """
 
     binarise: str = "none"
@@ -42,18 +43,25 @@ class Presentation:
         if self.binarise in ("auto", "none"):
             return samples
         if self.binarise == "threshold":
-            return replace(samples, values=np.where(samples.values > 127, 255, 0).astype(np.uint8), digest=None)
+            middle = 0 if samples.full_depth else 127
+            return replace(samples, values=np.where(samples.values > middle, 255, 0).astype(np.uint8), digest=None)
         generator = np.random.default_rng(key("binarise", part))
-        drawn = np.empty_like(samples.values)
+        drawn = np.empty_like(samples.values, np.uint8)
         for start in range(0, len(drawn), BLOCK):
             grey = samples.values[start : start + BLOCK]
+            if samples.full_depth:
+                grey = (grey + 1) * np.float32(255 / 2)
             white = generator.random(grey.shape, np.float32) * np.float32(255) < grey
             drawn[start : start + BLOCK] = np.where(white, 255, 0)
         return replace(samples, values=drawn, digest=None)
 
-    def __call__(self, bytes_: Tensor) -> Tensor:
-        """uint8 (B, …) → float32 in [−1, 1]; draws come from the device's default generator."""
-        x = bytes_.float()
+    def __call__(self, stored: Tensor) -> Tensor:
+        """Stored pictures (B, …) → float32 in [−1, 1]; draws come from the device's default generator."""
+        if stored.is_floating_point():
+            if self.binarise == "dynamic":
+                return torch.where(uniform_like(stored) * 2 < stored + 1, 1.0, -1.0)
+            return stored
+        x = stored.float()
         if self.binarise == "dynamic":
             return torch.where(uniform_like(x) * 255 < x, 1.0, -1.0)
         if self.dequantise is True:

@@ -41,7 +41,7 @@ def load(dataset: Dataset, name: str) -> Samples:
     if not isinstance(samples, Samples):
         raise UserError(
             f"{who}: load() returned {kind(samples)}: return gan_cli.data.Samples(values, labels), NumPy arrays: uint8 "
-            "(N, C, H, W) or float32 (N, d), and int64 (N,) or None"
+            "(N, C, H, W), float32 (N, C, H, W) in [-1, 1] or float32 (N, d), and int64 (N,) or None"
         )
     if len(samples.shape) == 3 and samples.shape[0] > 4:
         raise UserError(

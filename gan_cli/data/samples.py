@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
@@ -11,11 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.output.pictures import as_bytes
+
 if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
 SHOWN = 20  # classes in a line of the log
 BLOCK = 2**24  # bytes that are hashed at a time
+KINDS: dict[int, tuple[type, ...]] = {4: (np.uint8, np.float32), 2: (np.float32,)}  # of samples, by their dimensions
+FIXES = {
+    4: "bytes from 0 to 255, .astype(np.uint8), or numbers from -1 to 1, .astype(np.float32)",
+    2: ".astype(np.float32)",
+}
 
 
 class Identity(TypedDict):
@@ -33,7 +41,8 @@ class Samples:
     """Pictures or points, with their labels.
 
     Args:
-        values: pictures, uint8 (N, C, H, W), or points, float32 (N, d).
+        values: pictures, uint8 (N, C, H, W), or at full depth, float32 (N, C, H, W) in [−1, 1]; or points, float32
+            (N, d).
         labels: int64 (N,), or None.
         names: the names of the classes by label; empty where they have none.
         classes: the number of classes of the whole source; by default the number of names, or the largest label + 1.
@@ -55,22 +64,21 @@ class Samples:
         for array in (self.values, self.labels):
             if array is not None and not isinstance(array, np.ndarray):
                 raise ValueError(f"samples and labels must be NumPy arrays, not {type(array).__name__}: take .numpy()")
-        wanted = {4: np.uint8, 2: np.float32}.get(self.values.ndim)
-        if wanted is None or self.values.dtype != wanted:
-            fix = {4: "bytes from 0 to 255, .astype(np.uint8)", 2: ".astype(np.float32)"}.get(self.values.ndim)
+        if self.values.dtype not in KINDS.get(self.values.ndim, ()):
+            fix = FIXES.get(self.values.ndim)
             raise ValueError(
-                f"samples must be uint8 (N, C, H, W) or float32 (N, d), "
+                f"samples must be uint8 (N, C, H, W), float32 (N, C, H, W) in [-1, 1] or float32 (N, d), "
                 f"not {self.values.dtype} {tuple(self.values.shape)}" + (f": give {fix}" if fix else "")
             )
         if not len(self.values):
             raise ValueError("the dataset is empty")
         if self.values.ndim == 4 and self._channels_last():
             raise ValueError(
-                f"samples must be uint8 (N, C, H, W), and {self.values.shape} looks like (N, H, W, C): "
+                f"samples must be {self.values.dtype} (N, C, H, W), and {self.values.shape} looks like (N, H, W, C): "
                 "give .transpose(0, 3, 1, 2)"
             )
-        if self.values.ndim == 2 and not np.isfinite(self.values).all():
-            raise ValueError("the samples hold numbers that are not finite")
+        if self.values.dtype == np.float32:
+            self._check_numbers()
         if self.labels is not None:
             self._check_labels(self.labels)
 
@@ -79,6 +87,18 @@ class Samples:
         if seen > classes or (seen and len(self.names) not in (0, classes)):
             raise ValueError(f"a label is {seen - 1}, and there are {classes} classes with {len(self.names)} names")
         object.__setattr__(self, "classes", classes)
+
+    def _check_numbers(self) -> None:
+        low, high = np.inf, -np.inf
+        for rows in blocks(self.values):
+            low, high = min(low, float(rows.min())), max(high, float(rows.max()))  # NaN if a number is none
+            if not np.isfinite(low + high):
+                raise ValueError("the samples hold numbers that are not finite")
+        if self.is_image and not -1 <= low <= high <= 1:
+            raise ValueError(
+                f"float32 pictures must lie in [-1, 1], and these hold {low:g} to {high:g}: scale them, black to -1 "
+                "and white to 1"
+            )
 
     def _check_labels(self, labels: np.ndarray) -> None:
         if not np.issubdtype(labels.dtype, np.integer):
@@ -97,6 +117,15 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def is_image(self) -> bool:
+        return self.values.ndim == 4
+
+    @property
+    def full_depth(self) -> bool:
+        """Whether they are pictures of more levels than bytes have."""
+        return self.is_image and self.values.dtype == np.float32
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -153,13 +182,32 @@ def digest_of(values: np.ndarray) -> str:
     """A hash of the type, the shape and every value of an array; pictures (N, C, H, W) are read channels last."""
     rows = values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
     digest = hashlib.blake2b(f"{rows.dtype.str} {rows.shape}".encode(), digest_size=16)
-    block = max(1, BLOCK // max(1, rows[:1].nbytes))
-    for start in range(0, len(rows), block):
-        digest.update(np.ascontiguousarray(rows[start : start + block]).data.cast("B"))
+    for block in blocks(rows):
+        digest.update(np.ascontiguousarray(block).data.cast("B"))
     return digest.hexdigest()
 
 
+def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Some samples at a time, ``BLOCK`` bytes at most: those on a disk are not all read at once."""
+    size = max(1, BLOCK // max(1, values[:1].nbytes))
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
 def as_input(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Converts stored samples to the networks' input: float32, pixels in [−1, 1], channels last in memory."""
+    """Converts stored samples to the networks' input: float32, pixels in [−1, 1], channels last in memory.
+
+    Numbers, and pictures at full depth, are what they are.
+    """
     x = torch.from_numpy(values).to(device)
-    return x if x.ndim == 2 else x.to(torch.float32, memory_format=torch.channels_last).mul_(2 / 255).sub_(1)
+    if x.ndim != 4:
+        return x
+    wide = x.to(torch.float32, memory_format=torch.channels_last)
+    return wide if x.is_floating_point() else wide.mul_(2 / 255).sub_(1)
+
+
+def as_stored(x: Tensor, *, full_depth: bool) -> Tensor:
+    """Converts what a model draws to how a dataset stores samples: pictures to bytes, or clamped to [−1, 1]."""
+    if x.ndim != 4:
+        return x
+    return x.clamp(-1, 1) if full_depth else as_bytes(x)

@@ -15,14 +15,13 @@ from torch import Tensor
 from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import Samples, as_stored
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
 from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.evidence import Evidence, Unseen
 from gan_cli.metrics.metric import METRICS, Measure, Metric, Refuses
 from gan_cli.output import screen
-from gan_cli.output.pictures import as_bytes
 
 
 @dataclass(frozen=True)
@@ -146,13 +145,16 @@ def some(samples: Samples, count: int, seed: int) -> Samples:
     return samples.take(np.sort(np.random.default_rng(seed).choice(len(samples), count, replace=False)))
 
 
-def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> Samples:
+def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256, *, full_depth: bool) -> Samples:
     """``count`` samples as a dataset stores them: the pictures of ``seeds_of(count, seed)``, classes in turn.
+
+    Args:
+        full_depth: whether the dataset stores pictures at full depth.
 
     Raises:
         Diverged: if they are not finite.
     """
-    parts = decoded_batches(sampler, count, seed, batch_size)
+    parts = decoded_batches(sampler, count, seed, batch_size, full_depth=full_depth)
     if not all(part.isfinite().all() for part in parts):
         raise Diverged("the generator's samples are not finite")
     labels = sampler.labels_of(seeds_of(count, seed))
@@ -164,8 +166,10 @@ def seeds_of(count: int, seed: int) -> range:
     return range(seed * count, (seed + 1) * count)
 
 
-def decoded_batches(sampler: Sampler, count: int, seed: int, batch_size: int = 256) -> list[Tensor]:
-    """The samples of ``seeds_of(count, seed)`` in batches: uint8 pictures, or float32 for points and values not finite.
+def decoded_batches(
+    sampler: Sampler, count: int, seed: int, batch_size: int = 256, *, full_depth: bool
+) -> list[Tensor]:
+    """The samples of ``seeds_of(count, seed)`` in batches, as a dataset stores them; float32 where they are not finite.
 
     Processes that train together all call this and share the work; only the first gets the result.
     """
@@ -176,7 +180,7 @@ def decoded_batches(sampler: Sampler, count: int, seed: int, batch_size: int = 2
     def decode(batch: int) -> Tensor:
         part = slice(batch * batch_size, (batch + 1) * batch_size)
         x = sampler.decode(latents[part], None if labels is None else labels[part], batch_size)
-        return as_bytes(x) if x.ndim == 4 and x.isfinite().all() else x
+        return as_stored(x, full_depth=full_depth) if x.isfinite().all() else x
 
     return shared_out(-(-count // batch_size), decode)
 

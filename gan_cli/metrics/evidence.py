@@ -97,7 +97,7 @@ class Evidence:
 
     @property
     def is_image(self) -> bool:
-        return self.real.values.ndim == 4
+        return self.real.is_image
 
     @property
     def shown(self) -> str:
@@ -130,7 +130,8 @@ class Evidence:
     def points(self) -> tuple[np.ndarray, np.ndarray]:
         """Real and generated samples for distances between single ones: their features, float32 (N, F) and (M, F).
 
-        With extractor=pixels, the pictures' own bytes (N, C, H, W), whose distances are exact, so that ties stay ties.
+        With extractor=pixels, the pictures as they are stored (N, C, H, W): distances of bytes are exact, so that ties
+        stay ties.
         """
         if self.is_image and isinstance(self.source, Pixels):
             return self.real.values, self.drawn.values
@@ -210,7 +211,7 @@ def is_binary(dataset: ImageDataset) -> bool:
 
 
 def digests(pictures: np.ndarray) -> list[bytes]:
-    """A hash of each picture, uint8 (N, C, H, W)."""
+    """A hash of each picture (N, C, H, W)."""
     return [blake2b(picture.tobytes(), digest_size=16).digest() for picture in pictures]
 
 

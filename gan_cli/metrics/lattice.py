@@ -26,14 +26,15 @@ class Lattice:
     the resolution of float32. Bytes are whole numbers already, and stay as they are.
 
     Args:
-        sets: all points that are to be compared: uint8 (N, …) or float32 (N, F).
+        sets: all points that are to be compared: uint8 (N, …) or float32 (N, …).
     """
 
     def __init__(self, *sets: np.ndarray) -> None:
         self.spacing, self.centre = 1.0, np.zeros(1)
         if all(values.dtype == np.uint8 for values in sets):
             return
-        mean = sum(values.sum(axis=0, dtype=np.float64) for values in sets) / sum(len(values) for values in sets)
+        total = sum(values.sum(axis=0, dtype=np.float64).reshape(-1) for values in sets)
+        mean = total / sum(len(values) for values in sets)
         longest = max(
             float(((block - mean) ** 2).sum(axis=1).max()) for values in sets for _, block in blocks(values, as_float64)
         )

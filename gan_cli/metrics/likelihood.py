@@ -99,7 +99,7 @@ class Reconstruction(Metric):
         for suffix, samples, whose in of_both(evidence):
             some = evidence.some_samples(samples, len(evidence.real), f"reconstruction{suffix}")
             x = as_input(some.values).contiguous()
-            back = reconstructed(model, x, some.labels)
+            back = reconstructed(model, x, some)
             error = (back - x).square().mean()
             values[f"reconstruction{suffix}"] = float(error) / (4 if evidence.is_image else 1)
             evidence.note(f"reconstruction{suffix}", f"{len(some):,} {whose}")
@@ -141,8 +141,10 @@ def likelihood_of(model: Sampler, samples: Samples, seed: int, draws: int | None
     return model.likelihood(as_input(samples.values).contiguous(), labels, seed, draws)
 
 
-def reconstructed(model: Sampler, x: torch.Tensor, labels: object) -> torch.Tensor:
-    """x encoded and decoded again, in the format of stored samples."""
-    given = torch.as_tensor(labels) if model.classes else None
+def reconstructed(model: Sampler, x: torch.Tensor, samples: Samples) -> torch.Tensor:
+    """The samples x, encoded and decoded again, with as many levels as they are stored with."""
+    given = torch.as_tensor(samples.labels) if model.classes else None
     y = in_parts(lambda x, labels: model.decode(model.encode(x), labels), x, given)
+    if samples.full_depth:
+        return y.clamp(-1, 1)
     return as_bytes(y).float() / 127.5 - 1 if y.dim() == 4 else y

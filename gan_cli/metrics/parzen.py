@@ -66,9 +66,11 @@ class Parzen(Metric):
 def log_likelihoods(x: np.ndarray, centres: np.ndarray, bandwidths: list[float]) -> np.ndarray:
     """log of the mean of N(x; centre, σ² I), in nats, for every σ and every x: float64 (bandwidths, N).
 
-    Pictures, uint8 (N, C, H, W), are scaled to [0, 1]; points, float32 (N, d), are not scaled.
+    Pictures (N, C, H, W), of bytes or in [−1, 1], are scaled to [0, 1]; points, float32 (N, d), are not scaled.
     """
-    scale, mean = (255.0, 0.0) if x.dtype == np.uint8 else (1.0, centres.mean(axis=0, dtype=np.float64))
+    scale, mean = 255.0, np.zeros(1)
+    if x.dtype != np.uint8:
+        scale, mean = 2.0 if x.ndim == 4 else 1.0, centres.mean(axis=0, dtype=np.float64).reshape(-1)
     nearest, found = np.full(len(x), np.inf), np.zeros((len(bandwidths), len(x)))
     for rows, _, tile in tiles(x, centres, lambda values: (as_float64(values) - mean) / scale):  # fewer digits are lost
         closer = np.minimum(nearest[rows], tile.min(axis=1).clip(0))

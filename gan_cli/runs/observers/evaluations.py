@@ -12,7 +12,7 @@ from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.reading import TRAINED_ON, still
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import Samples, as_stored
 from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.games.game import Encodes, Likelihood, Statistics, parameters_of
 from gan_cli.memory import enough
@@ -20,7 +20,6 @@ from gan_cli.metrics.evaluation import draw, judge_samples, judged, metrics_of, 
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
-from gan_cli.output.pictures import as_bytes
 from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.observers.pruning import Pruner
 from gan_cli.runs.records import append
@@ -106,7 +105,7 @@ class Evaluations:
             return
         sampler, seeds = self.setup.sampler, seeds_of(self.config.evaluate_count, self.config.seed)
         x, labels = sampler.decode(sampler.latents_of(seeds), sampler.labels_of(seeds)), sampler.labels_of(seeds)
-        values = as_bytes(x) if x.ndim == 4 else x
+        values = as_stored(x, full_depth=self.evidence.real.full_depth)
         self.evidence.fake = Samples(values.numpy(), None if labels is None else labels.numpy())
         picture, self.evidence.picture = self.evidence.picture, None
         judged(self.evidence, own, chosen=True)
@@ -128,7 +127,8 @@ class Evaluations:
         """
         try:
             if judge_samples(self.metrics):
-                self.evidence.fake = draw(self.setup.sampler, self.config.evaluate_count, self.config.seed)
+                count, deep = self.config.evaluate_count, self.evidence.real.full_depth
+                self.evidence.fake = draw(self.setup.sampler, count, self.config.seed, full_depth=deep)
         except Diverged as error:
             log.warning("step %d  not measured: %s", step, error)
             self.guard.lost(error.reason)

@@ -159,8 +159,10 @@ def some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | 
     values = minibatches.values[chosen.to(minibatches.values.device)].cpu()
     if not minibatches.is_image:
         return values[~empty]
-    values[empty] = 0
+    deep = values.is_floating_point()
+    values[empty] = -1 if deep else 0
     if minibatches.presentation.binarise == "dynamic":
-        white = torch.rand(values.shape, generator=stream(seed, "real", "binarise")) * 255 < values
-        values = torch.where(white, 255, 0).byte()
-    return values.float().mul_(2 / 255).sub_(1).permute(0, 3, 1, 2)
+        grey = (values + 1) * (255 / 2) if deep else values
+        white = torch.rand(values.shape, generator=stream(seed, "real", "binarise")) * 255 < grey
+        return torch.where(white, 1.0, -1.0).permute(0, 3, 1, 2)
+    return (values if deep else values.float().mul_(2 / 255).sub_(1)).permute(0, 3, 1, 2)
