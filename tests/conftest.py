@@ -31,8 +31,10 @@ from gan_cli.config.command import Command
 from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
+from gan_cli.data.knows import DATASET
+from gan_cli.games.game import Game
 from gan_cli.runs import peak
-from gan_cli.training.build import build
+from gan_cli.training.build import blank, build, label_count
 from gan_cli.training.setup import Setup
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, by every process that a test starts too
@@ -321,6 +323,13 @@ def _ended(started: Sequence[subprocess.Popen | warm_commands.Command]) -> None:
 def config_of(*keys: str) -> Config:
     """The config that a command composes to."""
     return _composed(keys)[0]
+
+
+def outline_of(*keys: str) -> Game | None:
+    """The game that a command builds, without memory: every layer with its shape."""
+    config, library = _composed(keys)
+    dataset = library.build(DATASET, config.dataset)
+    return blank(config, library, dataset.shape, label_count(config, dataset.classes))
 
 
 def setup_of(*keys: str) -> Setup:

@@ -16,7 +16,7 @@ from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import GROUPS
 from gan_cli.config.root import Root
 from gan_cli.config.typed import known_keys
-from gan_cli.config.words import key_here, told
+from gan_cli.config.words import key_here, options_named, told
 from gan_cli.errors import UserError
 from gan_cli.output.screen import console
 
@@ -110,6 +110,8 @@ def _unknown(library: Library, word: str) -> str:
     """The line for a word that is no group, option, key or topic."""
     if answer := key_here(word, "…"):
         return f"--help {word}: no such key{told(answer)}"
+    if found := options_named(word):
+        return f"--help {word}: no such topic: here it is {' or '.join(found)}: --help {found[0].partition(' ')[0]}"
     meant = suggestion(word, [*library.groups(), *pages()]) or suggestion(word, known_keys(Root, GROUPS))
     if not meant and (found := mentioning(word)):
         meant = f": the word stands in --help {' '.join(found)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import get_args
 
 from gan_cli.config.flags import OWN, PLAIN, SHOWN, TAKES_VALUE, TOLD, shipped
@@ -59,6 +60,9 @@ class Command:
                 command.flags.append(f"--info={value}" if value else "--info")
             elif word in (*PLAIN, *OWN):
                 command.flags.append(word)
+            elif plain(flag) in EPOCHS:  # answered as the key is, by the number of pictures
+                value = value or (words.pop(0) if words and words[0].isdigit() else "10")
+                command.overrides.append(f"{plain(flag)}={value}")
             else:
                 raise UserError(_unknown_flag(flag, value, words))
         if "=" in command.overrides:
@@ -98,10 +102,14 @@ class Command:
     def _take(self, flag: str, value: str) -> None:
         if flag == "--cfg" and value not in SHOWN:
             raise UserError(f"--cfg {value}: shows job, hydra or all: gan-train --cfg job")
+        if flag == "--config-name" and value != self.config_name:
+            name = PurePath(value).stem
+            raise UserError(
+                f"--config-name {value}: every run begins with the shipped config.yaml: what is your own is a preset, "
+                f"FOLDER/experiment/{name}.yaml: --config-dir FOLDER experiment={name}"
+            )
         if flag == "--config-dir":
             self.config_dirs.append(value)
-        elif flag == "--config-name":
-            self.config_name = value.removesuffix(".yaml")
         self.flags += [flag, value]
 
     def has(self, *flags: str) -> bool:
@@ -135,8 +143,6 @@ def _unknown_flag(flag: str, value: str, words: list[str]) -> str:
     value = value or (words[0] if words and not words[0].startswith("-") and "=" not in words[0] else "")
     if (names := shipped(key)) and value and (answer := option_here(key, value, names)):
         return f"{flag} {value}: no such flag{told(answer)}"
-    if plain(key) in EPOCHS:
-        return f"{flag}: no such flag: here it is steps=…, computed for epochs={value or 10}"
     known = Root.model_fields.get(key)
     switch = known is not None and (known.annotation is bool or True in get_args(known.annotation))
     value = value or ("true" if switch else "…")

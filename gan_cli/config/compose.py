@@ -78,16 +78,30 @@ class Draft:
             echoes = tuple(f"{key}." for key in self.failed)
             echoes += tuple(f"{key}: " for key in self.command.parsed(self.library).unread)
             found = [problem for problem in error.problems if not problem.startswith(echoes)]
+            if set(PRESETS) & set(self.failed):  # the preset may have chosen the options that have these keys
+                found = [problem for problem in found if not of_another_option(problem)]
             problems += without_echoes(found, self.composed.linked) if problems or found else error.problems
         if problems:
             raise UserError(*dict.fromkeys(problems))
         return config
 
 
+def of_another_option(problem: str) -> bool:
+    """Whether a line says of a key that another option of its group has it: ``dataset.path`` with dataset=digits."""
+    group = problem.partition(".")[0]
+    return ": no such key" in problem and f" {group}=" in problem.partition(": no such key")[2]
+
+
 def without_echoes(problems: Sequence[str], linked: Mapping[str, str]) -> list[str]:
-    """The lines about values but for those that a key has taken over from one of which there is a line too."""
+    """The lines about values but for those that a key has taken over from one of which there is a line too.
+
+    A key without a value needs no line where another line's fix sets it.
+    """
     told = [problem.partition("=")[0].partition(":")[0] for problem in problems]
-    return [problem for problem, key in zip(problems, told, strict=True) if linked.get(key) not in told]
+    kept = [problem for problem, key in zip(problems, told, strict=True) if linked.get(key) not in told]
+    missing = {problem: problem.partition(":")[0] for problem in kept if ": has no value: set " in problem}
+    set_by = {key for key in missing.values() for problem in kept if problem not in missing and f" {key}=" in problem}
+    return [problem for problem in kept if missing.get(problem) not in set_by]
 
 
 def draft(command: Command, library: Library, ask: Sequence[str] = ()) -> Draft:

@@ -144,10 +144,10 @@ class Library:
         for folder in self.folders if name in options else ():
             if (path := folder / group / f"{name}.yaml").is_file():
                 return path
-        answer = option_here(group, str(name), options)
-        meant = told(answer) if answer else suggestion(str(name), options)
+        if answer := option_here(group, str(name), options):
+            raise UserError(f"{group}={name}: no such option{told(answer)}; all of them: gan-train --help {group}")
         raise UserError(
-            f"{group}={name}: no such option{meant}; "
+            f"{group}={name}: no such option{suggestion(str(name), options)}; "
             f"available: {', '.join(options)}; your own: --config-dir FOLDER with {group}/{name}.yaml"
         )
 

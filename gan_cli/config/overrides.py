@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -102,15 +103,26 @@ class Overrides:
                 found.append(_parsed(word, library, several, root))
             except UserError as error:
                 problems += error.problems
-                unread.append(key_of(word))
+                unread += [key_of(word)] if "=" in word else re.findall(r" ([\w.]+)=", error.problems[0])
         keys = {override.key for override in found}
         if "model" in keys and "experiment" not in keys and "resume" in root.model_fields:
             found.append(PLAIN_GAME)
+        elif {"model", "experiment"} <= keys and "resume" in root.model_fields:
+            problems += _laid_over(found)
         return cls(tuple(found), tuple(problems), tuple(unread))
 
 
 # the preset of the default run is of its game alone: it is not laid over a model that somebody chose
 PLAIN_GAME = Override("experiment", "experiment=lecture", ["lecture"], ["experiment=lecture"], "", is_group=True)
+
+
+def _laid_over(found: Sequence[Override]) -> list[str]:
+    """A line where the preset of the default run is chosen together with another model."""
+    values = {override.key: override.values for override in found}
+    others = [model for model in values["model"] if model != "gan"]
+    if "default" not in values["experiment"] or not others:
+        return []
+    return [f"experiment=default: is of the game model=gan, not of model={others[0]}: leave it out"]
 
 
 def key_of(text: str) -> str:

@@ -49,6 +49,11 @@ class Sampler:
         self.network, self.prior, self.config, self.classes, self.device = network, prior, config, classes, device
         self.names, self.game = tuple(names) if classes else (), game
 
+    def __repr__(self) -> str:
+        config = self.config
+        what = f"model={config.model.name}, architecture={config.architecture.name}, dataset={config.dataset.name}"
+        return f"Sampler({what}, classes={self.classes}, device={self.device})"
+
     @property
     def discriminator(self) -> nn.Module:
         """The trained discriminator: (x, labels) → logits (B,).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,19 +102,25 @@ def run_folder(where: str, key: str) -> Path:
         UserError: if there is none.
     """
     if where == "latest":
-        places = (place for place in Path("outputs").rglob("checkpoints") if place.parent.name != "abandoned")
-        found = [path for place in places for path in numbered(place, CHECKPOINT).values()]
-        if not found:
-            raise UserError(
-                f"{key}=latest: there is no run with checkpoints under {Path('outputs').resolve()}: "
-                f"give its folder, {key}=PATH"
-            )
-        return max(found, key=lambda path: path.stat().st_mtime_ns).parent.parent
+        if newest := next(runs_by_age(), None):
+            return newest
+        raise UserError(
+            f"{key}=latest: there is no run with checkpoints under {Path('outputs').resolve()}: "
+            f"give its folder, {key}=PATH"
+        )
     path = expanded(where, f"{key}=")
     if not path.exists():
         raise UserError(f"{key}={where}: no such file or folder: give a run folder, a checkpoint, or latest")
     folder = named(path if path.is_dir() else path.parent)
     return folder.parent if folder.name == "checkpoints" else folder
+
+
+def runs_by_age() -> Iterator[Path]:
+    """The runs under ``outputs/`` that have checkpoints, the one with the newest first."""
+    places = (place for place in Path("outputs").rglob("checkpoints") if place.parent.name != "abandoned")
+    found = [path for place in places for path in numbered(place, CHECKPOINT).values()]
+    newest_first = sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    yield from dict.fromkeys(path.parent.parent for path in newest_first)
 
 
 def find(where: str, key: str) -> tuple[Path, Path, State]:

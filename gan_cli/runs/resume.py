@@ -19,7 +19,7 @@ from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override
 from gan_cli.config.paths import named
 from gan_cli.config.schema import Config, completed, renamed, validate
-from gan_cli.errors import UserError
+from gan_cli.errors import Busy, UserError
 from gan_cli.output import lock
 from gan_cli.runs import checkpoint, ensemble_folder
 from gan_cli.runs.links import require_own
@@ -117,6 +117,11 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
         if not draft.composed.values["dry_run"]:
             lock.take(whole_folder(str(asked)), lock.TRAINING, wait)  # before what it holds is looked at
         folder, path, state = locate(str(asked))
+    except Busy as error:
+        stopped = (run for run in checkpoint.runs_by_age() if not lock.held(run)) if asked == "latest" else iter(())
+        if other := next(stopped, None):
+            raise Busy(f"{error}; of those that have stopped, the newest: resume={other}") from error
+        raise
     except UserError as error:
         typed = overrides.find("resume")
         raise as_written(error, asked, typed.typed.partition("=")[2] if typed else "") from error

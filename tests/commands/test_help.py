@@ -57,6 +57,8 @@ def test_one_option_can_be_asked_for(gan_train):
 
 def test_a_word_that_is_nothing_is_answered_with_topics(gan_train):
     assert "did you mean 'speed'?" in gan_train("--help", "sped").err
+    said = gan_train("--help", "fid").err
+    assert "--help fid: no such topic: here it is metrics=frechet extractor=inception: --help metrics=frechet" in said
     assert "the word stands in --help" in gan_train("--help", "Slurm").err
     result = gan_train("--help", "qqqqq", "resume")
     assert "--help qqqqq: no such group, option, key or topic: --help topics lists the topics" in result.err

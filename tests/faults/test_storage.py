@@ -110,6 +110,14 @@ def test_a_second_process_is_told_who_is_there_and_touches_nothing(gan_train, ho
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
 
 
+def test_where_the_newest_run_goes_on_the_newest_that_has_stopped_is_named(gan_train, holder):
+    for name in ("a", "b"):
+        assert gan_train(*SHORT, f"hydra.run.dir=outputs/{name}").code == 0
+    holder("outputs/b", "training in this folder")
+    (line,) = gan_train("resume=latest", "steps=9").errors
+    assert line.endswith("; of those that have stopped, the newest: resume=outputs/a")
+
+
 def test_the_lock_of_a_killed_process_keeps_nobody_out_and_is_gone_after_a_run(gan_train, holder):
     process = holder("run", "training in this folder")
     process.kill()

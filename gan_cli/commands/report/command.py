@@ -44,7 +44,13 @@ def main(argv: Sequence[str]) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="run folders, or folders with runs below them")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        default=["outputs"],
+        help="run folders, or folders with runs below them; by default outputs",
+    )
     parser.add_argument("--format", choices=("html", "csv", "json", "md"), default="html")
     parser.add_argument(
         "--main", action="store_true", help="of csv, json and md: the main results, as the page has first"
