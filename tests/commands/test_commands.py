@@ -148,6 +148,16 @@ def opening_of(group: str, name: str) -> str:
     return second
 
 
+# for a GPU, or for hours: built without memory, and not tried
+LARGE = {
+    "made_mnist_8000",
+    "progressive",
+    "sngan_resnet",
+    "wgan_gp_resnet",
+    *(f"r3gan_{size}" for size in (32, 64, 128, 256)),
+}
+
+
 @pytest.mark.parametrize("name", Library().options("experiment"))
 def test_every_experiment_composes_and_opens_with_its_command(gan_train, few_samples, name):
     opening, path = opening_of("experiment", name), []
@@ -156,8 +166,8 @@ def test_every_experiment_composes_and_opens_with_its_command(gan_train, few_sam
         Path("pictures").mkdir()
         Image.new("RGB", (8, 8)).save("pictures/one.png")
         path = ["dataset.path=pictures"]
-    if name.startswith("r3gan_"):  # for a GPU: too large to be built here
-        config_of(f"experiment={name}", *path)
+    if name in LARGE:
+        assert outline_of(f"experiment={name}", *path)
         return
     result = gan_train(f"experiment={name}", *path, "dry_run=true")
     assert result.code == 0, result.err
