@@ -501,9 +501,9 @@ def test_floats_of_which_none_can_be_read_are_left_out(caplog, value):
 def test_damaged_files_of_every_kind_are_read_left_out_or_refused_in_a_line(tmp_path, caplog):
     caplog.set_level("INFO")
     (tmp_path / "fuzz").mkdir()
-    table = Fuzz(tmp_path / "fuzz", seed=7).run(150)
+    table = Fuzz(tmp_path / "fuzz", seed=7).run(300)
     assert not table.traces, table
     assert not table.total("hang"), table
-    assert sum(table.counts.values()) == 150
+    assert sum(table.counts.values()) == 300
     assert table.total("refused") > 20
     assert table.total("left out") > 20

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import TINY_MLP, TINY_POINTS, metrics_in
+from fuzz_configs import FINE
+from fuzz_configs import fuzz as fuzz_configs
 from fuzz_overrides import SECRET, fuzz
 from PIL import Image
 
@@ -169,3 +171,12 @@ def test_random_commands_are_configs_or_lines(monkeypatch):
     assert counts == Counter({how: counts[how] for how in ("accepted", "refused in a line")})
     assert counts["accepted"] > 0
     assert SECRET not in os.environ.values()
+
+
+def test_random_configs_train_or_say_why_not():
+    """Of 12; ``fuzz_configs.py`` trains as many as one likes."""
+    told: list[str] = []
+    counts = fuzz_configs(12, 4, told.append)
+    assert not told
+    assert set(counts) <= set(FINE)
+    assert counts["trains"] > 1
