@@ -19,6 +19,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.options import Choice
 from gan_cli.config.paths import expanded, named, says_folder
 from gan_cli.config.schema import from_saved
+from gan_cli.data.conditions import columns_in
 from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
 from gan_cli.data.knows import DATASET
@@ -134,12 +135,14 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
     require_state(trained, library, state, f"checkpoint={path}")
     dataset = library.build(DATASET, _placed(trained.dataset, config.dataset))
     training = trained_on(dataset, trained.dataset.name, state["data"])
-    shape, classes = training.shape, state["classes"]
+    shape, classes = training.shape, columns_in(state["classes"], state["data"])
     game = game_of(trained, library, shape, classes, device)
     weights = of_checkpoint(folder, state, config.ema)
     fill(game, weights, f"checkpoint={path}")
     prior = prior_of(game, trained, library)
-    sampler = Sampler(game.networks[game.sampler], prior, trained, classes, device, training.names, game)
+    sampler = Sampler(
+        game.networks[game.sampler], prior, trained, classes, device, training.names, game, training.known
+    )
     check_trained(sampler, shape, game)
     training = still(dataset, training, TRAINED_ON)
     evidence = Evidence(
@@ -147,7 +150,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
         real=training,
         source=extractor_of(library, config.extractor),
         dataset=dataset,
-        judge=Judge.of(trained, game, device, state["step"]),
+        judge=Judge.of(trained, game, sampler.classes, device, state["step"]),
         model=sampler,
         players=parameters_of(game),
         seed=config.seed,

@@ -15,13 +15,16 @@ log = logging.getLogger(__name__)
 
 def identity_of(samples: Samples) -> Identity:
     """The identity of samples, for a checkpoint."""
-    return {
+    identity: Identity = {
         "fingerprint": samples.fingerprint(),
         "shape": list(samples.shape),
         "classes": samples.classes,
         "names": list(samples.names),
         "decoder": samples.decoder,
     }
+    if (known := samples.known) is not None:
+        identity |= {"conditions": known.saved(), "rows": known.rows.tolist()}
+    return identity
 
 
 def trained_on(dataset: Dataset, name: str, saved: Identity) -> Samples:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from gan_cli.config.options import Group
+from gan_cli.data.conditions import Condition
 from gan_cli.data.samples import Samples
 
 
@@ -42,6 +43,16 @@ class Shipped(KnowsShape, Protocol):
     @property
     def classes(self) -> int:
         """The number of labels, 0 if there are none."""
+        ...
+
+
+@runtime_checkable
+class KnowsConditions(Protocol):
+    """A dataset that knows which conditions its samples come with before they are loaded."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What each column of the labels is."""
         ...
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, standing_for
 from gan_cli.output.pictures import as_bytes
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Identity(TypedDict):
     classes: NotRequired[int]
     names: NotRequired[list[str]]
     decoder: NotRequired[str | None]
+    conditions: NotRequired[list[SavedCondition]]
+    rows: NotRequired[list[list[float]]]  # of conditions, as they occur
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,12 @@ class Samples:
     Args:
         values: pictures, uint8 (N, C, H, W), or at full depth, float32 (N, C, H, W) in [−1, 1]; or points, float32
             (N, d).
-        labels: int64 (N,), or None.
+        labels: int64 (N,), one class each; float32 (N, k), which ``conditions`` describe; or None.
         names: the names of the classes by label; empty where they have none.
         classes: the number of classes of the whole source; by default the number of names, or the largest label + 1.
         digest: ``digest_of(values)``, if it is known already.
         decoder: the decoder with its version, for pictures that come from files.
+        conditions: what each column of the labels is, if they are no classes.
 
     Raises:
         ValueError: if the arrays have another type or shape, are empty or not finite, or a label belongs to no class.
@@ -59,6 +63,7 @@ class Samples:
     classes: int = 0
     digest: str | None = None
     decoder: str | None = None
+    conditions: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.values, self.labels):
@@ -79,6 +84,9 @@ class Samples:
             )
         if self.values.dtype == np.float32:
             self._check_numbers()
+        if self.conditions or (self.labels is not None and self.labels.ndim == 2):
+            self._check_conditions()
+            return
         if self.labels is not None:
             self._check_labels(self.labels)
 
@@ -110,6 +118,19 @@ class Samples:
             )
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
+    def _check_conditions(self) -> None:
+        labels, wanted = self.labels, (len(self.values), len(self.conditions))
+        if labels is None or labels.dtype != np.float32 or labels.shape != wanted or not self.conditions:
+            found = None if labels is None else f"{labels.dtype} {labels.shape}"
+            raise ValueError(
+                f"labels that are no classes must be float32 (N, k), and k conditions say what they are: not "
+                f"{found} for {len(self.values)} samples and {len(self.conditions)} conditions"
+            )
+        if not np.isfinite(labels).all():
+            raise ValueError("the labels hold numbers that are not finite")
+        if self.names or self.classes:
+            raise ValueError("labels are either classes or conditions: give no classes and no names with conditions")
+
     def _channels_last(self) -> bool:
         """Whether the last axis can only be the channels: it is at most 4, and the second is larger."""
         _, first, height, last = self.values.shape
@@ -132,6 +153,18 @@ class Samples:
         """Shape of one sample: (C, H, W) or (d,)."""
         return tuple(self.values.shape[1:])
 
+    @property
+    def columns(self) -> int:
+        """What networks that are given the labels see of them: so many classes, or ``Columns`` of conditions."""
+        return Columns(len(self.conditions)) if self.conditions else self.classes
+
+    @cached_property
+    def known(self) -> Conditions | None:
+        """The conditions with rows that stand for all of them; None without conditions."""
+        if not self.conditions or self.labels is None:
+            return None
+        return Conditions(self.conditions, standing_for(self.labels))
+
     def take(self, rows: np.ndarray | slice) -> Samples:
         """A part of the samples, with the same classes."""
         labels = None if self.labels is None else self.labels[rows]
@@ -140,8 +173,10 @@ class Samples:
     def as_in(self, data: Identity) -> Samples:
         """The same samples with the classes of a checkpoint (``classes``, ``names``).
 
-        Old checkpoints lack these keys; their runs had as many classes as the largest label + 1.
+        Old checkpoints lack these keys; their runs had as many classes as the largest label + 1. Conditions stay.
         """
+        if self.conditions:
+            return self
         seen = 0 if self.labels is None else int(self.labels.max()) + 1
         classes = data.get("classes", seen)
         if classes < seen:  # other data, which ``require_same`` reports
@@ -150,12 +185,26 @@ class Samples:
         return replace(self, classes=classes, names=names if len(names) == classes else ())
 
     def told(self) -> str:
-        """The names of the classes with their labels and numbers of samples, for the log; empty without names."""
+        """The classes or conditions in a line of the log; empty without names.
+
+        Classes with their labels and numbers of samples, attributes with their shares, numbers with mean and deviation.
+        """
+        if self.conditions and self.labels is not None:
+            each = [
+                f"{c.name} ({c.mean:.4g} ± {c.scale:.4g})" if c.kind == "number" else f"{c.name} ({share:.1%})"
+                for c, share in zip(self.conditions, self.labels.mean(axis=0), strict=True)
+            ]
+            return (
+                "conditions: "
+                + ", ".join(each[:SHOWN])
+                + (f" and {more} more" if (more := len(each) - SHOWN) > 0 else "")
+            )
         if self.labels is None or not self.names:
             return ""
         counts = np.bincount(self.labels, minlength=self.classes)
         words = [f"{label} {name} ({counts[label]:,})" for label, name in enumerate(self.names[:SHOWN])]
-        return ", ".join(words) + (f" and {self.classes - SHOWN} more" if self.classes > SHOWN else "")
+        left = f" and {self.classes - SHOWN} more" if self.classes > SHOWN else ""
+        return f"classes: {', '.join(words)}{left}"
 
     def fingerprint(self) -> str:
         """Identifies the samples: a hash of all values in their order, and one of their labels."""

@@ -123,7 +123,7 @@ class EnsembleRun:
     def _require_room(self, library: Library) -> None:
         some = self.members[0].setup
         if outline := blank(self.config, library, some.samples.shape, some.sampler.classes):
-            require_training(self.config, outline, some.samples.shape, some.device)
+            require_training(self.config, outline, some.samples.shape, some.sampler.classes, some.device)
 
     @property
     def going(self) -> list[Member]:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
+from gan_cli.data.conditions import SWEPT, Columns, Conditions
 from gan_cli.games.game import Bounds, Encodes, Game, Judges, Likelihood, LogLikelihood
 from gan_cli.models.priors import Latents
 from gan_cli.models.units import levels
 from gan_cli.random import seed_all, stream
 
-ALL = "all"  # of the classes, as ``gan-sample label=`` takes it
 ROWS = 32  # of a batch, where the bits of a sample must not depend on the others
 
 
@@ -24,16 +24,18 @@ class Sampler:
     """Draws samples from a trained generator; ``gan_cli.load(path)`` returns one.
 
     A seed determines a picture. The picture of seed ``s`` is G(z) with ``z = latents_of([s])`` and, unless labels are
-    given, the label ``s % classes``. It is the same in ``sample``, in ``gan-sample``, in the sample grids of a run and
-    in an exported generator that is given this z and label.
+    given, the label ``s % classes``, or of conditions the row ``s % len(conditions.rows)``. It is the same in
+    ``sample``, in ``gan-sample``, in the sample grids of a run and in an exported generator that is given this z and
+    label.
 
     Attributes:
         network: the generator (its moving average where the run kept one).
         prior: ``.sample(n, device, generator)`` → latents (n, size).
         config: the run's typed config.
-        classes: number of labels of a conditional generator, else 0.
+        classes: number of labels of a conditional generator, or ``Columns`` of conditions, else 0.
         names: the names of those classes by label; empty where they have none.
         game: the trained game with all its networks; None for an exported generator, and while a run trains.
+        conditions: what it is given in place of one of so many classes; None where it is given a class, or nothing.
     """
 
     def __init__(
@@ -45,8 +47,11 @@ class Sampler:
         device: torch.device,
         names: Sequence[str] = (),
         game: Game | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
-        self.network, self.prior, self.config, self.classes, self.device = network, prior, config, classes, device
+        self.conditions = conditions if classes else None
+        self.classes = Columns(classes) if self.conditions else classes
+        self.network, self.prior, self.config, self.device = network, prior, config, device
         self.names, self.game = tuple(names) if classes else (), game
 
     def __repr__(self) -> str:
@@ -78,7 +83,7 @@ class Sampler:
         Args:
             x: float32 pictures (n, C, H, W) in [−1, 1], or points (n, d). Where the run dequantised its pictures, these
                 are too; where it binarised them, these must be −1 and 1 alone.
-            labels: int64 (n,), if the model is conditional.
+            labels: int64 (n,), if the model is conditional, or float32 (n, k) conditions as networks see them.
             seed: of whatever is drawn for it.
             draws: for each sample, of a lower bound that more draws tighten; None: as many as the model was trained by.
 
@@ -131,8 +136,28 @@ class Sampler:
         return self.latents_of(range(seed, seed + n))
 
     def labels_of(self, seeds: Iterable[int]) -> Tensor | None:
-        """The label of each seed, int64 (n,): ``seed % classes``; None unless the generator is conditional."""
+        """The label of each seed: int64 (n,), ``seed % classes``, or float32 (n, k), a row of the conditions.
+
+        None unless the generator is conditional.
+        """
+        if self.conditions is not None:
+            return torch.from_numpy(self.conditions.of(seeds))
         return torch.tensor([seed % self.classes for seed in seeds]) if self.classes else None
+
+    def turn(self) -> Tensor | None:
+        """Labels that show what the generator makes of them: each class, or a sweep of conditions.
+
+        None unless the generator is conditional.
+        """
+        if self.conditions is not None:
+            return torch.from_numpy(self.conditions.sweep(SWEPT))
+        return torch.arange(self.classes) if self.classes else None
+
+    def said(self, label: Tensor) -> str:
+        """A label in words: the name of its class, or its number; conditions as ``label=…`` takes them."""
+        if self.conditions is not None:
+            return self.conditions.said(label.tolist())
+        return self.names[int(label)] if self.names else str(int(label))
 
     def sample(self, n: int, seed: int = 0, labels: Tensor | None = None, batch_size: int = ROWS) -> Tensor:
         """The samples of the seeds ``seed`` to ``seed + n − 1``.
@@ -140,7 +165,8 @@ class Sampler:
         Float32 on the CPU: pictures (n, C, H, W) in [−1, 1] or points (n, d).
 
         Args:
-            labels: int64 (n,) for a conditional generator; by default ``seed % classes`` of each seed.
+            labels: for a conditional generator, int64 (n,), or float32 (n, k) conditions; by default those of
+                ``labels_of``.
             batch_size: samples computed at a time. ``gan-sample`` uses the default; with another size, samples may
                 differ in their last bits.
 
@@ -151,15 +177,21 @@ class Sampler:
             raise ValueError(f"n={n!r}: must be a whole number of samples, at least 1")
         if self.classes and labels is None:
             labels = self.labels_of(range(seed, seed + n))
-        if labels is not None and (
-            not self.classes or len(labels) != n or not 0 <= labels.min() <= labels.max() < self.classes
-        ):
-            raise ValueError(
-                f"labels: must be {n} numbers below {self.classes}"
-                if self.classes
-                else "labels: not a conditional generator"
-            )
+        if labels is not None:
+            self._require(labels, n)
         return self.decode_apart(self.latents(n, seed), range(seed, seed + n), labels, batch_size)
+
+    def _require(self, labels: Tensor, n: int) -> None:
+        if not self.classes:
+            raise ValueError("labels: not a conditional generator")
+        if self.conditions is not None:
+            if labels.shape != (n, self.classes) or not labels.is_floating_point():
+                names = ", ".join(column.name for column in self.conditions.columns)
+                raise ValueError(
+                    f"labels: must be float32 ({n}, {self.classes}), conditions as networks see them: {names}"
+                )
+        elif labels.is_floating_point() or labels.shape != (n,) or not 0 <= labels.min() <= labels.max() < self.classes:
+            raise ValueError(f"labels: must be {n} numbers below {self.classes}")
 
     @torch.no_grad()
     def decode(
@@ -216,7 +248,7 @@ class Sampler:
         padded[rows] = z
         padded_labels = None
         if labels is not None:
-            padded_labels = labels.new_zeros(len(padded))
+            padded_labels = labels.new_zeros(len(padded), *labels.shape[1:])
             padded_labels[rows] = labels
 
         def done(batch: range) -> None:

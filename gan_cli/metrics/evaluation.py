@@ -158,7 +158,13 @@ def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256, *, full
     if not all(part.isfinite().all() for part in parts):
         raise Diverged("the generator's samples are not finite")
     labels = sampler.labels_of(seeds_of(count, seed))
-    return Samples(np.concatenate([part.numpy() for part in parts]), None if labels is None else labels.numpy())
+    return labelled(sampler, np.concatenate([part.numpy() for part in parts]), labels)
+
+
+def labelled(sampler: Sampler, values: np.ndarray, labels: Tensor | None) -> Samples:
+    """What a sampler has drawn for these labels."""
+    columns = sampler.conditions.columns if sampler.conditions else ()
+    return Samples(values, None if labels is None else labels.numpy(), conditions=columns)
 
 
 def seeds_of(count: int, seed: int) -> range:

@@ -70,11 +70,11 @@ def known(evidence: Evidence) -> Samples | None:
     assert judge is not None
     if found is None:
         return None
-    if judge.conditional and (found.labels is None or evidence.training.labels is None):
+    if judge.classes and (found.labels is None or evidence.training.labels is None):
         evidence.say("D_accuracy/held_out is left out: D wants labels, and the held-out samples have none")
         return None
     rows = np.arange(len(found))
-    if judge.conditional:
+    if judge.classes and not found.conditions:
         rows = np.flatnonzero(np.isin(found.labels, evidence.training.labels))  # type: ignore[arg-type]
     if len(rows) < len(found):
         left = len(found) - len(rows)

@@ -16,6 +16,7 @@ from gan_cli.games.game import Game, Judges
 from gan_cli.games.parts import batch_sizes_of
 from gan_cli.games.view import AUGMENTATION, NOISE, View, as_in_training
 from gan_cli.losses.loss import Loss
+from gan_cli.models.labels import blank_labels
 from gan_cli.random import key, seed_all
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Judge:
 
     Attributes:
         minibatch: the number of real, or of generated, samples that D judged together in training.
-        conditional: whether D gets labels.
+        classes: the number of labels that D is told of, or ``Columns`` of conditions; 0 if it is told nothing.
         images: real images seen, which determine the strength of the noise.
     """
 
@@ -40,7 +41,7 @@ class Judge:
     loss: Loss
     view: View
     minibatch: int
-    conditional: bool
+    classes: int
     device: torch.device
     images: int = 0
     seed: int = 0
@@ -49,7 +50,7 @@ class Judge:
         self.loss = Loss.of(self.loss)
 
     @classmethod
-    def of(cls, config: Config, game: Game, device: torch.device, step: int = 0) -> Judge | None:
+    def of(cls, config: Config, game: Game, classes: int, device: torch.device, step: int = 0) -> Judge | None:
         """The judge of a game after a step; None if the game has no discriminator.
 
         Batch norm that is not synchronised saw one process's share of each minibatch.
@@ -59,7 +60,7 @@ class Judge:
         sizes = batch_sizes_of(game, config)
         together = sizes.at(max(1, step)) // (1 if config.sync_batchnorm else config.devices)
         images = sizes.images_seen(step)
-        return cls(game.discriminator, game.loss, game.view, together, bool(config.conditional), device, images)
+        return cls(game.discriminator, game.loss, game.view, together, classes, device, images)
 
     @property
     def probability(self) -> bool:
@@ -77,7 +78,7 @@ class Judge:
         generator = torch.Generator().manual_seed(0)
         x = torch.rand((size, self.view.pack * shape[0], *shape[1:]), generator=generator).mul_(2).sub_(1)
         others = torch.cat([x[: size // 2], 0.5 * x[size // 2 :] - 0.3])
-        labels = torch.zeros(size, dtype=torch.int64, device=self.device) if self.conditional else None
+        labels = blank_labels(self.classes, size, self.device)
         with by_itself(), as_in_training(self.discriminator):
             one, other = (self.discriminator(batch.to(self.device), labels)[: size // 2] for batch in (x, others))
         return not torch.allclose(one, other, rtol=1e-4, atol=1e-6)
@@ -107,7 +108,7 @@ class Judge:
                 part = rows[start : start + size]
                 x = view(as_input(samples.values[part], self.device), view.strengths(self.images))
                 labels = None
-                if self.conditional and samples.labels is not None:
+                if self.classes and samples.labels is not None:
                     labels = torch.from_numpy(samples.labels[part]).to(self.device)
                 parts.append(self.discriminator(x, labels).float().cpu())
         return torch.cat(parts)[: count // view.pack]

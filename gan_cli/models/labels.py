@@ -1,10 +1,15 @@
-"""Conditional models after Mirza & Osindero (2014): the label is appended to the input, one-hot."""
+"""Conditional models after Mirza & Osindero (2014): the label is appended to the input.
+
+Labels are classes, int64 (B,), which are given one-hot, or conditions, float32 (B, k), as they are.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
+
+from gan_cli.data.conditions import Columns
 
 
 def with_label(x: Tensor, labels: Tensor | None, classes: int) -> Tensor:
@@ -18,7 +23,16 @@ def with_label(x: Tensor, labels: Tensor | None, classes: int) -> Tensor:
 
 
 def one_hot_of(labels: Tensor | None, classes: int, like: Tensor) -> Tensor:
-    """Labels (B,) as (B, classes), in the format of ``like``. Raises ValueError if there are none."""
+    """Labels as (B, classes), in the format of ``like``. Raises ValueError if there are none."""
     if labels is None:
         raise ValueError("a conditional model needs labels")
+    if labels.is_floating_point():
+        return labels.to(like.dtype)
     return one_hot(labels, classes).to(like.dtype)
+
+
+def blank_labels(classes: int, count: int, device: torch.device | None = None) -> Tensor | None:
+    """Labels of the form that networks made for ``classes`` are given, all of them 0; None if these see none."""
+    if isinstance(classes, Columns):
+        return torch.zeros(count, classes, device=device)
+    return torch.zeros(count, dtype=torch.int64, device=device) if classes else None

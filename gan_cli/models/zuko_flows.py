@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from gan_cli.errors import UserError
 from gan_cli.models.flows import Bijection
+from gan_cli.models.labels import one_hot_of
 
 
 def zuko_flows(model: str) -> ModuleType:
@@ -54,12 +54,8 @@ class Autoregressive(Bijection):
         self.transform = flow.transform
 
     def told(self, labels: Tensor | None, like: Tensor) -> Tensor | None:
-        """Labels, one-hot, (B, classes)."""
-        if not self.classes:
-            return None
-        if labels is None:
-            raise ValueError("a conditional model needs labels")
-        return one_hot(labels, self.classes).to(like.dtype)
+        """Labels, one-hot, or conditions as they are: (B, classes)."""
+        return one_hot_of(labels, self.classes, like) if self.classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         y, log_det = self.transform(self.told(labels, x)).call_and_ladj(x)

@@ -23,7 +23,7 @@ def opening(setup: Setup) -> list[str]:
     """The lines at the opening of a run: what it is, what of it stays as it is, and what may be amiss."""
     lines = [describe(setup), *frozen(setup.game, setup.config.freeze), *in_parts(setup)]
     if told := setup.samples.told():
-        lines.append(f"classes: {told}")
+        lines.append(told)
     return lines + advice(setup, len(setup.samples))
 
 

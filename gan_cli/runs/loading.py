@@ -68,7 +68,8 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
         network.eval().requires_grad_(False)
     whole = game if game.networks.keys() <= {game.sampler, *found.others} else None
     prior = prior_of(game, config, library)
-    sampler = Sampler(game.networks[game.sampler], prior, config, found.classes, place, found.names, whole)
+    drawn, names, conditions = game.networks[game.sampler], found.names, found.conditions
+    sampler = Sampler(drawn, prior, config, found.classes, place, names, whole, conditions)
     check_trained(sampler, found.shape)
     return Trained(sampler, found)
 

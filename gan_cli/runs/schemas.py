@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from gan_cli.config.mistakes import explain
-from gan_cli.config.options import GROUPS, Finite, NonNegative, Options
+from gan_cli.config.options import GROUPS, Finite, NonNegative, Options, Positive
 from gan_cli.config.root import MOST_STEPS
+from gan_cli.data.conditions import ROWS, VALUES
 
 
 def _shown(text: str) -> str:
@@ -49,7 +50,29 @@ def _texts(node: object) -> list[str]:
     return [node] if isinstance(node, str) else []
 
 
-class Identity(Options):
+class SavedCondition(Options):
+    """A column of conditions."""
+
+    name: Annotated[Word, Field(min_length=1)]
+    kind: Literal["attribute", "number"]
+    mean: Finite
+    scale: Positive
+
+
+class WithConditions(Options):
+    """What a model is given in place of one of so many classes, if it is."""
+
+    conditions: Annotated[list[SavedCondition], Field(max_length=VALUES)] = Field(default_factory=list)
+    rows: Annotated[list[list[Finite]], Field(max_length=ROWS)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _are_rows(self) -> WithConditions:
+        if bool(self.rows) != bool(self.conditions) or any(len(row) != len(self.conditions) for row in self.rows):
+            raise ValueError("its rows are not of its conditions")
+        return self
+
+
+class Identity(WithConditions):
     """Which samples it was trained on."""
 
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-z-]{1,100}$")]
@@ -158,10 +181,12 @@ class Saved(Options):
             raise ValueError("its log is of more steps than there were")
         if self.evaluations and self.evaluations.best_step > self.step:
             raise ValueError("its best step is still to come")
+        if self.classes and self.data.conditions and self.classes != len(self.data.conditions):
+            raise ValueError("its networks see other labels than its data have")
         return self
 
 
-class Exported(Options):
+class Exported(WithConditions):
     """What lies beside an exported generator."""
 
     format: int

@@ -20,6 +20,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
 from gan_cli.config.schema import Config, from_saved
+from gan_cli.data.conditions import columns_in
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game
 from gan_cli.games.growing import Growing
@@ -97,8 +98,8 @@ def find(where: str, library: Library) -> Source:
         return Source(what, path, made.step, {sampler: made.tensors}, sampler, None, game)
     _, path, state = checkpoint.find(where, "start")
     config, networks = _config_in(state["config"], library, what), state["networks"]
-    shape = tuple(state["data"]["shape"])
-    game = require_weights(config, library, shape, state["classes"], lambda _: networks, what, state["ema"])
+    shape, seen = tuple(state["data"]["shape"]), columns_in(state["classes"], state["data"])
+    game = require_weights(config, library, shape, seen, lambda _: networks, what, state["ema"])
     sampler = state.get("sampler", "generator")
     return Source(what, path, state["step"], networks, sampler, state["ema"], game)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
+from gan_cli.data.conditions import Conditions, columns_in, conditions_in
 from gan_cli.errors import UserError
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
@@ -34,7 +35,9 @@ class Weights:
         folder: the folder of the run, or of the exported file.
         ema: whether ``tensors`` are the moving average.
         tensors: the weights of the network that draws samples.
+        classes: the number of labels that the networks see, or ``Columns`` of conditions.
         names: the names of the classes by label; empty where they have none.
+        conditions: what it is given in place of a class, or None.
         others: the weights of the other players' networks; an exported file has none.
         kept: what the game keeps besides weights; an exported file has nothing of it.
     """
@@ -47,6 +50,7 @@ class Weights:
     ema: bool
     tensors: dict[str, Tensor]
     names: tuple[str, ...] = ()
+    conditions: Conditions | None = None
     others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
     kept: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -81,10 +85,11 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
         state["step"],
         state["config"],
         tuple(state["data"]["shape"]),
-        state["classes"],
+        columns_in(state["classes"], state["data"]),
         averaged,
         state["ema"] if averaged else state["networks"][sampler],
         tuple(state["data"].get("names", ())) if state["classes"] else (),
+        conditions_in(state["data"]) if state["classes"] else None,
         {name: tensors for name, tensors in state["networks"].items() if name != sampler},
         state.get("kept") or {},
     )
@@ -100,8 +105,9 @@ def write(weights: Weights, path: Path, about: Path | None = None) -> None:
         "weights": hashlib.sha256(tensors).hexdigest(),
         "step": weights.step,
         "shape": weights.shape,
-        "classes": weights.classes,
+        "classes": int(weights.classes),
         "names": weights.names,
+        **({"conditions": of.saved(), "rows": of.rows.tolist()} if (of := weights.conditions) else {}),
         "ema": weights.ema,
         "config": weights.config,
     }
@@ -143,10 +149,11 @@ def read(path: Path, key: str, ema: bool) -> Weights:
             facts["step"],
             dict(facts["config"]),
             shape,
-            facts["classes"],
+            columns_in(facts["classes"], facts),
             facts["ema"],
             load(tensors),
             tuple(facts.get("names", ())),
+            conditions_in(facts),
         )
     except UserError:
         raise

@@ -16,7 +16,9 @@ class Averaged(Sampler):
         s, game = setup.sampler, copy.deepcopy(setup.game)
         for network in game.networks.values():
             network.eval().requires_grad_(False)
-        super().__init__(game.networks[game.sampler], s.prior, s.config, s.classes, s.device, s.names, game)
+        super().__init__(
+            game.networks[game.sampler], s.prior, s.config, s.classes, s.device, s.names, game, s.conditions
+        )
         self._setup, self._copy = setup, game
 
     def refresh(self) -> None:

@@ -16,6 +16,7 @@ from gan_cli.config.schema import Config
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.game import Game, parameters_of
 from gan_cli.games.parts import made_by
+from gan_cli.models.labels import blank_labels
 from gan_cli.training.freezing import learning
 
 FLOAT = 4  # bytes
@@ -65,12 +66,13 @@ def require_networks(config: Config, game: Game, device: torch.device, copies: f
     )
 
 
-def require_training(config: Config, game: Game, shape: tuple[int, ...], device: torch.device) -> None:
+def require_training(config: Config, game: Game, shape: tuple[int, ...], classes: int, device: torch.device) -> None:
     """Refuses a run whose weights, minibatch, sample grid or evaluations cannot fit.
 
     Args:
         game: as it is on the meta device.
         shape: of one sample.
+        classes: the number of labels that the networks see, or ``Columns`` of conditions.
 
     Raises:
         UserError: naming the key that asks for too much.
@@ -81,7 +83,7 @@ def require_training(config: Config, game: Game, shape: tuple[int, ...], device:
     here = size // (config.devices if device.type == "cuda" or distributed.world() > 1 else 1)
     here //= config.accumulate
     memory.require(
-        FLOAT * max(1, config.ensemble) * _held(config, game, here, shape),
+        FLOAT * max(1, config.ensemble) * _held(config, game, here, shape, classes),
         f"batch_size={size}",
         less_memory(config),
         device,
@@ -94,7 +96,7 @@ def require_training(config: Config, game: Game, shape: tuple[int, ...], device:
         memory.require(FLOAT * count * numbers, f"evaluate_count={count}", "use a smaller one")
 
 
-def _held(config: Config, game: Game, size: int, shape: tuple[int, ...]) -> int:
+def _held(config: Config, game: Game, size: int, shape: tuple[int, ...], classes: int) -> int:
     """Numbers that a move holds at once, of those that can be counted: samples, latents, what backward looks at."""
     latent = config.prior.model_dump().get("size", 0)
     total = size * (math.prod(shape) + latent)
@@ -107,7 +109,7 @@ def _held(config: Config, game: Game, size: int, shape: tuple[int, ...]) -> int:
             if not list(module.children()) and not vars(module).get("inplace"):
                 module.register_forward_hook(_noting(outputs))
     with suppress(Exception), torch.device("meta"):  # what cannot be asked in this way is not counted
-        labels = torch.zeros(size, dtype=torch.int64) if config.conditional else None
+        labels = blank_labels(classes, size)
         fake = game.generator(torch.zeros(size, latent), labels)
         packs = fake.reshape(size // config.pack, config.pack * shape[0], *shape[1:])
         game.discriminator(packs, labels)

@@ -11,6 +11,7 @@ from torch import Tensor
 from gan_cli import distributed
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.conditions import Columns
 from gan_cli.data.identity import trained_on
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import DATASET, Dataset
@@ -84,7 +85,7 @@ def game_of(
 
     Args:
         shape: the shape of one sample.
-        classes: the number of labels that the networks see.
+        classes: the number of labels that the networks see, or ``Columns`` of conditions.
 
     Raises:
         UserError: if its parts do not fit together.
@@ -134,12 +135,15 @@ def averaging(weights: Iterable[Tensor], device: torch.device) -> distributed.Av
 
 
 def label_count(config: Config, classes: int) -> int:
-    """The number of labels that the networks see: 0 unless the run is conditional.
+    """The number of labels that the networks see, or ``Columns`` of conditions: 0 unless the run is conditional.
+
+    Args:
+        classes: ``columns`` of the samples.
 
     Raises:
         UserError: if the run is conditional and the data has no labels.
     """
-    if config.conditional and classes < 2:
+    if config.conditional and classes < 2 and not isinstance(classes, Columns):
         folders = isinstance(config.dataset, FolderOptions)
         give = "put each class into a folder of its own, two at least, or " if folders else ""
         raise UserError(
@@ -208,10 +212,10 @@ def assemble(
 ) -> Setup:
     """Builds the game for samples that are loaded already; else like ``build``."""
     require_levels(config, samples)
-    classes = label_count(config, samples.classes)
+    classes = label_count(config, samples.columns)
     optimizer = library.build(OPTIMIZER, config.optimizer)
     if not like and (outline := blank(config, library, samples.shape, classes)):
-        require_training(config, outline, samples.shape, device)
+        require_training(config, outline, samples.shape, classes, device)
     game = game_of(config, library, samples.shape, classes, device, AUTOCAST.get(precision))
     prior = prior_of(game, config, library)
     if config.sync_batchnorm and distributed.world() > 1:
@@ -239,7 +243,8 @@ def assemble(
         )
     if not config.conditional:
         minibatches.labels = None
-    sampler = Sampler(ema.network if ema else drawing, prior, config, classes, device, samples.names)
+    drawn = ema.network if ema else drawing
+    sampler = Sampler(drawn, prior, config, classes, device, samples.names, conditions=samples.known)
     return Setup(
         config,
         device,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gan_cli.config.asking import is_own, kind
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.conditions import columns_in
 from gan_cli.data.knows import DATASET, KnowsShape
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Keeps
@@ -80,7 +81,7 @@ def require_state(config: Config, library: Library, state: Mapping[str, Any], wh
     Raises:
         UserError: naming the first that is another.
     """
-    shape, classes = tuple(state["data"]["shape"]), state["classes"]
+    shape, classes = tuple(state["data"]["shape"]), columns_in(state["classes"], state["data"])
     require_shape(config, library, shape, what)
     if (game := blank(config, library, shape, classes)) is None:
         return

@@ -161,7 +161,8 @@ class Pass(Networks):
         values = setup.samples.values
         self.z = latents(setup.sampler.prior, setup.config, rows).to(setup.device)
         self.x = as_input(values[np.arange(rows) % len(values)], setup.device).to(torch.get_default_dtype())
-        self.labels = torch.arange(rows, device=setup.device) % classes if classes else None
+        labels = setup.sampler.labels_of(range(rows))
+        self.labels = None if labels is None else labels.to(setup.device)
 
     def check(self) -> None:
         setup, game, loss = self.setup, self.played, f"loss={self.config.loss.name}"
@@ -227,7 +228,8 @@ def check_own_game(setup: Setup, rows: int) -> None:
     values, classes = setup.samples.values, setup.sampler.classes
     x = as_input(values[np.arange(rows) % len(values)], setup.device).to(torch.get_default_dtype())
     z = latents(setup.sampler.prior, config, rows).to(setup.device)
-    labels = torch.arange(rows, device=setup.device) % classes if classes else None
+    labels = setup.sampler.labels_of(range(rows))
+    labels = None if labels is None else labels.to(setup.device)
     with asked(f"{who}: a copy of the game"):
         game = copy.deepcopy(setup.game)
     for player in setup.players:

@@ -89,7 +89,7 @@ def check_logits(discriminator: nn.Module, x: Tensor, labels: Tensor | None, who
 @torch.no_grad()
 def check_labels(network: nn.Module, x: Tensor, labels: Tensor, classes: int, who: str) -> None:
     """Raises UserError if other labels do not change the output, whatever the weights."""
-    others = (labels + 1) % classes
+    others = labels + 1 if labels.is_floating_point() else (labels + 1) % classes
     for scale in (0.0, *SCALES):
         with ExitStack() as stack:
             if scale:
@@ -97,6 +97,10 @@ def check_labels(network: nn.Module, x: Tensor, labels: Tensor, classes: int, wh
             if not torch.equal(network(x, labels), network(x, others)):
                 return
     raise UserError(
-        f"conditional=true: {who} returns the same for all labels: use labels, int64 (B,), in its forward, or "
-        "conditional=false"
+        f"conditional=true: {who} returns the same for all labels: use labels, {_kind(labels)}, in its forward, "
+        "or conditional=false"
     )
+
+
+def _kind(labels: Tensor) -> str:
+    return "float32 (B, k)" if labels.is_floating_point() else "int64 (B,)"

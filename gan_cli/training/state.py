@@ -22,7 +22,7 @@ def state_of(setup: Setup, step: int) -> State:
         "version": __version__,
         "config": setup.config.saved(),
         "data": identity_of(setup.samples),
-        "classes": setup.sampler.classes,
+        "classes": int(setup.sampler.classes),
         "step": step,
         "attempt": setup.attempt,
         "precision": setup.precision,

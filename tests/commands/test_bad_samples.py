@@ -13,7 +13,8 @@ from conftest import TINY_MLP, TINY_POINTS
 
 import gan_cli
 from gan_cli.commands.sampling import keys
-from gan_cli.commands.sampling.grammar import Term, numbers, terms
+from gan_cli.commands.sampling.grammar import Term, terms
+from gan_cli.config.numbers import numbers
 
 MISTAKES = [
     (["seeds=5-2"], ["seeds=5-2: the range 5-2 runs backwards: write 2-5"]),

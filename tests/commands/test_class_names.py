@@ -19,8 +19,8 @@ from PIL import Image
 import gan_cli
 from gan_cli.commands.report.collect import collect
 from gan_cli.commands.report.page import as_html
-from gan_cli.commands.sampling.labels import file_words, labels_of
 from gan_cli.data.sources import CIFAR10, KMNIST, MNIST, STL10, FashionMNIST
+from gan_cli.games.labels import file_words, labels_of
 from gan_cli.metrics.classes import Modes
 from gan_cli.output.titles import HEIGHT, titled, titles
 

@@ -186,5 +186,5 @@ def test_very_few_pictures_are_said_in_one_line_where_a_run_begins(gan_train):
 
 def test_d_is_asked_with_the_probability_of_the_moment():
     setup = setup_of(*TINY_DCGAN, "augment=[cutout]", "augmentation.probability=0.25")
-    said = Judge.of(setup.config, setup.game, torch.device("cpu")).described(setup.samples.shape)
+    said = Judge.of(setup.config, setup.game, setup.sampler.classes, torch.device("cpu")).described(setup.samples.shape)
     assert said["asked"].endswith("augmented by cutout with probability 0.25")

@@ -131,7 +131,7 @@ NETWORKS = {
 def test_asking_d_leaves_every_bit_of_it_and_knows_whether_minibatches_matter(kind):
     setup = setup_of(*TINY_DCGAN, *NETWORKS[kind])
     discriminator = setup.game.discriminator
-    judge = Judge.of(setup.config, setup.game, CPU)
+    judge = Judge.of(setup.config, setup.game, setup.sampler.classes, CPU)
     before = {name: value.clone() for name, value in discriminator.state_dict().items()}
     modes = [module.training for module in discriminator.modules()]
     drawn = torch.get_rng_state()
@@ -146,7 +146,7 @@ def test_asking_d_leaves_every_bit_of_it_and_knows_whether_minibatches_matter(ki
 
 def test_dropout_is_off_and_said_to_be():
     setup = setup_of(*TINY_MLP, "architecture.discriminator.dropout=0.5")
-    judge = Judge.of(setup.config, setup.game, CPU)
+    judge = Judge.of(setup.config, setup.game, setup.sampler.classes, CPU)
     with as_in_training(setup.game.discriminator), torch.no_grad():
         assert not setup.game.discriminator.hidden[-1].training
     assert judge.described(setup.samples.shape)["asked"] == "one by one, without dropout"

@@ -14,7 +14,7 @@ from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import DATASET, Shipped
+from gan_cli.data.knows import DATASET, KnowsConditions, Shipped
 from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples
 from gan_cli.ensemble.train import Ensemble
@@ -78,7 +78,7 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
             count=count,
             source=extractor_of(library, config.extractor),
             dataset=dataset,
-            judge=Judge.of(config, game, torch.device("cpu")),
+            judge=Judge.of(config, game, setup.sampler.classes, torch.device("cpu")),
             model=Averaged(setup),
         )
         left_out = metrics_of(config, library, evidence).left_out
@@ -140,5 +140,12 @@ def _blank(dataset: Shipped) -> Samples:
     shape, classes = tuple(dataset.shape), dataset.classes
     if isinstance(dataset, ImageDataset) and all(isinstance(wanted, int) for wanted in dataset.only):
         dataset.chosen_labels()  # names are known once the data are read
-    values = np.zeros((max(1, classes), *shape), np.uint8 if len(shape) == 3 else np.float32)
+    if isinstance(dataset, KnowsConditions):
+        labels = np.zeros((2, len(dataset.conditions)), np.float32)
+        return Samples(_zeros(2, shape), labels, conditions=dataset.conditions)
+    values = _zeros(max(1, classes), shape)
     return Samples(values, np.arange(classes) if classes else None)
+
+
+def _zeros(count: int, shape: tuple[int, ...]) -> np.ndarray:
+    return np.zeros((count, *shape), np.uint8 if len(shape) == 3 else np.float32)

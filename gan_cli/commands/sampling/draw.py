@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_cli.commands.sampling.grammar import numbers, terms
+from gan_cli.commands.sampling.grammar import terms
 from gan_cli.commands.sampling.keys import PICTURES, Sampling
-from gan_cli.commands.sampling.labels import labels_of
+from gan_cli.config.numbers import numbers
 from gan_cli.errors import UserError
+from gan_cli.games.labels import conditions_of, file_words, labels_of
 from gan_cli.games.sampler import Sampler
 from gan_cli.models.priors import Seeds, Uniform
 from gan_cli.output import screen
@@ -22,19 +23,22 @@ AT_ONCE = 1024  # samples in memory before they are written
 OF_LATENTS = ("truncation", "interpolation", "arithmetic")  # keys that are about what lies between latents
 
 
+Label = int | tuple[float, ...]  # a class, or a row of conditions
+
+
 @dataclass(frozen=True)
 class Shot:
     """One picture: its seed, and its label if the generator is conditional."""
 
     seed: int
-    label: int | None
+    label: Label | None
 
 
 def misfits(config: Sampling, found: Trained) -> list[str]:
     """One line for each key whose value this generator cannot draw."""
     problems, sampler = [], found.sampler
     shared = config.mode in ("interpolation", "arithmetic")
-    labels = []
+    labels: Sequence[Label] = ()
     if config.label and not sampler.classes:
         problems.append(f"label={config.label}: this generator is not conditional: leave it out")
     elif config.label:
@@ -43,10 +47,12 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
         except ValueError as error:
             problems.append(f"label={config.label}: {error}")
     elif sampler.classes and shared:
-        first = sampler.names[0] if sampler.names else 0
-        problems.append(f"label: is missing: the pictures of {config.mode}=… share one, such as label={first}")
+        first = _default(0, sampler)
+        assert first is not None
+        one = said(first, sampler)
+        problems.append(f"label: is missing: the pictures of {config.mode}=… share one, such as label={one}")
     if len(labels) > 1 and shared:
-        one = sampler.names[labels[0]] if sampler.names else labels[0]
+        one = said(labels[0], sampler)
         problems.append(f"label={config.label}: the pictures of {config.mode}=… share one label, such as label={one}")
     if config.export in ("torch", "onnx") and sampler.game is not None and sampler.game.draws_in_steps:
         name = sampler.config.model.name
@@ -80,13 +86,44 @@ def _makes_pictures(found: Trained) -> bool:
     return len(found.weights.shape) == 3
 
 
-def chosen_labels(config: Sampling, sampler: Sampler) -> list[int]:
+def chosen_labels(config: Sampling, sampler: Sampler) -> Sequence[Label]:
     """The labels in ``label=…``; empty without it.
 
     Raises:
         ValueError: if this generator has no such labels.
     """
-    return labels_of(config.label, sampler.names, sampler.classes) if config.label else []
+    if not config.label:
+        return []
+    if sampler.conditions is not None:
+        return conditions_of(config.label, sampler.conditions)
+    return labels_of(config.label, sampler.names, sampler.classes)
+
+
+def tensor_of(labels: Sequence[Label | None]) -> Tensor | None:
+    """Labels as networks are given them; None where there are none."""
+    given = [label for label in labels if label is not None]
+    return torch.tensor(given) if given else None
+
+
+def said(label: Label, sampler: Sampler) -> str:
+    """A label in words."""
+    return sampler.said(torch.tensor(label))
+
+
+def words_of(wanted: Sequence[Shot], sampler: Sampler) -> dict[Label, str]:
+    """A word for each label that is valid in a file name, each different."""
+    if sampler.conditions is None:
+        return dict(enumerate(file_words(sampler.names, sampler.classes)))
+    each = list(dict.fromkeys(shot.label for shot in wanted if shot.label is not None))
+    return dict(zip(each, file_words([said(label, sampler) for label in each], len(each)), strict=True))
+
+
+def _default(seed: int, sampler: Sampler) -> Label | None:
+    """The label that a seed has of its own."""
+    labels = sampler.labels_of([seed])
+    if labels is None:
+        return None
+    return tuple(labels[0].tolist()) if sampler.conditions is not None else int(labels[0])
 
 
 def _count(config: Sampling, labels: int) -> int:
@@ -104,7 +141,11 @@ def shots(config: Sampling, sampler: Sampler) -> list[Shot]:
     if not sampler.classes:
         return [Shot(seed, None) for seed in seeds]
     labels = chosen_labels(config, sampler)
-    return [Shot(seed, label) for seed in seeds for label in (labels or [seed % sampler.classes])]
+
+    def of(seed: int) -> Sequence[Label | None]:
+        return labels or [_default(seed, sampler)]
+
+    return [Shot(seed, label) for seed in seeds for label in of(seed)]
 
 
 def drawn_shots(
@@ -115,7 +156,7 @@ def drawn_shots(
         for start in range(0, len(wanted), AT_ONCE):
             part = wanted[start : start + AT_ONCE]
             seeds = [shot.seed for shot in part]
-            labels = None if part[0].label is None else torch.tensor([shot.label for shot in part])
+            labels = tensor_of([shot.label for shot in part])
             yield part, samples(found, found.sampler.latents_of(seeds), seeds, labels, truncation, tick)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch.export import Dim
 
 from gan_cli.errors import UserError
+from gan_cli.models.labels import blank_labels
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import weights
 from gan_cli.runs.loading import Trained
@@ -26,21 +27,23 @@ def safetensors(found: Trained, path: Path) -> None:
 def torch_program(found: Trained, path: Path) -> None:
     """A graph that ``torch.export.load(path).module()(z)`` runs without this package.
 
-    The names of the classes, where they have names, are the JSON of its extra file ``classes.json``.
+    The names of the classes, where they have names, are the JSON of its extra file ``classes.json``; what columns of
+    conditions are, that of ``conditions.json``.
     """
-    program, about = _program(found, "torch"), {"classes.json": json.dumps(found.sampler.names)}
+    program, about = _program(found, "torch"), _about(found)
     file = BytesIO()  # what torch writes itself it cannot say why it cannot write
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No complete tensor found")  # of a buffer that shares another's memory
-        torch.export.save(program, file, extra_files=about if found.sampler.names else None)
+        torch.export.save(program, file, extra_files={f"{name}.json": text for name, text in about.items()} or None)
     with replacing(path) as aside:
         aside.write_bytes(file.getvalue())
 
 
 def onnx(found: Trained, path: Path) -> None:
-    """A graph with inputs z (batch, latent) float32, labels (batch,) int64, and output samples (batch, …) float32.
+    """A graph with inputs z (batch, latent) float32, labels, and output samples (batch, …) float32.
 
-    The names of the classes, where they have names, are the JSON of its metadata ``classes``.
+    Labels are int64 (batch,), or float32 (batch, k) conditions. The names of the classes, where they have names, are
+    the JSON of its metadata ``classes``; what columns of conditions are, that of ``conditions``.
     """
     inputs = ["z", "labels"] if found.sampler.classes else ["z"]
     program = torch.onnx.export(
@@ -52,13 +55,20 @@ def onnx(found: Trained, path: Path) -> None:
         verbose=False,
     )
     assert program
-    if found.sampler.names:
-        program.model.metadata_props["classes"] = json.dumps(found.sampler.names)
+    program.model.metadata_props.update(_about(found))
     with replacing(path) as aside:
         program.save(aside)
 
 
 EXPORTS: dict[str, Callable[[Trained, Path], None]] = {"safetensors": safetensors, "torch": torch_program, "onnx": onnx}
+
+
+def _about(found: Trained) -> dict[str, str]:
+    """What labels mean, as JSON: the names of the classes, or the columns of conditions."""
+    sampler = found.sampler
+    if sampler.conditions is not None:
+        return {"conditions": json.dumps(sampler.conditions.saved())}
+    return {"classes": json.dumps(sampler.names)} if sampler.names else {}
 
 
 def _program(found: Trained, key: str) -> torch.export.ExportedProgram:
@@ -68,7 +78,8 @@ def _program(found: Trained, key: str) -> torch.export.ExportedProgram:
         UserError: if torch cannot follow the code of the architecture.
     """
     z, batch = found.sampler.latents(2, 0), {0: Dim("batch", min=1)}  # two: a batch of one would become a constant
-    inputs = (z, torch.zeros(2, dtype=torch.int64)) if found.sampler.classes else (z,)
+    labels = blank_labels(found.sampler.classes, 2)
+    inputs = (z,) if labels is None else (z, labels)
     try:
         with redirect_stderr(StringIO()), warnings.catch_warnings():  # torch prints the graph it gives up on
             warnings.simplefilter("ignore")

@@ -1,31 +1,11 @@
-"""The syntax of seeds, labels and arithmetic."""
+"""The syntax of arithmetic."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-MOST = 10_000_000
-
-
-def numbers(text: str) -> list[int]:
-    """``"3,7,10-20"`` → [3, 7, 10, 11, …, 20].
-
-    Raises:
-        ValueError: if it is not numbers and ranges.
-    """
-    found: list[int] = []
-    for part in text.strip().removeprefix("[").removesuffix("]").split(","):
-        match = re.fullmatch(r"\s*(\d{1,18})\s*(?:-\s*(\d{1,18})\s*)?", part)
-        if not match:
-            raise ValueError("must be whole numbers and ranges, such as 0-63 or 3,7,10-20")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise ValueError(f"the range {part.strip()} runs backwards: write {last}-{first}")
-        if len(found) + last - first >= MOST:
-            raise ValueError(f"are more than {MOST:,} numbers: take them in parts")
-        found += range(first, last + 1)
-    return found
+from gan_cli.config.numbers import MOST, numbers
 
 
 @dataclass(frozen=True)

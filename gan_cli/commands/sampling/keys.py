@@ -13,9 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gan_cli.commands.sampling.grammar import MOST, numbers, terms
+from gan_cli.commands.sampling.grammar import terms
 from gan_cli.commands.tool import Device, Tool
 from gan_cli.config.mistakes import shown
+from gan_cli.config.numbers import MOST, numbers
 from gan_cli.config.options import Count, Options, Text, Values
 from gan_cli.config.paths import says_folder
 from gan_cli.output.replacing import is_free
@@ -32,7 +33,7 @@ def _readable(reader: Callable[[str], object]) -> AfterValidator:
 
 def _named(text: str) -> str:
     if not text.strip():
-        raise ValueError("must be labels, by number or name, such as 3, 0-9 or cat,dog")
+        raise ValueError("must be labels, by number or name, such as 3, 0-9, cat,dog or smiling+glasses")
     return printable(text)  # in another locale than UTF-8, what is typed is bytes, as names of folders are
 
 

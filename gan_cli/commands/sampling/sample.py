@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, pairwise, repeat
@@ -13,15 +13,26 @@ import torch
 from torch import Tensor
 
 from gan_cli.commands.sampling import files
-from gan_cli.commands.sampling.draw import Shot, chosen_labels, drawn_shots, misfits, samples, shots
-from gan_cli.commands.sampling.grammar import numbers, terms
+from gan_cli.commands.sampling.draw import (
+    Label,
+    Shot,
+    chosen_labels,
+    drawn_shots,
+    misfits,
+    samples,
+    shots,
+    tensor_of,
+    words_of,
+)
+from gan_cli.commands.sampling.grammar import terms
 from gan_cli.commands.sampling.keys import ENDINGS, THERE, Sampling, output_name
-from gan_cli.commands.sampling.labels import file_words
 from gan_cli.commands.sampling.sheets import sheet
 from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.config.library import Library
+from gan_cli.config.numbers import numbers
 from gan_cli.config.paths import expanded, says_folder
 from gan_cli.errors import UserError
+from gan_cli.games.sampler import Sampler
 from gan_cli.memory import enough
 from gan_cli.output.pictures import as_bytes, grid, image_of, save_png
 from gan_cli.output.replacing import is_free
@@ -88,7 +99,7 @@ def _path(config: Sampling, folder: Path, step: str) -> Path:
 def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
     """A sample for each seed, as a grid, single files or arrays."""
     wanted = shots(config, found.sampler)
-    words = file_words(found.sampler.names, found.sampler.classes)
+    words = words_of(wanted, found.sampler)
     is_image = len(found.weights.shape) == 3
     parts = drawn_shots(found, wanted, config.truncation)
     what = f"{len(wanted)} {'picture' if is_image else 'point'}{'s' * (len(wanted) > 1)}"
@@ -99,7 +110,7 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
     elif config.kind == "npz":
         values = torch.cat([as_bytes(part) if is_image else part for _, part in parts])
         with _output(config, found.weights.folder, found.weights.step) as path:
-            files.write_npz(path, _arrays(values, wanted, is_image, found.sampler.names))
+            files.write_npz(path, _arrays(values, wanted, is_image, found.sampler))
     else:
         values = torch.cat([part for _, part in parts])
         image = sheet(config, found, library, wanted, values)
@@ -109,7 +120,7 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
 
 
 def _write_each(
-    parts: Iterable[tuple[Sequence[Shot], Tensor]], wanted: Sequence[Shot], folder: Path, words: Sequence[str]
+    parts: Iterable[tuple[Sequence[Shot], Tensor]], wanted: Sequence[Shot], folder: Path, words: Mapping[Label, str]
 ) -> None:
     """Writes a file for each picture; if interrupted, reports how many there are."""
     try:
@@ -122,20 +133,26 @@ def _write_each(
         raise
 
 
-def _save(shot: Shot, pixels: Tensor, folder: Path, words: Sequence[str]) -> None:
+def _save(shot: Shot, pixels: Tensor, folder: Path, words: Mapping[Label, str]) -> None:
     save_png(image_of(pixels), _file(shot, folder, words))
 
 
-def _file(shot: Shot, folder: Path, words: Sequence[str]) -> Path:
+def _file(shot: Shot, folder: Path, words: Mapping[Label, str]) -> Path:
     label = "" if shot.label is None else f"-label-{words[shot.label]}"
     return folder / f"seed-{shot.seed:07d}{label}.png"
 
 
-def _arrays(values: Tensor, wanted: list[Shot], is_image: bool, names: Sequence[str]) -> dict[str, np.ndarray]:
+def _arrays(values: Tensor, wanted: list[Shot], is_image: bool, sampler: Sampler) -> dict[str, np.ndarray]:
     arrays = {"images" if is_image else "points": values.numpy(), "seeds": np.array([shot.seed for shot in wanted])}
-    if wanted[0].label is not None:
-        arrays["labels"] = np.array([shot.label for shot in wanted])
-        arrays |= {"names": np.array(names)} if names else {}
+    if (labels := tensor_of([shot.label for shot in wanted])) is not None:
+        arrays["labels"] = labels.numpy()
+        arrays |= {"names": np.array(sampler.names)} if sampler.names else {}
+        if sampler.conditions is not None:  # in their own units
+            columns = sampler.conditions.columns
+            arrays["conditions"] = np.array(
+                [[c.value(seen) for c, seen in zip(columns, row, strict=True)] for row in arrays["labels"].tolist()]
+            )
+            arrays["names"] = np.array([column.name for column in columns])
     return arrays
 
 
@@ -172,7 +189,7 @@ def _strip(config: Sampling, found: Trained, latents: Tensor, places: Sequence[i
 
 def _samples(config: Sampling, found: Trained, latents: Tensor, places: Sequence[int]) -> Tensor:
     """The samples of given latents. A latent that belongs to a seed has that seed as its place, for the same bits."""
-    labels = torch.full((len(latents),), chosen_labels(config, found.sampler)[0]) if config.label else None
+    labels = tensor_of([*chosen_labels(config, found.sampler)[:1]] * len(latents))
     return samples(found, latents, places, labels, config.truncation)
 
 

@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_cli.commands.sampling.draw import Shot, chosen_labels
+from gan_cli.commands.sampling.draw import Shot, chosen_labels, said
 from gan_cli.commands.sampling.keys import Sampling
 from gan_cli.config.library import Library
 from gan_cli.data.knows import DATASET
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
+from gan_cli.games.sampler import Sampler
 from gan_cli.output.captions import captioned
 from gan_cli.output.pictures import columns_of, grid
 from gan_cli.output.screen import say
@@ -27,23 +28,37 @@ def sheet(config: Sampling, found: Trained, library: Library, wanted: Sequence[S
     """The samples of the shots, in their order."""
     if len(found.weights.shape) != 3:
         return shown(values, torch.from_numpy(_real(found, library)), found.sampler.game, found.sampler)
-    columns, names = config.columns or _columns(config, found, len(wanted)), found.sampler.names
+    columns, sampler = config.columns or _columns(config, found, len(wanted)), found.sampler
     if config.captions:
-        return captioned(values, columns, [_caption(shot, names) for shot in wanted])
-    return titled(grid(values, columns), titles([shot.label or 0 for shot in wanted], columns, names))
+        return captioned(values, columns, [_caption(shot, sampler) for shot in wanted])
+    each = list(dict.fromkeys(shot.label for shot in wanted))
+    if sampler.conditions is None:
+        return titled(grid(values, columns), titles([_class(shot) for shot in wanted], columns, sampler.names))
+    names, place = (
+        [said(label, sampler) for label in each if label is not None],
+        {label: i for i, label in enumerate(each)},
+    )
+    return titled(grid(values, columns), titles([place[shot.label] for shot in wanted], columns, names))
 
 
-def _caption(shot: Shot, names: Sequence[str]) -> list[str]:
-    """The seed, and below it the class, which is no second seed where it has no name."""
+def _class(shot: Shot) -> int:
+    return shot.label if isinstance(shot.label, int) else 0
+
+
+def _caption(shot: Shot, sampler: Sampler) -> list[str]:
+    """The seed, and below it the class, which is no second seed where it has no name, or each condition."""
     if shot.label is None:
         return [str(shot.seed)]
-    name = drawable(shot.label, names)
+    if not isinstance(shot.label, int):
+        return [str(shot.seed), *said(shot.label, sampler).split("+")]
+    name = drawable(shot.label, sampler.names)
     return [str(shot.seed), name if name != str(shot.label) else f"class {name}"]
 
 
 def _columns(config: Sampling, found: Trained, count: int) -> int:
     """About as many columns as rows, each of one label."""
-    return columns_of(count, len(chosen_labels(config, found.sampler)) or found.sampler.classes)
+    sampler = found.sampler
+    return columns_of(count, len(chosen_labels(config, sampler)) or (0 if sampler.conditions else sampler.classes))
 
 
 def _real(found: Trained, library: Library) -> np.ndarray:

@@ -14,6 +14,7 @@ from gan_cli.data.images import ImageDataset
 from gan_cli.errors import UserError
 from gan_cli.games.sampler import Sampler
 from gan_cli.models.architecture import ARCHITECTURE
+from gan_cli.models.labels import blank_labels
 from gan_cli.output.pictures import DATA, SAMPLES, hexadecimal
 from gan_cli.runs.figures import Figure
 from gan_cli.runs.records import Record
@@ -54,8 +55,8 @@ class SamplingTime(Figure):
             networks["gan"] = (made.to(setup.device), size)
         found = {}
         for name, (network, size) in networks.items():
-            sampler = Sampler(network, prior, config, classes, setup.device)
-            z, labels = torch.zeros(1, size), torch.zeros(1, dtype=torch.int64) if classes else None
+            sampler = Sampler(network, prior, config, classes, setup.device, conditions=setup.sampler.conditions)
+            z, labels = torch.zeros(1, size), blank_labels(classes, 1)
             seconds: list[float] = []
             while len(seconds) < TIMES and sum(seconds) < ENOUGH:
                 began = perf_counter()

@@ -29,9 +29,9 @@ class Saturation(Figure):
         super().__init__(setup)
         self.game = adversarial(setup)
         self.losses = {name: losses.build(name) for name in GAMES}
-        size, classes = setup.config.batch_size, setup.sampler.classes
+        size, labels = setup.config.batch_size, setup.sampler.labels_of(range(setup.config.batch_size))
         self.latents = setup.sampler.latents(size, seed=0).to(setup.device)
-        self.labels = (torch.arange(size) % classes).to(setup.device) if classes else None
+        self.labels = None if labels is None else labels.to(setup.device)
 
     def measure(self, images: int) -> dict[str, float]:
         """Gradient norms of the three games, and the mean D(G(z)) they were taken at."""

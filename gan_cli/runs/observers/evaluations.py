@@ -12,11 +12,11 @@ from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.reading import TRAINED_ON, still
-from gan_cli.data.samples import Samples, as_stored
+from gan_cli.data.samples import as_stored
 from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.games.game import Encodes, Likelihood, Statistics, parameters_of
 from gan_cli.memory import enough
-from gan_cli.metrics.evaluation import draw, judge_samples, judged, metrics_of, seeds_of, some
+from gan_cli.metrics.evaluation import draw, judge_samples, judged, labelled, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
@@ -80,7 +80,7 @@ class Evaluations:
             real=some(training, config.evaluate_count, config.seed),
             source=extractor_of(library, config.extractor),
             dataset=setup.dataset,
-            judge=Judge.of(config, setup.game, setup.device),
+            judge=Judge.of(config, setup.game, setup.sampler.classes, setup.device),
             model=self.model or setup.sampler,
             planned=config.evaluate_count,
             players=parameters_of(setup.game),
@@ -106,7 +106,7 @@ class Evaluations:
         sampler, seeds = self.setup.sampler, seeds_of(self.config.evaluate_count, self.config.seed)
         x, labels = sampler.decode(sampler.latents_of(seeds), sampler.labels_of(seeds)), sampler.labels_of(seeds)
         values = as_stored(x, full_depth=self.evidence.real.full_depth)
-        self.evidence.fake = Samples(values.numpy(), None if labels is None else labels.numpy())
+        self.evidence.fake = labelled(sampler, values.numpy(), labels)
         picture, self.evidence.picture = self.evidence.picture, None
         judged(self.evidence, own, chosen=True)
         self.evidence.picture, self.evidence.fake = picture, None
@@ -133,7 +133,9 @@ class Evaluations:
             log.warning("step %d  not measured: %s", step, error)
             self.guard.lost(error.reason)
             return
-        self.evidence.judge = Judge.of(self.config, self.setup.game, self.setup.device, step)
+        self.evidence.judge = Judge.of(
+            self.config, self.setup.game, self.setup.sampler.classes, self.setup.device, step
+        )
         if self.model is not None:
             self.model.refresh()
         values, _ = judged(self.evidence, self.metrics, chosen=True)

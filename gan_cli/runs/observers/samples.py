@@ -13,8 +13,9 @@ from torch import Tensor
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Statistics
+from gan_cli.games.labels import ALL
 from gan_cli.games.landscape import landscape
-from gan_cli.games.sampler import ALL, Sampler
+from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import View
 from gan_cli.memory import enough
 from gan_cli.models.priors import Seeds
@@ -34,7 +35,8 @@ class SampleGrids:
 
     A grid holds the pictures of seeds 0 to ``count − 1``; their bits are those that ``gan-sample`` draws from the
     checkpoint of that step. Of a conditional generator it shows fewer seeds, each with every class: one latent a row,
-    one class a column, and several latents a row where there are few classes. For a density, it holds
+    one class a column, and several latents a row where there are few classes. Conditions take the place of classes:
+    each combination of attributes that occurs, or a sweep over the quantiles of a number. For a density, it holds
     ``POINTS_PER_PICTURE`` times as many points, each with its seed's label.
 
     Args:
@@ -62,11 +64,16 @@ class SampleGrids:
         count = count if self.is_image else count * POINTS_PER_PICTURE
         self.seeds, self.seed = range(count), seed
         self.labels, self.latents = sampler.labels_of(self.seeds), sampler.latents_of(self.seeds)
-        self.places = _places(count, sampler, game) if self.is_image else self.seeds
-        self.columns = columns_of(len(self.places), sampler.classes)
-        labels = [] if self.labels is None else self.labels.tolist()[: len(self.places)]
-        self.titles = titles(labels, self.columns, sampler.names)
-        self.real = some_real(minibatches, count, seed, self.labels)
+        turn = sampler.turn()
+        self.places = _places(count, turn, sampler, game) if self.is_image else self.seeds
+        self.columns = columns_of(len(self.places), 0 if turn is None else len(turn))
+        self.shown, self.titles = self.labels, list[str]()
+        if turn is not None and (self.places != self.seeds or sampler.conditions is None):
+            places = torch.arange(count) % len(turn)
+            self.shown = turn[places]
+            names = [sampler.said(label) for label in turn] if sampler.conditions else sampler.names
+            self.titles = titles(places.tolist()[: len(self.places)], self.columns, names)
+        self.real = some_real(minibatches, count, seed, self.shown)
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         if self.due(step):
@@ -96,8 +103,8 @@ class SampleGrids:
     def write(self, step: int) -> None:
         with enough(f"sample_count={self.count}", "use a smaller one"):
             samples = in_places = self.sampler.decode_apart(self.latents, self.seeds, self.labels)
-            if self.places != self.seeds and self.labels is not None:
-                labels = self.labels[: len(self.places)]
+            if self.places != self.seeds and self.shown is not None:
+                labels = self.shown[: len(self.places)]
                 in_places = self.sampler.decode_apart(self.latents[self.places], self.places, labels)
             self._write(GRID.format(step), in_places, self.real, **self.keys)
         for listener in self.listeners:
@@ -127,13 +134,13 @@ def shown(samples: Tensor, real: Tensor, game: Game | None, sampler: Sampler) ->
     return plot(points, data)
 
 
-def _places(count: int, sampler: Sampler, game: Game | None) -> Sequence[int]:
-    """The seed at each place of a grid of pictures, of at most ``count``: each with all classes in turn.
+def _places(count: int, turn: Tensor | None, sampler: Sampler, game: Game | None) -> Sequence[int]:
+    """The seed at each place of a grid of pictures, of at most ``count``: each with all labels of ``turn`` in turn.
 
     Each place has a seed of its own where there are no classes or many, and where a sample is drawn in steps: it takes
     long then, and its latent only seeds what is drawn.
     """
-    classes = sampler.classes
+    classes = 0 if turn is None else len(turn)
     in_steps = isinstance(sampler.prior, Seeds) or (game is not None and game.draws_in_steps)
     if not 1 < classes <= min(TITLED, count) or in_steps:
         return range(count)
@@ -143,12 +150,18 @@ def _places(count: int, sampler: Sampler, game: Game | None) -> Sequence[int]:
 def some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | None) -> Tensor:
     """Training samples to compare with; for a conditional run, of the class ``labels[i]`` at each place i.
 
-    The place of a class without samples stays empty.
+    The place of a class without samples stays empty. Of conditions, those that are nearest to ``labels[i]``.
     """
     order = torch.randperm(minibatches.count, generator=stream(seed, "real"))
     chosen = order[torch.arange(count) % minibatches.count]
     empty = torch.zeros(count, dtype=torch.bool)
-    if labels is not None and minibatches.labels is not None:
+    if labels is not None and minibatches.labels is not None and labels.ndim == 2:
+        of_sample = minibatches.labels.cpu()[order]
+        for row in labels.unique(dim=0):
+            places = (labels == row).all(dim=1).nonzero()[:, 0]
+            nearest = order[(of_sample - row).square().sum(dim=1).argsort(stable=True)[: len(places)]]
+            chosen[places] = nearest[torch.arange(len(places)) % len(nearest)]
+    elif labels is not None and minibatches.labels is not None:
         of_class = minibatches.labels.cpu()[order]
         for label in labels.unique():
             places, members = (labels == label).nonzero()[:, 0], order[of_class == label]

@@ -1,0 +1,152 @@
+"""Conditions: labels that are several attributes or numbers for each sample, instead of one class.
+
+A sample has a row of them, float32 (k,): attributes are 0 or 1, and numbers standardised, so that 0 is their mean over
+the whole source and 1 a standard deviation above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+
+Kind = Literal["attribute", "number"]
+SWEPT = 8  # values of a number, or combinations, that are shown in turn
+ROWS, VALUES = 256, 16_384  # rows, and numbers in them, that stand for a whole source
+
+
+class SavedCondition(TypedDict):
+    """A condition in a checkpoint."""
+
+    name: str
+    kind: Kind
+    mean: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A column of conditions.
+
+    Attributes:
+        mean, scale: of a number in its own unit: ``(value − mean) / scale`` is what networks see.
+    """
+
+    name: str
+    kind: Kind = "number"
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def seen(self, value: float) -> float:
+        """What networks see for a value."""
+        return (value - self.mean) / self.scale
+
+    def value(self, seen: float) -> float:
+        """The value in its own unit."""
+        return seen * self.scale + self.mean
+
+    def said(self, seen: float) -> str:
+        """``smiling``, ``no smiling``, ``angle:45``."""
+        if self.kind == "attribute":
+            return self.name if seen > 0.5 else f"no {self.name}"
+        return f"{self.name}:{self.value(seen):.4g}"
+
+
+class Columns(int):
+    """The number of columns of conditions, where networks are given these (float32) and not a class (int64)."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The conditions that a model knows, and rows of them as they occur.
+
+    Attributes:
+        columns: what each column is.
+        rows: float32 (M, k), which stand for those of the whole source: in their shares, in an order in which
+            neighbours differ.
+    """
+
+    columns: tuple[Condition, ...]
+    rows: np.ndarray
+
+    def of(self, places: Iterable[int]) -> np.ndarray:
+        """A row for each place, float32 (n, k): in turn."""
+        return self.rows[np.fromiter(places, np.int64) % len(self.rows)]
+
+    def sweep(self, count: int) -> np.ndarray:
+        """Rows that show what the conditions do, float32 (n, k), in rising order.
+
+        Of attributes each combination that occurs. Where there are numbers, ``count`` of the rows at equal distances in
+        their order, which are quantiles of the first number.
+        """
+        if all(column.kind == "attribute" for column in self.columns):
+            return np.unique(self.rows, axis=0)
+        each = self.rows[np.lexsort(self.rows.T[::-1])]
+        return np.unique(each[spaced(len(each), count)], axis=0)
+
+    def said(self, row: Sequence[float]) -> str:
+        """``smiling+glasses``, ``angle:45``; attributes that are not there are not named, unless all are not."""
+        pairs = list(zip(self.columns, row, strict=True))
+        there = [c.said(seen) for c, seen in pairs if c.kind == "number" or seen > 0.5]
+        return "+".join(there) or "none"
+
+    def saved(self) -> list[SavedCondition]:
+        """The columns, for a checkpoint."""
+        return [SavedCondition(name=c.name, kind=c.kind, mean=c.mean, scale=c.scale) for c in self.columns]
+
+
+def conditions_in(data: Mapping[str, Any]) -> Conditions | None:
+    """The conditions that the identity of a checkpoint's data, or an export, tells of; None where it has none."""
+    made = tuple(Condition(**column) for column in data.get("conditions") or ())
+    return Conditions(made, np.array(data["rows"], np.float32).reshape(-1, len(made))) if made else None
+
+
+def columns_in(classes: int, data: Mapping[str, Any]) -> int:
+    """The number of labels that networks see, as ``Columns`` where the data have conditions."""
+    return Columns(classes) if classes and data.get("conditions") else classes
+
+
+def standing_for(rows: np.ndarray) -> np.ndarray:
+    """At most ``ROWS`` of many rows (N, k), in their shares: each combination once at least, if there is room.
+
+    They depend on the rows alone, not on their order.
+    """
+    count = max(2, min(ROWS, VALUES // rows.shape[1]))
+    each, numbers = np.unique(rows, axis=0, return_counts=True)
+    if len(each) > count:
+        chosen = np.repeat(each, numbers, axis=0)[spaced(len(rows), count)]
+    else:
+        once = np.maximum(1, np.floor(numbers / numbers.sum() * min(count, len(rows))).astype(int))
+        while once.sum() > count:
+            once[once.argmax()] -= 1
+        chosen = np.repeat(each, once, axis=0)
+    return chosen[np.random.default_rng(0).permutation(len(chosen))]
+
+
+def spaced(number: int, count: int) -> np.ndarray:
+    """``count`` places among ``number``, at equal distances, from half of one on: int64 (count,)."""
+    return ((np.arange(count) + 0.5) * number / count).astype(np.int64)
+
+
+def standardised(
+    values: np.ndarray, names: Sequence[str], kinds: Sequence[Kind] | None = None
+) -> tuple[np.ndarray, tuple[Condition, ...]]:
+    """Values (N, k) in their own units as the labels of ``Samples``, float32 (N, k), and their conditions.
+
+    Args:
+        kinds: of each column; by default all are numbers.
+    """
+    values = np.asarray(values, np.float64)
+    if kinds is None:
+        kinds = ["number"] * len(names)
+    columns = [_column(*each) for each in zip(names, kinds, values.T, strict=True)]
+    means, scales = np.array([c.mean for c in columns]), np.array([c.scale for c in columns])
+    return ((values - means) / scales).astype(np.float32), tuple(columns)
+
+
+def _column(name: str, kind: Kind, values: np.ndarray) -> Condition:
+    if kind == "attribute":
+        return Condition(name, kind)
+    return Condition(name, kind, float(values.mean()), float(values.std()) or 1.0)

@@ -1,0 +1,143 @@
+"""Conditions instead of classes, several attributes or numbers for each sample: from the dataset to every command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, assert_same_run, state_in
+
+import gan_cli
+from gan_cli.data.conditions import Condition, Conditions, standardised, standing_for
+from gan_cli.data.samples import Samples
+from gan_cli.games.labels import conditions_of
+
+TOLD = """
+import numpy as np
+from gan_cli.data import Samples
+from gan_cli.data.conditions import standardised
+
+class Told:
+    def __init__(self, size: int = 8, points: bool = False, limit: int = 0):
+        self.size, self.points = size, points
+    def load(self):
+        generator = np.random.default_rng(0)
+        labels = np.stack([np.arange(60) % 2, np.arange(60) % 3 == 0, generator.normal(10, 4, 60)], axis=1)
+        labels, conditions = standardised(labels, ("bright", "wide", "angle"), ("attribute", "attribute", "number"))
+        values = generator.integers(0, 256, (60, 1, self.size, self.size)).astype(np.uint8)
+        if self.points:
+            values = generator.normal(size=(60, 2)).astype(np.float32)
+        return Samples(values, labels, conditions=conditions)
+"""
+CASES = {"points": ("dataset.points=true", TINY_POINTS), "mlp": ("", TINY_MLP), "dcgan": ("", TINY_DCGAN)}
+
+
+@pytest.fixture
+def told(tmp_path):
+    """The keys of a run on conditions, of an architecture."""
+    (tmp_path / "told.py").write_text(TOLD)
+    (tmp_path / "own" / "dataset").mkdir(parents=True)
+    (tmp_path / "own/dataset/told.yaml").write_text("name: told\nclass: told.Told\nsize: 8\npoints: false\nlimit: 0\n")
+
+    def keys(case: str) -> list[str]:
+        own, tiny = CASES[case]
+        kept = [key for key in tiny if not key.startswith("dataset")]
+        return ["--config-dir", "own", "dataset=told", "conditional=true", *filter(None, [own]), *kept]
+
+    return keys
+
+
+@pytest.mark.parametrize("case", ["points", "dcgan"])
+def test_a_game_on_conditions_trains_resumes_samples_and_is_measured(gan_train, gan_sample, gan_eval, told, case):
+    keys = [*told(case), "sample_every=3", "log_every=1"]
+    assert gan_train(*keys, "steps=6", "hydra.run.dir=whole", "checkpoint_every=3").code == 0
+    result = gan_train(*keys, "steps=3", "hydra.run.dir=parts")
+    assert result.code == 0, result.err
+    assert "conditions: bright (50.0%), wide (33.3%), angle (" in result.err
+    assert gan_train("--config-dir", "own", "resume=parts", "steps=6").code == 0
+    assert_same_run(Path("whole"), Path("parts"))
+    data = state_in(Path("whole"))["data"]
+    assert [column["name"] for column in data["conditions"]] == ["bright", "wide", "angle"]
+    own = ("--config-dir", "own", "checkpoint=whole")
+    asked = gan_sample(*own, "label=bright+angle:12,angle:2..16", "format=npz", "seeds=0-1", "out=asked.npz")
+    assert asked.code == 0, asked.err
+    with np.load("asked.npz") as found:
+        assert found["conditions"].shape == (18, 3)
+        np.testing.assert_allclose(found["conditions"][0], [1, 0, 12], atol=1e-5)
+        np.testing.assert_allclose(found["conditions"][1:9, 2], np.linspace(2, 16, 8), atol=1e-5)
+        drawn = found["points" if case == "points" else "images"]
+    model = gan_cli.load("whole", config_dir="own")
+    seen = torch.tensor([[1.0, 0.0, model.conditions.columns[2].seen(12)]] * 2)
+    again = model.sample(2, labels=seen)
+    same = again if case == "points" else ((again.clamp(-1, 1) + 1) * 127.5).round().byte()
+    np.testing.assert_array_equal(same.numpy(), drawn[[0, 9]])
+    assert not torch.equal(model.sample(1, labels=seen[:1]), model.sample(1, labels=-seen[:1]))
+    measured = gan_eval(*own, "metrics=[two_sample]", "count=40", "out=found.json", "extractor=pixels")
+    assert measured.code == 0, measured.err
+    assert 0 <= json.loads(Path("found.json").read_text())["metrics"]["two_sample"] <= 1
+
+
+def test_a_grid_shows_each_combination_or_a_sweep_and_gan_sample_draws_it_again(gan_train, gan_sample, told):
+    keys = [*told("mlp"), "sample_count=16", "steps=1", "hydra.run.dir=run"]
+    assert gan_train(*keys).code == 0
+    status = json.loads(Path("run/status.json").read_text())
+    assert (status["sample_seeds"], status["sample_label"]) == ("0-1", "all")
+    own = ("--config-dir", "own", "checkpoint=run")
+    assert gan_sample(*own, "seeds=0-1", "label=all", "out=again.png").code == 0
+    assert Path("again.png").read_bytes()[-2000:] == next(Path("run/samples").glob("step*.png")).read_bytes()[-2000:]
+    for label, line in {
+        "brigt": "no condition is called brigt (did you mean 'bright'?): the conditions are bright, wide, angle:NUMBER",
+        "bright:3": "bright is an attribute, there or not: write bright, or leave it out",
+        "angle": "angle is a number: write one, angle:",
+        "angle:x": "angle:x is no number: write one, angle:",
+        "bright+bright": "names bright twice in bright+bright: name it once",
+        "bright,bright": "names the same twice: name each once",
+    }.items():
+        result = gan_sample(*own, f"label={label}")
+        assert result.code == 2
+        assert result.lines[0].startswith(f"label={label}: {line}")
+
+
+def test_rows_stand_for_all_in_their_shares_and_each_combination_is_there():
+    many = np.repeat(np.float32([[0, 0], [1, 0], [1, 1]]), (7000, 2990, 10), axis=0)
+    rows = standing_for(many)
+    assert len(rows) <= 256
+    shares = {tuple(row): float((rows == row).all(axis=1).mean()) for row in np.unique(rows, axis=0)}
+    assert shares[0, 0] == pytest.approx(0.7, abs=0.01)
+    assert shares[1, 0] == pytest.approx(0.3, abs=0.01)
+    assert shares[1, 1] > 0
+    np.testing.assert_array_equal(rows, standing_for(many[::-1]))
+    normal = np.random.default_rng(0).normal(size=(5000, 1)).astype(np.float32)
+    assert np.quantile(standing_for(normal), 0.9) == pytest.approx(np.quantile(normal, 0.9), abs=0.02)
+    labels, (angle,) = standardised(np.linspace(-90, 90, 1001)[:, None], ("angle",))
+    assert (labels.mean(), labels.std()) == (pytest.approx(0, abs=1e-6), pytest.approx(1, abs=1e-6))
+    known = Conditions((angle,), standing_for(labels))
+    np.testing.assert_allclose([angle.value(row[0]) for row in known.sweep(4)], [-67.5, -22.5, 22.5, 67.5], atol=1)
+
+
+def test_labels_are_read_by_name_in_their_own_units():
+    columns = Condition("smiling", "attribute"), Condition("a+b", "attribute"), Condition("angle", "number", 10, 5)
+    known = Conditions(columns, np.zeros((2, 3), np.float32))
+    assert conditions_of("smiling+angle:20", known) == [(1, 0, 2)]
+    assert conditions_of("a+b+smiling,none", known) == [(1, 1, 0), (0, 0, 0)]
+    assert conditions_of("[angle:-5..30]", known) == [(0, 0, -3 + i) for i in range(8)]
+    assert known.said((1, 0, 2)) == "smiling+angle:20"
+
+
+@pytest.mark.parametrize(
+    ("labels", "conditions", "line"),
+    [
+        (np.zeros((4, 2), np.float64), 2, "must be float32"),
+        (np.zeros((4, 2), np.float32), 1, "must be float32"),
+        (np.zeros((3, 2), np.float32), 2, "must be float32"),
+        (np.full((4, 1), np.nan, np.float32), 1, "not finite"),
+        (None, 1, "must be float32"),
+        (np.zeros(4, np.int64), 1, "must be float32"),
+    ],
+)
+def test_conditions_that_do_not_fit_their_labels_are_refused(labels, conditions, line):
+    with pytest.raises(ValueError, match=line):
+        Samples(np.zeros((4, 2), np.float32), labels, conditions=(Condition("x"),) * conditions)
