@@ -23,6 +23,8 @@ import warm as warm_commands
 from hydra._internal.hydra import Hydra
 
 from gan_cli import cli
+from gan_cli.commands.bench import peaks
+from gan_cli.commands.bench.command import main as bench
 from gan_cli.commands.dry_run import command as dry_run
 from gan_cli.commands.dry_run import pace
 from gan_cli.commands.sampling.keys import SAMPLING
@@ -237,6 +239,23 @@ def gan_sample(capfd):
 def gan_eval(capfd):
     """Runs the command in this process, in the current folder."""
     return _called(EVALUATION, capfd)
+
+
+@pytest.fixture
+def gan_bench(capfd, monkeypatch):
+    """Runs the command in this process, in the current folder, with short races."""
+    monkeypatch.setattr(peaks, "CALLS", 1)
+    monkeypatch.setattr(peaks, "SECONDS", 0.0)
+    monkeypatch.setattr(peaks, "SIDES", {"cpu": (64, 1, 1)})
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = cli._exit_code(lambda: bench(arguments), "gan-bench")
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
 
 
 @pytest.fixture

@@ -44,15 +44,19 @@ def require_use(overrides: Overrides, config: Config) -> None:
         raise UserError(*idle)
 
 
-def without_effect(overrides: Overrides, config: Config) -> list[str]:
-    """One line for each typed key that the model does not use, or that needs metrics where none are chosen."""
+def without_effect(overrides: Overrides, config: Config, *, measured: bool = False) -> list[str]:
+    """One line for each typed key that the model does not use, or that needs metrics where none are chosen.
+
+    Args:
+        measured: whether something is measured even if no metrics are chosen.
+    """
     unused = ({*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)) | set(config.model.idle)
     lines = [
         f"{override.typed}: model={config.model.name} has no use for it: leave it out"
         for override in overrides
         if any(f"{override.key}.".startswith(f"{key}.") for key in unused)
     ]
-    if config.metrics or overrides.find("metrics"):
+    if measured or config.metrics or overrides.find("metrics"):
         return lines
     return lines + [
         f"{override.typed}: nothing is measured: add metrics=[…], such as metrics=[frechet]"

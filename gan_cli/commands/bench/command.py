@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gan_cli.commands.bench.peer import PeerCommand
+from gan_cli.commands.bench.until import SUCH, goals_of
 from gan_cli.commands.bench.variants import variants
 from gan_cli.commands.pages import words_after_help
 from gan_cli.config.command import Command
@@ -16,6 +17,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
+REPEATS, SEEDS, SECONDS = 7, 3, 3.0
 EXAMPLES = """\
 takes every key, group and preset of gan-train, and times its step
 
@@ -28,6 +30,8 @@ examples:
   gan-bench experiment=lecture batch_size=128 dataset.size=64 \\
     dataset.channels=3 architecture.width=64 \\
     --peer 'examples/dcgan/main.py --dataset fake --batchSize 128 --workers 0'
+  gan-bench --until 'frechet<=30,10,5' evaluate_every=100 \
+    --compare experiment=default,lecture --seeds 5       seconds of training to a quality
   gan-bench --help speed                          the manual's page
 
 OMP_NUM_THREADS sets the threads of both.
@@ -56,20 +60,49 @@ def main(argv: Sequence[str]) -> None:
         return print(f"gan-bench {__version__}")
     command = Command.parse(rest)
     library = Library(*command.config_dirs)
-    chosen = variants(command, options.compare, library)
-    peer = PeerCommand.parse(options.peer) if options.peer else None
+    goals = goals_of(options.until)
+    _require_its_own(options, bool(goals))
+    chosen = variants(command, options.compare, library, to_quality=bool(goals))
+    peers = [PeerCommand.parse(peer) for peer in options.peer]
     out = _writable(options.out) if options.out else None
+    seconds = options.seconds or SECONDS
+    if goals:
+        from gan_cli.commands.bench import quality
 
-    from gan_cli.commands.bench.turns import run
+        seeds = options.seeds or SEEDS
+        return quality.run(chosen, goals, library, peers, seeds=seeds, seconds=seconds, out=out)
 
-    return run(chosen, library, peer, repeats=options.repeats, seconds=options.seconds, out=out)
+    from gan_cli.commands.bench import turns
+
+    peer = peers[0] if peers else None
+    return turns.run(chosen, library, peer, repeats=options.repeats or REPEATS, seconds=seconds, out=out)
+
+
+def _require_its_own(options: argparse.Namespace, to_quality: bool) -> None:
+    """Raises a UserError with a line for each flag that has no effect on what is timed."""
+    problems = []
+    if to_quality and options.repeats:
+        problems.append(f"--repeats {options.repeats}: of a step's turns, and --until has none: give --seeds")
+    if to_quality:
+        problems += [
+            f"--compare {compared}: --until takes seed, seed + 1, …: give --seeds"
+            for compared in options.compare
+            if compared.startswith("seed=")
+        ]
+    if not to_quality and options.seeds:
+        problems.append(f"--seeds {options.seeds}: of trainings to a quality: add {SUCH}, or give --repeats")
+    if not to_quality and len(options.peer) > 1:
+        problems.append(f"--peer {options.peer[1]}: one script at a time is timed, but for --until: leave it out")
+    if problems:
+        raise UserError(*problems)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         "gan-bench",
         usage="gan-bench [GROUP=OPTION …] [key=value …] [--config-dir D] [flags]",
-        description="Images per second of the training step, and its share of the measured peak.",
+        description="Images per second of the training step, and its share of the measured peak; or, with --until, "
+        "the seconds of training until a measured value is good enough.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -81,9 +114,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=A,B",
         help="times each value in turn: A B A B; again for more",
     )
-    parser.add_argument("--peer", metavar="'SCRIPT ARGUMENTS'", help="another program's training script, timed in turn")
-    parser.add_argument("--repeats", type=_at_least_two, default=7, help="turns of each (7)")
-    parser.add_argument("--seconds", type=_positive, default=3.0, help="length of a turn (3)")
+    parser.add_argument(
+        "--until",
+        action="append",
+        default=[],
+        metavar="'VALUE<=N,…'",
+        help="trains until a measured value is at most (>=: at least) N, every evaluate_every steps by evaluate_count "
+        "samples; again for more",
+    )
+    parser.add_argument("--seeds", type=_count, help=f"of --until: seed, seed + 1, … of each ({SEEDS})")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="'SCRIPT ARGUMENTS'",
+        help="another program's training script, timed in turn; of --until, it takes the steps of the first variant "
+        "(the second --peer of the second …) at its own speed",
+    )
+    parser.add_argument("--repeats", type=_at_least_two, help=f"turns of each ({REPEATS})")
+    parser.add_argument("--seconds", type=_positive, help=f"length of a turn ({SECONDS:g}); of --until, of a peer's")
     parser.add_argument("--out", help="JSON file with every number, the machine and the config")
     parser.add_argument("--version", action="store_true", help="this program's version")
     return parser
@@ -92,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
 def _at_least_two(text: str) -> int:
     if not text.isdigit() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"{text}: must be a whole number, at least 2: a spread needs them")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number, at least 1")
     return int(text)
 
 

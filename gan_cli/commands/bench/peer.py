@@ -61,6 +61,14 @@ class PeerCommand:
         return f"{self.script.parent.name}/{self.script.name}"
 
 
+@dataclass(frozen=True)
+class BatchTime:
+    """Seconds from batch to batch: the median on the clock, and the mean of all its processes on the processors."""
+
+    seconds: float
+    processor_seconds: float | None  # None where the system does not tell
+
+
 class Peer:
     """The script as a process in its own folder, stopped (SIGSTOP) whenever it is not its turn.
 
@@ -115,7 +123,11 @@ class Peer:
         self._reader.join()
 
     def turn(self, seconds: float) -> float:
-        """Images per second by the median time from batch to batch, over at least ``seconds``.
+        """Images per second by the median time from batch to batch, over at least ``seconds``."""
+        return self.batch / self.batches(seconds).seconds
+
+    def batches(self, seconds: float) -> BatchTime:
+        """The time of a batch, over at least ``seconds``.
 
         The median leaves out what the script does at times beside training, such as to write pictures.
 
@@ -126,10 +138,25 @@ class Peer:
             self._next()
         self._signal(signal.SIGCONT)
         done = [self._next()]  # the batch that was interrupted
+        worked = self._worked()
         while done[-1] - done[0] < seconds or len(done) <= FEWEST:
             done.append(self._next())
+        now = self._worked()
         self._signal(signal.SIGSTOP)
-        return self.batch / statistics.median(b - a for a, b in pairwise(done))
+        processor = None if worked is None or now is None else (now - worked) / (len(done) - 1)
+        return BatchTime(statistics.median(b - a for a, b in pairwise(done)), processor)
+
+    def _worked(self) -> float | None:
+        """Seconds that its processes have spent on the processors so far; None where there is no /proc."""
+        ticks = 0
+        try:
+            for stat in Path("/proc").glob("[0-9]*/stat"):
+                with suppress(FileNotFoundError, ProcessLookupError):  # one that has just ended
+                    fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+                    ticks += int(fields[11]) + int(fields[12]) if int(fields[2]) == self._process.pid else 0
+            return ticks / os.sysconf("SC_CLK_TCK") if ticks else None
+        except (OSError, ValueError):
+            return None
 
     def _read(self) -> None:
         assert self._process.stdout is not None

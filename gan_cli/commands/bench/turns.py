@@ -60,7 +60,7 @@ def run(
         row["ratio"] = of_ratio(rates[row["name"]], rates[rows[0]["name"]])
     result = {**machine(contenders[0].setup.device), "repeats": repeats, "seconds": seconds, "rows": rows}
     if out:  # before anything is shown
-        _write(result, out)
+        write(result, out)
     show(result)
 
 
@@ -123,7 +123,7 @@ def _cpu() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
-def _write(result: Result, path: Path) -> None:
+def write(result: Result, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as aside:

@@ -25,8 +25,11 @@ class Variant:
     config: Config
 
 
-def variants(command: Command, compared: Sequence[str], library: Library) -> list[Variant]:
+def variants(command: Command, compared: Sequence[str], library: Library, *, to_quality: bool = False) -> list[Variant]:
     """Every combination of the compared values, each a config that gan-train would take.
+
+    Args:
+        to_quality: they are trained until they are good enough, rather than for a few steps.
 
     Raises:
         UserError: with one line for every mistake.
@@ -56,7 +59,8 @@ def variants(command: Command, compared: Sequence[str], library: Library) -> lis
             problems += error.problems
             continue
         made.append(Variant(name or "gan-train", config))
-        problems += _idle(config, one.parsed(library)) + without_effect(one.parsed(library), config)
+        problems += _idle(config, one.parsed(library), to_quality)
+        problems += without_effect(one.parsed(library), config, measured=to_quality)
     if problems:
         raise UserError(*dict.fromkeys(problems))
     return made
@@ -66,15 +70,19 @@ def _foreign(flag: str, command: Command) -> bool:
     return flag not in ("--config-dir", *command.config_dirs)
 
 
-def _idle(config: Config, overrides: Overrides) -> list[str]:
-    """Keys that would have no effect here."""
+def _idle(config: Config, overrides: Overrides, to_quality: bool) -> list[str]:
+    """Keys that would have no effect here, or another than they say."""
     idle = [key for key, value in (("resume", config.resume), ("start", config.start)) if value]
     idle += ["dry_run"] if config.dry_run else []
+    idle += ["patience", "time_limit"] if to_quality else []
     several = [f"devices={config.devices}: gan-bench times one process: leave it out"] if config.devices > 1 else []
-    if isinstance(config.batch_size, dict):
+    if config.ensemble:
+        several.append(f"ensemble={config.ensemble}: gan-bench times one seed at a time: leave it out")
+    if isinstance(config.batch_size, dict) and not to_quality:
         several.append(f"batch_size={shown(config.batch_size)}: gan-bench times steps of one size: give a number")
+    of_what = "the training until then" if to_quality else "the speed of a step"
     return several + [
-        f"{override.typed}: has no effect on the speed of a step: leave it out"
+        f"{override.typed}: has no effect on {of_what}: leave it out"
         for override in overrides.every
         if override.key in (*idle, "sweep") or override.of_hydra
     ]

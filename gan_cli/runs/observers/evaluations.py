@@ -8,22 +8,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypedDict
 
-from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
-from gan_cli.data.reading import TRAINED_ON, still
-from gan_cli.data.samples import as_stored
 from gan_cli.errors import Diverged, EarlyStop
-from gan_cli.games.game import Encodes, Likelihood, Statistics, parameters_of
+from gan_cli.games.game import Statistics
 from gan_cli.memory import enough
-from gan_cli.metrics.evaluation import draw, judge_samples, judged, labelled, metrics_of, seeds_of, some
-from gan_cli.metrics.evidence import Evidence
-from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
-from gan_cli.metrics.judge import Judge
 from gan_cli.runs.guard.guard import Guard
+from gan_cli.runs.measurements import Measurements, evidence_of
 from gan_cli.runs.observers.pruning import Pruner
 from gan_cli.runs.records import append
-from gan_cli.training.averaged import Averaged
 from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -72,44 +65,15 @@ class Evaluations:
         self.guard = guard
         self.setup, self.path, self.save_best, self.not_counted = setup, path, save_best, not_counted
         self.pruner = pruner
-        self.config = config = setup.config
-        training = still(setup.dataset, setup.samples, TRAINED_ON)
-        self.model = Averaged(setup) if isinstance(setup.game, Likelihood | Encodes) else None
-        self.evidence = Evidence(
-            training=training,
-            real=some(training, config.evaluate_count, config.seed),
-            source=extractor_of(library, config.extractor),
-            dataset=setup.dataset,
-            judge=Judge.of(config, setup.game, setup.sampler.classes, setup.device),
-            model=self.model or setup.sampler,
-            planned=config.evaluate_count,
-            players=parameters_of(setup.game),
-            picture=lambda name: folder / f"{name}.png",
-            seed=config.seed,
-            device=setup.device,
-        )
-        measuring = metrics_of(config, library, self.evidence)  # refused now, not after an hour
-        self.metrics, self.left_out = measuring.metrics, measuring.left_out
+        self.config = setup.config
+        self.evidence = evidence_of(setup, library, lambda name: folder / f"{name}.png")
+        self.measurements = Measurements(setup, library, self.evidence)
+        self.metrics, self.left_out = self.measurements.metrics, self.measurements.left_out
         for name, reason in self.left_out.items():
             log.warning("metrics=%s: left out: %s", name, reason)
-        self._try_own()
-        self.sign = 1 if measuring.more_is_better else -1
+        self.sign = 1 if self.measurements.more_is_better else -1
         self.best: float | None = None
         self.best_step = self.without_better = 0
-
-    def _try_own(self) -> None:
-        """Measures the untrained generator with metrics of your own, so that a mistake shows now, not after an hour."""
-        every = isinstance(self.evidence.source, AskedExtractor)
-        own = {name: metric for name, metric in self.metrics.items() if every or is_own(metric)}
-        if not own:
-            return
-        sampler, seeds = self.setup.sampler, seeds_of(self.config.evaluate_count, self.config.seed)
-        x, labels = sampler.decode(sampler.latents_of(seeds), sampler.labels_of(seeds)), sampler.labels_of(seeds)
-        values = as_stored(x, full_depth=self.evidence.real.full_depth)
-        self.evidence.fake = labelled(sampler, values.numpy(), labels)
-        picture, self.evidence.picture = self.evidence.picture, None
-        judged(self.evidence, own, chosen=True)
-        self.evidence.picture, self.evidence.fake = picture, None
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         if self.due(step):
@@ -126,19 +90,11 @@ class Evaluations:
             EarlyStop: if the watched value has not improved for ``patience`` evaluations, or other runs are better.
         """
         try:
-            if judge_samples(self.metrics):
-                count, deep = self.config.evaluate_count, self.evidence.real.full_depth
-                self.evidence.fake = draw(self.setup.sampler, count, self.config.seed, full_depth=deep)
+            values = self.measurements.at(step)
         except Diverged as error:
             log.warning("step %d  not measured: %s", step, error)
             self.guard.lost(error.reason)
             return
-        self.evidence.judge = Judge.of(
-            self.config, self.setup.game, self.setup.sampler.classes, self.setup.device, step
-        )
-        if self.model is not None:
-            self.model.refresh()
-        values, _ = judged(self.evidence, self.metrics, chosen=True)
         record = {"step": step, "images": self.setup.batch_sizes.images_seen(step)}
         append(self.path, {**record, **{f"metric/{key}": v for key, v in values.items()}})
         shown = "  ".join(
