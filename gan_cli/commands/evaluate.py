@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.commands.tool import DataPlace, Evaluation
+from gan_cli.commands.tool import OF_FOLDERS, DataPlace, Evaluation
 from gan_cli.config.library import Library
 from gan_cli.config.options import Choice
 from gan_cli.config.paths import expanded, named, says_folder
@@ -25,6 +25,7 @@ from gan_cli.data.identity import trained_on
 from gan_cli.data.knows import DATASET
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import Samples
+from gan_cli.data.sizes import sides_of
 from gan_cli.errors import UserError
 from gan_cli.games.game import parameters_of
 from gan_cli.games.sampler import Sampler
@@ -47,6 +48,12 @@ from gan_cli.training.fitting import check_trained
 from gan_cli.version import __version__
 
 log = logging.getLogger(__name__)
+USUAL = {
+    "range": None,
+    "fit": "crop",
+    "background": "white",
+    "depth": 8,
+}  # if nothing is said
 Facts = dict[str, object]  # what the JSON file holds beside the values
 
 
@@ -190,8 +197,7 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, Facts, 
     sets: list[Samples] = []
     listed: dict[str, ImageFolder] = {}
     for key, path in {"real": config.real, "samples": config.samples}.items():
-        options: dict[str, object] = {"path": path, "size": config.size, "channels": config.channels, "split": "all"}
-        options |= {"range": config.range, "allow_missing": config.allow_missing}
+        options: dict[str, object] = {"path": path, "split": "all", **{key: vars(config)[key] for key in OF_FOLDERS}}
         try:
             folder = library.build_by_name(DATASET, "image_folder", **options)
             assert isinstance(folder, ImageFolder)
@@ -209,9 +215,12 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, Facts, 
         device=pick_device(config.device),
     )
     facts: Facts = {"real_folder": config.real, "samples_folder": config.samples, "channels": config.channels}
-    if config.range:
-        facts["range"] = config.range
-    facts["size"] = f"centre square, Lanczos to {config.size} × {config.size}"
+    for key in ("range", "fit", "background", "depth"):
+        if vars(config)[key] != USUAL[key]:
+            facts[key] = vars(config)[key]
+    height, width = sides_of(config.size)
+    what = "centre square" if height == width and config.fit == "crop" else config.fit
+    facts["size"] = f"{what}, Lanczos to {height} × {width}"
     place = named(expanded(str(config.samples), "samples="))
     return evidence, facts, place.with_name(f"{place.name.lstrip('.') or 'pictures'}-evaluation.json")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from gan_cli.commands.pages import words_after_help
 from gan_cli.config.command import Command
@@ -20,9 +20,12 @@ from gan_cli.config.overrides import Override
 from gan_cli.config.paths import says_folder
 from gan_cli.config.root import Root
 from gan_cli.config.typed import typed
+from gan_cli.data.colours import ColourName
+from gan_cli.data.sizes import PictureSize
 from gan_cli.errors import UserError
 
 Device = Annotated[str, AfterValidator(known_device)]
+OF_FOLDERS = ("size", "fit", "background", "channels", "depth", "range", "allow_missing")  # of pictures to compare
 
 
 class DataPlace(Options):
@@ -36,8 +39,11 @@ class EvaluationRoot(Options):
     checkpoint: Text | None
     real: Text | None
     samples: Text | None
-    size: Annotated[Count, Field(ge=4, le=1024)]
-    channels: Literal[1, 3]
+    size: PictureSize
+    fit: Literal["crop", "pad", "stretch"]
+    background: ColourName
+    channels: Literal[1, 2, 3, 4]
+    depth: Literal[8, "full"]
     range: BlackAndWhite | None
     allow_missing: bool
     count: Several
@@ -128,7 +134,7 @@ def _evaluation_contradictions(values: Values, given: Collection[str]) -> list[s
 def _kinds_contradict(values: Values, given: Collection[str]) -> list[str]:
     folders = [key for key in ("real", "samples") if values.get(key)]
     if values.get("checkpoint"):
-        idle = [key for key in ("size", "channels", "range", "allow_missing") if key in given]
+        idle = [key for key in OF_FOLDERS if key in given]
         return [f"{key}={values[key]}: is compared without a checkpoint: leave one out" for key in folders] + [
             f"{key}={shown(values[key])}: is for two folders of pictures: leave it out" for key in idle
         ]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from gan_cli.data.canvas import Canvas
 from gan_cli.data.first_rules import decoded_at_first
 from gan_cli.data.formats import SIXTEEN, USUAL, Decoded, Range, Unranged, decoded, extent, usual_range
 from gan_cli.data.opening import NOT_READ, kinds
@@ -57,27 +58,26 @@ class Decoding:
     def __init__(
         self,
         source: PictureSource,
-        size: int,
-        channels: int,
+        canvas: Canvas,
         ranges: Mapping[str, Range],
         extents: Mapping[str, tuple[float, float]] | None,
     ) -> None:
-        self.source, self.size, self.channels = source, size, channels
+        self.source, self.canvas = source, canvas
         self.extents = extents or {}
         self.guessed = {mode: usual_range(mode, *extent) for mode, extent in self.extents.items()}
         damaged = {} if extents is None else {mode: usual[0] for mode, usual in USUAL.items()}  # all that are left
         self.ranges = {**damaged, **self.guessed, **ranges}
         self.unreadable: list[Unreadable] = []
         self.met: Extents = {}
-        self.moving = 0
+        self.moving = self.cut_short = 0
 
     def rows(self) -> Iterator[np.ndarray]:
-        """uint8 (size, size, channels) of each picture that can be read, in order.
+        """(H, W, C) of each picture that can be read, in order.
 
         Raises:
             Unranged: at a picture that needs a range and has none.
         """
-        self.unreadable, self.met, self.moving = [], {}, 0
+        self.unreadable, self.met, self.moving, self.cut_short = [], {}, 0, 0
         items = iter(enumerate(self.source.items))
         with ThreadPoolExecutor() as pool, screen.progress("decoding pictures", len(self.source.items)) as tick:
             while chunk := list(islice(items, AHEAD)):
@@ -91,6 +91,7 @@ class Decoding:
                         before = self.met.get(mode, (low, high))
                         self.met[mode] = min(low, before[0]), max(high, before[1])
                     self.moving += found.frames
+                    self.cut_short += found.cut_short
                     yield found.pixels
 
     def _decode(self, entry: tuple[int, Any]) -> Decoded | Unreadable:
@@ -98,8 +99,8 @@ class Decoding:
         try:
             with self.source.open(item) as image:
                 if self.source.rules == 1:
-                    return Decoded(decoded_at_first(image, self.size, self.channels))
-                return decoded(image, self.size, self.channels, self.ranges)
+                    return Decoded(decoded_at_first(image, self.canvas.height, self.canvas.channels))
+                return decoded(image, self.canvas, self.ranges)
         except Unranged:
             raise
         except Exception as error:  # decoders of damaged files raise anything
@@ -107,7 +108,7 @@ class Decoding:
             return Unreadable(index, _why(error), passing)
 
     def contents(self, values: np.ndarray) -> Contents:
-        """What is to be known about the decoded pictures, uint8 (N, channels, size, size)."""
+        """What is to be known about the decoded pictures, (N, C, H, W)."""
         return Contents(len(values), digest_of(values), self.unreadable, list(self._notes()))
 
     def _notes(self) -> Iterator[str]:
@@ -125,6 +126,11 @@ class Decoding:
             )
         if self.moving:
             yield f"{self.moving} of {len(self.source.items)} pictures have several frames: the first is used"
+        if self.cut_short:
+            yield (
+                f"{self.cut_short} of {len(self.source.items)} pictures have colours of 16 bits that are read in 8: "
+                "as PNG they are read at full depth"
+            )
 
 
 def extents_of(source: PictureSource) -> Extents:

@@ -38,6 +38,7 @@ class ImageFolder(ImageDataset):
     Args:
         allow_missing: go on with what is there even if more than half of the pictures cannot be used.
         range: black and white of pictures deeper than 8 bits; None: by their modes.
+        depth: 8 bits, or ``full``: float32, with all levels that the files have.
         rules: 1 reads a folder as runs did before there were rules.
     """
 
@@ -47,7 +48,12 @@ class ImageFolder(ImageDataset):
     root: str
     allow_missing: bool = False
     range: Sequence[float] | None = None
+    depth: int | str = 8
     rules: int = 2
+
+    @property
+    def full_depth(self) -> bool:
+        return self.depth == "full"
 
     @cached_property
     def source(self) -> Path:
@@ -187,7 +193,7 @@ class ImageFolder(ImageDataset):
             files = [file for file in files if file.name in self._labels]
         packed = None if self.source.is_dir() else archive.opened(self.source)
         try:
-            cached = cached_pictures(Path(self.root), self._pictures(files, packed), self.size, self.channels)
+            cached = cached_pictures(Path(self.root), self._pictures(files, packed), self.canvas)
         finally:
             if packed is not None:
                 packed.close()
@@ -195,7 +201,7 @@ class ImageFolder(ImageDataset):
 
     def decoded_by_others(self) -> Iterator[Samples]:
         files = [file for file in self.chosen if not self.class_names or file.name in self._labels]
-        for cached in decoded_by_others(Path(self.root), self._pictures(files), self.size, self.channels):
+        for cached in decoded_by_others(Path(self.root), self._pictures(files), self.canvas):
             yield self._labelled(files, cached)
 
     def _pictures(self, files: Sequence[File], packed: zipfile.ZipFile | None = None) -> PictureSource:

@@ -1,4 +1,4 @@
-"""One picture file of any kind, to bytes."""
+"""One picture file of any kind, to the bytes of a canvas."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import PIL
 from PIL import Image, ImageCms, ImageOps
 
+from gan_cli.data.canvas import Canvas
+from gan_cli.data.colours import grey_of
 from gan_cli.data.opening import ROOM
 
 Range = tuple[float, float]  # the values that are black and white
@@ -37,14 +39,16 @@ class Unranged(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """``pixels``: uint8 (size, size, channels).
+    """``pixels``: (H, W, C), uint8, or float32 in [−1, 1].
 
-    ``depth``: the mode, lowest and highest value of a picture deeper than 8 bits; ``frames``: whether it has more.
+    ``depth``: the mode, lowest and highest value of a picture deeper than 8 bits; ``frames``: whether it has more;
+    ``cut_short``: whether it is deeper than what is read of it, though full depth is asked for.
     """
 
     pixels: np.ndarray
     depth: tuple[str, float, float] | None = None
     frames: bool = False
+    cut_short: bool = False
 
 
 def decoder() -> str:
@@ -53,8 +57,8 @@ def decoder() -> str:
     return f"pillow-{PIL.__version__}" + (f"-heif-{heif.__version__}" if heif else "")
 
 
-def decoded(image: Image.Image, size: int, channels: int, ranges: Mapping[str, Range]) -> Decoded:
-    """The first frame of an opened picture: upright, over white where it is transparent, its centre square, resized.
+def decoded(image: Image.Image, canvas: Canvas, ranges: Mapping[str, Range]) -> Decoded:
+    """The first frame of an opened picture, upright, on the canvas: over its background unless that keeps alpha.
 
     Args:
         ranges: which values are black and white, by mode, where it is not the mode that says it.
@@ -65,46 +69,95 @@ def decoded(image: Image.Image, size: int, channels: int, ranges: Mapping[str, R
     """
     frames = bool(getattr(image, "is_animated", False))
     if image.format == "JPEG":
-        image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # lets the decoder skip detail
+        opaque = "RGB" if canvas.channels > 2 else "L"
+        image.draft(opaque, (2 * canvas.width, 2 * canvas.height))  # lets the decoder skip detail
     with ROOM.of(image):
-        return _decoded(image, size, channels, ranges, frames)
+        if canvas.full_depth:
+            from gan_cli.data.deep import decoded_deep
+
+            return decoded_deep(image, canvas, black_and_white(image, ranges) if is_deep(image) else None, frames)
+        return _decoded(image, canvas, ranges, frames)
 
 
-def _decoded(image: Image.Image, size: int, channels: int, ranges: Mapping[str, Range], frames: bool) -> Decoded:
+def _decoded(image: Image.Image, canvas: Canvas, ranges: Mapping[str, Range], frames: bool) -> Decoded:
     deep, depth = is_deep(image), None
     low, high = black_and_white(image, ranges) if deep else (0, 255)
     image = upright(image)
-    mode = "RGB" if channels == 3 else "L"
     if deep:
-        depth, image = _grey(image, low, high)
+        depth, image = _grey(image, low, high, canvas)
     elif image.mode == "LAB":
-        image = _lab_to_rgb().apply(image)
-    elif "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        image = _over_white(image, mode)
-    image = image if image.mode == mode else image.convert(mode)
-    image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    return Decoded(np.asarray(image).reshape(size, size, channels), depth, frames)
+        image = lab_to_rgb().apply(image)
+    elif is_transparent(image):
+        image = straight(image) if canvas.keeps_alpha else _over(image, canvas)
+    image = image if image.mode == canvas.mode else image.convert(canvas.mode)
+    pixels = np.asarray(laid(image, canvas)).reshape(canvas.shape)
+    return Decoded(pixels, depth, frames)
 
 
-def _grey(image: Image.Image, low: float, high: float) -> tuple[tuple[str, float, float], Image.Image]:
+def laid(image: Image.Image, canvas: Canvas) -> Image.Image:
+    """A picture in the canvas' mode, fitted: around it and, if alpha is kept, under nothing there is background."""
+    image = fitted(image, canvas, canvas.mode, fill_of(canvas))
+    if not canvas.keeps_alpha:
+        return image
+    under = Image.new(canvas.mode, image.size, fill_of(canvas))
+    return Image.composite(image, under, image.getchannel("A").point(lambda alpha: 255 * (alpha > 0)))
+
+
+def fitted(image: Image.Image, canvas: Canvas, mode: str, fill: float | tuple[int, ...]) -> Image.Image:
+    """A picture, of the canvas' size, with ``fill`` around it."""
+    size, how = (canvas.width, canvas.height), Image.Resampling.LANCZOS
+    if canvas.fit == "crop":
+        return ImageOps.fit(image, size, how)
+    top, left, height, width = canvas.place(image.height, image.width)
+    image = image.resize((width, height), how)
+    if canvas.fit == "stretch":
+        return image
+    whole = Image.new(mode, size, fill)
+    whole.paste(image, (left, top))
+    return whole
+
+
+def fill_of(canvas: Canvas) -> tuple[int, ...]:
+    """The background as a pixel of the canvas; transparent, where alpha is kept."""
+    colour = canvas.background if canvas.channels > 2 else (grey_of(canvas.background),)
+    return (*colour, 0) if canvas.keeps_alpha else colour
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Whether it has alpha, or a colour that stands for nothing."""
+    return "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
+
+
+def straight(image: Image.Image) -> Image.Image:
+    """A picture with transparency as RGBA."""
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+
+
+def _grey(image: Image.Image, low: float, high: float, canvas: Canvas) -> tuple[tuple[str, float, float], Image.Image]:
     """Mode, lowest and highest value of a deep picture, and it in bytes: ``low`` is black, ``high`` is white."""
     grey, lowest, highest = np.empty(image.size[::-1], np.uint8), np.inf, -np.inf
+    opaque = np.full(image.size[::-1], 255, np.uint8) if canvas.keeps_alpha else None
     clear = image.info.get("transparency")
     for rows, values in numbers(image):
         lowest, highest = min(lowest, values.min()), max(highest, values.max())
         grey[rows] = ((values - low) / ((high - low) / 255)).round().clip(0, 255).astype(np.uint8)
         if clear is not None:
-            grey[rows][values == clear] = 255
-    return (kind(image), float(lowest), float(highest)), Image.fromarray(grey)
+            grey[rows][values == clear] = grey_of(canvas.background)
+            if opaque is not None:
+                opaque[rows][values == clear] = 0
+    found = Image.fromarray(grey)
+    if opaque is not None:
+        found = Image.merge("LA", (found, Image.fromarray(opaque)))
+    return (kind(image), float(lowest), float(highest)), found
 
 
-def _over_white(image: Image.Image, mode: str) -> Image.Image:
-    """A picture that may be transparent, in ``mode``."""
-    flat = Image.new(mode, image.size)
+def _over(image: Image.Image, canvas: Canvas) -> Image.Image:
+    """A picture that may be transparent, over the background."""
+    flat = Image.new(canvas.mode, image.size)
     for box in bands(image):
-        band = image.crop(box)
-        band = (band.convert("LA") if image.mode == "La" else band).convert("RGBA")
-        flat.paste(Image.alpha_composite(Image.new("RGBA", band.size, "white"), band).convert(mode), box)
+        band = straight(image.crop(box))
+        under = Image.new("RGBA", band.size, canvas.background)
+        flat.paste(Image.alpha_composite(under, band).convert(canvas.mode), box)
     return flat
 
 
@@ -114,7 +167,7 @@ def bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
         yield 0, top, image.width, min(top + ROWS, image.height)
 
 
-def _lab_to_rgb() -> ImageCms.ImageCmsTransform:
+def lab_to_rgb() -> ImageCms.ImageCmsTransform:
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     return ImageCms.buildTransform(lab, rgb, "LAB", "RGB")
 
@@ -122,11 +175,16 @@ def _lab_to_rgb() -> ImageCms.ImageCmsTransform:
 def upright(image: Image.Image) -> Image.Image:
     """The picture as it was held; a damaged note of the camera takes nothing from it."""
     image.load()  # some formats are turned by it, or have their note after the pixels
-    try:
-        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # what such a note says can be anything
-        turn = None
+    turn = turn_of(image)
     return image if turn is None else image.transpose(turn)
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """What makes a loaded picture upright; None if it is, or nothing can be read of it."""
+    try:
+        return TURNS.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # what such a note says can be anything
+        return None
 
 
 def is_deep(image: Image.Image) -> bool:

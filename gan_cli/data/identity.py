@@ -24,6 +24,8 @@ def identity_of(samples: Samples) -> Identity:
     }
     if (known := samples.known) is not None:
         identity |= {"conditions": known.saved(), "rows": known.rows.tolist()}
+    if samples.full_depth:
+        identity["full_depth"] = True
     return identity
 
 

@@ -11,8 +11,11 @@ import torch
 from torch.nn.functional import interpolate
 
 from gan_cli import memory
+from gan_cli.data.canvas import Canvas
+from gan_cli.data.colours import colour_of, grey_of
 from gan_cli.data.presenting import Presentation
 from gan_cli.data.samples import SHOWN, Samples
+from gan_cli.data.sizes import Size, sides_of, size_of
 from gan_cli.errors import UserError
 
 
@@ -27,7 +30,7 @@ class ImageDataset:
     test_split: ClassVar[str] = "test"
     sizes: ClassVar[Mapping[str, int]] = {}  # pictures of each split, where that is known before they are read
 
-    size: int
+    size: Size
     channels: int
     limit: int
     flip: bool
@@ -35,6 +38,18 @@ class ImageDataset:
     binarise: str = "none"
     dequantise: bool | str = False
     only: Sequence[int | str] = ()
+    fit: str = "crop"
+    background: str | int = "white"
+
+    @property
+    def canvas(self) -> Canvas:
+        """What pictures are brought to."""
+        return Canvas(*sides_of(self.size), self.channels, self.fit, colour_of(self.background), self.full_depth)
+
+    @property
+    def full_depth(self) -> bool:
+        """Whether it gives pictures at full depth, float32 in [−1, 1]."""
+        return False
 
     @property
     def classes(self) -> int:
@@ -43,7 +58,7 @@ class ImageDataset:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return self.channels, self.size, self.size
+        return self.channels, *sides_of(self.size)
 
     @property
     def presentation(self) -> Presentation:
@@ -101,7 +116,7 @@ class ImageDataset:
         return every.take(slice(self.limit, None)) if len(every) > self.limit else None
 
     def fitted(self, pictures: np.ndarray, labels: np.ndarray | None, names: Sequence[str] = ()) -> Samples:
-        """Resizes pictures in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), to ``size`` and ``channels``.
+        """Resizes pictures in memory, uint8 (N, H, W), (N, H, W, C) or (N, C, H, W), onto the canvas.
 
         ``limit`` takes the first ones, because the well-known datasets are published in random order.
         """
@@ -110,36 +125,41 @@ class ImageDataset:
             pictures, labels = pictures[rows], None if labels is None else labels[rows]
         if self.limit:
             pictures, labels = pictures[: self.limit], None if labels is None else labels[: self.limit]
-        packed = resized(pictures, self.size, self.channels)
+        packed = resized(pictures, self.canvas)
         if labels is None or not self.classes:
             return Samples(packed)
         return Samples(packed, np.asarray(labels, np.int64), tuple(names), self.classes)
 
 
-def resized(pictures: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """The centre squares, resized with antialiasing: uint8 (N, channels, size, size), channels last in memory."""
+def resized(pictures: np.ndarray, canvas: Canvas) -> np.ndarray:
+    """Pictures on a canvas, resized with antialiasing: uint8 (N, C, H, W), channels last in memory."""
     if pictures.ndim == 3:
         pictures = pictures[..., None]
     if pictures.shape[1] in (1, 3) and pictures.shape[3] not in (1, 3):
         pictures = pictures.transpose(0, 2, 3, 1)
-    memory.require(len(pictures) * size**2 * channels, f"dataset.size={size}", "ask for smaller or fewer pictures")
-    packed = np.empty((len(pictures), size, size, channels), np.uint8)
+    memory.require(
+        len(pictures) * canvas.nbytes,
+        f"dataset.size={size_of(canvas.height, canvas.width)}",
+        "ask for smaller or fewer pictures",
+    )
+    background = canvas.background if canvas.channels == 3 else grey_of(canvas.background)
+    packed = np.full((len(pictures), *canvas.shape), background, np.uint8)
+    top, left, height, width = canvas.place(*pictures.shape[1:3])
     for start in range(0, len(pictures), 4096):
-        packed[start : start + 4096] = _resized_batch(pictures[start : start + 4096], size, channels)
+        there = packed[start : start + 4096, top : top + height, left : left + width]
+        there[:] = _resized_batch(pictures[start : start + 4096], canvas, height, width)
     return packed.transpose(0, 3, 1, 2)
 
 
-def _resized_batch(batch: np.ndarray, size: int, channels: int) -> np.ndarray:
-    height, width = batch.shape[1:3]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    batch = batch[:, top : top + side, left : left + side]
-    if batch.shape[3] == 3 and channels == 1:
+def _resized_batch(batch: np.ndarray, canvas: Canvas, height: int, width: int) -> np.ndarray:
+    top, left, tall, wide = canvas.part(*batch.shape[1:3])
+    batch = batch[:, top : top + tall, left : left + wide]
+    if batch.shape[3] == 3 and canvas.channels == 1:
         batch = (batch @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8)[..., None]
-    elif batch.shape[3] == 1 and channels == 3:
+    elif batch.shape[3] == 1 and canvas.channels == 3:
         batch = batch.repeat(3, axis=3)
-    if side == size:
+    if (tall, wide) == (height, width):
         return batch
     x = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float()
-    x = interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
+    x = interpolate(x, (height, width), mode="bicubic", antialias=True, align_corners=False)
     return x.round_().clamp_(0, 255).byte().permute(0, 2, 3, 1).numpy()

@@ -137,7 +137,7 @@ class Stacks(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
     def glyphs(self) -> Samples:
-        """The single pictures: (N, 1, size, size) with labels."""
+        """The single pictures: (N, 1, H, W) with labels."""
         ...
 
 

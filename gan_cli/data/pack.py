@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_cli.data.canvas import Canvas
 from gan_cli.data.samples import digest_of
 from gan_cli.errors import Busy, Unwritable, reason_of
 from gan_cli.output import lock, sealed_json
@@ -45,18 +45,18 @@ class Contents:
 
 
 class Pack:
-    """Pictures as bytes, (N, size, size, channels), in ``<name>.u8``; their ``Contents`` in ``<name>.json``.
+    """Pictures (N, H, W, C), in ``<name>.u8``, or ``.f32`` at full depth; their ``Contents`` in ``<name>.json``.
 
     Every byte of both is held against a hash before it is used. A file that an older version wrote, without hashes of
     its blocks, is so once: from then on it has them.
     """
 
-    def __init__(self, folder: Path, name: str, count: int, shape: tuple[int, int, int]) -> None:
-        self.pixels, self.about = folder / f"{name}.u8", folder / f"{name}.json"
-        self.count, self.shape = count, shape
+    def __init__(self, folder: Path, name: str, count: int, canvas: Canvas) -> None:
+        self.pixels = folder / f"{name}.{'f32' if canvas.full_depth else 'u8'}"
+        self.about, self.count, self.canvas = folder / f"{name}.json", count, canvas
 
     def read(self) -> tuple[np.ndarray, Contents] | None:
-        """Pictures (N, channels, size, size) and contents; None if there are none, with a warning if all is damaged."""
+        """Pictures (N, C, H, W) and contents; None if there are none, with a warning if all is damaged."""
         if not self.about.exists():
             return None
         try:
@@ -103,7 +103,7 @@ class Pack:
             lock.release(self.pixels.parent, name)
 
     def write(self, rows: Iterable[np.ndarray]) -> int:
-        """Writes the pictures, (size, size, channels) each, and returns their number."""
+        """Writes the pictures, (H, W, C) each, and returns their number."""
         kept = 0
         self.pixels.parent.mkdir(parents=True, exist_ok=True)
         for torn in self.pixels.parent.glob(f".*.{self.pixels.name}"):  # by processes that are gone: this one is alone
@@ -122,11 +122,11 @@ class Pack:
             aside.write_text(sealed_json.written({**asdict(contents), "blocks": self._blocks()}), encoding="utf-8")
 
     def mapped(self, kept: int) -> np.ndarray:
-        """The pictures in the file, (N, channels, size, size), read from the disk as needed."""
-        shape = (kept, *self.shape)
-        if (size := self.pixels.stat().st_size) != math.prod(shape):
-            raise ValueError(f"{size} bytes and not {math.prod(shape)}")
-        values = np.memmap(self.pixels, np.uint8, mode="c", shape=shape) if kept else np.empty(shape, np.uint8)
+        """The pictures in the file, (N, C, H, W), read from the disk as needed."""
+        shape, kind = (kept, *self.canvas.shape), self.canvas.dtype
+        if (size := self.pixels.stat().st_size) != kept * self.canvas.nbytes:
+            raise ValueError(f"{size} bytes and not {kept * self.canvas.nbytes}")
+        values = np.memmap(self.pixels, kind, mode="c", shape=shape) if kept else np.empty(shape, kind)
         return values.transpose(0, 3, 1, 2)
 
     def _blocks(self) -> list[str]:

@@ -34,11 +34,11 @@ class PictureFiles(WebDataset):
 
     def load(self) -> Samples:
         with self._pictures() as pictures:
-            return self._samples(cached_pictures(Path(self.root), pictures, self.size, self.channels))
+            return self._samples(cached_pictures(Path(self.root), pictures, self.canvas))
 
     def decoded_by_others(self) -> Iterator[Samples]:
         with self._pictures() as pictures:
-            for cached in decoded_by_others(Path(self.root), pictures, self.size, self.channels):
+            for cached in decoded_by_others(Path(self.root), pictures, self.canvas):
                 yield self._samples(cached)
 
     @contextmanager

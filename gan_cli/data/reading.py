@@ -43,10 +43,6 @@ def load(dataset: Dataset, name: str) -> Samples:
             f"{who}: load() returned {kind(samples)}: return gan_cli.data.Samples(values, labels), NumPy arrays: uint8 "
             "(N, C, H, W), float32 (N, C, H, W) in [-1, 1] or float32 (N, d), and int64 (N,) or None"
         )
-    if len(samples.shape) == 3 and samples.shape[0] > 4:
-        raise UserError(
-            f"{who}: pictures of {samples.shape[0]} channels cannot be drawn: give 1 (grey), 3 (colour) or 4"
-        )
     return dataset.presentation.stored(samples, TRAINED_ON) if isinstance(dataset, ImageDataset) else samples
 
 

@@ -37,6 +37,7 @@ class Identity(TypedDict):
     decoder: NotRequired[str | None]
     conditions: NotRequired[list[SavedCondition]]
     rows: NotRequired[list[list[float]]]  # of conditions, as they occur
+    full_depth: NotRequired[bool]
 
 
 @dataclass(frozen=True)

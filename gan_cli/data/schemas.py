@@ -19,6 +19,8 @@ from gan_cli.config.options import (
     Values,
     Whole,
 )
+from gan_cli.data.colours import ColourName
+from gan_cli.data.sizes import PictureSize, sides_of, size_of
 
 
 def _classes(wanted: list[object]) -> list[object]:
@@ -44,7 +46,9 @@ class DataOptions(Choice):
 
 
 class ImageOptions(DataOptions):
-    size: Annotated[Count, Field(ge=4, le=1024)]
+    size: PictureSize
+    fit: Literal["crop", "pad", "stretch"]
+    background: ColourName
     channels: Literal[1, 3]
     limit: Whole
     flip: bool
@@ -54,6 +58,23 @@ class ImageOptions(DataOptions):
     classes: Annotated[list[Any], AfterValidator(_classes)]  # of int and str
 
     before: ClassVar[Values] = {"binarise": "none", "dequantise": False}
+
+    @property
+    def height(self) -> int:
+        return sides_of(self.size)[0]
+
+    @property
+    def width(self) -> int:
+        return sides_of(self.size)[1]
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in a picture: its pixels, times the channels."""
+        return self.height * self.width * self.channels
+
+    @property
+    def shown_size(self) -> str:
+        return size_of(self.height, self.width)
 
     @property
     def has_labels(self) -> bool:
@@ -146,7 +167,9 @@ class FolderOptions(ImageOptions):
     path: Text
     split: Literal["all", "train", "test"]  # type: ignore[assignment]
     allow_missing: bool
+    channels: Literal[1, 2, 3, 4]  # type: ignore[assignment]
     range: BlackAndWhite | None
+    depth: Literal[8, "full"]
     rules: Literal[1, 2]
 
     before: ClassVar[Values] = {**ImageOptions.before, "rules": 1}
@@ -155,6 +178,20 @@ class FolderOptions(ImageOptions):
     def has_labels(self) -> bool:
         """It depends on the folders."""
         return False
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """What the first rules did not know, and noise between levels that are no bytes."""
+        problems, first = super().contradictions(chosen), (self.fit, self.background, self.depth)
+        if self.rules == 1 and (first != ("crop", "white", 8) or self.height != self.width or self.channels % 2 == 0):
+            problems.append(
+                "dataset.rules=1: brings pictures to squares of 1 or 3 channels in 8 bits, cropped, over white: leave "
+                "dataset.fit, background, depth, and other sizes and channels out"
+            )
+        if self.depth == "full" and self.dequantise is True:
+            problems.append(
+                "dataset.dequantise=true: fills the steps between bytes, and dataset.depth=full has none: use depth=8"
+            )
+        return problems
 
 
 class PointOptions(DataOptions):

@@ -38,7 +38,7 @@ class Stacked(ImageDataset):
     @property
     def needs(self) -> int:
         """Bytes that the stacks take."""
-        return 3 * self.size**2 * self.stacks
+        return self.canvas.nbytes * self.stacks
 
     def count(self) -> int:
         return self.stacks
@@ -47,7 +47,7 @@ class Stacked(ImageDataset):
         return self.stacks if self.split == "train" else 0
 
     def glyphs(self) -> Samples:
-        """The single pictures: (N, 1, size, size) with labels 0 to 9."""
+        """The single pictures: (N, 1, H, W) with labels 0 to 9."""
         shared = {field.name: vars(self)[field.name] for field in fields(ImageDataset)}
         shared["channels"] = 1
         if self.source != "digits":
@@ -58,7 +58,7 @@ class Stacked(ImageDataset):
         glyphs = self.glyphs()
         assert glyphs.labels is not None
         rows = np.random.default_rng(self.seed).integers(len(glyphs), size=(self.stacks, 3))
-        values = np.empty((self.stacks, self.size, self.size, 3), np.uint8)  # channels last, as they are drawn
+        values = np.empty((self.stacks, *self.canvas.shape), np.uint8)  # channels last, as they are drawn
         for channel in range(3):
             values[..., channel] = glyphs.values[rows[:, channel], 0]
         return Samples(values.transpose(0, 3, 1, 2), glyphs.labels[rows] @ np.array([100, 10, 1]), classes=self.classes)

@@ -108,7 +108,7 @@ class AdversarialGame(Game):
             return cost(x, z, labels, strengths)
         stage = stage_in(strengths, self.growth, x.device)
         with at_stage(self.networks.values(), stage):
-            return cost(shown_at(stage, x), z, labels, strengths)
+            return cost(shown_at(stage, x, self.growth.size), z, labels, strengths)
 
     def strengths(self, player: str, moment: Moment) -> dict[str, float]:
         """The stage of growing networks, what the view takes and, in D's moves alone, the weights of penalties due."""

@@ -72,10 +72,10 @@ class PerceptronOptions(BeliefNetOptions):
         """Matrices that no memory holds."""
         problems, dataset = super().contradictions(chosen), chosen.one("dataset")
         if isinstance(dataset, ImageOptions):
-            pixels = dataset.size**2 * dataset.channels
+            pixels = dataset.numbers
             if (weights := pixels * self.numbers() * self.inputs(pixels)) > WEIGHTS:
                 problems.append(
-                    f"model={self.name}: needs {weights:,} weights for dataset.size={dataset.size} with "
+                    f"model={self.name}: needs {weights:,} weights for dataset.size={dataset.shown_size} with "
                     f"model.levels={self.levels}: use model.output=logistic, fewer levels or model=pixelcnn"
                 )
         return problems

@@ -62,10 +62,10 @@ class RBMOptions(LikelihoodOptions):
                 f"accumulate={parts}: the chains of model=rbm and its running means go on once in a move: leave it out"
             )
         if isinstance(dataset, ImageOptions):
-            weights = dataset.size**2 * dataset.channels * self.hidden
+            weights = dataset.numbers * self.hidden
             if weights > WEIGHTS:
                 problems.append(
-                    f"model.hidden={self.hidden}: needs {weights:,} weights for dataset.size={dataset.size}: use "
-                    f"at most {WEIGHTS // (dataset.size**2 * dataset.channels)}"
+                    f"model.hidden={self.hidden}: needs {weights:,} weights for dataset.size={dataset.shown_size}: use "
+                    f"at most {WEIGHTS // dataset.numbers}"
                 )
         return problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -48,12 +49,15 @@ class RealNVPOptions(NICEOptions):
             problems.append(
                 f"model.network=convolutional: is of pictures, and dataset={dataset.name} holds points: use mlp"
             )
-        if isinstance(dataset, ImageOptions) and self.network != "mlp" and dataset.size % 2**self.scales:
-            whole = next((scales for scales in range(self.scales, 0, -1) if not dataset.size % 2**scales), 0)
+        if not isinstance(dataset, ImageOptions) or self.network == "mlp":
+            return problems
+        common = math.gcd(dataset.height, dataset.width)
+        if common % 2**self.scales:
+            whole = next((scales for scales in range(self.scales, 0, -1) if not common % 2**scales), 0)
             instead = f"model.scales={whole}" if whole else "model.network=mlp"
             problems.append(
-                f"model.scales={self.scales}: each halves the sides, and dataset.size={dataset.size} cannot be halved "
-                f"{self.scales} times: use {instead}"
+                f"model.scales={self.scales}: each halves the sides, and dataset.size={dataset.shown_size} cannot be "
+                f"halved {self.scales} times: use {instead}"
             )
         return problems
 

@@ -71,12 +71,17 @@ def at_stage(networks: Iterable[nn.Module], stage: Stage) -> Iterator[None]:
             network.stage = None
 
 
-def shown_at(stage: Stage, x: Tensor) -> Tensor:
-    """Data (B, C, S, S) as D sees them at a stage: (B, C, R, R), faded as the samples are."""
-    now = reduced(x, stage.resolution)
+def shown_at(stage: Stage, x: Tensor, size: int) -> Tensor:
+    """Data (B, C, H, W) as D sees them at a stage: (B, C, h, w), faded as the samples are.
+
+    Args:
+        size: the resolution of the data.
+    """
+    times = size // stage.resolution
+    now = reduced(x, times)
     if stage.alpha is None:
         return now
-    return faded(enlarged(reduced(x, stage.resolution // 2), stage.resolution), now, stage.alpha)
+    return faded(enlarged(reduced(x, 2 * times)), now, stage.alpha)
 
 
 def note_images(growth: Growth, networks: Iterable[nn.Module], before: int, images: int) -> bool:

@@ -124,7 +124,7 @@ def fresh(samples: Samples, device: torch.device, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         if samples.is_image:
-            return network(samples.shape[0], 1, samples.shape[-1]).to(device)
+            return network(samples.shape, 1).to(device)
         width = 128
         hidden = [nn.Linear(samples.shape[0], width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
         return nn.Sequential(*hidden, nn.Linear(width, 1)).to(device)

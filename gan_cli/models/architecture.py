@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 from torch import nn
 
 from gan_cli.config.options import Group, Values
-from gan_cli.models.squares import require_squares
+from gan_cli.models.doubling import require_doubling
 
 
 class Architecture(Protocol):
@@ -47,8 +47,8 @@ class OfOptions:
 
     Attributes:
         generators, discriminators, encoders: the classes of its networks; a decoder is a generator.
-        sides: the smallest and the largest side of the pictures that it can make, squares whose side is a power of two;
-            None: it makes any samples.
+        sides: the smallest and the largest side of the pictures that it can make, a small start doubled; None: it makes
+            any samples.
 
     Args:
         generator, discriminator: their options.
@@ -89,7 +89,7 @@ class OfOptions:
 
     def _require(self, shape: tuple[int, ...]) -> None:
         if self.sides:
-            require_squares(shape, *self.sides)
+            require_doubling(shape, *self.sides)
 
 
 ARCHITECTURE = Group[Architecture]("architecture")

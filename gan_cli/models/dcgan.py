@@ -1,4 +1,4 @@
-"""DCGAN (Radford, Metz & Chintala 2016, figure 1), for any power-of-two size from 8 to 256.
+"""DCGAN (Radford, Metz & Chintala 2016, figure 1), for sides from 8 to 256: a small start, such as 4 × 4, doubled.
 
 Its transposed convolutions can leave checkerboards; enlarging first and convolving then cannot (Odena et al. 2016).
 """
@@ -12,15 +12,17 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.config.options import Values
 from gan_cli.models.architecture import OfOptions
+from gan_cli.models.doubling import doubling_of
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
 from gan_cli.models.norms import normalisation
 from gan_cli.models.schemas import SIDES_OF_DCGAN
 
 
-def channel_plan(width: int, size: int) -> list[int]:
-    """Channels at 4×4, 8×8, … up to the layer next to the picture: ``width`` there, doubling inwards up to 8×."""
-    stages = size.bit_length() - 3  # 8 → 1, 64 → 4, 256 → 6
+def channel_plan(width: int, stages: int) -> list[int]:
+    """Channels at the start, twice its sides, … up to the layer next to the picture: ``width`` there, doubling inwards
+    up to 8×.
+    """
     return [width * min(2**i, 8) for i in reversed(range(stages))]
 
 
@@ -45,7 +47,7 @@ def doubling(upsampling: str, inputs: int, outputs: int, bias: bool) -> nn.Modul
 
 
 class Generator(nn.Module):
-    """Project z (B, latent) to 4×4, then double the size until the picture (B, C, S, S) in [−1, 1].
+    """Project z (B, latent) to the start, then double its sides until the picture (B, C, H, W) in [−1, 1].
 
     Args:
         bounded: by a tanh; without it, any real numbers.
@@ -63,9 +65,10 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = classes
-        plan = channel_plan(width, shape[-1])
+        self.start = doubling_of(*shape[1:])
+        plan = channel_plan(width, self.start.times)
         bias = norm == "none"  # a norm would cancel it
-        self.project = nn.Linear(latent + classes, plan[0] * 16, bias=bias)
+        self.project = nn.Linear(latent + classes, plan[0] * self.start.pixels, bias=bias)
         self.first = nn.Sequential(normalisation(norm, plan[0]), nn.ReLU(inplace=True))
         stages: list[nn.Module] = []
         for inputs, outputs in pairwise(plan):
@@ -76,26 +79,27 @@ class Generator(nn.Module):
         initialise(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = self.project(with_label(z, labels, self.classes)).unflatten(1, (4, 4, -1))  # (B, 4, 4, C), NHWC
+        x = self.project(with_label(z, labels, self.classes)).unflatten(1, (*self.start[:2], -1))  # (B, h, w, C), NHWC
         return self.stages(self.first(x.permute(0, 3, 1, 2)))
 
 
 class Discriminator(nn.Module):
-    """Halve the size of the picture (B, C, S, S) until 4×4, then one logit: (B,)."""
+    """Halve the sides of the picture (B, C, H, W) until the start, then one logit: (B,)."""
 
     def __init__(
         self, shape: tuple[int, ...], classes: int, width: int, norm: str, minibatch_std: bool, outputs: int = 1
     ) -> None:
         super().__init__()
         self.classes, self.minibatch_std = classes, minibatch_std
-        plan = channel_plan(width, shape[-1])[::-1]
+        start = doubling_of(*shape[1:])
+        plan = channel_plan(width, start.times)[::-1]
         bias = norm in ("none", "spectral")
         stages: list[nn.Module] = [nn.Conv2d(shape[0] + classes, plan[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for before, after in pairwise(plan):
             stages += [nn.Conv2d(before, after, 4, 2, 1, bias=bias), normalisation(norm, after)]
             stages += [nn.LeakyReLU(0.2, inplace=True)]
         self.stages = nn.Sequential(*stages)
-        self.out = nn.Linear((plan[-1] + minibatch_std) * 16, outputs)
+        self.out = nn.Linear((plan[-1] + minibatch_std) * start.pixels, outputs)
         initialise(self)
         if norm == "spectral":
             for part in (*self.stages, self.out):
@@ -104,7 +108,7 @@ class Discriminator(nn.Module):
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """The features that the last layer works on, (B, F)."""
-        maps = self.stages(with_label(x, labels, self.classes))  # (B, C, 4, 4), channels last in memory
+        maps = self.stages(with_label(x, labels, self.classes))  # (B, C, h, w), channels last in memory
         if self.minibatch_std:
             maps = with_deviation(maps)
         return maps.permute(0, 2, 3, 1).flatten(1)
@@ -114,7 +118,7 @@ class Discriminator(nn.Module):
 
 
 class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, S, S) → (B, outputs)."""
+    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, H, W) → (B, outputs)."""
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.out(self.features(x, labels))

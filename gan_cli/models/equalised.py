@@ -41,14 +41,15 @@ class Linear(Equalised):
         return F.linear(x, self.scaled, self.bias)
 
 
-class To4x4(Equalised):
-    """(B, inputs) → (B, maps, 4, 4), with one bias for each map."""
+class ToStart(Equalised):
+    """(B, inputs) → (B, maps, h, w), with one bias for each map."""
 
-    def __init__(self, inputs: int, maps: int) -> None:
-        super().__init__((16 * maps, inputs), maps, HE / 4)
+    def __init__(self, inputs: int, maps: int, height: int = 4, width: int = 4) -> None:
+        super().__init__((height * width * maps, inputs), maps, HE / 4)
+        self.sides = height, width
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.linear(x, self.scaled).unflatten(1, (4, 4, -1)) + self.bias  # (B, 4, 4, maps)
+        y = F.linear(x, self.scaled).unflatten(1, (*self.sides, -1)) + self.bias  # (B, h, w, maps)
         return y.permute(0, 3, 1, 2)  # channels last in memory
 
 
@@ -79,16 +80,15 @@ def faded(old: Tensor, new: Tensor, alpha: float | Tensor) -> Tensor:
     return torch.lerp(old.to(wide), new.to(wide), weight).to(new.dtype)
 
 
-def enlarged(x: Tensor, size: int) -> Tensor:
-    """Repeats each pixel until the picture (B, C, S, S) has this size; the sum that is its derivative has one order."""
-    times = size // x.shape[3]
+def enlarged(x: Tensor, times: int = 2) -> Tensor:
+    """Repeats each pixel of pictures (B, C, H, W) in both directions; the sum that is its derivative has one order."""
     if times == 1:
         return x
-    rows = x.permute(0, 2, 3, 1)[:, :, None, :, None]  # (B, S, 1, S, 1, C)
+    rows = x.permute(0, 2, 3, 1)[:, :, None, :, None]  # (B, H, 1, W, 1, C)
     repeated = rows.expand(-1, -1, times, -1, times, -1).flatten(3, 4).flatten(1, 2)
     return repeated.permute(0, 3, 1, 2)  # channels last in memory
 
 
-def reduced(x: Tensor, size: int) -> Tensor:
-    """The means of square blocks of the picture (B, C, S, S), so many that it has this size."""
-    return x if x.shape[3] == size else F.avg_pool2d(x, x.shape[3] // size)
+def reduced(x: Tensor, times: int = 2) -> Tensor:
+    """The means of square blocks of pictures (B, C, H, W), so many pixels a side."""
+    return x if times == 1 else F.avg_pool2d(x, times)

@@ -18,7 +18,7 @@ class Stage(NamedTuple):
     """How far networks have grown.
 
     Attributes:
-        resolution: of the pictures that they make and judge, 4, 8, …
+        resolution: of the pictures that they make and judge, 4, 8, …: their side, if they begin as 4 × 4.
         alpha: the share of the newest layers while they fade in, between 0 and 1; None: they count in full.
     """
 
@@ -37,6 +37,7 @@ class Growth:
         until: the largest that growth goes to, by the images from which on; None: ``size``. What waits for a larger one
             begins to fade in as soon as it may.
         resets: whether optimizers start afresh with each phase.
+        small: height and width of pictures at resolution 4, which they are a multiple of at all.
     """
 
     start: int
@@ -45,6 +46,11 @@ class Growth:
     fade_images: int
     until: Mapping[int, int | None] | None = None
     resets: bool = True
+    small: tuple[int, int] = (4, 4)
+
+    def sides(self, resolution: int) -> tuple[int, int]:
+        """Height and width of pictures at a resolution."""
+        return self.small[0] * resolution // 4, self.small[1] * resolution // 4
 
     def at(self, images: int) -> Stage:
         """The stage after so many real images."""
@@ -85,7 +91,8 @@ class Growth:
         """The phase after so many images, in words."""
         resolution, alpha = self.at(images)
         fading = "" if alpha is None else f", which fades in over {self.fade_images:,}"
-        return f"after {images:,} images: {resolution} × {resolution}{fading}"
+        height, width = self.sides(resolution)
+        return f"after {images:,} images: {height} × {width}{fading}"
 
     def phase(self, images: int) -> tuple[int, bool]:
         """What differs from phase to phase: the resolution, and whether its layers fade in."""

@@ -1,4 +1,6 @@
-"""Progressive growing of GANs (Karras et al. 2018), for squares from 4 × 4 to 1024 × 1024.
+"""Progressive growing of GANs (Karras et al. 2018), for sides from 4 to 1024: a small start, such as 4 × 4, doubled.
+
+Resolutions are named as those of squares: of pictures that begin as 4 × 6, 8 is 8 × 12.
 
 Both networks are built for the data's size and hold the layers of every resolution. In a move they are at the stage
 that ``stage`` says, and make and judge pictures of that resolution alone: the layers of the larger ones then cost
@@ -14,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.options import Values
-from gan_cli.models.equalised import Conv, Linear, To4x4, enlarged, faded, pixel_norm, rectified, reduced
+from gan_cli.models.doubling import require_doubling
+from gan_cli.models.equalised import Conv, Linear, ToStart, enlarged, faded, pixel_norm, rectified, reduced
 from gan_cli.models.growth import Growth, Stage
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
 from gan_cli.models.progressive_schemas import SIDES
-from gan_cli.models.squares import require_squares
 
 
 class Growing(nn.Module):
@@ -73,7 +75,7 @@ class Pair(nn.Module):
 
 
 class Generator(Growing):
-    """z (B, latent) → pictures (B, C, S, S): of the stage's size and any real numbers in a move, else whole.
+    """z (B, latent) → pictures (B, C, H, W): of the stage's size and any real numbers in a move, else whole.
 
     Whole pictures are clamped to [−1, 1], where their pixels end; what D sees in a move is linear, as published.
 
@@ -95,34 +97,35 @@ class Generator(Growing):
         super().__init__(growth)
         self.classes, self.normalise = classes, normalise
         maps = [maps_at(resolution, base, most) for resolution in resolutions(growth.size)]
-        self.first, self.second = To4x4(latent + classes, maps[0]), Conv(maps[0], maps[0], 3)
+        self.first, self.second = ToStart(latent + classes, maps[0], *growth.small), Conv(maps[0], maps[0], 3)
         self.blocks = nn.ModuleList(Pair(before, after, after, norm=True) for before, after in pairwise(maps))
         self.to_rgb = nn.ModuleList(Conv(number, channels, 1, gain=1) for number in maps)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.stage is not None:
             return self.drawn(z, labels, self.stage)
-        return enlarged(self.drawn(z, labels, self.now), self.growth.size).clamp(-1, 1)
+        now = self.now
+        return enlarged(self.drawn(z, labels, now), self.growth.size // now.resolution).clamp(-1, 1)
 
     def drawn(self, z: Tensor, labels: Tensor | None, stage: Stage) -> Tensor:
-        """Pictures at a stage, (B, C, R, R)."""
+        """Pictures at a stage, (B, C, h, w)."""
         level = level_of(stage.resolution)
         x = with_label(pixel_norm(z) if self.normalise else z, labels, self.classes)
         x = pixel_norm(rectified(self.first(x)))
         x = before = pixel_norm(rectified(self.second(x)))
         for block in self.blocks[:level]:
-            before, x = x, block(enlarged(x, 2 * x.shape[3]))
+            before, x = x, block(enlarged(x))
         made = self.to_rgb[level](x)
         if stage.alpha is None:
             return made
-        return faded(enlarged(self.to_rgb[level - 1](before), stage.resolution), made, stage.alpha)
+        return faded(enlarged(self.to_rgb[level - 1](before)), made, stage.alpha)
 
 
 class Discriminator(Growing):
-    """Pictures (B, C, S, S), of the stage's size in a move, else whole → logits (B,).
+    """Pictures (B, C, H, W), of the stage's size in a move, else whole → logits (B,).
 
     Args:
-        minibatch_std: one more plane at 4 × 4: how much samples differ.
+        minibatch_std: one more plane at the start: how much samples differ.
         group: among how many; see ``with_deviation``.
     """
 
@@ -135,7 +138,7 @@ class Discriminator(Growing):
         self.from_rgb = nn.ModuleList(Conv(channels + classes, number, 1) for number in maps)
         self.blocks = nn.ModuleList(Pair(after, after, before, norm=False) for before, after in pairwise(maps))
         self.last = Conv(maps[0] + minibatch_std, maps[0], 3)
-        self.dense, self.out = Linear(16 * maps[0], maps[0]), Linear(maps[0], 1, gain=1)
+        self.dense, self.out = Linear(growth.small[0] * growth.small[1] * maps[0], maps[0]), Linear(maps[0], 1, gain=1)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.out(self.features(x, labels)).squeeze(1)
@@ -143,18 +146,19 @@ class Discriminator(Growing):
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """The features that the last layer works on, (B, F)."""
         stage = self.stage or self.now
-        x = self._at_4x4(reduced(x, stage.resolution), labels, stage)
+        height, _ = self.growth.sides(stage.resolution)
+        x = self._at_start(reduced(x, x.shape[2] // height), labels, stage)
         x = rectified(self.last(with_deviation(x, self.group) if self.minibatch_std else x))
         return rectified(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
 
-    def _at_4x4(self, x: Tensor, labels: Tensor | None, stage: Stage) -> Tensor:
+    def _at_start(self, x: Tensor, labels: Tensor | None, stage: Stage) -> Tensor:
         level = level_of(stage.resolution)
         y = self._read(x, labels, level)
         for above in range(level, 0, -1):
             y = self.blocks[above - 1](y)
-            y = reduced(y, y.shape[3] // 2)
+            y = reduced(y)
             if above == level and stage.alpha is not None:
-                y = faded(self._read(reduced(x, x.shape[3] // 2), labels, level - 1), y, stage.alpha)
+                y = faded(self._read(reduced(x), labels, level - 1), y, stage.alpha)
         return y
 
     def _read(self, x: Tensor, labels: Tensor | None, level: int) -> Tensor:
@@ -192,10 +196,11 @@ class Progressive:
 
     def growth(self, shape: tuple[int, ...]) -> Growth:
         """How networks for samples of a shape grow. Raises ValueError likewise."""
-        require_squares(shape, *SIDES)
-        if self.start > shape[-1]:
-            raise ValueError(f"architecture.start={self.start}: is above the {shape[-1]} of these pictures: lower it")
-        return Growth(self.start, shape[-1], self.train_images, self.fade_images, self.until, self.resets)
+        found = require_doubling(shape, *SIDES)
+        if self.start > found.side:
+            raise ValueError(f"architecture.start={self.start}: is above the {found.side} of these pictures: lower it")
+        small = found.height, found.width
+        return Growth(self.start, found.side, self.train_images, self.fade_images, self.until, self.resets, small)
 
 
 def resolutions(size: int) -> list[int]:
@@ -204,5 +209,5 @@ def resolutions(size: int) -> list[int]:
 
 
 def level_of(resolution: int) -> int:
-    """0 for 4 × 4, 1 for 8 × 8, …"""
+    """0 for 4, 1 for 8, …"""
     return resolution.bit_length() - 3

@@ -12,8 +12,8 @@ from gan_cli.config.batch_sizes import changed
 from gan_cli.config.options import Choice, Chosen, Count, Options, Whole, sizes_of
 from gan_cli.data.schemas import ImageOptions
 from gan_cli.errors import UserError
+from gan_cli.models.doubling import doubling_of, is_side, not_doubled
 from gan_cli.models.growth import Growth
-from gan_cli.models.squares import is_side, not_squares
 
 SIDES = (4, 1024)
 A_SIDE = f"a power of two from {SIDES[0]} to {SIDES[1]}"
@@ -77,17 +77,20 @@ class ProgressiveOptions(Choice):
     discriminator: ProgressiveDiscriminatorOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points, pictures that are no power of two, growth that ends above them or before its beginning."""
-        dataset, problems = chosen.one("dataset"), not_squares(self.name, chosen, *SIDES) + self._groups(chosen)
+        """Points, pictures that are no small start doubled, growth that ends above them or before its beginning."""
+        dataset, problems = chosen.one("dataset"), not_doubled(self.name, chosen, *SIDES) + self._groups(chosen)
         if not isinstance(dataset, ImageOptions):
             return problems
-        full, sizes = dataset.size, {size for size in _by_images(self.size).values() if size is not None}
+        start, sizes = doubling_of(dataset.height, dataset.width), set(filter(None, _by_images(self.size).values()))
+        full, counted = start.side, f"dataset.size={dataset.shown_size}"
+        if start[:2] != (4, 4):
+            counted += f" (that is {full}, if 4 is {start[0]} × {start[1]})"
         if self.start > full:
-            problems.append(f"architecture.start={self.start}: is above dataset.size={full}: use {full} or less")
+            problems.append(f"architecture.start={self.start}: is above {counted}: use {full} or less")
         for size in sorted(sizes):
             if size > full:
                 problems.append(
-                    f"architecture.size={size}: is above dataset.size={full}, which the networks are built for: "
+                    f"architecture.size={size}: is above {counted}, which the networks are built for: "
                     f"use {full} or less"
                 )
             elif size < self.start <= full:

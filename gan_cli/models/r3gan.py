@@ -16,6 +16,7 @@ from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, linear
 
 from gan_cli.config.options import Values
 from gan_cli.models.architecture import OfOptions
+from gan_cli.models.doubling import Doubling, doubling_of
 from gan_cli.models.labels import one_hot_of
 from gan_cli.models.residual_schemas import SIDES_OF_R3GAN, halving_plan
 
@@ -88,11 +89,11 @@ class Down(Resampled):
 
 
 class Basis(nn.Module):
-    """z (B, latent) → (B, C, 4, 4): learnt maps, each times a linear function of z."""
+    """z (B, latent) → (B, C, h, w): learnt maps of the start, each times a linear function of z."""
 
-    def __init__(self, latent: int, channels: int) -> None:
+    def __init__(self, latent: int, channels: int, start: Doubling) -> None:
         super().__init__()
-        self.maps = nn.Parameter(torch.randn(channels, 4, 4))
+        self.maps = nn.Parameter(torch.randn(channels, *start[:2]))
         self.weight = nn.Parameter(torch.randn(channels, latent) / math.sqrt(latent))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -113,7 +114,7 @@ def layers_of(plan: list[int], blocks: int, expansion: int, group: int, between:
 
 
 class Generator(nn.Module):
-    """A basis of 4×4, scaled by z (B, latent), whose side is doubled until the picture (B, C, S, S), without bounds."""
+    """A basis of the start, scaled by z (B, latent), doubled until the picture (B, C, H, W), without bounds."""
 
     def __init__(
         self,
@@ -127,10 +128,11 @@ class Generator(nn.Module):
         group: int,
     ) -> None:
         super().__init__()
-        self.classes, plan = classes, halving_plan(width, wide_to, shape[-1])
+        self.classes, start = classes, doubling_of(*shape[1:])
+        plan = halving_plan(width, wide_to, start.side)
         if classes:
             self.embedding = scaled(nn.Linear(classes, latent, bias=False))
-        self.basis = Basis((1 + (classes > 0)) * latent, plan[0])
+        self.basis = Basis((1 + (classes > 0)) * latent, plan[0], start)
         self.layers = layers_of(plan, blocks, expansion, group, Up)
         self.out = mixing(plan[-1], shape[0])
 
@@ -141,7 +143,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Halves the side of the picture (B, C, S, S) until 4×4, which a basis weighs: one logit, (B,).
+    """Halves the sides of the picture (B, C, H, W) until the start, which a basis weighs: one logit, (B,).
 
     With labels the logit is the product of as many numbers as there are channels with those of the label.
     """
@@ -158,10 +160,11 @@ class Discriminator(nn.Module):
         outputs: int = 1,
     ) -> None:
         super().__init__()
-        self.classes, plan = classes, halving_plan(width, wide_to, shape[-1])[::-1]
+        self.classes, start = classes, doubling_of(*shape[1:])
+        plan = halving_plan(width, wide_to, start.side)[::-1]
         self.into = mixing(shape[0], plan[0])
         self.layers = layers_of(plan, blocks, expansion, group, Down)
-        self.basis = scaled(nn.Conv2d(plan[-1], plan[-1], 4, groups=plan[-1], bias=False))
+        self.basis = scaled(nn.Conv2d(plan[-1], plan[-1], start[:2], groups=plan[-1], bias=False))
         self.out = scaled(nn.Linear(plan[-1], plan[-1] if classes else outputs, bias=False))
         if classes:
             self.embedding = scaled(nn.Linear(classes, plan[-1], bias=False), plan[-1] ** -0.5)
@@ -178,7 +181,7 @@ class Discriminator(nn.Module):
 
 
 class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, S, S) → (B, outputs)."""
+    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, H, W) → (B, outputs)."""
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.out(self.features(x, labels))

@@ -7,13 +7,13 @@ from typing import Literal
 
 from gan_cli.config.options import Choice, Chosen, Count, Options
 from gan_cli.data.schemas import ImageOptions
-from gan_cli.models.squares import is_side, not_squares
+from gan_cli.models.doubling import doubling_of, is_side, not_doubled
 
 SIDES_OF_RESNET, SIDES_OF_R3GAN = (8, 256), (8, 1024)
 
 
 def doubling_plan(width: int, widest: int, size: int, smallest: int = 4) -> list[int]:
-    """Channels at the sides ``smallest``, … ``size``: ``width`` there, doubling inwards up to ``widest`` times."""
+    """Channels at the sides ``smallest``, … ``size`` of squares: ``width``, doubling inwards up to ``widest`` times."""
     sides = (size // smallest).bit_length()
     return [width * min(2**i, widest) for i in reversed(range(sides))]
 
@@ -53,15 +53,17 @@ class ResNetOptions(Choice):
     discriminator: ResNetDiscriminatorOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points, sizes that are not a power of two, and a side at which D cannot end."""
-        problems = not_squares(self.name, chosen, *SIDES_OF_RESNET)
+        """Points, pictures that are no small start doubled, and a side at which D cannot end."""
+        problems = not_doubled(self.name, chosen, *SIDES_OF_RESNET)
         dataset, smallest = chosen.one("dataset"), self.discriminator.smallest
         if isinstance(dataset, ImageOptions) and not problems:
-            largest = dataset.size // 2
+            start = doubling_of(dataset.height, dataset.width)
+            largest = start.side // 2
             if not is_side(smallest, 4, largest):
+                half = "half of dataset.size" if start[:2] == (4, 4) else f"where 4 is {start[0]} × {start[1]}"
                 problems.append(
-                    f"architecture.discriminator.smallest={smallest}: must be a power of two from 4 to {largest}, half "
-                    f"of dataset.size, such as {min(8, largest)}"
+                    f"architecture.discriminator.smallest={smallest}: must be a power of two from 4 to {largest}, "
+                    f"{half}, such as {min(8, largest)}"
                 )
         return problems
 
@@ -81,21 +83,22 @@ class R3GANOptions(Choice):
     discriminator: R3GANPlayerOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points, sizes that are not a power of two, and channels that cannot be divided into groups."""
-        problems = not_squares(self.name, chosen, *SIDES_OF_R3GAN)
+        """Points, pictures that are no small start doubled, and channels that cannot be divided into groups."""
+        problems = not_doubled(self.name, chosen, *SIDES_OF_R3GAN)
         dataset = chosen.one("dataset")
         if not is_side(self.wide_to, 4, SIDES_OF_R3GAN[1]):
             problems.append(
                 f"architecture.wide_to={self.wide_to}: must be a power of two from 4 to {SIDES_OF_R3GAN[1]}, such as 32"
             )
         elif isinstance(dataset, ImageOptions) and not problems:
-            shares = max(1, dataset.size // self.wide_to)  # the narrowest stage has this part of the width
+            side = doubling_of(dataset.height, dataset.width).side
+            shares = max(1, side // self.wide_to)  # the narrowest stage has this part of the width
             widths = {"generator.width": self.generator.width, "discriminator.width": self.discriminator.width}
             for key, width in {"width": self.width}.items() if {self.width} == {*widths.values()} else widths.items():
                 if width % shares or self.expansion * (width // shares) % self.group:
                     unit = shares * self.group // math.gcd(self.group, self.expansion)
                     problems.append(
-                        f"architecture.{key}={width}: at {dataset.size} × {dataset.size} these are "
+                        f"architecture.{key}={width}: at {dataset.height} × {dataset.width} these are "
                         f"{width / shares:g} channels, times expansion={self.expansion}, which must be whole groups of "
                         f"group={self.group}: use a multiple of {unit}, such as {max(1, round(width / unit)) * unit}"
                     )

@@ -2,7 +2,7 @@
 
 Beside a shortcut, blocks compute twice a norm, φ = ReLU and a 3×3 convolution. Where the side changes, pictures are
 enlarged before the first of them (nearest neighbours) and averaged after the last. Labels choose the scale and shift of
-G's norms, and D projects on them (Miyato & Koyama 2018). Sides: powers of two from 8 to 256.
+G's norms, and D projects on them (Miyato & Koyama 2018). Sides: a small start, such as 4 × 4, doubled, 8 to 256.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.config.options import Values
 from gan_cli.models.architecture import OfOptions
+from gan_cli.models.doubling import doubling_of
 from gan_cli.models.labels import one_hot_of
 from gan_cli.models.norms import ConditionalNorm, normalisation
 from gan_cli.models.residual_schemas import SIDES_OF_RESNET, doubling_plan
@@ -86,7 +87,7 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """Project z (B, latent) to 4×4, then a block for each doubling until the picture (B, C, S, S) in [−1, 1].
+    """Project z (B, latent) to the start, then a block for each doubling until the picture (B, C, H, W) in [−1, 1].
 
     Args:
         bounded: by a tanh; without it, any real numbers.
@@ -103,8 +104,9 @@ class Generator(nn.Module):
         bounded: bool = True,
     ) -> None:
         super().__init__()
-        self.classes, plan = classes, doubling_plan(width, widest, shape[-1])
-        self.project = layer(nn.Linear(latent, plan[0] * 16))
+        self.classes, self.start = classes, doubling_of(*shape[1:])
+        plan = doubling_plan(width, widest, self.start.side)
+        self.project = layer(nn.Linear(latent, plan[0] * self.start.pixels))
         self.blocks = nn.ModuleList([UpBlock(*channels, norm, classes) for channels in pairwise(plan)])
         self.norm = normalisation(norm, plan[-1])
         self.out = layer(nn.Conv2d(plan[-1], shape[0], 3, padding=1))
@@ -112,14 +114,17 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         code = one_hot_of(labels, self.classes, z) if self.classes else None  # (B, K)
-        x = self.project(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)  # (B, C, 4, 4), channels last in memory
+        x = self.project(z).unflatten(1, (*self.start[:2], -1)).permute(0, 3, 1, 2)  # (B, C, h, w), channels last
         for block in self.blocks:
             x = block(x, code)
         return self.end(self.out(relu(self.norm(x))))
 
 
 class Discriminator(nn.Module):
-    """Halve the side of the picture (B, C, S, S) until ``smallest``, then ``blocks`` more: one logit, (B,)."""
+    """Halve the sides of the picture (B, C, H, W) until ``smallest``, where the start counts as 4; ``blocks`` more.
+
+    One logit, (B,).
+    """
 
     def __init__(
         self,
@@ -135,7 +140,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.classes, self.pooling = classes, pooling
-        plan = doubling_plan(width, widest, shape[-1] // 2, smallest)[::-1]
+        plan = doubling_plan(width, widest, doubling_of(*shape[1:]).side // 2, smallest)[::-1]
         halving = [Block(*channels, norm, down=True) for channels in pairwise(plan)]
         same = [Block(plan[-1], plan[-1], norm, down=False) for _ in range(blocks)]
         self.blocks = nn.Sequential(FirstBlock(shape[0], plan[0], norm), *halving, *same)
@@ -160,7 +165,7 @@ class Discriminator(nn.Module):
 
 
 class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, S, S) → (B, outputs)."""
+    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, H, W) → (B, outputs)."""
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.out(self.features(x))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gan_cli.config.options import Choice, Chosen, Count, Fraction, Options, Positive
-from gan_cli.models.squares import not_squares
+from gan_cli.models.doubling import not_doubled
 
 Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "maxout"]
 SIDES_OF_DCGAN = 8, 256
@@ -61,8 +61,8 @@ class DCGANOptions(Choice):
     discriminator: DCGANDiscriminatorOptions
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points, and picture sizes that are not a power of two."""
-        return not_squares(self.name, chosen, *SIDES_OF_DCGAN)
+        """Points, and pictures that are no small start doubled."""
+        return not_doubled(self.name, chosen, *SIDES_OF_DCGAN)
 
 
 class PriorOptions(Choice):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from gan_cli.output.pictures import as_bytes, enlarged, image_of
+from gan_cli.output.pictures import enlarged, images_seen
 from gan_cli.output.titles import SIZE, fitted
 
 LINE, BORDER = 14, 2  # pixels of a line of letters, and around each picture
@@ -20,7 +20,7 @@ def captioned(pictures: Tensor, columns: int, captions: Sequence[Sequence[str]])
 
     Columns are as wide as the lines need. The first line of each caption is always whole, others up to ``WIDEST``.
     """
-    images, font = [enlarged(image_of(pixels)) for pixels in as_bytes(pictures)], ImageFont.load_default(SIZE)
+    images, font = [enlarged(image) for image in images_seen(pictures)], ImageFont.load_default(SIZE)
     first = [math.ceil(font.getlength(lines[0])) for lines in captions]
     others = [math.ceil(font.getlength(line)) for lines in captions for line in lines[1:]]
     width = max(images[0].width, *first, min(WIDEST, max(others, default=0))) + 2 * BORDER

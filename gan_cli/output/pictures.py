@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
@@ -16,6 +17,7 @@ from gan_cli.output.replacing import replacing
 
 Colour = tuple[int, int, int]
 DATA, SAMPLES, PAPER = (110, 130, 165), (200, 60, 40), (255, 255, 255)
+FIELDS = 204, 255  # greys of the chequerboard behind transparent pictures
 HALF, PULL = (70, 70, 70), (120, 20, 10)
 TITLED = 20  # classes, at most, of which each has a column of its own
 NAMES: dict[Colour, str] = {DATA: "data", SAMPLES: "samples", HALF: "D = 1/2", PULL: "pull on samples"}
@@ -85,7 +87,7 @@ def columns_of(count: int, classes: int = 0) -> int:
 
 def grid(pictures: Tensor, columns: int) -> Image.Image:
     """Pictures (n, C, H, W) in [−1, 1], row by row with a border of 2 pixels; small ones are enlarged."""
-    pixels = as_bytes(pictures).permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
+    pixels = visible(as_bytes(pictures)).permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
     n, height, width, channels = pixels.shape
     rows = -(-n // columns)
     sheet = np.zeros((rows * (height + 2) + 2, columns * (width + 2) + 2, channels), np.uint8)
@@ -96,10 +98,39 @@ def grid(pictures: Tensor, columns: int) -> Image.Image:
     return _times(image, 64 // height)
 
 
+def visible(pixels: Tensor) -> Tensor:
+    """Pictures as they are seen, uint8 (n, C, H, W) → (n, 1 or 3, H′, W′).
+
+    Two and four channels are grey and colour with alpha, over a chequerboard. More are shown one beside the other, each
+    as grey.
+    """
+    channels, height, width = pixels.shape[1:]
+    if channels in (1, 3):
+        return pixels
+    if channels in (2, 4):
+        field = max(2, min(height, width) // 8)
+        rows, columns = (torch.arange(size) // field for size in (height, width))
+        under = torch.where((rows[:, None] + columns) % 2 == 1, *FIELDS)
+        colour, alpha = pixels[:, :-1].int(), pixels[:, -1:].int()
+        return ((colour * alpha + under * (255 - alpha) + 127) // 255).byte()
+    across = math.isqrt(channels - 1) + 1
+    down = -(-channels // across)
+    blank = pixels.new_zeros(len(pixels), across * down - channels, height, width)
+    tiles = torch.cat([pixels, blank], dim=1).unflatten(1, (down, across))  # (n, down, across, H, W)
+    return tiles.transpose(2, 3).reshape(len(pixels), 1, down * height, across * width)
+
+
 def image_of(pixels: Tensor) -> Image.Image:
-    """Converts a picture, uint8 (C, H, W)."""
+    """Converts a picture, uint8 (C, H, W), for a file of its own, which keeps alpha."""
+    if len(pixels) > 4:
+        (pixels,) = visible(pixels[None])
     array = pixels.permute(1, 2, 0).numpy()
-    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array))
+
+
+def images_seen(pictures: Tensor) -> list[Image.Image]:
+    """Pictures (n, C, H, W) in [−1, 1], each as it is seen."""
+    return [image_of(pixels) for pixels in visible(as_bytes(pictures))]
 
 
 def enlarged(image: Image.Image, side: int = 64) -> Image.Image:

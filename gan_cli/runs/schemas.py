@@ -80,6 +80,7 @@ class Identity(WithConditions):
     classes: Few = 0
     names: list[Word] = Field(default_factory=list)
     decoder: Word | None = None
+    full_depth: bool = False
 
 
 class OptimizerState(Options):
@@ -194,6 +195,7 @@ class Exported(WithConditions):
     shape: Annotated[list[Size], Field(min_length=1, max_length=3)]
     classes: Few
     names: list[Word] = Field(default_factory=list)
+    full_depth: bool = False
     ema: bool
     config: Annotated[dict[str, Any], AfterValidator(_resolved)]
     weights: Word = ""

@@ -38,6 +38,7 @@ class Weights:
         classes: the number of labels that the networks see, or ``Columns`` of conditions.
         names: the names of the classes by label; empty where they have none.
         conditions: what it is given in place of a class, or None.
+        full_depth: whether the pictures that it was trained on are at full depth.
         others: the weights of the other players' networks; an exported file has none.
         kept: what the game keeps besides weights; an exported file has nothing of it.
     """
@@ -53,6 +54,7 @@ class Weights:
     conditions: Conditions | None = None
     others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
     kept: Mapping[str, Tensor] = field(default_factory=dict)
+    full_depth: bool = False
 
 
 def find(where: str, key: str, ema: bool) -> Weights:
@@ -92,6 +94,7 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
         conditions_in(state["data"]) if state["classes"] else None,
         {name: tensors for name, tensors in state["networks"].items() if name != sampler},
         state.get("kept") or {},
+        state["data"].get("full_depth", False),
     )
 
 
@@ -110,6 +113,7 @@ def write(weights: Weights, path: Path, about: Path | None = None) -> None:
         **({"conditions": of.saved(), "rows": of.rows.tolist()} if (of := weights.conditions) else {}),
         "ema": weights.ema,
         "config": weights.config,
+        **({"full_depth": True} if weights.full_depth else {}),
     }
     with replacing(about or path.with_suffix(".json")) as aside:
         aside.write_text(sealed_json.written(facts), encoding="utf-8")
@@ -154,6 +158,7 @@ def read(path: Path, key: str, ema: bool) -> Weights:
             load(tensors),
             tuple(facts.get("names", ())),
             conditions_in(facts),
+            full_depth=facts.get("full_depth", False),
         )
     except UserError:
         raise

@@ -81,8 +81,9 @@ MISTAKES = [
     ("steps=[1", "steps=[1: cannot be read"),
     # values that do not go together
     (
-        "dataset.size=28",
-        "dataset.size=28: architecture=dcgan needs a power of two from 8 to 256, such as dataset.size=32",
+        "dataset.size=30",
+        "dataset.size=30: architecture=dcgan needs sides of 4 to 7, the longer up to 16, doubled as often, from 8 to "
+        "256, such as dataset.size=32",
     ),
     ("dataset=ring", "architecture=dcgan: makes pictures, but dataset=ring holds points: use architecture=mlp"),
     ("dataset=gaussian architecture=mlp conditional=true", "conditional=true: dataset=gaussian has no labels"),
@@ -110,7 +111,10 @@ MISTAKES = [
         "loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty",
     ),
     ("loss=f_gan loss.divergence=js", "loss.divergence=js: must be one of 'kl'"),
-    ("architecture=resnet dataset.size=24", "dataset.size=24: architecture=resnet needs a power of two from 8 to 256"),
+    (
+        "architecture=resnet dataset.size=36",
+        "dataset.size=36: architecture=resnet needs sides of 4 to 7",
+    ),
     ("architecture=r3gan dataset.size=2048", "dataset.size=2048: must be at most 1024"),
     ("architecture=r3gan dataset=ring", "architecture=r3gan: makes pictures, but dataset=ring holds points"),
     (

@@ -18,6 +18,7 @@ from conftest import TINY_DCGAN, TINY_MLP, config_of, run_folder, state_in
 from PIL import Image
 
 from gan_cli.config.library import Library
+from gan_cli.data.canvas import Canvas
 from gan_cli.data.images import resized
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
@@ -373,7 +374,7 @@ def test_pixels_are_scaled_to_minus_one_and_one_and_half_are_flipped():
 def test_resizing_crops_the_middle_and_keeps_flat_colours():
     flat = np.full((2, 50, 90, 3), (10, 120, 250), np.uint8)
     flat[:, :, :20], flat[:, :, 70:] = 0, 0
-    out = resized(flat, 25, 3)
+    out = resized(flat, Canvas(25, 25, 3))
     assert out.shape == (2, 3, 25, 25)
     assert [np.unique(out[:, c]).tolist() for c in range(3)] == [[10], [120], [250]]
 

@@ -21,6 +21,7 @@ from PIL import Image
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.library import Library
 from gan_cli.data import decoding, formats
+from gan_cli.data.canvas import Canvas
 from gan_cli.data.formats import decoded
 from gan_cli.data.samples import Samples
 from gan_cli.metrics.extractors.classifier import Classifier
@@ -174,13 +175,13 @@ def test_white_is_white_in_every_mode(mode, channels):
     image = Image.new(mode, (SIDE, SIDE), white)
     if mode in ("P", "PA"):
         image.putpalette([255] * 768)
-    assert (decoded(image, SIDE, channels, {}).pixels >= 254).all()
+    assert (decoded(image, Canvas(SIDE, SIDE, channels), {}).pixels >= 254).all()
 
 
 @pytest.mark.parametrize("mode", ["LA", "La", "RGBA", "RGBa", "PA"])
 def test_nothing_is_white_in_every_mode_that_is_transparent(mode):
     image = Image.new(mode, (SIDE, SIDE), 0)
-    assert (decoded(image, SIDE, 3, {}).pixels == 255).all()
+    assert (decoded(image, Canvas(SIDE, SIDE, 3), {}).pixels == 255).all()
 
 
 def test_a_damaged_note_of_the_camera_takes_nothing_from_the_picture(monkeypatch):
@@ -191,7 +192,7 @@ def test_a_damaged_note_of_the_camera_takes_nothing_from_the_picture(monkeypatch
 
     monkeypatch.setattr(Image.Image, "getexif", torn)
     with Image.open("noted.png") as image:
-        assert (decoded(image, SIDE, 1, {}).pixels == 77).all()
+        assert (decoded(image, Canvas(SIDE, SIDE, 1), {}).pixels == 77).all()
 
 
 def test_all_eight_ways_to_hold_a_camera_are_put_upright():
@@ -214,7 +215,7 @@ def test_all_eight_ways_to_hold_a_camera_are_put_upright():
         exif[0x0112] = note
         Image.fromarray(np.ascontiguousarray(stored)).save("held.png", exif=exif)
         with Image.open("held.png") as image:
-            assert (decoded(image, SIDE, 1, {}).pixels[..., 0] == upright).all(), note
+            assert (decoded(image, Canvas(SIDE, SIDE, 1), {}).pixels[..., 0] == upright).all(), note
 
 
 # --- one bad picture does not take the rest --------------------------------------------------------------------------

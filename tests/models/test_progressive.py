@@ -69,7 +69,7 @@ def test_a_fade_begins_and_ends_at_the_neighbouring_stages_to_the_bit(classes):
 
     def at(stage):
         generator.stage = discriminator.stage = stage
-        shown = shown_at(stage, x)
+        shown = shown_at(stage, x, 16)
         assert shown.shape[3] == stage.resolution
         return generator(z, labels), discriminator(shown, labels), shown
 
@@ -118,7 +118,7 @@ def test_growth_that_waits_goes_on_when_it_may():
 
 def test_layers_are_equalised_and_pixels_normalised():
     torch.manual_seed(0)
-    conv, linear, to_4x4 = equalised.Conv(6, 200, 3), equalised.Linear(40, 300, gain=1), equalised.To4x4(50, 7)
+    conv, linear, to_4x4 = equalised.Conv(6, 200, 3), equalised.Linear(40, 300, gain=1), equalised.ToStart(50, 7)
     for layer, inputs, gain in ((conv, 54, 2**0.5), (linear, 40, 1), (to_4x4, 50, 2**0.5 / 4)):
         assert layer.weight.mean().item() == pytest.approx(0, abs=0.06)
         assert layer.weight.std().item() == pytest.approx(1, abs=0.06)
@@ -267,7 +267,8 @@ BAD = {
     "architecture.start=32": "is above dataset.size=16: use 16 or less",
     "architecture.start=5": "must be a power of two from 4 to 1024",
     "architecture.size=4 architecture.start=8": "is below architecture.start=8: raise it",
-    "dataset.size=24": "architecture=progressive needs a power of two from 4 to 1024, such as dataset.size=32",
+    "dataset.size=30": "architecture=progressive needs sides of 4 to 7, the longer up to 16, doubled as often, from 4 "
+    "to 1024, such as dataset.size=32",
     "architecture.discriminator.group=3 batch_size=5": "D sees 5 samples at a time of batch_size=5, and no group of 2 "
     "to 3 divides them: use another batch_size, or group=0 for all of them",
     "loss.drift=-1 loss=wasserstein": "must be at least 0.0",

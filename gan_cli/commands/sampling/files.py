@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.output.pictures import as_bytes, enlarged, image_of
+from gan_cli.output.pictures import enlarged, images_seen
 from gan_cli.output.png import read_png
 from gan_cli.output.replacing import replacing
 from gan_cli.runs.names import GRID, numbered
@@ -21,7 +21,7 @@ SIDE = 256  # pixels that a frame of an animation has at least
 
 def frames_of(pictures: Tensor) -> list[Image.Image]:
     """Pictures (n, C, H, W) in [−1, 1] as the frames of an animation, enlarged to at least ``SIDE`` pixels."""
-    return [enlarged(image_of(pixels), SIDE) for pixels in as_bytes(pictures)]
+    return [enlarged(image, SIDE) for image in images_seen(pictures)]
 
 
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:

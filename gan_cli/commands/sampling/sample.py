@@ -31,6 +31,7 @@ from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.config.library import Library
 from gan_cli.config.numbers import numbers
 from gan_cli.config.paths import expanded, says_folder
+from gan_cli.data.samples import as_stored
 from gan_cli.errors import UserError
 from gan_cli.games.sampler import Sampler
 from gan_cli.memory import enough
@@ -108,7 +109,8 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
         with _output(config, found.weights.folder, found.weights.step) as path:
             _write_each(chain([first], parts), wanted, path, words)
     elif config.kind == "npz":
-        values = torch.cat([as_bytes(part) if is_image else part for _, part in parts])
+        deep = found.weights.full_depth
+        values = torch.cat([as_stored(part, full_depth=deep) for _, part in parts])
         with _output(config, found.weights.folder, found.weights.step) as path:
             files.write_npz(path, _arrays(values, wanted, is_image, found.sampler))
     else:

@@ -26,23 +26,30 @@ RECIPE = 1  # to be raised with every change of the network or its training, so 
 
 
 class Shrink(nn.Module):
-    """Averages larger pictures down to 32 × 32."""
+    """Averages larger pictures down to a shorter side of 32."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return adaptive_avg_pool2d(x, SIDE) if x.shape[-1] > SIDE else x
+        return adaptive_avg_pool2d(x, shrunk(*x.shape[2:])) if min(x.shape[2:]) > SIDE else x
 
 
-def network(channels: int, outputs: int, side: int) -> nn.Sequential:
-    """conv 5×5 ×16, pool, ReLU, conv 5×5 ×32, pool, ReLU, 128 features, ReLU, outputs; pictures (B, C, side, side)."""
-    side = min(side, SIDE)
-    padding = 2 if side < 16 else 0
+def shrunk(height: int, width: int) -> tuple[int, int]:
+    """Height and width in the same proportion, the shorter one at most 32."""
+    shorter = max(SIDE, min(height, width))
+    return round(height * SIDE / shorter), round(width * SIDE / shorter)
+
+
+def network(shape: tuple[int, ...], outputs: int) -> nn.Sequential:
+    """conv 5×5 ×16, pool, ReLU, conv 5×5 ×32, pool, ReLU, 128 features, ReLU, outputs; pictures (B, *shape)."""
+    channels, *sides = shape
+    height, width = shrunk(*sides)
+    padding = 2 if min(height, width) < 16 else 0
     for _ in range(2):
-        side = (side - 4 + 2 * padding) // 2
+        height, width = ((side - 4 + 2 * padding) // 2 for side in (height, width))
     layers = nn.Sequential(
         Shrink(),
         *(nn.Conv2d(channels, 16, 5, padding=padding), nn.MaxPool2d(2), nn.ReLU()),
         *(nn.Conv2d(16, 32, 5, padding=padding), nn.MaxPool2d(2), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(32 * side**2, FEATURES), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(32 * height * width, FEATURES), nn.ReLU()),
         nn.Linear(FEATURES, outputs),
     )
     return layers.to(memory_format=torch.channels_last)
@@ -50,9 +57,9 @@ def network(channels: int, outputs: int, side: int) -> nn.Sequential:
 
 def unseen_shape(samples: Samples) -> str | None:
     """Why this network cannot take pictures of this shape; None if it can."""
-    if not samples.is_image or samples.shape[1] == samples.shape[2] >= 4:
+    if not samples.is_image or min(samples.shape[1:]) >= 4:
         return None
-    return f"sees squares, 4 × 4 or larger, not {samples.shape[1]} × {samples.shape[2]}"
+    return f"sees pictures of 4 × 4 or larger, not {samples.shape[1]} × {samples.shape[2]}"
 
 
 class Classifier(Extractor):
@@ -79,7 +86,7 @@ class Classifier(Extractor):
         if not training.is_image or self._network is not None or self.refusal(training):
             return
         self._channels = training.shape[0]
-        made = network(training.shape[0], training.classes, training.shape[-1])
+        made = network(training.shape, training.classes)
         path = self._path(training)
         try:
             made.load_state_dict(sealed.read(path))
@@ -191,5 +198,5 @@ class Classifier(Extractor):
             "weights": digest.hexdigest(),
             "seed": self.seed,
             "held_out_accuracy": self.accuracy,
-            "resize": "average to 32 × 32 where larger",
+            "resize": "average to a shorter side of 32 where larger",
         }

@@ -85,8 +85,8 @@ class EfficientNet(Extractor):
         return torch.cat(found).numpy()
 
     def _seen(self, values: np.ndarray) -> Tensor:
-        """Pictures (N, 1 or 3, H, W) as the network was shown pictures: (N, 3, 224, 224)."""
-        pictures = bytes_of(values).to(self.device, torch.float32)
+        """Pictures (N, 1 to 4, H, W) as the network was shown pictures: (N, 3, 224, 224)."""
+        pictures = bytes_of(values).to(self.device)
         return ((resize(pictures, [SIDE, SIDE], antialias=True) - MEAN) / DEVIATION).expand(-1, 3, -1, -1)
 
     def provenance(self) -> dict[str, object]:

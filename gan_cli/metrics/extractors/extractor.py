@@ -62,12 +62,15 @@ class Extractor:
 
 def channels_refused(extractor: str, samples: Samples) -> str | None:
     """Why a network that has seen photographs cannot take these pictures; None if it can."""
-    if samples.is_image and samples.shape[0] not in (1, 3):
-        return f"extractor={extractor} sees 1 or 3 channels, and these have {samples.shape[0]}: use extractor=pixels"
+    if samples.is_image and samples.shape[0] > 4:
+        return f"extractor={extractor} sees 1 to 4 channels, and these have {samples.shape[0]}: use extractor=pixels"
     return None
 
 
 def bytes_of(values: np.ndarray) -> Tensor:
-    """Stored pictures in bytes, 0 to 255: uint8 as it is, float32 for those at full depth, between the bytes too."""
+    """Stored pictures, (N, 1 or 3, H, W), from 0 to 255; at full depth, between the bytes too. Alpha is over white."""
     pictures = torch.from_numpy(np.ascontiguousarray(values))
-    return (pictures + 1) * 127.5 if pictures.is_floating_point() else pictures
+    bytes_ = (pictures + 1) * 127.5 if pictures.is_floating_point() else pictures.float()
+    if bytes_.shape[1] in (1, 3):
+        return bytes_
+    return 255 + (bytes_[:, :-1] - 255) * bytes_[:, -1:] / 255
