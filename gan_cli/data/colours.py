@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -23,11 +24,10 @@ def colour_of(value: object) -> Colour:
     if isinstance(value, str):
         from PIL import ImageColor
 
-        try:
-            red, green, blue = ImageColor.getrgb(value)
-            return red, green, blue
-        except ValueError:  # no colour, or one that is transparent itself
-            pass
+        with suppress(ValueError):
+            found = ImageColor.getrgb(value)
+            if len(found) == 3:  # else it is transparent itself
+                return found
     raise ValueError("must be a colour: a name such as white or black, '#rrggbb', or a grey from 0 to 255")
 
 

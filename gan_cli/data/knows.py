@@ -57,6 +57,16 @@ class KnowsConditions(Protocol):
 
 
 @runtime_checkable
+class KnowsDepth(Protocol):
+    """A dataset of pictures that may be at full depth."""
+
+    @property
+    def full_depth(self) -> bool:
+        """Whether it gives float32 in [−1, 1] instead of bytes."""
+        ...
+
+
+@runtime_checkable
 class Counted(Protocol):
     """A dataset that knows how many samples it gives before they are loaded; None where only reading them tells."""
 

@@ -27,8 +27,8 @@ def size_of(height: int, width: int) -> str:
 def _picture_size(value: object) -> object:
     """A number, or two that differ; squares have one form, so that one config is one config."""
     sides = [value] if not isinstance(value, list | tuple) else list(value)
-    whole = [int(side) if isinstance(side, float) and side.is_integer() else side for side in sides]
-    if len(whole) not in (1, 2) or not all(isinstance(side, int) and not isinstance(side, bool) for side in whole):
+    whole = [int(side) for side in sides if type(side) is int or (isinstance(side, float) and side.is_integer())]
+    if len(whole) != len(sides) or len(whole) not in (1, 2):
         raise ValueError("must be a number of pixels, or [height,width], such as [64,96]")
     for side in whole:
         if not SMALLEST <= side <= LARGEST:

@@ -14,7 +14,7 @@ from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import DATASET, KnowsConditions, Shipped
+from gan_cli.data.knows import DATASET, KnowsConditions, KnowsDepth, Shipped
 from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples
 from gan_cli.ensemble.train import Ensemble
@@ -137,15 +137,17 @@ def _config_of(config: Config) -> str:
 
 def _blank(dataset: Shipped) -> Samples:
     """Blank samples of a shipped dataset, one for each label."""
-    shape, classes = tuple(dataset.shape), dataset.classes
+    classes = dataset.classes
     if isinstance(dataset, ImageDataset) and all(isinstance(wanted, int) for wanted in dataset.only):
         dataset.chosen_labels()  # names are known once the data are read
     if isinstance(dataset, KnowsConditions):
         labels = np.zeros((2, len(dataset.conditions)), np.float32)
-        return Samples(_zeros(2, shape), labels, conditions=dataset.conditions)
-    values = _zeros(max(1, classes), shape)
+        return Samples(_zeros(2, dataset), labels, conditions=dataset.conditions)
+    values = _zeros(max(1, classes), dataset)
     return Samples(values, np.arange(classes) if classes else None)
 
 
-def _zeros(count: int, shape: tuple[int, ...]) -> np.ndarray:
-    return np.zeros((count, *shape), np.uint8 if len(shape) == 3 else np.float32)
+def _zeros(count: int, dataset: Shipped) -> np.ndarray:
+    """As many samples of the shape and the kind of numbers that the dataset gives."""
+    in_bytes = len(dataset.shape) == 3 and not (isinstance(dataset, KnowsDepth) and dataset.full_depth)
+    return np.zeros((count, *dataset.shape), np.uint8 if in_bytes else np.float32)
