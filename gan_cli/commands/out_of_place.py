@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 def of_other_commands(overrides: Overrides) -> list[str]:
     """One line for each typed key that belongs to another command, and is no key of ``gan-train`` or the end of one."""
     tools = (EVALUATION, SAMPLING)
-    doubtful = [o for o in overrides if any(o.key in tool.root.model_fields for tool in tools)]
+    ours = Root.model_fields.keys()
+    doubtful = [o for o in overrides if o.key not in ours and any(o.key in tool.root.model_fields for tool in tools)]
     if not doubtful:
         return []
-    ours = {part for key in known_keys(Root, GROUPS) for part in (key, key.rpartition(".")[2])}
+    known = {part for key in known_keys(Root, GROUPS) for part in (key, key.rpartition(".")[2])}
     return [
         f"{override.typed}: is a key of {' and '.join(theirs)}, not of gan-train{_here(override)}"
         for override in doubtful
-        if override.key not in ours
+        if override.key not in known
         and (theirs := [f"gan-{tool.name}" for tool in tools if override.key in tool.root.model_fields])
     ]
 

@@ -128,7 +128,7 @@ class ImageDataset:
         packed = resized(pictures, self.canvas)
         if labels is None or not self.classes:
             return Samples(packed)
-        return Samples(packed, np.asarray(labels, np.int64), tuple(names), self.classes)
+        return Samples(packed, np.array(labels, np.int64), tuple(names), self.classes)
 
 
 def resized(pictures: np.ndarray, canvas: Canvas) -> np.ndarray:

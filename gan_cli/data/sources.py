@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -30,9 +31,15 @@ class Digits(ImageDataset):
     sizes = PICTURES["digits"]
 
     def load(self) -> Samples:
-        with resources.files("gan_cli").joinpath("assets/digits.npz").open("rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            return self.fitted(arrays[f"{self.split}_images"], arrays[f"{self.split}_labels"])
+        return self.fitted(*_digits(self.split))
+
+
+@cache
+def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures of a split and their labels; unpacked once, for all runs of a sweep."""
+    with resources.files("gan_cli").joinpath("assets/digits.npz").open("rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        return arrays[f"{split}_images"], arrays[f"{split}_labels"]
 
 
 class Arrays(NamedTuple):
