@@ -126,6 +126,12 @@ MODELS = {  # every option of model=… but gan, tiny: each keeps the promises i
     "vae_gan": ("model=vae_gan", "penalty=[r1]", "penalty.r1.interval=2", "conditional=true", *TINY_DCGAN),
     "vae_gan-gaussian": ("model=vae_gan", "model.likelihood=gaussian", "loss=feature_matching", *TINY_MLP),
     "adversarial_autoencoder": ("model=adversarial_autoencoder", "discriminator.steps=2", *TINY_MLP),
+    "semi_supervised": (
+        *("model=semi_supervised", "model.labels=20", "penalty=[r1]", "penalty.r1.interval=2"),
+        *("architecture.discriminator.norm=weight", "architecture.discriminator.noise=0.5", *TINY_MLP),
+    ),
+    "semi_supervised-dcgan": ("model=semi_supervised", "model.labels=30", "loss=hinge", "augment=[color]", *TINY_DCGAN),
+    "semi_supervised-points": ("model=semi_supervised", "model.labels=16", "model.weight=0.5", *TINY_POINTS),
     "rbm": ("model=rbm", "model.hidden=6", "model.particles=5", "model.chain=9", "schedule=constant", *TINY_PICTURES),
     "rbm-gaussian": (
         "model=rbm",

@@ -191,6 +191,10 @@ class Choice(Options):
         """The same with what ``auto`` means for this model."""
         return self
 
+    def told(self, classes: int, dataset: str) -> Choice:
+        """Of a model, the same with the number of classes in the data, once they are there."""
+        return self
+
     def resumed(self, before: Choice, images: int) -> Choice:
         """The same for a run that goes on with it after so many images, instead of with ``before``.
 

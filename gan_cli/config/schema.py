@@ -45,6 +45,15 @@ class Config(Root):
         """The factor of every rate in an attempt: 1, unless the guard slows a run that has gone back."""
         return self.guard.model_dump().get("rate", 1.0) ** attempt
 
+    def of_data(self, classes: int) -> Config:
+        """The same for data of so many classes.
+
+        Raises:
+            UserError: if the model cannot do with as many.
+        """
+        model = self.model.told(classes, self.dataset.name)
+        return self if model is self.model else self.model_copy(update={"model": model})
+
     def one(self, group: str) -> Choice:
         """The chosen option of a group."""
         return vars(self)[group]

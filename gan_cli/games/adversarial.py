@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from gan_cli import distributed
 from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing
 from gan_cli.games.growing import at_stage, growth_of, note_images, shown_at, stage_in, term_of
@@ -18,8 +19,10 @@ from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.steering import EVERY
 from gan_cli.games.view import CHANGE, View, view_of
 from gan_cli.losses.loss import LOSS, Costs, Loss
+from gan_cli.models.weight_norm import starting, weight_normed
 from gan_cli.models.widening import widened
 
+START = "start"  # among the strengths of D's first move: weight-normed layers take their scales from its data
 SURE = 0.99  # D(x) above it and D(G(z)) below its complement: D makes no mistakes
 
 
@@ -54,16 +57,20 @@ class GAN:
             parts.autocast,
             reuse=config.reuse_fakes,
         )
-        if view.steering and not game.loss.probability:
-            raise UserError(
-                f"augmentation.target={config.augmentation.target}: D of loss={config.loss.name} gives no probability, "
-                "to be steered by: use augmentation.probability, or another loss"
-            )
-        if game.loss.generator_sees_features and not isinstance(game.discriminator, SeesFeatures):
-            raise UserError(
-                f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match"
-            )
+        require_fit(game, parts)
         return game
+
+
+def require_fit(game: AdversarialGame, parts: Parts) -> None:
+    """Raises a UserError for a loss that asks for what D does not give."""
+    config = parts.config
+    if game.view.steering and not game.loss.probability:
+        raise UserError(
+            f"augmentation.target={config.augmentation.target}: D of loss={config.loss.name} gives no probability, "
+            "to be steered by: use augmentation.probability, or another loss"
+        )
+    if game.loss.generator_sees_features and not isinstance(game.discriminator, SeesFeatures):
+        raise UserError(f"loss={config.loss.name}: architecture={config.architecture.name} has no features to match")
 
 
 class AdversarialGame(Game):
@@ -96,7 +103,7 @@ class AdversarialGame(Game):
         self.networks = {"discriminator": discriminator, "generator": generator}  # D moves first
         self.penalties, self.view, self.autocast = penalties or {}, view or View(), autocast
         self.growth = growth_of(self.networks.values())
-        self.reuse = reuse
+        self.reuse, self.starts = reuse, bool(weight_normed(discriminator))
         self._kept: tuple[Tensor, Tensor, Tensor | None] | None = None  # G(z) with its graph, x and labels
 
     def cost(
@@ -118,7 +125,8 @@ class AdversarialGame(Game):
             return seen
         due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
         weights = {f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}
-        return {**seen, **self.view.changes(moment.moves), **weights}
+        start = {START: 1.0} if self.starts and not moment.moves else {}
+        return {**start, **seen, **self.view.changes(moment.moves), **weights}
 
     def grow(self, before: int, images: int) -> bool:
         """Tells growing networks how many images have been seen, and the log where a phase begins."""
@@ -166,16 +174,41 @@ class AdversarialGame(Game):
     ) -> tuple[Tensor, Statistics]:
         """J(D) with its penalties, on m real samples x and m latents z."""
         with self.computing(x):
-            with torch.set_grad_enabled(self.reuse):
-                fake = self.generator(z, labels)
-            self._kept = (fake, x, labels) if self.reuse else None
-            real, fake = self.view(x, strengths), self.view(fake.detach(), strengths)
+            real, fake = self.seen(x, z, labels, strengths)
             real_logits, fake_logits = self.discriminator(real, labels), self.discriminator(fake, labels)
-        real_logits, fake_logits = widened(real_logits), widened(fake_logits)
+        return self.judged(real, fake, widened(real_logits), widened(fake_logits), labels, strengths)
+
+    def seen(self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> tuple[Tensor, Tensor]:
+        """Data and samples as D sees them in its move."""
+        with torch.set_grad_enabled(self.reuse):
+            fake = self.generator(z, labels)
+        self._kept = (fake, x, labels) if self.reuse else None
+        real, fake = self.view(x, strengths), self.view(fake.detach(), strengths)
+        self.start(real, labels, strengths)
+        return real, fake
+
+    @torch.no_grad()
+    def start(self, real: Tensor, labels: Tensor | None, strengths: Strengths) -> None:
+        """In D's first move, weight-normed layers take their scales from what they see of the data."""
+        if START in strengths and not distributed.part():
+            with starting(self.discriminator):
+                self.discriminator(real, labels)
+
+    def judged(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        real_logits: Tensor,
+        fake_logits: Tensor,
+        labels: Tensor | None,
+        strengths: Strengths,
+    ) -> tuple[Tensor, Statistics]:
+        """J(D) with its penalties, of what D has seen and its logits."""
         cost = self.loss.discriminator(real_logits, fake_logits)
         statistics = {"loss/discriminator": cost.detach(), **self._scores(real_logits.detach(), fake_logits.detach())}
         if self.view.steering:
-            statistics |= self.view.steering.saw(real_logits.detach(), len(x), change=CHANGE in strengths)
+            many = len(real) * self.view.pack
+            statistics |= self.view.steering.saw(real_logits.detach(), many, change=CHANGE in strengths)
         for name, penalty in self.penalties.items():
             if (key := f"penalty/{name}") in strengths:
                 value = penalty(lambda y: self.discriminator(y, labels), real.detach(), widened(fake))

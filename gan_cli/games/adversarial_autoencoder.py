@@ -22,6 +22,8 @@ PLAIN = {  # of a perceptron on codes
     "norm": "none",
     "dropout": 0.0,
     "input_dropout": 0.0,
+    "noise": 0.0,
+    "input_noise": 0.0,
     "minibatch_std": False,
     "init": None,
     "pixels": "signed",

@@ -11,11 +11,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gan_cli.config.options import Group
 from gan_cli.config.root import PlayerOptions
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.samples import Samples
 from gan_cli.games.view import View
 from gan_cli.losses.loss import Loss
 from gan_cli.models.priors import Latents
@@ -207,8 +210,38 @@ class OwnLatents(Protocol):
 
 
 @runtime_checkable
+class LearnsLabels(Protocol):
+    """A game in which a player learns the labels of some of the samples; the others' labels nobody sees."""
+
+    def labelled(self, samples: Samples) -> np.ndarray:
+        """The places of the samples that keep their labels, in order."""
+        ...
+
+    def learn(self, known: Minibatches) -> None:
+        """Takes those samples, as they are shown in training."""
+        ...
+
+    def told(self, samples: Samples) -> str:
+        """Which samples these are, in one line."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A game with a network that tells kinds apart."""
+
+    def classify(self, x: Tensor, *, averaged: bool = True) -> Tensor:
+        """The logits of the classes, (B, K).
+
+        Args:
+            averaged: by the moving average of the network.
+        """
+        ...
+
+
+@runtime_checkable
 class Grows(Protocol):
-    """A game whose networks may grow while they are trained, as a function of the images seen."""
+    """A game whose networks may grow while they are trained, as a function of the images seen; or follow each other."""
 
     def grow(self, before: int, images: int) -> bool:
         """Called at the end of each step, with the real images seen before and after it.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
 from gan_cli.data.conditions import SWEPT, Columns, Conditions
-from gan_cli.games.game import Bounds, Encodes, Game, Judges, Likelihood, LogLikelihood
+from gan_cli.games.game import Bounds, Classifies, Encodes, Game, Judges, Likelihood, LogLikelihood
 from gan_cli.models.priors import Latents
 from gan_cli.models.units import levels
 from gan_cli.random import seed_all, stream
@@ -126,6 +126,22 @@ class Sampler:
             raise ValueError(f"model={self.config.model.name}: has no encoder here")
         with _asked(self.game, self.device, 0):
             return self.game.encode(self._presented(x.to(self.device))).cpu()
+
+    @torch.no_grad()
+    def classify(self, x: Tensor, *, averaged: bool = True) -> Tensor:
+        """The logits of the classes, (n, K) on the CPU, of a model that tells them apart.
+
+        Args:
+            x: float32 pictures (n, C, H, W) in [−1, 1], or points (n, d).
+            averaged: by the moving average of its weights, else by the weights of the last step.
+
+        Raises:
+            ValueError: if it does not.
+        """
+        if not isinstance(self.game, Classifies):
+            raise ValueError(f"model={self.config.model.name}: tells no classes apart")
+        with _asked(self.game, self.device, 0):
+            return self.game.classify(self._presented(x.to(self.device)), averaged=averaged).cpu()
 
     def latents_of(self, seeds: Iterable[int]) -> Tensor:
         """The latent of each seed, float32 (n, size) on the CPU; the same on every device."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from gan_cli.config.annealing import half_annealed
 from gan_cli.config.options import (
@@ -17,7 +19,8 @@ from gan_cli.config.options import (
     Positive,
     Whole,
 )
-from gan_cli.data.schemas import ImageOptions, PointOptions
+from gan_cli.data.schemas import DataOptions, ImageOptions, PointOptions
+from gan_cli.errors import UserError
 from gan_cli.models.schemas import MLPOptions
 
 
@@ -25,6 +28,48 @@ class GANOptions(Choice):
     together = True
     uses = (*OF_GAMES, *OF_PLAYERS)
     figures = ("saturation", "kl_vs_js", "dimension", "vae_bias")
+
+
+class SemiSupervisedOptions(Choice):
+    uses = (*OF_GAMES, *(key for key in OF_PLAYERS if key != "pack"))
+    idle = ("conditional", "pack", "compile")
+
+    labels: Whole
+    labels_seed: Whole | None
+    weight: NonNegative
+    average: NonNegative
+    classes: Annotated[Count, Field(ge=2)] | None
+
+    def told(self, classes: int, dataset: str) -> Choice:
+        """With the number of classes.
+
+        Raises:
+            UserError: if there are none, or another number.
+        """
+        if classes < 2:
+            raise UserError(
+                f"model={self.name}: dataset={dataset} has no classes here to learn: use data of several, "
+                "such as dataset=digits, or a folder for each class"
+            )
+        if self.classes not in (None, classes):
+            raise UserError(f"model.classes={self.classes}: dataset={dataset} has {classes}: leave it out")
+        return self.model_copy(update={"classes": classes})
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Fewer samples than labels."""
+        dataset, problems = chosen.one("dataset"), []
+        if isinstance(dataset, ImageOptions) and 0 < dataset.limit < self.labels:
+            problems.append(
+                f"model.labels={self.labels}: dataset.limit={dataset.limit} leaves fewer: use fewer labels, or 0 for "
+                "all of them"
+            )
+        if isinstance(dataset, DataOptions) and not dataset.labelled:
+            problems.append(f"model={self.name}: dataset={dataset.name} has no classes to learn: use dataset=digits")
+        if chosen.on("conditional"):
+            problems.append(
+                f"conditional=true: the labels of model={self.name} are mostly missing: use conditional=false"
+            )
+        return problems
 
 
 class LikelihoodOptions(Choice):

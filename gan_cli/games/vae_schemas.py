@@ -11,7 +11,9 @@ from gan_cli.config.root import augmentation_of
 from gan_cli.data.schemas import PointOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
-STILL = tuple(f"architecture.discriminator.{key}" for key in ("dropout", "input_dropout", "minibatch_std"))
+STILL = tuple(
+    f"architecture.discriminator.{key}" for key in ("dropout", "input_dropout", "noise", "input_noise", "minibatch_std")
+)
 
 
 class EncodedOptions(LikelihoodOptions):

@@ -15,6 +15,7 @@ from gan_cli.config.annealing import annealed
 from gan_cli.config.schema import Config
 from gan_cli.games.augmentation import AUGMENTATIONS, Probability
 from gan_cli.games.steering import EVERY, Steering
+from gan_cli.models.noise import Noise
 from gan_cli.random import normal_like
 
 NOISE, AUGMENTATION, CHANGE = "instance_noise", "augmentation", "augmentation/change"  # among the strengths of a move
@@ -108,8 +109,8 @@ def view_of(config: Config, device: torch.device) -> View:
 
 @contextmanager
 def without_dropout(network: nn.Module) -> Iterator[None]:
-    """In this context a network drops nothing out, and does all else as before."""
-    dropping = [module for module in network.modules() if isinstance(module, _DropoutNd) and module.training]
+    """In this context a network drops nothing out and adds no noise, and does all else as before."""
+    dropping = [module for module in network.modules() if isinstance(module, _DropoutNd | Noise) and module.training]
     for module in dropping:
         module.eval()
     try:
@@ -121,7 +122,8 @@ def without_dropout(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def as_in_training(network: nn.Module) -> Iterator[None]:
-    """In this context a network computes as in training, with the statistics of each minibatch, but without dropout.
+    """In this context a network computes as in training, with the statistics of each minibatch, but without dropout
+    and noise.
 
     Its buffers, such as the running statistics of batch norm, are restored afterwards, bit for bit.
     """
@@ -130,7 +132,7 @@ def as_in_training(network: nn.Module) -> Iterator[None]:
     before = [buffer.clone() for buffer in buffers]
     network.train()
     for module in modes:
-        if isinstance(module, _DropoutNd | _SpectralNorm):  # the latter would continue its power iteration
+        if isinstance(module, _DropoutNd | Noise | _SpectralNorm):  # the latter would continue its power iteration
             module.eval()
     try:
         yield

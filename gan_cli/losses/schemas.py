@@ -15,6 +15,10 @@ class CrossEntropyOptions(Choice):
     smoothing: Annotated[float, Field(ge=0, lt=0.5)]
 
 
+class FeatureMatchingOptions(CrossEntropyOptions):
+    over_features: Literal["sum", "mean"]
+
+
 class LeastSquaresOptions(Choice):
     a: Finite
     b: Finite

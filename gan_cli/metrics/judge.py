@@ -16,6 +16,7 @@ from gan_cli.games.game import Game, Judges
 from gan_cli.games.parts import batch_sizes_of
 from gan_cli.games.view import AUGMENTATION, NOISE, View, as_in_training
 from gan_cli.losses.loss import Loss
+from gan_cli.models.noise import Noise
 from gan_cli.models.labels import blank_labels
 from gan_cli.random import key, seed_all
 
@@ -29,7 +30,7 @@ class Judge:
 
     It is applied as in training: through the same view (packs, noise of the present strength, augmentation) and, if its
     output for a sample depends on the rest of the minibatch (batch norm, minibatch deviation), on minibatches of the
-    training's size, all real or all generated, with their own statistics. Only dropout is off.
+    training's size, all real or all generated, with their own statistics. Only dropout and noise in its layers are off.
 
     Attributes:
         minibatch: the number of real, or of generated, samples that D judged together in training.
@@ -130,7 +131,10 @@ class Judge:
             words.append(
                 f"augmented by {' and '.join(view.augment)}{'' if p is None else f' with probability {p:.3g}'}"
             )
-        if any(isinstance(module, nn.modules.dropout._DropoutNd) for module in self.discriminator.modules()):
+        modules = list(self.discriminator.modules())
+        if any(isinstance(module, nn.modules.dropout._DropoutNd) for module in modules):
             words.append("without dropout")
+        if any(isinstance(module, Noise) and module.sigma for module in modules):
+            words.append("without the noise in its layers")
         found = {"asked": ", ".join(words)}
         return {**found, "jsd_bound": f"of {bounded}"} if self.bounds_jsd else found

@@ -42,6 +42,14 @@ class ForAutoencoders(Architecture, Protocol):
         ...
 
 
+class ForClassifiers(Architecture, Protocol):
+    """An architecture whose discriminator can tell kinds apart."""
+
+    def classifier(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """A module ``(x, labels=None)``: (B, *shape) → (B, outputs), logits; ``features(x)`` as of a discriminator."""
+        ...
+
+
 class OfOptions:
     """An architecture whose networks are made from their options and the shape of a sample: a class to derive from.
 
@@ -86,6 +94,11 @@ class OfOptions:
         """
         self._require(shape)
         return self.encoders(shape, 0, **self._encoder, outputs=outputs)
+
+    def classifier(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """The discriminator as it is, with a logit for each class in the place of one. Raises ValueError likewise."""
+        self._require(shape)
+        return self.encoders(shape, 0, **self._discriminator, outputs=outputs)
 
     def _require(self, shape: tuple[int, ...]) -> None:
         if self.sides:

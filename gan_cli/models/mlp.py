@@ -14,16 +14,18 @@ from gan_cli.distributed import shares
 from gan_cli.models.architecture import OfOptions
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
+from gan_cli.models.noise import Noise
+from gan_cli.models.weight_norm import WeightNormed
 from gan_cli.random import like
 
 
 class Maxout(nn.Module):
     """max over ``pieces`` affine maps, for each unit (Goodfellow et al. 2013): (B, in) → (B, out)."""
 
-    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
+    def __init__(self, inputs: int, outputs: int, pieces: int, norm: str = "none") -> None:
         super().__init__()
         self.pieces = pieces
-        self.linear: nn.Module = nn.Linear(inputs, outputs * pieces)
+        self.linear = affine(inputs, outputs * pieces, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
@@ -46,20 +48,39 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": nn.ELU,
     "gelu": nn.GELU,
     "silu": nn.SiLU,
+    "softplus": nn.Softplus,
 }
 
 
-def layers(sizes: list[int], activation: str, pieces: int, norm: str, dropout: float) -> list[nn.Module]:
-    """Hidden layers from ``sizes[0]`` inputs to ``sizes[-1]`` units."""
-    spectral = spectral_norm if norm == "spectral" else lambda module: module
+def affine(inputs: int, outputs: int, norm: str) -> nn.Module:
+    """A linear layer, with the norm of its weights."""
+    if norm == "weight":
+        return WeightNormed(inputs, outputs)
+    made = nn.Linear(inputs, outputs)
+    return spectral_norm(made) if norm == "spectral" else made
+
+
+def layers(
+    sizes: list[int], activation: str, pieces: int, norm: str, dropout: float, noise: float = 0.0
+) -> list[nn.Module]:
+    """Hidden layers from ``sizes[0]`` inputs to ``sizes[-1]`` units.
+
+    Args:
+        noise: σ of what is added to the units between two layers.
+    """
     made: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
+        if noise and made:
+            made.append(Noise(noise))
         if activation == "maxout":
             unit = Maxout(inputs, outputs, pieces)
-            unit.linear = spectral(unit.linear)
+            if norm in ("spectral", "weight"):
+                unit.linear = (
+                    spectral_norm(unit.linear) if norm == "spectral" else affine(inputs, outputs * pieces, norm)
+                )
             made.append(unit)
         else:
-            made.append(spectral(nn.Linear(inputs, outputs)))
+            made.append(affine(inputs, outputs, norm))
         if norm == "batch":
             made.append(nn.BatchNorm1d(outputs))
         elif norm == "layer":
@@ -82,6 +103,11 @@ def initialise(network: nn.Module, limit: float | None) -> None:
             nn.init.zeros_(parameter)
 
 
+def last(inputs: int, outputs: int, norm: str) -> nn.Module:
+    """The last layer of a network: of weight norm, with scales that are learnt."""
+    return WeightNormed(inputs, outputs, learns_scale=True) if norm == "weight" else nn.Linear(inputs, outputs)
+
+
 class Generator(nn.Module):
     """z (B, latent) → x (B, *shape); pixels in [−1, 1]."""
 
@@ -98,12 +124,13 @@ class Generator(nn.Module):
         dropout: float,
         output: str,
         init: float | None,
+        output_norm: str = "none",
     ) -> None:
         super().__init__()
         self.shape, self.classes = shape, classes
         sizes = [latent + classes, *hidden]
         self.hidden = nn.Sequential(*layers(sizes, activation, pieces, norm, dropout))
-        self.out = nn.Linear(sizes[-1], math.prod(shape))
+        self.out = last(sizes[-1], math.prod(shape), output_norm)
         self.output = output
         if self.output == "auto":
             self.output = "tanh" if len(shape) == 3 else "none"
@@ -135,37 +162,42 @@ class Discriminator(nn.Module):
         minibatch_std: bool,
         init: float | None,
         pixels: str,
+        noise: float = 0.0,
+        input_noise: float = 0.0,
         outputs: int = 1,
     ) -> None:
         super().__init__()
         self.classes = classes
         sizes = [math.prod(shape) + classes, *hidden]
-        body = layers(sizes, activation, pieces, norm, dropout)
+        body = layers(sizes, activation, pieces, norm, dropout, noise)
         if input_dropout:
             body.insert(0, Dropout(input_dropout))
+        if input_noise:
+            body.insert(0, Noise(input_noise))
         self.hidden = nn.Sequential(*body)
         self.minibatch_std, self.unit_pixels = minibatch_std, pixels == "unit"
-        self.out: nn.Module = nn.Linear(sizes[-1] + self.minibatch_std, outputs)
+        self.noise = Noise(noise)
+        self.out: nn.Module = last(sizes[-1] + self.minibatch_std, outputs, norm)
         initialise(self, init)
         if norm == "spectral":
             self.out = spectral_norm(self.out)
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The features that the last layer works on, (B, F)."""
+        """The features that the last layer works on, (B, F), before their noise."""
         if self.unit_pixels:
             x = (x + 1) / 2
         hidden = self.hidden(with_label(x.flatten(1), labels, self.classes))
         return with_deviation(hidden) if self.minibatch_std else hidden
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x, labels)).squeeze(1)
+        return self.out(self.noise(self.features(x, labels))).squeeze(1)
 
 
 class Encoder(Discriminator):
     """A discriminator with ``outputs`` numbers in the place of a logit: x (B, *shape) → (B, outputs)."""
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x, labels))
+        return self.out(self.noise(self.features(x, labels)))
 
 
 class MLP(OfOptions):
@@ -174,5 +206,5 @@ class MLP(OfOptions):
     generators, discriminators, encoders = Generator, Discriminator, Encoder
 
     def __init__(self, generator: Values, discriminator: Values) -> None:
-        still = {"dropout": 0.0, "input_dropout": 0.0, "minibatch_std": False}
+        still = {"dropout": 0.0, "input_dropout": 0.0, "noise": 0.0, "input_noise": 0.0, "minibatch_std": False}
         super().__init__(generator, discriminator, decoder={"output": "none"}, encoder=still)

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gan_cli.config.options import Choice, Chosen, Count, Fraction, Options, Positive
+from gan_cli.config.options import Choice, Chosen, Count, Fraction, NonNegative, Options, Positive
 from gan_cli.models.doubling import not_doubled
 
-Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "maxout"]
+Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "softplus", "maxout"]
 SIDES_OF_DCGAN = 8, 256
 
 
@@ -20,6 +20,7 @@ class MLPGeneratorOptions(Options):
     norm: Literal["none", "batch", "layer"]
     dropout: Fraction
     output: Literal["auto", "tanh", "sigmoid", "none"]
+    output_norm: Literal["none", "weight"]
     init: Positive | None
 
 
@@ -27,9 +28,11 @@ class MLPDiscriminatorOptions(Options):
     hidden: list[Count]
     activation: Activation
     pieces: Annotated[Count, Field(ge=2)]
-    norm: Literal["none", "batch", "layer", "spectral"]
+    norm: Literal["none", "batch", "layer", "spectral", "weight"]
     dropout: Fraction
     input_dropout: Fraction
+    noise: NonNegative
+    input_noise: NonNegative
     minibatch_std: bool
     init: Positive | None
     pixels: Literal["signed", "unit"]
@@ -40,6 +43,16 @@ class MLPOptions(Choice):
 
     generator: MLPGeneratorOptions
     discriminator: MLPDiscriminatorOptions
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """A start from data, which an ensemble cannot make for each of its members."""
+        size = chosen.count("ensemble")
+        if not size or self.discriminator.norm != "weight":
+            return []
+        return [
+            f"architecture.discriminator.norm=weight: takes its scales from the first minibatch, which ensemble={size} "
+            "cannot: use norm=layer, or --multirun seed=0,1,2"
+        ]
 
 
 class DCGANGeneratorOptions(Options):

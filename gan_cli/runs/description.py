@@ -9,7 +9,7 @@ import torch
 from gan_cli.config.schema import Config
 from gan_cli.config.schema import advice as advice_on
 from gan_cli.distributed import world
-from gan_cli.games.game import Judges, parameters_of
+from gan_cli.games.game import Judges, LearnsLabels, parameters_of
 from gan_cli.training.freezing import told as frozen
 from gan_cli.training.in_parts import told as in_parts
 from gan_cli.training.setup import Setup
@@ -24,6 +24,8 @@ def opening(setup: Setup) -> list[str]:
     lines = [describe(setup), *frozen(setup.game, setup.config.freeze), *in_parts(setup)]
     if told := setup.samples.told():
         lines.append(told)
+    if isinstance(setup.game, LearnsLabels):
+        lines.append(setup.game.told(setup.samples))
     return lines + advice(setup, len(setup.samples))
 
 

@@ -9,7 +9,7 @@ from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import as_stored
-from gan_cli.games.game import Encodes, Likelihood, parameters_of
+from gan_cli.games.game import Classifies, Encodes, Likelihood, parameters_of
 from gan_cli.metrics.evaluation import draw, judge_samples, judged, labelled, metrics_of, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
@@ -31,7 +31,7 @@ def evidence_of(setup: Setup, library: Library, picture: Callable[[str], Path] |
         source=extractor_of(library, config.extractor),
         dataset=setup.dataset,
         judge=Judge.of(config, setup.game, setup.sampler.classes, setup.device),
-        model=Averaged(setup) if isinstance(setup.game, Likelihood | Encodes) else setup.sampler,
+        model=Averaged(setup) if isinstance(setup.game, Likelihood | Encodes | Classifies) else setup.sampler,
         planned=config.evaluate_count,
         players=parameters_of(setup.game),
         picture=picture,

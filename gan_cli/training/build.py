@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +22,7 @@ from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
 from gan_cli.data.schemas import FolderOptions
 from gan_cli.errors import UserError
-from gan_cli.games.game import MODEL, Game, OwnLatents
+from gan_cli.games.game import MODEL, Game, LearnsLabels, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, made_by, settings_of
 from gan_cli.games.sampler import Sampler
 from gan_cli.memory import shortage
@@ -211,6 +212,7 @@ def assemble(
     attempt: int = 0,
 ) -> Setup:
     """Builds the game for samples that are loaded already; else like ``build``."""
+    config = config.of_data(samples.classes)
     require_levels(config, samples)
     classes = label_count(config, samples.columns)
     optimizer = library.build(OPTIMIZER, config.optimizer)
@@ -230,17 +232,17 @@ def assemble(
         from gan_cli.training.recomputing import recompute
 
         recompute(game, made_by(config))
-    if like:
-        minibatches = like.minibatches.seeded(config.seed, attempt)
-    else:
-        minibatches = Minibatches(
-            samples,
-            device,
-            seed=config.seed,
-            attempt=attempt,
-            flip=config.dataset.model_dump().get("flip", False),
-            presentation=dataset.presentation if isinstance(dataset, ImageDataset) else AS_IT_IS,
-        )
+    shown = partial(
+        Minibatches,
+        device=device,
+        seed=config.seed,
+        attempt=attempt,
+        flip=config.dataset.model_dump().get("flip", False),
+        presentation=dataset.presentation if isinstance(dataset, ImageDataset) else AS_IT_IS,
+    )
+    minibatches = like.minibatches.seeded(config.seed, attempt) if like else shown(samples)
+    if isinstance(game, LearnsLabels):
+        game.learn(shown(samples.take(game.labelled(samples))))
     if not config.conditional:
         minibatches.labels = None
     drawn = ema.network if ema else drawing

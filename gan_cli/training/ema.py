@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Protocol
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gan_cli.config.annealing import annealed
 from gan_cli.config.batch_sizes import BatchSizes
-
-RAMP_UP = 0.1  # the half-life is at most this share of the images seen, so that early averages forget the start
+from gan_cli.models.averaging import RAMP_UP, AveragedNetwork
 
 
 class Averages(Protocol):
@@ -22,7 +19,7 @@ class Averages(Protocol):
         ...
 
 
-class EMA:
+class EMA(AveragedNetwork):
     """Averages parameters and floating-point buffers (batch-norm statistics) of a network after each step.
 
     Args:
@@ -44,21 +41,9 @@ class EMA:
         final: float | None = None,
         anneal_images: int = 0,
     ) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        super().__init__(network)
         self.half_life, self.batch_sizes, self.begun = half_life, batch_sizes, False
         self.final, self.anneal_images = final, anneal_images
-        self._pairs = self._matched(network)
-
-    def _matched(self, source: nn.Module) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
-        ours, theirs, counters = [], [], []
-        targets = dict(self.network.state_dict(keep_vars=True))
-        for name, value in source.state_dict(keep_vars=True).items():
-            if value.is_floating_point():
-                ours.append(targets[name])
-                theirs.append(value)
-            else:
-                counters.append((targets[name], value))
-        return ours, theirs, counters
 
     def decay(self, step: int) -> float:
         """The factor of the old average at step 1, 2, …: a function of the images seen, so there is no state."""
@@ -70,9 +55,5 @@ class EMA:
             half_life = annealed(self.half_life, self.final, before, self.anneal_images)
         return 0.5 ** ((seen - before) / half_life) if half_life else 0.0
 
-    @torch.no_grad()
     def update(self, step: int) -> None:
-        ours, theirs, counters = self._pairs
-        torch._foreach_lerp_(ours, theirs, 1 - self.decay(step))
-        if counters:
-            torch._foreach_copy_([target for target, _ in counters], [value for _, value in counters])
+        self.follow(self.decay(step))

@@ -21,7 +21,7 @@ from gan_cli.data.samples import as_input
 from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
-from gan_cli.games.game import Game, Judges
+from gan_cli.games.game import Classifies, Game, Judges
 from gan_cli.games.parts import latent_size, made_by
 from gan_cli.games.sampler import ROWS as TOGETHER
 from gan_cli.games.sampler import Sampler
@@ -75,7 +75,7 @@ def _check(setup: Setup, rows: int) -> None:
 
 def check_trained(sampler: Sampler, shape: tuple[int, ...], game: Game | None = None) -> None:
     """Like ``check``, for the outputs of a trained generator and of the game's discriminator, if it has one."""
-    judge, probability = (game.discriminator, game.loss.probability) if isinstance(game, Judges) else (None, False)
+    judge, probability = (game.discriminator, of_both_signs(game)) if isinstance(game, Judges) else (None, False)
     with _own_randomness(sampler.device):
         try:
             _check_trained(sampler, shape, judge, probability, ROWS)
@@ -178,7 +178,7 @@ class Pass(Networks):
         self._check_gradients("generator", "J(G)")
         for player in setup.players:
             _check_descent(setup, self.of(player.name), player)
-        self.check_outputs(self.z, view(self.x, view.strengths(0)), self.labels, game.loss.probability)
+        self.check_outputs(self.z, view(self.x, view.strengths(0)), self.labels, of_both_signs(game))
 
     def of(self, player: str) -> nn.Module:
         """The copy of a player's network."""
@@ -220,6 +220,11 @@ class Pass(Networks):
                 if any(gradient is not None and gradient.any() for gradient in found):
                     return True
         return False
+
+
+def of_both_signs(game: Judges) -> bool:
+    """Whether D's logits are to be on both sides of 0; log Z of K classes begins at log K, and is learnt to be."""
+    return game.loss.probability and not isinstance(game, Classifies)
 
 
 def check_own_game(setup: Setup, rows: int) -> None:

@@ -47,7 +47,9 @@ def test_stopped_and_resumed_is_the_undisturbed_run(gan_train, keys):
 @pytest.mark.parametrize("keys", MODELS.values(), ids=MODELS)
 def test_watching_never_changes_training_and_the_same_command_is_the_same_run(gan_train, keys):
     blind = ("log_every=0", "sample_every=0", "checkpoint_every=0")
-    measured = "[two_sample]" if "model=adversarial_autoencoder" in keys else "[likelihood]"
+    measured = {"adversarial_autoencoder": "[two_sample]", "semi_supervised": "[classification]"}.get(
+        next(key.partition("=")[2] for key in keys if key.startswith("model=")), "[likelihood]"
+    )
     watched = ("log_every=1", "sample_every=1", "checkpoint_every=1", f"metrics={measured}", "evaluate_every=2")
     assert gan_train(*keys, *blind, "steps=5", "hydra.run.dir=blind").code == 0
     torch.rand(3)  # what was drawn before must not matter

@@ -61,7 +61,8 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
     dataset = library.build(DATASET, config.dataset)
     require_room(dataset, f"dataset={config.dataset.name}")
     known = isinstance(dataset, Shipped) and not is_own(dataset)
-    samples = _blank(dataset) if isinstance(dataset, Shipped) and known else load(dataset, config.dataset.name)
+    labels = config.model.model_dump().get("labels", 0)
+    samples = _blank(dataset, labels) if isinstance(dataset, Shipped) and known else load(dataset, config.dataset.name)
     if device.type == "cpu":
         cpu.tune()
     half = "bf16" if device.type == "cpu" and precision == "bf16" else "fp32"
@@ -135,16 +136,17 @@ def _config_of(config: Config) -> str:
     return lines_of(OmegaConf.to_yaml(OmegaConf.create(config.saved())).rstrip())
 
 
-def _blank(dataset: Shipped) -> Samples:
-    """Blank samples of a shipped dataset, one for each label."""
+def _blank(dataset: Shipped, told: int) -> Samples:
+    """Blank samples of a shipped dataset, one for each class, or as many as ``told`` labels."""
     classes = dataset.classes
     if isinstance(dataset, ImageDataset) and all(isinstance(wanted, int) for wanted in dataset.only):
         dataset.chosen_labels()  # names are known once the data are read
     if isinstance(dataset, KnowsConditions):
         labels = np.zeros((2, len(dataset.conditions)), np.float32)
         return Samples(_zeros(2, dataset), labels, conditions=dataset.conditions)
-    values = _zeros(max(1, classes), dataset)
-    return Samples(values, np.arange(classes) if classes else None)
+    there = outlook.count_of(dataset, None) or told
+    number = max(1, classes, min(-(-told // max(1, classes)) * classes, there))
+    return Samples(_zeros(number, dataset), np.arange(number) % classes if classes else None)
 
 
 def _zeros(count: int, dataset: Shipped) -> np.ndarray:
