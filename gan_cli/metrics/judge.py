@@ -16,8 +16,8 @@ from gan_cli.games.game import Game, Judges
 from gan_cli.games.parts import batch_sizes_of
 from gan_cli.games.view import AUGMENTATION, NOISE, View, as_in_training
 from gan_cli.losses.loss import Loss
-from gan_cli.models.noise import Noise
 from gan_cli.models.labels import blank_labels
+from gan_cli.models.noise import Noise
 from gan_cli.random import key, seed_all
 
 log = logging.getLogger(__name__)
