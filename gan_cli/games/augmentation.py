@@ -2,7 +2,8 @@
 
 ``color``, ``translation`` and ``cutout`` are those of DiffAugment (Zhao et al. 2020), each with its own strength for
 each sample. ``blit``, ``geometric`` and ``ada_color`` are groups of adaptive augmentation (Karras et al. 2020, appendix
-B), each transform of which has a coin of its own for each sample. Pictures are (B, C, H, W) in [−1, 1].
+B), each transform of which has a coin of its own for each sample. Pictures are (B, C, H, W) in [−1, 1]; colours change,
+and alpha does not.
 """
 
 from __future__ import annotations
@@ -166,11 +167,18 @@ def _by_coin(transform: Callable[[Tensor], Tensor], x: Tensor, p: Probability = 
     return transform(x) if p is None else torch.where(_chosen(x, p), transform(x), x)
 
 
+def _of_colours(transform: Callable[[Tensor, Probability], Tensor], x: Tensor, p: Probability = None) -> Tensor:
+    """The last of two and of four channels is alpha, which is no colour."""
+    if x.shape[1] not in (2, 4):
+        return transform(x, p)
+    return torch.cat([transform(x[:, :-1], p), x[:, -1:]], dim=1)
+
+
 AUGMENTATIONS: dict[str, Callable[[Tensor, Probability], Tensor]] = {
-    "color": partial(_by_coin, coloured),
+    "color": partial(_of_colours, partial(_by_coin, coloured)),
     "translation": partial(_by_coin, translated),
     "cutout": partial(_by_coin, cut_out),
     "blit": blitted,
     "geometric": warped,
-    "ada_color": recoloured,
+    "ada_color": partial(_of_colours, recoloured),
 }

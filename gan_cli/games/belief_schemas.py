@@ -100,9 +100,11 @@ class PixelCNNOptions(BeliefNetOptions):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Channels that the colours cannot share."""
         problems, dataset = super().contradictions(chosen), chosen.one("dataset")
-        if isinstance(dataset, ImageOptions) and dataset.channels == 3 and self.width % 6:
+        shares = 2 * dataset.channels if isinstance(dataset, ImageOptions) and dataset.channels > 1 else 1
+        if self.width % shares:
+            who = {2: "grey and alpha", 3: "red, green and blue", 4: "red, green, blue and alpha"}[shares // 2]
             problems.append(
-                f"model.width={self.width}: red, green and blue share the channels, so it must be a multiple of 6, "
-                f"such as model.width={-(-self.width // 6) * 6}"
+                f"model.width={self.width}: {who} share the channels, so it must be a multiple of {shares}, "
+                f"such as model.width={-(-self.width // shares) * shares}"
             )
         return problems

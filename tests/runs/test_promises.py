@@ -37,6 +37,10 @@ GAMES = {
     ),
     "guarded": (*TINY_MLP, "guard=rollback", "sample_count=16"),
     "growing": (*TINY_PROGRESSIVE, "architecture.train_images=8", "architecture.fade_images=16", "penalty=[r1]"),
+    "rectangle": (
+        *(*TINY_DCGAN, "dataset.size=[64,96]", "dataset.fit=pad", "dataset.background=32", "dataset.limit=16"),
+        *("batch_size=4", "augment=[blit,geometric,cutout]", "architecture.width=2"),
+    ),
     "reused": (*TINY_DCGAN, "reuse_fakes=true", "discriminator.steps=2"),
 }
 

@@ -383,10 +383,6 @@ PARTS = {
             method("Dots", "load(self)", "raise KeyError('labels')"),
             "dataset=mine: load() failed: KeyError: 'labels' (mine.py, line",
         ),
-        "five channels": (
-            method("Dots", "load(self)", "return Samples(np.zeros((4, 5, 8, 8), np.uint8))"),
-            "dataset=mine: pictures of 5 channels cannot be drawn",
-        ),
         "points that are not finite": (
             method("Dots", "load(self)", "return Samples(np.full((4, 2), np.nan, np.float32))", base=""),
             "dataset=mine: the samples hold numbers that are not finite",
@@ -531,16 +527,19 @@ def test_a_network_may_begin_as_zero_be_one_sided_or_want_whole_minibatches(comp
 
 
 SHAPES = {
-    "dcgan, 16 × 32": ("architecture=dcgan dataset.height=16 dataset.width=32", "pictures of 16 × 32"),
-    "dcgan, 20 × 20": ("architecture=dcgan dataset.height=20 dataset.width=20", "pictures of 20 × 20"),
-    "five channels": ("architecture=mlp dataset.channels=5", "pictures of 5 channels cannot be drawn"),
-    "classifier, 12 × 20": (
-        "architecture=mlp dataset.height=12 dataset.width=20 metrics=[frechet] extractor=classifier",
-        "extractor=classifier sees squares, 4 × 4 or larger, not 12 × 20: use extractor=pixels",
+    "dcgan, 18 × 32": (
+        "architecture=dcgan dataset.height=18 dataset.width=32",
+        "pictures of 18 × 32: needs sides of 4 to 7, the longer up to 16, doubled as often, from 8 to 256, such as 16 "
+        "× 32",
     ),
-    "fresh discriminator, 12 × 20": (
-        "architecture=mlp dataset.height=12 dataset.width=20 metrics=[two_sample]",
-        "metrics=two_sample: sees squares, 4 × 4 or larger, not 12 × 20",
+    "dcgan, 30 × 30": ("architecture=dcgan dataset.height=30 dataset.width=30", "such as 32 × 32"),
+    "classifier, 3 × 20": (
+        "architecture=mlp dataset.height=3 dataset.width=20 metrics=[frechet] extractor=classifier",
+        "extractor=classifier sees pictures of 4 × 4 or larger, not 3 × 20: use extractor=pixels",
+    ),
+    "fresh discriminator, 3 × 20": (
+        "architecture=mlp dataset.height=3 dataset.width=20 metrics=[two_sample]",
+        "metrics=two_sample: sees pictures of 4 × 4 or larger, not 3 × 20",
     ),
     "batch norm of one": (
         "architecture=mlp batch_size=1 architecture.generator.norm=batch",
