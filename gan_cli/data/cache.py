@@ -7,18 +7,22 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from gan_cli.config.paths import expanded
 from gan_cli.data.canvas import Canvas
+from gan_cli.data.contents import Contents, Repeated, Unreadable
 from gan_cli.data.decoding import Decoding, PictureSource, extents_of
 from gan_cli.data.formats import Unranged, decoder
-from gan_cli.data.pack import Contents, Pack, Unreadable
+from gan_cli.data.pack import Pack
+from gan_cli.data.samples import digest_of
 from gan_cli.data.sizes import size_of
+from gan_cli.data.stretch import Extents
 from gan_cli.errors import UserError
+from gan_cli.output import disk
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ class CachedPictures:
 
     Attributes:
         values: (N, C, H, W), uint8, or float32 at full depth, read from the disk as needed.
-        unreadable: the pictures that were left out.
+        unreadable: the pictures that were left out; ``repeated``: those that are left out because they come again.
         digest: a hash of the values.
         decoder: the decoder with its version.
     """
@@ -38,6 +42,12 @@ class CachedPictures:
     unreadable: list[Unreadable]
     digest: str
     decoder: str | None
+    repeated: list[Repeated] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> list[int]:
+        """The positions of all that were left out."""
+        return sorted([*(entry.index for entry in self.unreadable), *(entry.index for entry in self.repeated)])
 
 
 def cached_pictures(root: Path, source: PictureSource, canvas: Canvas) -> CachedPictures:
@@ -46,72 +56,102 @@ def cached_pictures(root: Path, source: PictureSource, canvas: Canvas) -> Cached
     If the cache under ``root`` cannot be written, the pictures are decoded into memory, with a warning.
 
     Raises:
-        UserError: if there is not enough memory for that.
+        UserError: if there is not enough memory for that, or the disk is too full.
     """
-    pack = _pack(root, source, canvas, decoder())
-    found = pack.read()
+    pack = pack_of(root, source, canvas)
+    seen, found = pack.stamp(), pack.read()
     if found and any(_opens(source, entry.index) for entry in found[1].unreadable if entry.passing):
         log.info("pictures that could not be read before can be read now: all are decoded again")
         found = None
-    if found is None:
-        with pack.alone() as waited:
-            found = (pack.read() if waited else None) or _decode(source, canvas, pack)
+    if found:
+        pack.partial.tidy()
+    else:
+        with pack.alone():  # another process may have written it meanwhile
+            found = pack.read() if pack.stamp() != seen else None
+            if found is None:
+                require_room(root, pack)
+                found = _decode(source, canvas, pack)
     values, contents = found
     for note in contents.notes:
         log.warning("%s", note)
-    return CachedPictures(values, contents.unreadable, contents.digest, decoder() if source.rules > 1 else None)
+    return _cached(values, contents, decoder() if source.rules > 1 else None)
+
+
+def pack_of(root: Path, source: PictureSource, canvas: Canvas) -> Pack:
+    """Where the decoded pictures of a source are, or will be."""
+    return _pack(root, source, canvas, decoder())
+
+
+def require_room(root: Path, pack: Pack) -> None:
+    """Refuses an import that the disk cannot hold.
+
+    Raises:
+        UserError: with what it takes, and what is free.
+    """
+    needed, free = pack.needs(), disk.free(pack.pixels.parent)
+    if needed > free:
+        raise UserError(
+            f"dataset.root={root}: {disk.shown(needed)} more are needed for {pack.count:,} decoded pictures, and "
+            f"{disk.shown(free)} are free: make room, choose another dataset.root, or ask for fewer (dataset.limit) or "
+            "smaller ones (dataset.size)"
+        )
+
+
+def _cached(values: np.ndarray, contents: Contents, decoded_by: str | None) -> CachedPictures:
+    return CachedPictures(values, contents.unreadable, contents.digest, decoded_by, contents.repeated)
 
 
 def decoded_by_others(root: Path, source: PictureSource, canvas: Canvas) -> Iterator[CachedPictures]:
     """The same pictures, as decoded by other versions of the decoder in the cache."""
-    own = _pack(root, source, canvas, decoder())
+    own = pack_of(root, source, canvas)
     tag, dash, _ = own.about.stem.partition("-")
     for about in sorted(own.about.parent.glob(f"{tag}-*.json")) if dash else []:
         other = about.stem.removeprefix(f"{tag}-")
         if about != own.about and (found := _pack(root, source, canvas, other).read()):
-            yield CachedPictures(found[0], found[1].unreadable, found[1].digest, other)
+            yield _cached(*found, other)
 
 
 def _pack(root: Path, source: PictureSource, canvas: Canvas, decoded_by: str) -> Pack:
     stands_for = [source.rules, *source.identity, *canvas.marks(), *(source.range or ())]
+    stands_for += ["once"] * source.once
     name = hashlib.blake2b(json.dumps(stands_for).encode(), digest_size=8).hexdigest()
     if source.rules > 1:
         name = f"{name}-{decoded_by}"
-    return Pack(expanded(root, "dataset.root=") / "cache", name, len(source.items), canvas)
+    return Pack(expanded(root, "dataset.root=") / "cache", name, len(source.items), canvas, decoded_by)
 
 
 def _decode(source: PictureSource, canvas: Canvas, pack: Pack) -> tuple[np.ndarray, Contents]:
     """Decodes all pictures into the pack, or into memory if the pack cannot be written."""
     told = dict.fromkeys(("I;16", "I", "F"), source.range) if source.range else {}
+
+    def work(extents: Extents | None) -> tuple[np.ndarray, Contents]:
+        return _kept(pack, Decoding(source, canvas, told, extents)) or _held(Decoding(source, canvas, told, extents))
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the decoder; what it cannot read is named
         try:
-            work = Decoding(source, canvas, told, None)
-            return _kept(pack, work) or _held(work)
+            return work(pack.partial.extents())
         except Unranged:
-            work = Decoding(source, canvas, {}, extents_of(source))
-            return _kept(pack, work) or _held(work)
+            return work(extents_of(source))
 
 
 def _kept(pack: Pack, work: Decoding) -> tuple[np.ndarray, Contents] | None:
     try:
-        values = pack.mapped(pack.write(work.rows()))
-        contents = work.contents(values)
-        pack.describe(contents)
+        contents = pack.write(work)
+        return pack.mapped(contents.kept), contents
     except OSError as error:
         log.warning(
             "decoded pictures cannot be kept in %s (%s): they are decoded into memory, again in each run",
             *(pack.pixels.parent, error.strerror),
         )
         return None
-    return values, contents
 
 
 def _held(work: Decoding) -> tuple[np.ndarray, Contents]:
     canvas = work.canvas
     try:
-        values = np.frombuffer(bytearray().join(row.data.cast("B") for row in work.rows()), canvas.dtype)
-        values = values.reshape(-1, *canvas.shape)
+        rows = bytearray().join(stretch.bytes() for stretch in work.stretches())
+        values = np.frombuffer(rows, canvas.dtype).reshape(-1, *canvas.shape)
     except MemoryError as error:
         needed = len(work.source.items) * canvas.nbytes / 2**20
         raise UserError(
@@ -119,7 +159,7 @@ def _held(work: Decoding) -> tuple[np.ndarray, Contents]:
             "memory: mend what keeps them from the disk, or ask for fewer or smaller ones"
         ) from error
     values = values.transpose(0, 3, 1, 2)
-    return values, work.contents(values)
+    return values, work.contents(digest_of(values))
 
 
 def _opens(source: PictureSource, index: int) -> bool:

@@ -31,6 +31,7 @@ class Canvas:
             ``stretch`` the whole picture, out of proportion.
         background: what transparent pictures are laid over where alpha is not kept, and what is added around them.
         full_depth: float32 in [−1, 1] instead of bytes.
+        detail: a JPEG is decoded to so many times the size at least, and then resized.
     """
 
     height: int
@@ -39,6 +40,7 @@ class Canvas:
     fit: str = "crop"
     background: Colour = WHITE
     full_depth: bool = False
+    detail: int = 2
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,7 +70,8 @@ class Canvas:
         """
         first = [self.height if self.height == self.width else [self.height, self.width], self.channels]
         chosen = {"fit": self.fit, "background": list(self.background), "full_depth": self.full_depth}
-        usual = {"fit": "crop", "background": list(WHITE), "full_depth": False}
+        chosen["detail"] = self.detail
+        usual = {"fit": "crop", "background": list(WHITE), "full_depth": False, "detail": 2}
         more = {key: value for key, value in chosen.items() if value != usual[key]}
         return [*first, more] if more else first
 

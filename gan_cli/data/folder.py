@@ -6,24 +6,24 @@ import logging
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 import numpy as np
-from PIL import Image
 
 from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
 from gan_cli.data import archive, first_listing
-from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
+from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others, pack_of, require_room
+from gan_cli.data.canvas import Canvas
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.finding import listed
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.listing import File, Listing, endings_read
-from gan_cli.data.opening import opened
+from gan_cli.data.openers import InFolder, InZip, not_opened
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
@@ -40,6 +40,8 @@ class ImageFolder(ImageDataset):
         range: black and white of pictures deeper than 8 bits; None: by their modes.
         depth: 8 bits, or ``full``: float32, with all levels that the files have.
         rules: 1 reads a folder as runs did before there were rules.
+        detail: a JPEG is decoded to so many times the size at least, and then resized.
+        duplicates: ``drop`` leaves out pictures that come again, byte for byte once decoded.
     """
 
     before: ClassVar[Values] = {"rules": 1}  # of an option of one's own for this class, in an old checkpoint
@@ -50,10 +52,16 @@ class ImageFolder(ImageDataset):
     range: Sequence[float] | None = None
     depth: int | str = 8
     rules: int = 2
+    detail: int = 2
+    duplicates: str = "keep"
 
     @property
     def full_depth(self) -> bool:
         return self.depth == "full"
+
+    @property
+    def canvas(self) -> Canvas:
+        return replace(super().canvas, detail=self.detail)
 
     @cached_property
     def source(self) -> Path:
@@ -148,7 +156,7 @@ class ImageFolder(ImageDataset):
 
     def _usable(self, files: Sequence[File]) -> int:
         """How many of them have a class, where the folders are classes."""
-        return sum(file.name in self._labels for file in files) if self.class_names else len(files)
+        return len(self._labelled_ones(files))
 
     def load(self) -> Samples:
         """The chosen pictures; one line says what is left out of the source.
@@ -164,6 +172,16 @@ class ImageFolder(ImageDataset):
                 told += f"; {printable(names[0])}: {unreadable[names[0]]}"
             log.log(logging.WARNING if names or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
         return samples
+
+    def require_disk(self) -> None:
+        """Refuses pictures that the disk cannot hold once decoded; nothing if they are there already.
+
+        Raises:
+            UserError: with what they take, and what is free.
+        """
+        pack = pack_of(Path(self.root), self._pictures(self._labelled_ones(self.chosen)), self.canvas)
+        if pack.stamp() is None:
+            require_room(Path(self.root), pack)
 
     def held_out(self) -> Samples | None:
         return self._others(self._of_split("test")) if self.split == "train" else None
@@ -189,40 +207,41 @@ class ImageFolder(ImageDataset):
 
     def _samples(self, files: Sequence[File]) -> tuple[Samples, dict[str, str]]:
         """Some of the pictures, decoded, with the labels they have in the whole source; why others cannot be read."""
-        if self.class_names:
-            files = [file for file in files if file.name in self._labels]
-        packed = None if self.source.is_dir() else archive.opened(self.source)
+        files = self._labelled_ones(files)
+        opener = InFolder(self.source) if self.source.is_dir() else InZip(self.source)
         try:
-            cached = cached_pictures(Path(self.root), self._pictures(files, packed), self.canvas)
+            cached = cached_pictures(Path(self.root), self._pictures(files, opener), self.canvas)
         finally:
-            if packed is not None:
-                packed.close()
+            opener.close()
+        if again := cached.repeated:
+            names = [printable(files[index].name) for index in (again[0].index, again[0].of)]
+            told = self.path, f"{len(again):,}", f"{len(files):,}", *names
+            log.info("%s: %s of %s pictures come again and are dropped: %s is, once decoded, %s", *told)
         return self._labelled(files, cached), {files[entry.index].name: entry.why for entry in cached.unreadable}
 
     def decoded_by_others(self) -> Iterator[Samples]:
-        files = [file for file in self.chosen if not self.class_names or file.name in self._labels]
+        files = self._labelled_ones(self.chosen)
         for cached in decoded_by_others(Path(self.root), self._pictures(files), self.canvas):
             yield self._labelled(files, cached)
 
-    def _pictures(self, files: Sequence[File], packed: zipfile.ZipFile | None = None) -> PictureSource:
-        whole = self.listing.pictures
+    def _labelled_ones(self, files: Sequence[File]) -> Sequence[File]:
+        """Those that have a class, where the folders are classes."""
+        return [file for file in files if file.name in self._labels] if self.class_names else files
 
-        def picture(file: File) -> Image.Image:
-            if packed is None:
-                return opened(self.source / file.name)
-            return opened(archive.read(packed, self.listing.entries[file.name]))
-
+    def _pictures(self, files: Sequence[File], opener: InFolder | InZip | None = None) -> PictureSource:
+        """The files as they are to be decoded; without an opener they are only named."""
+        whole, entries = self.listing.pictures, self.listing.entries
         return PictureSource(
             [str(self.source.resolve()), *([files] if self.rules == 1 else [whole, [file.name for file in files]])],
-            files,
-            whole,
-            picture,
+            [entries[file.name] if entries else file.name for file in files],
+            [entries[file.name] if entries else file.name for file in whole],
+            opener or not_opened,
             (self.range[0], self.range[1]) if self.range else None,
             self.rules,
+            self.duplicates == "drop",
         )
 
     def _labelled(self, files: Sequence[File], cached: CachedPictures) -> Samples:
-        left_out = [entry.index for entry in cached.unreadable]
         if not len(cached.values):
             raise UserError(
                 f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "
@@ -230,7 +249,7 @@ class ImageFolder(ImageDataset):
             )
         labels = None
         if self.class_names:
-            labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), left_out)
+            labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), cached.left_out)
         return Samples(cached.values, labels, tuple(self.class_names), digest=cached.digest, decoder=cached.decoder)
 
 

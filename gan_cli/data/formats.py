@@ -70,7 +70,9 @@ def decoded(image: Image.Image, canvas: Canvas, ranges: Mapping[str, Range]) -> 
     frames = bool(getattr(image, "is_animated", False))
     if image.format == "JPEG":
         opaque = "RGB" if canvas.channels > 2 else "L"
-        image.draft(opaque, (2 * canvas.width, 2 * canvas.height))  # lets the decoder skip detail
+        image.draft(
+            opaque, (canvas.detail * canvas.width, canvas.detail * canvas.height)
+        )  # lets the decoder skip detail
     with ROOM.of(image):
         if canvas.full_depth:
             from gan_cli.data.deep import decoded_deep

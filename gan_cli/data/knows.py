@@ -96,6 +96,15 @@ class Drawn(Protocol):
 
 
 @runtime_checkable
+class Imported(Protocol):
+    """A dataset whose samples are written to the disk once, in another form."""
+
+    def require_disk(self) -> None:
+        """Raises a UserError if they cannot fit."""
+        ...
+
+
+@runtime_checkable
 class HoldsOut(Protocol):
     """A dataset with samples that are not trained on."""
 

@@ -42,6 +42,9 @@ class LmdbFile:
             self._file.close()
             raise
 
+    def __reduce__(self) -> tuple[type[LmdbFile], tuple[Path]]:
+        return LmdbFile, (self.path,)
+
     def __len__(self) -> int:
         return len(self._places)
 

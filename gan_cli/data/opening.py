@@ -81,16 +81,32 @@ def _in_icon(file: Path | BytesIO) -> Iterator[tuple[int, int]]:
             at = data.find(mark, at + 1)
 
 
+class NoRoom(Exception):
+    """A picture that is too large for one of several processes that decode at a time."""
+
+
 class Room:
     """Lets as many threads decode at a time as there is room for their pixels; a picture larger than that, alone."""
 
     def __init__(self, pixels: int) -> None:
         self._pixels = self._free = pixels
         self._left = Condition()
+        self._shared = False
+
+    def share(self, processes: int) -> None:
+        """Leaves this process its share of the room; a picture that is larger is for the one that started it."""
+        self._pixels = self._free = self._pixels // processes
+        self._shared = True
 
     @contextmanager
     def of(self, image: Image.Image) -> Iterator[None]:
-        """Waits for the pixels of an opened picture, after its ``draft``."""
+        """Waits for the pixels of an opened picture, after its ``draft``.
+
+        Raises:
+            NoRoom: if this process has but a share, and they are more.
+        """
+        if self._shared and image.width * image.height > self._pixels:
+            raise NoRoom
         needed = min(self._pixels, image.width * image.height)
         with self._left:
             self._left.wait_for(lambda: self._free >= needed)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +15,7 @@ from gan_cli.config.pictures import PICTURES
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.lmdb_file import LmdbFile
-from gan_cli.data.opening import ROOM, opened
+from gan_cli.data.openers import InFolder, InLmdb
 from gan_cli.data.published import Damaged, Part
 from gan_cli.data.samples import Samples
 from gan_cli.data.sources import WebDataset
@@ -47,7 +46,8 @@ class PictureFiles(WebDataset):
         try:
             count = min(self.limit or len(dataset), len(dataset))
             identity = [type(self).__name__, self.split, *self.marks(dataset), count]
-            yield PictureSource(identity, range(count), range(len(dataset)), lambda index: self.picture(dataset, index))
+            items, opener = self.items(dataset)
+            yield PictureSource(identity, items[:count], items, opener)
         finally:
             self.close(dataset)
 
@@ -67,9 +67,9 @@ class PictureFiles(WebDataset):
             )
         return Samples(cached.values, digest=cached.digest, decoder=cached.decoder)
 
-    def picture(self, dataset: Any, index: int) -> Image.Image:
-        """Opens one of the pictures."""
-        raise AssertionError("a dataset of picture files defines picture()")
+    def items(self, dataset: Any) -> tuple[Sequence[Any], Callable[[Any], Image.Image]]:
+        """What stands for each picture, and what opens one, both of which can be sent to another process."""
+        raise AssertionError("a dataset of picture files defines items()")
 
     def close(self, dataset: Any) -> None:
         """Leaves the files that the dataset holds open."""
@@ -113,8 +113,8 @@ class CelebA(PictureFiles):
             raise Damaged(root / self.folder / "list_eval_partition.txt", f"names no file of a folder: {bad[0]!r}")
         return dataset
 
-    def picture(self, dataset: Any, index: int) -> Image.Image:
-        return opened(Path(dataset.root, dataset.base_folder, "img_align_celeba", dataset.filename[index]))
+    def items(self, dataset: Any) -> tuple[Sequence[Any], Callable[[Any], Image.Image]]:
+        return dataset.filename, InFolder(Path(dataset.root, dataset.base_folder, "img_align_celeba"))
 
     def marks(self, dataset: Any) -> list[Any]:
         place = Path(dataset.root, dataset.base_folder, "img_align_celeba")
@@ -139,9 +139,8 @@ class LSUN(PictureFiles):
     def open(self, datasets: Any, root: Path, download: bool) -> LmdbFile:
         return LmdbFile(root / self.folder / "data.mdb")
 
-    def picture(self, dataset: LmdbFile, index: int) -> Image.Image:
-        with opened(BytesIO(dataset.value(index))) as image, ROOM.of(image):
-            return image.convert("RGB")
+    def items(self, dataset: LmdbFile) -> tuple[Sequence[Any], Callable[[Any], Image.Image]]:
+        return range(len(dataset)), InLmdb(dataset)
 
     def marks(self, dataset: LmdbFile) -> list[Any]:
         return [self.category, *stamps([dataset.path])]

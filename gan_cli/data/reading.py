@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from gan_cli import memory
 from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import Dataset, Drawn
+from gan_cli.data.knows import Dataset, Drawn, Imported
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
@@ -15,11 +15,13 @@ TRAINED_ON, HELD_OUT, UNUSED = "train", "test", "unused"  # which samples of a s
 
 
 def require_room(dataset: Dataset, who: str) -> None:
-    """Refuses a dataset that is told to draw more than fits.
+    """Refuses a dataset that is told to draw more than fits into memory, or whose pictures do not fit on the disk.
 
     Raises:
         UserError: with what it needs.
     """
+    if isinstance(dataset, Imported):
+        dataset.require_disk()
     if isinstance(dataset, Drawn):
         memory.require(dataset.needs, who, f"ask for fewer of {dataset.counted}")
 

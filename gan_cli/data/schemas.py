@@ -171,8 +171,10 @@ class FolderOptions(ImageOptions):
     range: BlackAndWhite | None
     depth: Literal[8, "full"]
     rules: Literal[1, 2]
+    detail: Literal[1, 2]
+    duplicates: Literal["keep", "drop"]
 
-    before: ClassVar[Values] = {**ImageOptions.before, "rules": 1}
+    before: ClassVar[Values] = {**ImageOptions.before, "rules": 1, "detail": 2, "duplicates": "keep"}
 
     @property
     def has_labels(self) -> bool:

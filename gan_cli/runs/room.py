@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gan_cli.errors import UserError
+from gan_cli.output import disk
+from gan_cli.output.disk import shown
 from gan_cli.runs.checkpoint import checkpoints_in
 from gan_cli.runs.names import MEMBER, numbered
 from gan_cli.runs.observers.samples import POINTS_PER_PICTURE
@@ -92,7 +93,7 @@ def require(room: Room, folder: Path, keep: int, members: int = 1) -> None:
     Raises:
         UserError: if not even the checkpoints fit.
     """
-    free = shutil.disk_usage(_nearest(folder)).free
+    free = disk.free(folder)
     places = [folder, *numbered(folder, MEMBER).values()]
     free += sum(path.stat().st_size for place in places for path in checkpoints_in(place))  # they make room
     at_once, total = members * room.at_once, members * room.total
@@ -103,16 +104,3 @@ def require(room: Room, folder: Path, keep: int, members: int = 1) -> None:
         )
     if NEAR * total > free:
         log.warning("disk: this run will take up to %s, and %s are free", shown(total), shown(free))
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or where it will lie."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
-
-
-def shown(size: float) -> str:
-    """Bytes for people."""
-    for unit, factor in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20)):
-        if size >= 10 * factor or (unit == "MiB" and size >= factor):
-            return f"{size / factor:,.0f} {unit}"
-    return f"{size / 2**10:,.0f} KiB"

@@ -20,7 +20,7 @@ from PIL import Image
 
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.library import Library
-from gan_cli.data import decoding, formats
+from gan_cli.data import formats, recipe
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.formats import decoded
 from gan_cli.data.samples import Samples
@@ -406,7 +406,7 @@ def test_a_copied_cache_is_read_and_not_decoded_again(folder, monkeypatch, caplo
     before = load(folder)
     (pixels,) = Path("data/cache").glob("*.u8")
     os.utime(pixels, (1, 1))
-    monkeypatch.setattr(decoding, "decoded", None)
+    monkeypatch.setattr(recipe, "decoded", None)
     assert (load(folder).values == before.values).all()
     assert not caplog.records
 
@@ -557,7 +557,7 @@ def test_another_version_of_the_decoder_has_a_cache_of_its_own_and_takes_no_run(
         found = rounded(image, *rest)
         return formats.Decoded(found.pixels ^ 1, found.depth, found.frames)
 
-    monkeypatch.setattr(decoding, "decoded", otherwise)
+    monkeypatch.setattr(recipe, "decoded", otherwise)
     monkeypatch.setattr(formats.PIL, "__version__", "99.1")
     assert greys(load(folder))[1] == 31
     assert len(list(Path("data/cache").glob("*.u8"))) == 2

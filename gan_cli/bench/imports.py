@@ -1,0 +1,9 @@
+"""``python -m gan_cli.bench.imports``: pictures a second of an import, beside torchvision's ``ImageFolder``."""
+
+import sys
+
+from gan_cli.cli import _enter
+from gan_cli.commands.bench.imports import main
+
+if __name__ == "__main__":
+    _enter(lambda: main(sys.argv[1:]), "gan_cli.bench.imports")
