@@ -34,6 +34,7 @@ from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, 
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
+from gan_cli.metrics.kept_features import KeptFeatures
 from gan_cli.metrics.metric import METRICS
 from gan_cli.output import screen
 from gan_cli.output.replacing import replacing
@@ -156,6 +157,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
         training=training,
         real=training,
         source=extractor_of(library, config.extractor),
+        kept=KeptFeatures.beside(config.extractor),
         dataset=dataset,
         judge=Judge.of(trained, game, sampler.classes, device, state["step"]),
         model=sampler,
@@ -210,6 +212,7 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, Facts, 
         training=sets[0],
         real=some(sets[0], config.count, config.seed),
         source=extractor_of(library, config.extractor),
+        kept=KeptFeatures.beside(config.extractor),
         fake=some(sets[1], config.count, config.seed + 1),
         seed=config.seed,
         device=pick_device(config.device),

@@ -21,6 +21,7 @@ from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.extractors.extractor import Extractor
 from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
+from gan_cli.metrics.kept_features import KeptFeatures
 from gan_cli.random import key
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Evidence:
         planned: the number of generated samples that there will be.
         players: how many parameters the network of each player of the model has.
         picture: name → the path of a picture that a metric may write, or None.
+        kept: where features of real pictures are kept for other evaluations, or None.
         kinds: what values are of, by name: they are compared with those of the same kind alone.
     """
 
@@ -54,6 +56,7 @@ class Evidence:
     planned: int = 0
     players: Mapping[str, int] = field(default_factory=dict)
     picture: Callable[[str], Path] | None = None
+    kept: KeptFeatures | None = None
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     notes: dict[str, str] = field(default_factory=dict)  # what a reader of a value must know, by the value's name
@@ -158,11 +161,15 @@ class Evidence:
             return samples.values
         if samples is self.fake:
             if self._of_fake is None or self._of_fake[0] is not samples:
-                self._of_fake = samples, self._extracted(samples.values)
+                self._of_fake = samples, self._extracted(samples.values, self.extractor.features)
             return self._of_fake[1]
-        return self._extracted(samples.values)
+        return self._extracted(samples.values, self._kept_or_computed)
 
-    def _extracted(self, values: np.ndarray) -> np.ndarray:
+    def _kept_or_computed(self, values: np.ndarray) -> np.ndarray:
+        """The features of real pictures, which another evaluation may have kept."""
+        return self.kept.of(self.extractor, values) if self.kept else self.extractor.features(values)
+
+    def _extracted(self, values: np.ndarray, features: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """The features of pictures. Equal pictures, real or generated, get equal features: each is extracted once.
 
         (A network rounds differently in batches of another size, so extracting twice may give two results.)
@@ -171,10 +178,10 @@ class Evidence:
         new = {name: row for row, name in reversed([*enumerate(names)]) if name not in self._of_real}
         rows = np.sort(np.fromiter(new.values(), np.int64, len(new)))
         if len(rows) == len(values):
-            return self.extractor.features(values)
+            return features(values)
         known = self._of_real
         if len(rows):
-            found = self.extractor.features(values[rows])
+            found = features(values[rows])
             known = known | {names[row]: feature for row, feature in zip(rows, found, strict=True)}
         return np.stack([known[name] for name in names])
 

@@ -14,6 +14,7 @@ from gan_cli.metrics.evaluation import draw, judge_samples, judged, labelled, me
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
+from gan_cli.metrics.kept_features import KeptFeatures
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.setup import Setup
 
@@ -35,6 +36,7 @@ def evidence_of(setup: Setup, library: Library, picture: Callable[[str], Path] |
         planned=config.evaluate_count,
         players=parameters_of(setup.game),
         picture=picture,
+        kept=KeptFeatures.beside(config.extractor),
         seed=config.seed,
         device=setup.device,
     )

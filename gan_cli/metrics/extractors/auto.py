@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -50,3 +50,6 @@ class Auto(Extractor):
     def provenance(self) -> dict[str, object]:
         name = "classifier" if self._chosen is self._classifier else "efficientnet"
         return {"name": name, **self._chosen.provenance()}
+
+    def signature(self) -> Mapping[str, object] | None:
+        return self._chosen.signature()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.errors import reason_of
-from gan_cli.metrics.extractors.extractor import Extractor
+from gan_cli.metrics.extractors.extractor import Extractor, signature_of
 from gan_cli.output import screen, sealed
 from gan_cli.output.replacing import replacing
 from gan_cli.random import key
@@ -200,3 +200,6 @@ class Classifier(Extractor):
             "held_out_accuracy": self.accuracy,
             "resize": "average to a shorter side of 32 where larger",
         }
+
+    def signature(self) -> Mapping[str, object] | None:
+        return signature_of(f"classifier {RECIPE}", self.provenance())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from torchvision.transforms.v2.functional import resize
 
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused
+from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused, signature_of
 from gan_cli.output import screen
 
 BATCH, SIDE, FEATURES = 32, 224, 1280
@@ -91,3 +91,6 @@ class EfficientNet(Extractor):
 
     def provenance(self) -> dict[str, object]:
         return {"weights": SHA256[:16], "resize": f"bilinear to {SIDE} × {SIDE}, antialiased"}
+
+    def signature(self) -> Mapping[str, object] | None:
+        return signature_of("efficientnet", self.provenance())

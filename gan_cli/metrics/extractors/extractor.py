@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -58,6 +58,17 @@ class Extractor:
     def provenance(self) -> dict[str, object]:
         """What a reader must know to compare values: the weights' hash, how pictures are resized."""
         return {}
+
+    def signature(self) -> Mapping[str, object] | None:
+        """All that features depend on, besides the pictures; None if nobody knows, or they are as soon computed."""
+        return None
+
+
+def signature_of(name: str, provenance: Mapping[str, object]) -> Mapping[str, object] | None:
+    """That of a network, by the hash of its weights and how it is shown a picture; None before it is there."""
+    if "weights" not in provenance:
+        return None
+    return {"name": name, **{key: provenance[key] for key in ("weights", "resize")}}
 
 
 def channels_refused(extractor: str, samples: Samples) -> str | None:

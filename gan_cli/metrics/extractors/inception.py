@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused
+from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused, signature_of
 from gan_cli.output import screen
 
 BATCH, FEATURES = 32, 2048
@@ -99,3 +99,6 @@ class Inception(Extractor):
         if self._network is None:
             return {}
         return {"weights": hashlib.sha256(self.weights.read_bytes()).hexdigest()[:16], "resize": RESIZE}
+
+    def signature(self) -> Mapping[str, object] | None:
+        return signature_of("inception", self.provenance())
