@@ -149,7 +149,15 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
     fill(game, weights, f"checkpoint={path}")
     prior = prior_of(game, trained, library)
     sampler = Sampler(
-        game.networks[game.sampler], prior, trained, classes, device, training.names, game, training.known
+        game.networks[game.sampler],
+        prior,
+        trained,
+        classes,
+        device,
+        training.names,
+        game,
+        training.known,
+        training.fields,
     )
     check_trained(sampler, shape, game)
     training = still(dataset, training, TRAINED_ON)

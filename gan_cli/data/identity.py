@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from gan_cli.data.columns import saved as saved_fields
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import Dataset
 from gan_cli.data.reading import TRAINED_ON, load
@@ -21,6 +22,7 @@ def identity_of(samples: Samples) -> Identity:
         "classes": samples.classes,
         "names": list(samples.names),
         "decoder": samples.decoder,
+        **({"fields": saved_fields(samples.fields)} if samples.fields else {}),  # type: ignore[typeddict-item]
     }
     if (known := samples.known) is not None:
         identity |= {"conditions": known.saved(), "rows": known.rows.tolist()}
@@ -38,7 +40,7 @@ def trained_on(dataset: Dataset, name: str, saved: Identity) -> Samples:
         UserError: if the dataset holds other samples now.
     """
     samples = load(dataset, name).as_in(saved)
-    if samples.matches(saved["fingerprint"]):
+    if _are_those(samples, saved):
         return samples
     if isinstance(dataset, ImageDataset):
         for decoded in dataset.decoded_by_others():
@@ -50,13 +52,20 @@ def trained_on(dataset: Dataset, name: str, saved: Identity) -> Samples:
     return samples
 
 
+def _are_those(samples: Samples, saved: Identity) -> bool:
+    same_units = saved_fields(samples.fields) == saved.get("fields", [])
+    return samples.matches(saved["fingerprint"]) and same_units
+
+
 def require_same(samples: Samples, name: str, saved: Identity) -> None:
     """Raises UserError, saying what differs, if the samples are not those of the checkpoint."""
-    if samples.matches(saved["fingerprint"]):
+    if _are_those(samples, saved):
         return
     fix = "point dataset.root or dataset.path at them"
-    what = "pictures"
-    if saved["fingerprint"].rpartition("-")[0] == samples.fingerprint().rpartition("-")[0]:
+    what = "pictures" if len(samples.shape) == 3 else "samples"
+    if samples.matches(saved["fingerprint"]):
+        what = "columns"
+    elif saved["fingerprint"].rpartition("-")[0] == samples.fingerprint().rpartition("-")[0]:
         what = "labels"
     elif (before := saved.get("decoder")) != samples.decoder and before:
         fix += f", or decode them as then, with {before.replace('-', ' ', 1)}: here it is {samples.decoder}"

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.data.columns import Fields, fit
 from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, standing_for
 from gan_cli.output.pictures import as_bytes
 
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # classes in a line of the log
 BLOCK = 2**24  # bytes that are hashed at a time
-KINDS: dict[int, tuple[type, ...]] = {4: (np.uint8, np.float32), 2: (np.float32,)}  # of samples, by their dimensions
+KINDS: dict[int, tuple[type, ...]] = {  # of samples, by their dimensions
+    4: (np.uint8, np.float32),
+    3: (np.float32,),
+    2: (np.float32,),
+}
 FIXES = {
     4: "bytes from 0 to 255, .astype(np.uint8), or numbers from -1 to 1, .astype(np.float32)",
+    3: ".astype(np.float32)",
     2: ".astype(np.float32)",
 }
 
@@ -38,21 +44,23 @@ class Identity(TypedDict):
     conditions: NotRequired[list[SavedCondition]]
     rows: NotRequired[list[list[float]]]  # of conditions, as they occur
     full_depth: NotRequired[bool]
+    fields: NotRequired[list[dict[str, object]]]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures or points, with their labels.
+    """Pictures, points or signals, with their labels.
 
     Args:
-        values: pictures, uint8 (N, C, H, W), or at full depth, float32 (N, C, H, W) in [−1, 1]; or points, float32
-            (N, d).
+        values: pictures, uint8 (N, C, H, W), or at full depth, float32 (N, C, H, W) in [−1, 1]; points, float32
+            (N, d); or signals, float32 (N, C, L).
         labels: int64 (N,), one class each; float32 (N, k), which ``conditions`` describe; or None.
         names: the names of the classes by label; empty where they have none.
         classes: the number of classes of the whole source; by default the number of names, or the largest label + 1.
         digest: ``digest_of(values)``, if it is known already.
         decoder: the decoder with its version, for pictures that come from files.
         conditions: what each column of the labels is, if they are no classes.
+        fields: what the numbers of a point, or the channels of a signal, stand for; empty where they are themselves.
 
     Raises:
         ValueError: if the arrays have another type or shape, are empty or not finite, or a label belongs to no class.
@@ -65,6 +73,7 @@ class Samples:
     digest: str | None = None
     decoder: str | None = None
     conditions: tuple[Condition, ...] = ()
+    fields: Fields = ()
 
     def __post_init__(self) -> None:
         for array in (self.values, self.labels):
@@ -73,7 +82,7 @@ class Samples:
         if self.values.dtype not in KINDS.get(self.values.ndim, ()):
             fix = FIXES.get(self.values.ndim)
             raise ValueError(
-                f"samples must be uint8 (N, C, H, W), float32 (N, C, H, W) in [-1, 1] or float32 (N, d), "
+                f"samples must be uint8 (N, C, H, W), float32 (N, C, H, W) in [-1, 1], float32 (N, d) or (N, C, L), "
                 f"not {self.values.dtype} {tuple(self.values.shape)}" + (f": give {fix}" if fix else "")
             )
         if not len(self.values):
@@ -83,6 +92,8 @@ class Samples:
                 f"samples must be {self.values.dtype} (N, C, H, W), and {self.values.shape} looks like (N, H, W, C): "
                 "give .transpose(0, 3, 1, 2)"
             )
+        if not fit(self.fields, self.shape):
+            raise ValueError(f"the columns are not those of samples {self.shape}")
         if self.values.dtype == np.float32:
             self._check_numbers()
         if self.conditions or (self.labels is not None and self.labels.ndim == 2):
@@ -151,7 +162,7 @@ class Samples:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one sample: (C, H, W) or (d,)."""
+        """Shape of one sample: (C, H, W), (d,) or (C, L)."""
         return tuple(self.values.shape[1:])
 
     @property

@@ -31,6 +31,15 @@ def _classes(wanted: list[object]) -> list[object]:
     return wanted
 
 
+def _names(wanted: list[object]) -> list[str]:
+    if any(isinstance(one, bool) or not isinstance(one, int | float | str) for one in wanted):
+        raise ValueError("must be names of columns, such as [age,city]")
+    return [str(one) for one in wanted]
+
+
+Names = Annotated[list[Any], AfterValidator(_names)]  # of columns: str
+
+
 class DataOptions(Choice):
     labelled: ClassVar[bool] = True
 
@@ -196,7 +205,84 @@ class FolderOptions(ImageOptions):
         return problems
 
 
-class PointOptions(DataOptions):
+class NoPictures(DataOptions):
+    """Of samples that are no pictures.
+
+    Attributes:
+        holds: what they are.
+        fitting: the architecture that is made for them.
+    """
+
+    holds: ClassVar[str] = "points"
+    fitting: ClassVar[str] = "mlp"
+
+    @property
+    def has_labels(self) -> bool:
+        return False
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Keys that are for pictures only."""
+        augment = chosen.root.get("augment")
+        pictures = f"augment={shown(augment)}: is for pictures, and dataset={self.name} holds {self.holds}"
+        return [*super().contradictions(chosen), *([pictures] if augment else [])]
+
+
+class VectorOptions(NoPictures):
+    """Of samples that are some numbers each, in no order."""
+
+
+class TableOptions(VectorOptions):
+    holds = "rows of a table"
+
+    path: Text
+    split: Literal["train", "test", "all"]
+    limit: Whole
+    label: Text | None
+    columns: Names
+    leave_out: Names
+    categories: Names
+    numbers: Literal["ranks", "standard"]
+    missing: Literal["keep", "drop", "refuse"]
+    most_values: Annotated[Count, Field(ge=2, le=1000)]
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
+
+    @property
+    def has_labels(self) -> bool:
+        return self.label is not None
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """A label that nobody asks for, or none that could be asked for, and columns that are to be and not to be."""
+        problems = super().contradictions(chosen)
+        conditional = chosen.root.get("conditional")
+        if conditional is True and self.label is None:
+            problems.append("conditional=true: on which column? add dataset.label=COLUMN")
+        if conditional is False and self.label is not None:
+            problems.append(
+                f"dataset.label={self.label}: nobody is asked for it with conditional=false: use conditional=true"
+            )
+        if both := [name for name in self.columns if name in self.leave_out]:
+            problems.append(
+                f"dataset.leave_out={shown(self.leave_out)}: {both[0]} is in dataset.columns: leave one out"
+            )
+        return problems
+
+
+class SignalOptions(NoPictures):
+    holds = "signals"
+    fitting = "dcgan1d"
+
+    path: Text
+    length: Annotated[Count, Field(ge=4, le=2**20)]
+    channels: Annotated[Count, Field(le=1024)] | None
+    cut: Literal["windows", "first", "centre"]
+    key: Text | None
+    labels_key: Text | None
+    rate: Positive | None
+    split: Literal["all", "train", "test"]
+    limit: Whole
+
+
+class PointOptions(VectorOptions):
     points: Count
     seed: Whole
 
@@ -204,12 +290,6 @@ class PointOptions(DataOptions):
     def has_labels(self) -> bool:
         """They are the modes, and finding those is the game's."""
         return False
-
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """Keys that are for pictures only."""
-        augment = chosen.root.get("augment")
-        pictures = f"augment={shown(augment)}: is for pictures, and dataset={self.name} holds points"
-        return [*super().contradictions(chosen), *([pictures] if augment else [])]
 
 
 class MixtureOptions(PointOptions):

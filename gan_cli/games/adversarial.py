@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import distributed
+from gan_cli.data.schemas import TableOptions
 from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing
 from gan_cli.games.growing import at_stage, growth_of, note_images, shown_at, stage_in, term_of
@@ -19,6 +20,7 @@ from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.steering import EVERY
 from gan_cli.games.view import CHANGE, View, view_of
 from gan_cli.losses.loss import LOSS, Costs, Loss
+from gan_cli.models.choices import Choices
 from gan_cli.models.weight_norm import starting, weight_normed
 from gan_cli.models.widening import widened
 
@@ -47,9 +49,15 @@ class GAN:
             make = parts.architecture(player, wanted, *arguments)
             return parts.network(player, make, parts.who, f"{player}({wanted})")
 
+        def generator() -> nn.Module:
+            made = network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes)
+            if not isinstance(config.dataset, TableOptions):
+                return made
+            return Choices(made, parts.shape[0]).to(parts.device)
+
         view = view_of(config, parts.device)
         game = (SteeredGame if view.steering else AdversarialGame)(
-            network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes),
+            generator(),
             network("discriminator", "shape, classes", seen, parts.classes),
             parts.build(LOSS),
             parts.build_several(PENALTY),

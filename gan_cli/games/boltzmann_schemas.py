@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gan_cli.config.options import Chosen, Count, Reading, Several
-from gan_cli.data.schemas import ImageOptions, PointOptions
+from gan_cli.data.schemas import ImageOptions, VectorOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
 WEIGHTS = 2**27
@@ -40,7 +40,7 @@ class RBMOptions(LikelihoodOptions):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Points of binary units, chains that are not kept, or that processes cannot share; too many weights."""
         problems, dataset, devices = [], chosen.one("dataset"), chosen.count("devices")
-        if isinstance(dataset, PointOptions) and not self.points:
+        if isinstance(dataset, VectorOptions) and not self.points:
             problems.append(
                 f"dataset={dataset.name}: holds points, and binary units are pixels: use model.visible=gaussian, or "
                 "pictures, such as dataset=digits"

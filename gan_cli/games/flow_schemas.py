@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gan_cli.config.options import Chosen, Count, Reading, Whole
-from gan_cli.data.schemas import ImageOptions, PointOptions
+from gan_cli.data.schemas import ImageOptions, VectorOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
 Sizes = Annotated[list[Count], Field(min_length=1)]
@@ -45,7 +45,7 @@ class RealNVPOptions(NICEOptions):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Pictures that cannot be halved as often, and points, which have no neighbours."""
         problems, dataset = super().contradictions(chosen), chosen.one("dataset")
-        if isinstance(dataset, PointOptions) and self.network == "convolutional":
+        if isinstance(dataset, VectorOptions) and self.network == "convolutional":
             problems.append(
                 f"model.network=convolutional: is of pictures, and dataset={dataset.name} holds points: use mlp"
             )

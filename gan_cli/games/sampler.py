@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
+from gan_cli.data.columns import Fields
 from gan_cli.data.conditions import SWEPT, Columns, Conditions
 from gan_cli.games.game import Bounds, Classifies, Encodes, Game, Judges, Likelihood, LogLikelihood
 from gan_cli.models.priors import Latents
@@ -34,6 +35,7 @@ class Sampler:
         config: the run's typed config.
         classes: number of labels of a conditional generator, or ``Columns`` of conditions, else 0.
         names: the names of those classes by label; empty where they have none.
+        fields: what the numbers of a sample stand for; empty where they are themselves.
         game: the trained game with all its networks; None for an exported generator, and while a run trains.
         conditions: what it is given in place of one of so many classes; None where it is given a class, or nothing.
     """
@@ -48,11 +50,12 @@ class Sampler:
         names: Sequence[str] = (),
         game: Game | None = None,
         conditions: Conditions | None = None,
+        fields: Fields = (),
     ) -> None:
         self.conditions = conditions if classes else None
         self.classes = Columns(classes) if self.conditions else classes
         self.network, self.prior, self.config, self.device = network, prior, config, device
-        self.names, self.game = tuple(names) if classes else (), game
+        self.names, self.game, self.fields = tuple(names) if classes else (), game, fields
 
     def __repr__(self) -> str:
         config = self.config

@@ -19,7 +19,7 @@ from gan_cli.config.options import (
     Positive,
     Whole,
 )
-from gan_cli.data.schemas import DataOptions, ImageOptions, PointOptions
+from gan_cli.data.schemas import DataOptions, ImageOptions, VectorOptions
 from gan_cli.errors import UserError
 from gan_cli.models.schemas import MLPOptions
 
@@ -86,7 +86,7 @@ class LikelihoodOptions(Choice):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Data that the model cannot read, and labels that it does not use."""
         dataset, problems = chosen.one("dataset"), []
-        if isinstance(dataset, PointOptions) and not self.points:
+        if isinstance(dataset, VectorOptions) and not self.points:
             problems.append(
                 f"dataset={dataset.name}: holds points, and model={self.name} is of the levels of pixels: "
                 "use pictures, such as dataset=digits"

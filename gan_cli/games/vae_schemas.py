@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import OF_GAMES, Choice, Chosen, Count, NonNegative, Positive, Reading
 from gan_cli.config.root import augmentation_of
-from gan_cli.data.schemas import PointOptions
+from gan_cli.data.schemas import VectorOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
 STILL = tuple(
@@ -41,12 +41,12 @@ class EncodedOptions(LikelihoodOptions):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Pixels of points, a scale of probabilities, and a prior that has no KL divergence in closed form."""
         dataset, prior, problems = chosen.one("dataset"), chosen.one("prior"), super().contradictions(chosen)
-        if isinstance(dataset, PointOptions) and self.likelihood in ("bernoulli", "logistic"):
+        if isinstance(dataset, VectorOptions) and self.likelihood in ("bernoulli", "logistic"):
             problems.append(
                 f"model.likelihood={self.likelihood}: is of pixels, and dataset={dataset.name} holds points: "
                 "use gaussian"
             )
-        if self.sigma is not None and self.reads == "binary" and not isinstance(dataset, PointOptions):
+        if self.sigma is not None and self.reads == "binary" and not isinstance(dataset, VectorOptions):
             problems.append(
                 f"model.sigma={self.sigma:g}: a Bernoulli pixel has no scale: leave it out, or use "
                 "model.likelihood=gaussian or logistic"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gan_cli.data.columns import Fields
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import Dataset, HoldsOut, LeavesOut, Stacks, with_options
 from gan_cli.data.reading import HELD_OUT, TRAINED_ON, UNUSED, still
@@ -144,7 +146,7 @@ class Evidence:
     def width(self) -> int:
         """The number of features of a sample, without computing them where that is known."""
         if not self.is_image:
-            return int(self.real.shape[0])
+            return math.prod(self.real.shape)
         known = None if isinstance(self.dataset, Stacks) else self.extractor.width(self.real.shape)
         return known or self.real_features.shape[1]
 
@@ -156,9 +158,9 @@ class Evidence:
         return found
 
     def features(self, samples: Samples) -> np.ndarray:
-        """The features of samples, float32 (N, F); points are their own features."""
+        """The features of samples, float32 (N, F); points and signals are their own features."""
         if not self.is_image:
-            return samples.values
+            return samples.values.reshape(len(samples), -1)
         if samples is self.fake:
             if self._of_fake is None or self._of_fake[0] is not samples:
                 self._of_fake = samples, self._extracted(samples.values, self.extractor.features)
@@ -244,12 +246,13 @@ class Outline(Evidence):
         dataset: Dataset | None,
         judge: Judge | None,
         model: Sampler | None,
+        fields: Fields = (),
     ) -> None:
         blank = np.zeros(1, np.uint8 if len(shape) == 3 else np.float32)
 
         def samples(number: int) -> Samples:
             labels = np.arange(number) % classes if classes > 1 else None
-            return Samples(np.broadcast_to(blank, (number, *shape)), labels, classes=classes)
+            return Samples(np.broadcast_to(blank, (number, *shape)), labels, classes=classes, fields=fields)
 
         count = planned if count is None else count
         training, real = samples(count), samples(min(count, planned))

@@ -126,7 +126,8 @@ def fresh(samples: Samples, device: torch.device, seed: int) -> nn.Module:
         if samples.is_image:
             return network(samples.shape, 1).to(device)
         width = 128
-        hidden = [nn.Linear(samples.shape[0], width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+        flat = [nn.Flatten()] if len(samples.shape) > 1 else []
+        hidden = [*flat, nn.Linear(math.prod(samples.shape), width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
         return nn.Sequential(*hidden, nn.Linear(width, 1)).to(device)
 
 

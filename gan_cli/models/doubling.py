@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gan_cli.config.options import Chosen
-from gan_cli.data.schemas import ImageOptions, PointOptions
+from gan_cli.data.schemas import ImageOptions, NoPictures
 from gan_cli.data.sizes import sides_of, size_of
 
 SHORT, LONG = (4, 7), 16  # the shorter side of a start, from and to, and the longer one at most
@@ -77,6 +77,8 @@ def nearest(height: int, width: int, smallest: int, largest: int) -> tuple[int, 
 
 def require_doubling(shape: tuple[int, ...], smallest: int, largest: int) -> Doubling:
     """The start of pictures (C, H, W). Raises ValueError for other samples, and for sides that are none doubled."""
+    if len(shape) == 2:
+        raise ValueError("makes pictures, and these samples are signals: use architecture=dcgan1d")
     if len(shape) != 3:
         raise ValueError(f"makes pictures, and these samples are points of {shape[0]} numbers: use architecture=mlp")
     height, width = shape[1:]
@@ -92,10 +94,10 @@ def require_doubling(shape: tuple[int, ...], smallest: int, largest: int) -> Dou
 def not_doubled(architecture: str, chosen: Chosen, smallest: int, largest: int) -> list[str]:
     """A line if the dataset of a config holds points, or pictures of a size that an architecture cannot make."""
     dataset = chosen.one("dataset")
-    if isinstance(dataset, PointOptions):
+    if isinstance(dataset, NoPictures):
         return [
-            f"architecture={architecture}: makes pictures, but dataset={dataset.name} holds points: "
-            "use architecture=mlp"
+            f"architecture={architecture}: makes pictures, but dataset={dataset.name} holds {dataset.holds}: "
+            f"use architecture={dataset.fitting}"
         ]
     if not isinstance(dataset, ImageOptions) or can_double(*(sides := sides_of(dataset.size)), smallest, largest):
         return []

@@ -13,12 +13,12 @@ from gan_cli.data.conditions import Columns
 
 
 def with_label(x: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    """``x`` (B, F) or (B, C, H, W) with ``classes`` more features or constant planes; unchanged if ``classes`` is 0."""
+    """``x`` (B, F), (B, C, L) or (B, C, H, W) with ``classes`` more features or planes; as it is if that is 0."""
     if not classes:
         return x
     code = one_hot_of(labels, classes, x)  # (B, K)
-    if x.dim() == 4:
-        code = code[:, :, None, None].expand(-1, -1, *x.shape[2:])  # (B, K, H, W)
+    if x.dim() > 2:
+        code = code[(...,) + (None,) * (x.dim() - 2)].expand(-1, -1, *x.shape[2:])  # (B, K, H, W) or (B, K, L)
     return torch.cat([x, code], dim=1)
 
 

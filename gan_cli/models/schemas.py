@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gan_cli.config.options import Choice, Chosen, Count, Fraction, NonNegative, Options, Positive
 from gan_cli.models.doubling import not_doubled
+from gan_cli.models.lengths import not_signals
 
 Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "softplus", "maxout"]
 SIDES_OF_DCGAN = 8, 256
@@ -76,6 +77,40 @@ class DCGANOptions(Choice):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Points, and pictures that are no small start doubled."""
         return not_doubled(self.name, chosen, *SIDES_OF_DCGAN)
+
+
+def _odd(kernel: int) -> int:
+    if kernel % 2 == 0:
+        raise ValueError("must be an odd number, with as many values on either side")
+    return kernel
+
+
+Kernel = Annotated[int, Field(ge=3, le=101), AfterValidator(_odd)]
+
+
+class DCGAN1dGeneratorOptions(Options):
+    width: Count
+    norm: Literal["batch", "instance", "group", "layer", "none"]
+    kernel: Kernel
+
+
+class DCGAN1dDiscriminatorOptions(Options):
+    width: Count
+    norm: Literal["batch", "instance", "group", "layer", "none", "spectral"]
+    kernel: Kernel
+    minibatch_std: bool
+
+
+class DCGAN1dOptions(Choice):
+    width: Count
+    norm: Literal["batch", "instance", "group", "layer", "none"]
+    kernel: Kernel
+    generator: DCGAN1dGeneratorOptions
+    discriminator: DCGAN1dDiscriminatorOptions
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Samples that are no signals, and lengths that cannot be halved."""
+        return not_signals(self.name, chosen)
 
 
 class PriorOptions(Choice):

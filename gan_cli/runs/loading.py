@@ -69,7 +69,7 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
     whole = game if game.networks.keys() <= {game.sampler, *found.others} else None
     prior = prior_of(game, config, library)
     drawn, names, conditions = game.networks[game.sampler], found.names, found.conditions
-    sampler = Sampler(drawn, prior, config, found.classes, place, names, whole, conditions)
+    sampler = Sampler(drawn, prior, config, found.classes, place, names, whole, conditions, found.fields)
     check_trained(sampler, found.shape)
     return Trained(sampler, found)
 

@@ -14,6 +14,7 @@ from torch.nn import Parameter
 from gan_cli.errors import UserError
 from gan_cli.output import disk
 from gan_cli.output.disk import shown
+from gan_cli.output.curves import HEIGHT, WIDTH
 from gan_cli.runs.checkpoint import checkpoints_in
 from gan_cli.runs.names import MEMBER, numbered
 from gan_cli.runs.observers.samples import POINTS_PER_PICTURE
@@ -77,8 +78,10 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 def _grid(setup: Setup) -> int:
     """A sheet of noise; enlarging it takes next to nothing."""
     shape, count = setup.samples.shape, setup.config.sample_count
-    if len(shape) != 3:
+    if len(shape) == 1:
         return PLOT + count * POINTS_PER_PICTURE
+    if len(shape) == 2:
+        shape = (3, HEIGHT, WIDTH)
     channels, height, width = shape
     return count * (height + 2) * (width + 2) * channels + PLOT // 10
 

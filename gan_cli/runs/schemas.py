@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from gan_cli.config.mistakes import explain
 from gan_cli.config.options import GROUPS, Finite, NonNegative, Options, Positive
 from gan_cli.config.root import MOST_STEPS
+from gan_cli.data.columns import MOST, Column, fit
 from gan_cli.data.conditions import ROWS, VALUES
 
 
@@ -81,6 +82,13 @@ class Identity(WithConditions):
     names: list[Word] = Field(default_factory=list)
     decoder: Word | None = None
     full_depth: bool = False
+    fields: Annotated[list[Column], Field(max_length=MOST)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Identity:
+        if not fit(self.fields, self.shape):
+            raise ValueError("its fields are not those of its shape")
+        return self
 
 
 class OptimizerState(Options):
@@ -199,6 +207,13 @@ class Exported(WithConditions):
     ema: bool
     config: Annotated[dict[str, Any], AfterValidator(_resolved)]
     weights: Word = ""
+    fields: Annotated[list[Column], Field(max_length=MOST)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Exported:
+        if not fit(self.fields, self.shape):
+            raise ValueError("its fields are not those of its shape")
+        return self
 
 
 def problem_of(values: Mapping[str, Any], schema: type[Options]) -> str | None:

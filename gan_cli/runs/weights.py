@@ -12,6 +12,9 @@ from torch import Tensor
 
 from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
+from gan_cli.data.columns import Fields
+from gan_cli.data.columns import read as fields_in
+from gan_cli.data.columns import saved as saved_fields
 from gan_cli.data.conditions import Conditions, columns_in, conditions_in
 from gan_cli.errors import UserError
 from gan_cli.output import sealed_json
@@ -39,6 +42,7 @@ class Weights:
         names: the names of the classes by label; empty where they have none.
         conditions: what it is given in place of a class, or None.
         full_depth: whether the pictures that it was trained on are at full depth.
+        fields: what the numbers of a sample stand for; empty where they are themselves.
         others: the weights of the other players' networks; an exported file has none.
         kept: what the game keeps besides weights; an exported file has nothing of it.
     """
@@ -52,6 +56,7 @@ class Weights:
     tensors: dict[str, Tensor]
     names: tuple[str, ...] = ()
     conditions: Conditions | None = None
+    fields: Fields = ()
     others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     full_depth: bool = False
@@ -92,6 +97,7 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
         state["ema"] if averaged else state["networks"][sampler],
         tuple(state["data"].get("names", ())) if state["classes"] else (),
         conditions_in(state["data"]) if state["classes"] else None,
+        fields_in(state["data"].get("fields", ())),
         {name: tensors for name, tensors in state["networks"].items() if name != sampler},
         state.get("kept") or {},
         state["data"].get("full_depth", False),
@@ -114,6 +120,7 @@ def write(weights: Weights, path: Path, about: Path | None = None) -> None:
         "ema": weights.ema,
         "config": weights.config,
         **({"full_depth": True} if weights.full_depth else {}),
+        **({"fields": saved_fields(weights.fields)} if weights.fields else {}),
     }
     with replacing(about or path.with_suffix(".json")) as aside:
         aside.write_text(sealed_json.written(facts), encoding="utf-8")
@@ -159,6 +166,7 @@ def read(path: Path, key: str, ema: bool) -> Weights:
             tuple(facts.get("names", ())),
             conditions_in(facts),
             full_depth=facts.get("full_depth", False),
+            fields=fields_in(facts.get("fields", ())),
         )
     except UserError:
         raise

@@ -17,7 +17,15 @@ class Averaged(Sampler):
         for network in game.networks.values():
             network.eval().requires_grad_(False)
         super().__init__(
-            game.networks[game.sampler], s.prior, s.config, s.classes, s.device, s.names, game, s.conditions
+            game.networks[game.sampler],
+            s.prior,
+            s.config,
+            s.classes,
+            s.device,
+            s.names,
+            game,
+            s.conditions,
+            s.fields,
         )
         self._setup, self._copy = setup, game
 

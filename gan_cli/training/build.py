@@ -12,6 +12,7 @@ from torch import Tensor
 from gan_cli import distributed
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.columns import groups
 from gan_cli.data.conditions import Columns
 from gan_cli.data.identity import trained_on
 from gan_cli.data.images import ImageDataset
@@ -26,6 +27,7 @@ from gan_cli.games.game import MODEL, Game, LearnsLabels, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, made_by, settings_of
 from gan_cli.games.sampler import Sampler
 from gan_cli.memory import shortage
+from gan_cli.models.choices import Choices
 from gan_cli.models.priors import PRIOR, Latents
 from gan_cli.models.sync_norm import synchronise
 from gan_cli.random import seed_all
@@ -219,6 +221,9 @@ def assemble(
     if not like and (outline := blank(config, library, samples.shape, classes)):
         require_training(config, outline, samples.shape, classes, device)
     game = game_of(config, library, samples.shape, classes, device, AUTOCAST.get(precision))
+    for network in game.networks.values():
+        if isinstance(network, Choices):
+            network.choose(groups(samples.fields))
     prior = prior_of(game, config, library)
     if config.sync_batchnorm and distributed.world() > 1:
         for network in game.networks.values():
@@ -245,8 +250,8 @@ def assemble(
         game.learn(shown(samples.take(game.labelled(samples))))
     if not config.conditional:
         minibatches.labels = None
-    drawn = ema.network if ema else drawing
-    sampler = Sampler(drawn, prior, config, classes, device, samples.names, conditions=samples.known)
+    drawn, known, fields = ema.network if ema else drawing, samples.known, samples.fields
+    sampler = Sampler(drawn, prior, config, classes, device, samples.names, conditions=known, fields=fields)
     return Setup(
         config,
         device,

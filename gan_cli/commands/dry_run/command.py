@@ -81,6 +81,7 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
             dataset=dataset,
             judge=Judge.of(config, game, setup.sampler.classes, torch.device("cpu")),
             model=Averaged(setup),
+            fields=samples.fields,
         )
         left_out = metrics_of(config, library, evidence).left_out
         told += [f"metrics={name}: left out: {reason}" for name, reason in left_out.items()]

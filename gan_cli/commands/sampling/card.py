@@ -95,6 +95,10 @@ class Card:
         ]
         if self.own:
             lines += ["", "It is made of options that are not shipped: `config_dir` is the folder that they are in."]
+        if columns := self.found.sampler.fields:
+            named = ", ".join(in_markdown(column.name) for column in columns)
+            form = "npy" if len(self.found.weights.shape) == 2 else "csv"
+            lines += ["", f"In their units, `gan-sample checkpoint=FOLDER format={form}` writes them: {named}."]
         if self.found.sampler.classes:
             lines += ["", f"It is conditional, on one of {self._classes()}: `model.sample(16, labels=…)`."]
         return "\n".join(lines)
@@ -108,7 +112,9 @@ class Card:
     def _data(self) -> str:
         dataset = self.config["dataset"]
         told = [f"{key} {dataset[key]}" for key in OF_DATA if dataset.get(key) not in (None, [], 0)]
-        what = "pictures of" if self._is_image else "points of"
+        kinds = {2: "signals of", 3: "pictures of"}
+        rows = "rows of a table, as features," if self.found.sampler.fields else "points of"
+        what = kinds.get(len(self.found.weights.shape), rows)
         shape = " × ".join(map(str, self.found.weights.shape))
         said = f"{in_markdown(dataset['name'])}: {what} {shape}" + (
             f" ({in_markdown(', '.join(told))})" if told else ""

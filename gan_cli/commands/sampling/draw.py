@@ -11,6 +11,7 @@ from torch import Tensor
 from gan_cli.commands.sampling.grammar import terms
 from gan_cli.commands.sampling.keys import PICTURES, Sampling
 from gan_cli.config.numbers import numbers
+from gan_cli.data.columns import groups
 from gan_cli.errors import UserError
 from gan_cli.games.labels import conditions_of, file_words, labels_of
 from gan_cli.games.sampler import Sampler
@@ -65,16 +66,17 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
         ]
     elif config.interpolation == "spherical" and isinstance(sampler.prior, Uniform):
         problems.append("interpolation=spherical: leaves the cube of prior=uniform: use interpolation=linear")
-    if not _makes_pictures(found):
+    problems += _of_format(config, found)
+    if not _has_cells(found):
         foreign = {"interpolation": config.interpolation, "arithmetic": config.arithmetic, "columns": config.columns}
         foreign["format"] = config.format if config.format == "png" else None
         foreign["captions"] = "true" if config.captions else None
         problems += [
-            f"{key}={value}: is for pictures, and this generator makes points: leave it out"
+            f"{key}={value}: is for pictures, and this generator makes {_what(found)}: leave it out"
             for key, value in foreign.items()
             if value is not None
         ]
-    elif config.kind not in ("png", "npz") and (count := _count(config, len(labels))) > SHEET:
+    elif config.kind in ("grid", "strip", "gif", "mp4") and (count := _count(config, len(labels))) > SHEET:
         problems.append(
             f"format={config.kind}: would hold {count:,} pictures, at most {SHEET:,} fit: "
             + ("use format=png or npz" if config.mode == PICTURES else "name fewer seeds")
@@ -82,8 +84,26 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
     return problems
 
 
-def _makes_pictures(found: Trained) -> bool:
-    return len(found.weights.shape) == 3
+def _has_cells(found: Trained) -> bool:
+    """Whether its samples are pictures, or signals, which are drawn as such."""
+    return len(found.weights.shape) > 1
+
+
+def _what(found: Trained) -> str:
+    pictures = {2: "signals", 3: "pictures"}.get(len(found.weights.shape), "points")
+    return "rows of a table" if pictures == "points" and found.sampler.fields else pictures
+
+
+def _of_format(config: Sampling, found: Trained) -> list[str]:
+    """A format that cannot hold what this generator makes."""
+    kind, made = config.kind, _what(found)
+    if kind in ("csv", "parquet") and made == "pictures":
+        return [f"format={kind}: holds rows of numbers, and this generator makes pictures: use format=png, npz or npy"]
+    if kind == "wav" and made != "signals":
+        return [f"format=wav: holds sounds, and this generator makes {made}: leave it out"]
+    if kind == "npy" and any(group != -1 for group in groups(found.sampler.fields)):
+        return ["format=npy: holds numbers alone, and this table has categories: use format=csv or parquet"]
+    return []
 
 
 def chosen_labels(config: Sampling, sampler: Sampler) -> Sequence[Label]:

@@ -52,7 +52,7 @@ class Sampling(Options):
     n: Annotated[Count, Field(le=MOST)] | None
     label: Labels | None
     truncation: Annotated[float, Field(ge=0, le=1)] | None
-    format: Literal["grid", "png", "npz", "strip", "gif", "mp4"] | None
+    format: Literal["grid", "png", "npz", "npy", "csv", "parquet", "wav", "strip", "gif", "mp4"] | None
     columns: Count | None
     captions: bool
     interpolation: Literal["linear", "spherical"] | None
@@ -93,7 +93,9 @@ MODES = {
     "arithmetic": Mode(("strip",), DRAWN),
     "morph": Mode(("gif", "mp4"), frozenset({"format", "fps"})),
     "export": Mode((), frozenset({"ema"})),
-    PICTURES: Mode(("grid", "png", "npz"), DRAWN | {"seeds", "n", "columns", "captions"}),
+    PICTURES: Mode(
+        ("grid", "png", "npz", "npy", "csv", "parquet", "wav"), DRAWN | {"seeds", "n", "columns", "captions"}
+    ),
 }
 THERE = "is there already, and stays as it is: give another, out=PATH, or remove it"
 OFF = ("captions", False)  # may be said of anything
@@ -103,6 +105,10 @@ ENDINGS = {
     "grid": ".png",
     "png": "",  # a folder of files
     "npz": ".npz",
+    "npy": ".npy",
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "wav": "",
     "strip": ".png",
     "gif": ".gif",
     "mp4": ".mp4",
@@ -113,6 +119,7 @@ ENDINGS = {
 }
 PACKAGES = {
     "mp4": ("video", ("imageio_ffmpeg",)),
+    "parquet": ("tables", ("pyarrow",)),
     **dict.fromkeys(("safetensors", "hub"), ("export", ("safetensors",))),
     "onnx": ("export", ("onnx", "onnxscript")),
 }
@@ -171,7 +178,7 @@ def _out(config: Sampling) -> list[str]:
         return []
     ending, found = ENDINGS[config.kind], Path(config.out).suffix
     if not ending and (found in filter(None, ENDINGS.values()) or os.path.exists(config.out)):  # noqa: PTH110 - never raises
-        what = "export=hub writes a folder" if config.export else "format=png writes a file for each picture"
+        what = "export=hub writes a folder" if config.export else f"format={config.kind} writes a file for each sample"
         return [f"out={config.out}: {what}: give a folder"]
     if ending and found and found != ending:
         other = [kind for kind in MODES[config.mode].formats if ENDINGS[kind] == found]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.commands.sampling import files
+from gan_cli.commands.sampling import values as values_of
 from gan_cli.commands.sampling.draw import (
     Label,
     Shot,
@@ -31,16 +32,20 @@ from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.config.library import Library
 from gan_cli.config.numbers import numbers
 from gan_cli.config.paths import expanded, says_folder
+from gan_cli.data.coding import restored
 from gan_cli.data.samples import as_stored
 from gan_cli.errors import UserError
 from gan_cli.games.sampler import Sampler
 from gan_cli.memory import enough
+from gan_cli.output.curves import as_pictures
 from gan_cli.output.pictures import as_bytes, grid, image_of, save_png
 from gan_cli.output.replacing import is_free
 from gan_cli.output.screen import say
 from gan_cli.runs import checkpoint
 from gan_cli.runs.links import leads_out
 from gan_cli.runs.loading import Trained, trained
+
+Saver = Callable[[Tensor, Path], None]
 
 
 def run(config: Sampling, library: Library) -> None:
@@ -78,7 +83,7 @@ def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
     if not config.out and generated.is_symlink() and leads_out(generated, folder.resolve()):
         raise UserError(f"checkpoint={folder}: its generated/ is a link to {generated.readlink()}: say where, out=PATH")
     try:
-        (path if config.kind == "png" else path.parent).mkdir(parents=True, exist_ok=True)
+        (path if config.kind in ("png", "wav") else path.parent).mkdir(parents=True, exist_ok=True)
         yield path
     except OSError as error:
         raise UserError(f"out={path}: cannot be written ({error.strerror or error}): give another, out=PATH") from error
@@ -100,19 +105,29 @@ def _path(config: Sampling, folder: Path, step: str) -> Path:
 def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
     """A sample for each seed, as a grid, single files or arrays."""
     wanted = shots(config, found.sampler)
-    words = words_of(wanted, found.sampler)
-    is_image = len(found.weights.shape) == 3
+    words, shape = words_of(wanted, found.sampler), found.weights.shape
+    is_image, noun = len(shape) == 3, {2: "signal", 3: "picture"}.get(len(shape), "point")
+    deep = found.weights.full_depth
     parts = drawn_shots(found, wanted, config.truncation)
-    what = f"{len(wanted)} {'picture' if is_image else 'point'}{'s' * (len(wanted) > 1)}"
-    if config.kind == "png":
+    noun = "row" if noun == "point" and found.sampler.fields else noun
+    what = f"{len(wanted)} {noun}{'s' * (len(wanted) > 1)}"
+    if config.kind in ("png", "wav"):
         first = next(parts)  # if it fails, nothing is made
         with _output(config, found.weights.folder, found.weights.step) as path:
-            _write_each(chain([first], parts), wanted, path, words)
+            places = {shot: path / _file_name(shot, words, config.kind) for shot in wanted}
+            _write_each(chain([first], parts), places, path, _saver(config, found))
     elif config.kind == "npz":
-        deep = found.weights.full_depth
         values = torch.cat([as_stored(part, full_depth=deep) for _, part in parts])
         with _output(config, found.weights.folder, found.weights.step) as path:
-            files.write_npz(path, _arrays(values, wanted, is_image, found.sampler))
+            files.write_npz(path, _arrays(values, wanted, f"{noun}s", found.sampler))
+    elif config.kind == "npy":
+        each = [as_stored(part, full_depth=deep).numpy() if is_image else _units(found, part) for _, part in parts]
+        with _output(config, found.weights.folder, found.weights.step) as path:
+            values_of.write_npy(path, np.concatenate(each))
+    elif config.kind in values_of.TABLES:
+        table = values_of.arranged(found.sampler, torch.cat([part for _, part in parts]), wanted)
+        with _output(config, found.weights.folder, found.weights.step) as path:
+            values_of.TABLES[config.kind](path, table)
     else:
         values = torch.cat([part for _, part in parts])
         image = sheet(config, found, library, wanted, values)
@@ -122,30 +137,41 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
 
 
 def _write_each(
-    parts: Iterable[tuple[Sequence[Shot], Tensor]], wanted: Sequence[Shot], folder: Path, words: Mapping[Label, str]
+    parts: Iterable[tuple[Sequence[Shot], Tensor]], places: Mapping[Shot, Path], folder: Path, save: Saver
 ) -> None:
-    """Writes a file for each picture; if interrupted, reports how many there are."""
+    """Writes a file for each sample; if interrupted, reports how many there are."""
     try:
         with ThreadPoolExecutor() as pool:
-            for part, pictures in parts:
-                list(pool.map(_save, part, as_bytes(pictures), repeat(folder), repeat(words)))
+            for part, drawn in parts:
+                list(pool.map(save, drawn, map(places.__getitem__, part)))
     except KeyboardInterrupt:
-        there = sum(_file(shot, folder, words).exists() for shot in wanted)
-        say("gan-sample", f"{there} of {len(wanted)} pictures are in {folder}")
+        there = sum(place.exists() for place in places.values())
+        say("gan-sample", f"{there} of {len(places)} samples are in {folder}")
         raise
 
 
-def _save(shot: Shot, pixels: Tensor, folder: Path, words: Mapping[Label, str]) -> None:
-    save_png(image_of(pixels), _file(shot, folder, words))
+def _saver(config: Sampling, found: Trained) -> Saver:
+    """What writes a sample, a picture or a signal, to a path."""
+    if config.kind == "png":
+        return lambda x, path: save_png(image_of(as_bytes(as_pictures(x[None]))[0]), path)
+    if not (rate := values_of.rate_of(found.sampler.fields)):
+        rate = values_of.RATE
+        say("gan-sample", f"the data does not say how many values a second it has: written with {rate:,}")
+    return lambda x, path: values_of.write_wav(path, _units(found, x[None])[0], rate)
 
 
-def _file(shot: Shot, folder: Path, words: Mapping[Label, str]) -> Path:
+def _units(found: Trained, values: Tensor) -> np.ndarray:
+    return restored(found.sampler.fields, values.numpy())
+
+
+def _file_name(shot: Shot, words: Mapping[Label, str], ending: str) -> str:
     label = "" if shot.label is None else f"-label-{words[shot.label]}"
-    return folder / f"seed-{shot.seed:07d}{label}.png"
+    return f"seed-{shot.seed:07d}{label}.{ending}"
 
 
-def _arrays(values: Tensor, wanted: list[Shot], is_image: bool, sampler: Sampler) -> dict[str, np.ndarray]:
-    arrays = {"images" if is_image else "points": values.numpy(), "seeds": np.array([shot.seed for shot in wanted])}
+def _arrays(values: Tensor, wanted: list[Shot], kind: str, sampler: Sampler) -> dict[str, np.ndarray]:
+    kind = {"pictures": "images", "rows": "points"}.get(kind, kind)
+    arrays = {kind: values.numpy(), "seeds": np.array([shot.seed for shot in wanted])}
     if (labels := tensor_of([shot.label for shot in wanted])) is not None:
         arrays["labels"] = labels.numpy()
         arrays |= {"names": np.array(sampler.names)} if sampler.names else {}
@@ -192,7 +218,7 @@ def _strip(config: Sampling, found: Trained, latents: Tensor, places: Sequence[i
 def _samples(config: Sampling, found: Trained, latents: Tensor, places: Sequence[int]) -> Tensor:
     """The samples of given latents. A latent that belongs to a seed has that seed as its place, for the same bits."""
     labels = tensor_of([*chosen_labels(config, found.sampler)[:1]] * len(latents))
-    return samples(found, latents, places, labels, config.truncation)
+    return as_pictures(samples(found, latents, places, labels, config.truncation))
 
 
 def _morph(config: Sampling, folder: Path) -> tuple[str, Path]:

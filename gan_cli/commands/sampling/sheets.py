@@ -17,6 +17,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.reading import load
 from gan_cli.games.sampler import Sampler
 from gan_cli.output.captions import captioned
+from gan_cli.output.curves import as_pictures
 from gan_cli.output.pictures import columns_of, grid
 from gan_cli.output.screen import say
 from gan_cli.output.titles import drawable, titled, titles
@@ -26,7 +27,8 @@ from gan_cli.runs.observers.samples import POINTS_PER_PICTURE, shown, some_real
 
 def sheet(config: Sampling, found: Trained, library: Library, wanted: Sequence[Shot], values: Tensor) -> Image.Image:
     """The samples of the shots, in their order."""
-    if len(found.weights.shape) != 3:
+    values = as_pictures(values) if len(found.weights.shape) > 1 else values
+    if len(found.weights.shape) == 1:
         return shown(values, torch.from_numpy(_real(found, library)), found.sampler.game, found.sampler)
     columns, sampler = config.columns or _columns(config, found, len(wanted)), found.sampler
     if config.captions:

@@ -19,11 +19,13 @@ from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import View
 from gan_cli.memory import enough
 from gan_cli.models.priors import Seeds
+from gan_cli.output.curves import as_pictures
 from gan_cli.output.pictures import TITLED, columns_of, frame, grid, plot, save_png
 from gan_cli.output.plane import plane
 from gan_cli.output.titles import titled, titles
 from gan_cli.random import seed_all, stream
 from gan_cli.runs.names import AUGMENTED, GRID, REAL
+from gan_cli.runs.observers.rows import of_rows
 
 POINTS_PER_PICTURE = 25
 
@@ -60,12 +62,12 @@ class SampleGrids:
     ) -> None:
         self.folder, self.sampler, self.every, self.steps = folder, sampler, every, steps
         self.game = game
-        self.listeners, self.is_image, self.count = listeners, minibatches.is_image, count
-        count = count if self.is_image else count * POINTS_PER_PICTURE
+        self.listeners, self.in_cells, self.count = listeners, minibatches.values.ndim > 2, count
+        count = count if self.in_cells else count * POINTS_PER_PICTURE
         self.seeds, self.seed = range(count), seed
         self.labels, self.latents = sampler.labels_of(self.seeds), sampler.latents_of(self.seeds)
         turn = sampler.turn()
-        self.places = _places(count, turn, sampler, game) if self.is_image else self.seeds
+        self.places = _places(count, turn, sampler, game) if self.in_cells else self.seeds
         self.columns = columns_of(len(self.places), 0 if turn is None else len(turn))
         self.shown, self.titles = self.labels, list[str]()
         if turn is not None and (self.places != self.seeds or sampler.conditions is None):
@@ -112,8 +114,9 @@ class SampleGrids:
 
     def _write(self, name: str, samples: Tensor, real: Tensor, **text: str) -> None:
         """Writes samples, or real ones if there are none; for a density, both."""
-        if self.is_image:
-            image = titled(grid(samples if len(samples) else real[: len(self.places)], self.columns), self.titles)
+        if self.in_cells:
+            cells = as_pictures(samples if len(samples) else real[: len(self.places)])
+            image = titled(grid(cells, self.columns), self.titles)
         else:
             image = shown(samples, real, self.game, self.sampler)
         try:
@@ -127,6 +130,8 @@ class SampleGrids:
 def shown(samples: Tensor, real: Tensor, game: Game | None, sampler: Sampler) -> Image.Image:
     """Samples and data of a density, and in the plane what the players make of it."""
     points, data = samples.numpy(), real.numpy()
+    if sampler.fields:
+        return of_rows(sampler.fields, points, data)
     if game is not None and len(points) and np.isfinite(points).all():
         low, high = frame(data if len(data) else points)
         if (seen := landscape(game, sampler, samples, real if len(real) else samples, low, high)) is not None:
@@ -170,10 +175,12 @@ def some_real(minibatches: Minibatches, count: int, seed: int, labels: Tensor | 
             else:
                 empty[places] = True
     values = minibatches.values[chosen.to(minibatches.values.device)].cpu()
-    if not minibatches.is_image:
+    if values.ndim == 2:
         return values[~empty]
     deep = values.is_floating_point()
-    values[empty] = -1 if deep else 0
+    values[empty] = (-1 if deep else 0) if minibatches.is_image else 0
+    if not minibatches.is_image:
+        return values
     if minibatches.presentation.binarise == "dynamic":
         grey = (values + 1) * (255 / 2) if deep else values
         white = torch.rand(values.shape, generator=stream(seed, "real", "binarise")) * 255 < grey

@@ -1,0 +1,162 @@
+"""Arrays as they lie in files, ``.npy``, ``.npz`` and ``.pt``: nothing in them is unpickled, or allocated unasked."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from gan_cli import memory
+from gan_cli.config.mistakes import suggestion
+from gan_cli.data.archive import opened
+from gan_cli.errors import UserError, reason_of
+from gan_cli.output.text import printable
+
+ENDINGS = (".npy", ".npz", ".pt", ".pth")
+VALUES = ("images", "pictures", "signals", "points", "samples", "values", "data", "x", "X", "x_train", "train_images")
+LABELS = ("labels", "label", "targets", "target", "y", "Y", "y_train", "train_labels")
+SHOWN = 8  # names in a line
+FEWER = "give a part of it, or a .npy of the same numbers, which is read from the disk as needed"
+
+
+def pair(
+    path: Path, said: str, key: str | None, labels_key: str | None
+) -> tuple[np.ndarray, np.ndarray | None, Sequence[str]]:
+    """The values of a file, (N, …), their labels, (N,) or None, and the names of arrays that are left out.
+
+    Args:
+        said: the path as it was typed.
+        key, labels_key: the names of both in a file of several arrays; None: by the usual names.
+
+    Raises:
+        UserError: if there are no such arrays, or the file cannot be read.
+    """
+    who = f"dataset.path={said}"
+    arrays = _arrays(path, who)
+    names = [*arrays]
+    known = f"there are: {', '.join(map(printable, names[:SHOWN]))}{' …' if len(names) > SHOWN else ''}"
+    for option, name in (("key", key), ("labels_key", labels_key)):
+        if name is not None and name not in arrays:
+            raise UserError(f"dataset.{option}={name}: no array is called so{suggestion(name, names)}; {known}")
+    labels = labels_key or next((name for name in LABELS if name in arrays and name != key), None)
+    others = [name for name in names if name != labels]
+    usual = [name for name in VALUES if name in others]
+    found = key or (others[0] if len(others) == 1 else usual[0] if usual else None)
+    if found is None:
+        raise UserError(f"{who}: which of its arrays is it? say dataset.key=NAME; {known}")
+    values, of_rows = arrays[found], None if labels is None else arrays[labels]
+    for name, array in ((found, values), *([] if of_rows is None else [(labels, of_rows)])):
+        if array.dtype.kind not in "buif":
+            raise UserError(f"{who}: {name or 'it'} holds {array.dtype}, and no numbers: give an array of numbers")
+    if not values.ndim or not values.size:
+        raise UserError(f"{who}: holds no samples ({values.dtype} {values.shape}): give an array (N, …)")
+    if of_rows is not None and of_rows.shape not in ((len(values),), (len(values), 1)):
+        raise UserError(
+            f"{who}: its labels {printable(labels or '')} are {of_rows.shape}, and not one for each of "
+            f"{len(values):,} samples: name others, dataset.labels_key=NAME"
+        )
+    left_out = [name for name in names if name not in (found, labels)]
+    return values, None if of_rows is None else of_rows.reshape(-1), left_out
+
+
+def classes_of(labels: np.ndarray, who: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels from 0 up, int64 (N,), and what they are called, where they are not 0, 1, 2, … already."""
+    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.round(labels)).all()):
+        raise UserError(
+            f"{who}: its labels are no whole numbers: give classes, or leave them out: dataset.labels_key=…"
+        )
+    values, numbers = np.unique(labels.astype(np.int64), return_inverse=True)
+    if (values == np.arange(len(values))).all():
+        return numbers.astype(np.int64), ()
+    return numbers.astype(np.int64), tuple(str(value) for value in values.tolist())
+
+
+def _arrays(path: Path, who: str) -> Mapping[str, np.ndarray]:
+    if path.is_dir() or not path.exists():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"{who}: {what}: give a .npy, .npz or .pt file")
+    try:
+        if path.suffix == ".npy":
+            return {"": _mapped(path)}
+        if path.suffix == ".npz":
+            return _npz(path, who)
+        if path.suffix in (".pt", ".pth"):
+            return _tensors(path, who)
+    except UserError:
+        raise
+    except Exception as error:  # what reads a damaged file raises anything
+        reason = reason_of(error)
+        if any(said in reason for said in ("allow_pickle", "Object arrays", "Python objects", "weights_only")):
+            reason = "it holds Python objects, which are not read"
+        raise UserError(f"{who}: cannot be read ({reason}): write it again") from error
+    raise UserError(f"{who}: ends in {path.suffix or 'nothing'}: give a .npy, .npz or .pt file")
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The array of a ``.npy``, read from the disk as needed."""
+    array = np.load(path, mmap_mode="c", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it holds no array")
+    return array
+
+
+def _npz(path: Path, who: str) -> Mapping[str, np.ndarray]:
+    """The arrays of a ``.npz``, those of numbers alone; what they take is known before they are unpacked."""
+    with opened(path) as packed:
+        members = [member for member in packed.infolist() if member.filename.endswith(".npy")]
+        heads = {member.filename: _head(packed, member, who) for member in members}
+        memory.require(sum(2 * size for _, size in heads.values()), who, FEWER)
+    with np.load(path, allow_pickle=False) as file:
+        texts = {name for name, (kind, _) in heads.items() if kind not in "buif"}
+        return {name: file[name] for name in file.files if f"{name}.npy" not in texts}
+
+
+def _head(packed: zipfile.ZipFile, member: zipfile.ZipInfo, who: str) -> tuple[str, int]:
+    """The kind of numbers in a member, and its bytes by what it says of itself."""
+    with packed.open(member) as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject:
+        raise UserError(f"{who}: {printable(member.filename)} holds Python objects, which are not read: leave it out")
+    if abs(member.file_size - size) > 2**16:
+        raise UserError(
+            f"{who}: {printable(member.filename)} says {size:,} bytes and has {member.file_size:,}: damaged"
+        )
+    return dtype.kind, size
+
+
+def _tensors(path: Path, who: str) -> Mapping[str, np.ndarray]:
+    """The tensors of a ``.pt``: one, or those of a dictionary. Nothing but tensors is read."""
+    import torch
+
+    mapped = zipfile.is_zipfile(path)
+    if not mapped:
+        memory.require(2 * path.stat().st_size, who, FEWER)
+    found = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    named = {"": found} if isinstance(found, torch.Tensor) else found
+    if not isinstance(named, Mapping):
+        raise UserError(f"{who}: holds {type(found).__name__}: give a tensor, or a dictionary of tensors")
+    tensors = {str(name): value for name, value in named.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise UserError(f"{who}: holds no tensor: give one, or a dictionary of tensors")
+    for name, tensor in tensors.items():
+        size = tensor.numel() * tensor.element_size()
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            raise UserError(f"{who}: {printable(name) or 'its tensor'} is sparse or quantised: write it dense")
+        if not tensor.is_contiguous() or tensor.dtype == torch.bfloat16:
+            memory.require(4 * size, who, FEWER)
+    return {name: _numbers(tensor) for name, tensor in tensors.items()}
+
+
+def _numbers(tensor: object) -> np.ndarray:
+    import torch
+
+    assert isinstance(tensor, torch.Tensor)
+    plain = tensor.detach()
+    return (plain.float() if plain.dtype == torch.bfloat16 else plain).contiguous().resolve_conj().numpy()

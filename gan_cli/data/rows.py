@@ -1,0 +1,43 @@
+"""Which rows of an array or a table are used: splits and limits, by the rules that folders have."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TENTH = 10  # every so many-th sample is held out
+
+
+def of_split(count: int, split: str) -> np.ndarray:
+    """The rows of a split of ``count``, in their order: every tenth is for tests. int64 (n,)."""
+    rows = np.arange(count)
+    return rows if split == "all" else rows[(rows % TENTH == TENTH - 1) == (split == "test")]
+
+
+def spread(rows: np.ndarray, labels: np.ndarray | None, limit: int) -> np.ndarray:
+    """``limit`` of the rows, in their order: the same for every seed, and nearly the same with a row more; 0 = all.
+
+    Each class has its share of them, and at least one while there is room. Within a class they are drawn by a hash of
+    their places.
+
+    Args:
+        labels: of all rows, or None.
+    """
+    if not limit or len(rows) <= limit:
+        return rows
+    drawn = rows[np.argsort(_hash(rows), kind="stable")]
+    if labels is None:
+        return np.sort(drawn[:limit])
+    of_class = labels[drawn]
+    place = np.empty(len(drawn))
+    for label in np.unique(of_class):
+        members = np.flatnonzero(of_class == label)
+        place[members] = np.arange(len(members)) / len(members)
+    return np.sort(drawn[np.argsort(place, kind="stable")[:limit]])
+
+
+def _hash(rows: np.ndarray) -> np.ndarray:
+    """A number for each place that says nothing of its order: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    x = (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

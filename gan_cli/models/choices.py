@@ -1,0 +1,36 @@
+"""A generator of rows of a table: the features of a category are shares, which add up to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+BOUND = 15.0  # of a logit on either side: e³⁰ to 1 is a choice
+ALONE = -1  # a feature that is a number of its own
+
+
+class Choices(nn.Module):
+    """A network of points whose features are numbers, or shares of a category: a softmax over each of these.
+
+    Which feature belongs to which category is a buffer, so that a checkpoint knows it; see ``choose``. Shares are soft,
+    as D could not pass a gradient through a choice (Camino et al. 2018); logits are bounded, so that none overflows.
+    """
+
+    group: Tensor
+
+    def __init__(self, network: nn.Module, features: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("group", torch.full((features,), ALONE, dtype=torch.int64))
+
+    def choose(self, groups: Sequence[int]) -> None:
+        """Says the category of each feature, by number; −1 for a number of its own."""
+        self.group.copy_(torch.tensor(groups, dtype=torch.int64))
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.network(z, labels)  # (B, d)
+        together = (self.group[:, None] == self.group[None, :]).to(x.dtype)  # (d, d)
+        weights = (BOUND * (x / BOUND).tanh()).exp()
+        return torch.where(self.group == ALONE, x, weights / (weights @ together))

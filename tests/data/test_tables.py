@@ -1,0 +1,264 @@
+"""Rows of tables: columns by name and in their units, from the file to ``gan-sample format=csv``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import config_of, state_in
+
+import gan_cli
+from gan_cli.config.library import Library
+from gan_cli.data.coding import decoded, encoded, number_column
+from gan_cli.data.rows import of_split, spread
+from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
+
+TINY = (
+    *("experiment=table", "steps=3", "batch_size=16", "discriminator.steps=1", "prior.size=4", "sample_count=4"),
+    *("architecture.generator.hidden=[8]", "architecture.discriminator.hidden=[8]", "metrics=[]", "log_every=1"),
+)
+
+
+def people(path: str = "people.csv", count: int = 200, **cells: list[str]) -> Path:
+    """A table of whole numbers, numbers of two decimals, categories, dates and texts."""
+    draws = np.random.default_rng(0)
+    z = draws.standard_normal(count)
+    table = {
+        "id": [f"person {i}" for i in range(count)],
+        "age": [str(round(40 + 10 * x)) for x in z],
+        "income": [f"{np.exp(7 + 0.5 * x):.2f}" for x in z + draws.standard_normal(count)],
+        "born": [f"19{i % 90 + 10}-02-03" for i in range(count)],
+        "city": [["Bern", "Genf", "São Paulo, north"][i % 3] for i in range(count)],
+        **cells,
+    }
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table)
+        writer.writerows(zip(*table.values(), strict=True))
+    return Path(path)
+
+
+def table_of(*keys: str):
+    return Library().build("dataset", config_of("experiment=table", "dataset.path=people.csv", *keys).dataset)
+
+
+def cells_in(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- numbers and back ------------------------------------------------------------
+@pytest.mark.parametrize("ranked", [True, False], ids=["ranks", "standard"])
+def test_every_number_comes_back_as_it_was(ranked):
+    draws = np.random.default_rng(0)
+    for x, decimals in (
+        (draws.integers(0, 5, 300).astype(float), 0),
+        (np.round(np.exp(draws.standard_normal(3000)), 2), 2),
+        (np.where(draws.random(3000) < 0.6, 0.0, draws.normal(50, 1, 3000)), None),
+        (np.where(draws.random(300) < 0.2, np.nan, draws.standard_normal(300)), None),
+    ):
+        column = number_column("x", x, decimals, ranked)
+        stored = encoded([column], {"x": x}, np.random.default_rng(1))
+        assert stored.shape == (len(x), 3 if np.isnan(x).any() else 1)
+        back = decoded((column,), stored)["x"]
+        assert (np.isnan(back) == np.isnan(x)).all()
+        there = ~np.isnan(x)
+        inside = there & (x > np.nanquantile(x, 0.002)) & (x < np.nanquantile(x, 0.998))  # ranks end there
+        assert np.abs(back - x)[inside].max() < 2e-3 * np.nanstd(x)
+        if ranked:  # whatever the distribution was, networks see a normal one
+            seen = np.sort(stored[there, 0].astype(float))
+            from scipy.stats import kstest
+
+            assert kstest(seen, "norm").statistic < 0.05
+            assert np.nanmin(x) <= np.nanmin(back) <= np.nanmax(back) <= np.nanmax(x)
+
+
+def test_splits_and_limits_are_those_of_folders():
+    assert of_split(25, "test").tolist() == [9, 19]
+    assert sorted([*of_split(25, "train"), *of_split(25, "test")]) == list(range(25))
+    labels = np.repeat([0, 1], [900, 100])
+    few = spread(np.arange(1000), labels, 50)
+    assert np.bincount(labels[few]).tolist() == [45, 5]
+    more = spread(np.arange(1001), np.append(labels, 1), 50)
+    assert len(set(few) - set(more)) <= 2
+    assert spread(np.arange(5), None, 0).tolist() == [0, 1, 2, 3, 4]
+
+
+# --- files ------------------------------------------------------------
+def test_a_table_says_what_its_columns_are(caplog):
+    caplog.set_level("INFO")
+    gaps = ["" if i % 4 == 0 else str(i % 7) for i in range(200)]
+    people(score=gaps)
+    samples = table_of().load()
+    assert samples.values.shape == (180, 1 + 1 + 3 + 3)
+    said = caplog.messages[-1]
+    assert "180 of 200 rows; numbers: age, income, score; categories: city" in said
+    assert "left out: id (200 different texts), born (dates or times)" in said
+    assert "no value: score in 50: which is a value of its own" in said
+    assert len(table_of("dataset.missing=drop", "dataset.split=all").load()) == 150
+    assert len(table_of().held_out()) == 20
+    assert {c.name: c.decimals for c in samples.fields if c.kind == "number"} == {"age": 0, "income": 2, "score": 0}
+    only = table_of("dataset.columns=[age,city]", "dataset.categories=[age]", "dataset.most_values=200").load()
+    assert [column.kind for column in only.fields] == ["category", "category"]
+
+
+def test_commas_of_other_countries_are_numbers():
+    Path("people.csv").write_text("a;b\n1,5;x\n2,25;y\n3;x\n" * 1 + "4,125;y\n" * 20, encoding="utf-8")
+    samples = table_of("dataset.split=all").load()
+    assert [(column.name, column.kind, column.decimals) for column in samples.fields] == [
+        ("a", "number", 3),
+        ("b", "category", None),
+    ]
+
+
+BAD = {
+    "empty": (b"", "holds no rows below a line of names"),
+    "names alone": (b"a,b\n", "holds no rows below a line of names"),
+    "ragged": (b"a,b\n1,2\n3\n", "line 3 has 1 cells and the first has 2"),
+    "no names": (b"1,2\n3,4\n", "its first line is all numbers"),
+    "twice": (b"a,a\n1,2\n", "two columns called 'a'"),
+    "binary": (b"PK\x03\x04\0\0\0\0\n1\n", "is no text"),
+    "latin": (b"a,b\nz\xfcrich,1\n", "is not UTF-8"),
+    "endless quote": (b'a,b\n"1,2\n', "cannot be read as CSV near row 2"),
+    "huge cell": (b"a,b\n" + b"x" * 200_000 + b",1\n", "field larger than field limit"),
+    "infinite": (b"a,b\n1,2\ninf,3\n", "its column a holds numbers that are not finite"),
+    "overflow": (b"a,b\n1,2\n1e999,3\n", "its column a holds numbers that are not finite"),
+    "texts alone": (
+        b"a\n" + b"".join(b"text %d\n" % i for i in range(99)),
+        "has no column of numbers or of categories",
+    ),
+    "hostile name": (b"a\x1b[31m,b\n1,2\n", "a column whose name cannot be shown"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_are_answered_in_one_line(case):
+    content, said = BAD[case]
+    Path("people.csv").write_bytes(content)
+    with pytest.raises(UserError) as error:
+        table_of().load()
+    (line,) = error.value.problems
+    assert said in line
+    assert line.startswith("dataset.path=people.csv: ")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (("dataset.columns=[agee]",), "dataset.columns=agee: there is no such column (did you mean 'age'?)"),
+        (("dataset.columns=[id,age]",), "dataset.columns=id: 200 different texts"),
+        (("dataset.label=born",), "dataset.label=born: dates or times"),
+        (("dataset.missing=refuse",), "dataset.missing=refuse: of 200 rows cells have no value: score in 50"),
+        (("dataset.leave_out=[age,income,city,score]",), "has no column of numbers or of categories to learn"),
+    ],
+)
+def test_columns_that_are_not_there_are_named(keys, said):
+    people(score=["" if i % 4 == 0 else "1" for i in range(200)])
+    with pytest.raises(UserError, match="dataset") as error:
+        table_of(*keys).load()
+    assert said in error.value.problems[0]
+
+
+def test_keys_that_contradict_each_other(gan_train):
+    people()
+    for keys, said in (
+        (("conditional=true",), "conditional=true: on which column? add dataset.label=COLUMN"),
+        (("conditional=false", "dataset.label=city"), "nobody is asked for it with conditional=false"),
+        (("architecture=dcgan",), "makes pictures, but dataset=table holds rows of a table: use architecture=mlp"),
+        (("augment=[color]",), "is for pictures, and dataset=table holds rows of a table"),
+        (("model=made",), "holds points"),
+        (("metrics=[swd]",), "metrics=swd: is for pictures"),
+    ):
+        result = gan_train("experiment=lecture", "architecture=mlp", "dataset=table", "dataset.path=people.csv", *keys)
+        assert result.code == 2
+        assert len(result.errors) == 1
+        assert said in result.errors[0]
+    assert not Path("outputs").exists()
+
+
+# --- from the file to samples ------------------------------------------------------------
+def test_a_table_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
+    """Trained, resumed, asked for by a column, sampled as CSV and Parquet, judged, exported; without the data, too."""
+    people(score=["NA" if i % 4 == 0 else str(i % 7) for i in range(200)])
+    keys = (*TINY, "dataset.path=people.csv", "dataset.label=city", "hydra.run.dir=run")
+    assert gan_train(*keys, "dry_run=true").code == 0
+    assert gan_train(*keys).code == 0
+    assert gan_train("resume=run", "steps=5", "metrics=[marginals]", "evaluate_count=60").code == 0
+    records = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    assert any(
+        {"metric/ks", "metric/tv", "metric/correlation", "metric/ks_floor"} <= record.keys() for record in records
+    )
+    result = gan_eval("checkpoint=run", "metrics=[marginals,frechet]", "count=60", "out=found.json")
+    assert result.code == 0, result.err
+    found = json.loads(Path("found.json").read_text())["metrics"]
+    assert 0 <= found["ks"] <= found["ks_worst"] <= 1
+    assert gan_sample("checkpoint=run", "export=safetensors", "out=made.safetensors").code == 0
+
+    Path("people.csv").unlink()
+    for source, out in (("run", "run.csv"), ("made.safetensors", "made.csv")):
+        result = gan_sample(f"checkpoint={source}", "format=csv", "n=50", f"out={out}")
+        assert result.code == 0, result.err
+    assert Path("run.csv").read_bytes() == Path("made.csv").read_bytes()
+    rows = cells_in(Path("run.csv"))
+    assert [*rows[0]] == ["age", "income", "city", "score"]
+    assert all(row["age"].isdigit() for row in rows)
+    assert all(len(row["income"].partition(".")[2]) == 2 for row in rows)
+    assert {row["score"] for row in rows} <= {"", *"0123456"}
+    assert {row["city"] for row in rows} == {"Bern", "Genf", "São Paulo, north"}
+    assert gan_sample("checkpoint=run", "format=csv", "n=9", "label=São Paulo, north", "out=one.csv").code == 0
+    assert {row["city"] for row in cells_in(Path("one.csv"))} == {"São Paulo, north"}
+
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert gan_sample("checkpoint=run", "format=parquet", "n=50", "out=run.parquet").code == 0
+    table = parquet.read_table("run.parquet")
+    assert table.column_names == [*rows[0]]
+    assert [str(row["age"]) for row in table.to_pylist()] == [row["age"] for row in rows]
+    assert [row["score"] is None for row in table.to_pylist()] == [row["score"] == "" for row in rows]
+    again = Library().build(
+        "dataset", config_of("experiment=table", "dataset.path=run.parquet", "dataset.split=all").dataset
+    )
+    assert [column.name for column in again.load().fields] == [*rows[0]]
+
+    model = gan_cli.load("run")
+    shares = model.sample(20)[:, 2:]  # whether there is a score
+    assert (shares.sum(dim=1) - model.sample(20)[:, 2]).allclose(shares[:, 1:].sum(dim=1))
+    assert [column.name for column in model.fields] == [*rows[0]]
+    for keys, said in ((("format=wav",), "holds sounds"), (("format=npy",), "this table has categories")):
+        assert said in gan_sample("checkpoint=run", *keys).err
+
+
+def test_columns_of_a_checkpoint_are_checked(trained, gan_sample):
+    import torch
+
+    people()
+    run = trained(*TINY, f"dataset.path={Path('people.csv').absolute()}")
+    state = state_in(run)
+    path = max((run / "checkpoints").glob("step-*.pt"))
+    good = state["data"]["fields"]
+    for bad in (good[:-1], [{**good[0], "at": [2.0, 1.0]}, *good[1:]], [{**good[0], "name": "\x1b[2J"}, *good[1:]]):
+        torch.save({**state, "data": {**state["data"], "fields": bad}}, path)
+        result = gan_sample(f"checkpoint={path}", "format=csv", "out=none.csv")
+        assert result.code == 2
+        assert not Path("none.csv").exists()
+
+
+def test_marginals_are_those_of_scipy():
+    from scipy.stats import ks_2samp
+
+    from gan_cli.metrics.marginals import correlation_gaps, in_proportion, kolmogorov_smirnov, total_variation
+
+    draws = np.random.default_rng(0)
+    x, y = draws.integers(0, 9, 200) / 3, draws.integers(1, 9, 300) / 3
+    assert kolmogorov_smirnov(x, y) == pytest.approx(ks_2samp(x, y).statistic)
+    assert total_variation(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1]), 3) == pytest.approx(0.5)
+    a, b = draws.standard_normal((2, 400))
+    columns = tuple(number_column(name, a, None, True) for name in "ab")
+    (gap,) = correlation_gaps(columns, {"a": a, "b": b}, {"a": a, "b": a + b})
+    assert gap == pytest.approx(abs(np.corrcoef(a, b)[0, 1] - np.corrcoef(a, a + b)[0, 1]))
+    half = Samples(np.zeros((100, 1), np.float32), np.arange(100) % 2)
+    like = Samples(np.zeros((100, 1), np.float32), (np.arange(100) < 20).astype(int))
+    assert np.bincount(in_proportion(half, like).labels).tolist() == [50, 12]
