@@ -100,6 +100,16 @@ TINY_POINTS = (
     "sample_count=4",
 )
 
+HERE = Path(__file__).parent / "data"
+TINY_TABLE = (  # two columns of numbers, one of them with gaps, and categories
+    *("experiment=table", f"dataset.path={HERE / 'people.csv'}", "metrics=[]", "batch_size=8", "discriminator.steps=2"),
+    *("architecture.generator.hidden=[8]", "architecture.discriminator.hidden=[8]", "prior.size=4", "sample_count=4"),
+)
+TINY_SIGNALS = (  # of two channels
+    *("experiment=signals", f"dataset.path={HERE / 'waves.npy'}", "dataset.length=16", "batch_size=8"),
+    *("architecture.width=4", "architecture.kernel=3", "prior.size=4", "sample_count=4"),
+)
+
 TINY_PICTURES = ("dataset.size=8", "dataset.limit=64", "batch_size=8", "sample_count=4")
 FEW_POINTS = ("dataset=ring", "dataset.points=200", "batch_size=8", "sample_count=4")
 MODELS = {  # every option of model=… but gan, tiny: each keeps the promises in tests/games/test_models.py

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_R3GAN
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_R3GAN, TINY_SIGNALS, TINY_TABLE
 
 import gan_cli
 from gan_cli import cli
@@ -22,6 +22,8 @@ RUNS = {
     "conditional-dcgan": (*TINY_DCGAN, "conditional=true"),
     "r3gan": TINY_R3GAN,
     "points": TINY_POINTS,
+    "table": TINY_TABLE,
+    "signals": TINY_SIGNALS,
 }
 
 

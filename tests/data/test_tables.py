@@ -231,6 +231,19 @@ def test_a_table_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
         assert said in gan_sample("checkpoint=run", *keys).err
 
 
+def test_rows_are_asked_for_by_a_number(trained, gan_sample):
+    people()
+    run = trained(*TINY, f"dataset.path={Path('people.csv').absolute()}", "dataset.label=income")
+    result = gan_sample(f"checkpoint={run}", "format=csv", "n=30", "label=income:1000..2000", "out=made.csv")
+    assert result.code == 0, result.err
+    rows = cells_in(Path("made.csv"))
+    assert [*rows[0]] == ["age", "income", "city"]
+    asked = [float(row["income"]) for row in rows]
+    assert min(asked) >= 999.99
+    assert max(asked) <= 2000.01
+    assert len(set(asked)) > 4
+
+
 def test_columns_of_a_checkpoint_are_checked(trained, gan_sample):
     import torch
 

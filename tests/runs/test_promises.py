@@ -15,6 +15,8 @@ from conftest import (
     TINY_PROGRESSIVE,
     TINY_R3GAN,
     TINY_RESNET,
+    TINY_SIGNALS,
+    TINY_TABLE,
     metrics_in,
     setup_of,
     state_in,
@@ -41,6 +43,8 @@ GAMES = {
         *(*TINY_DCGAN, "dataset.size=[64,96]", "dataset.fit=pad", "dataset.background=32", "dataset.limit=16"),
         *("batch_size=4", "augment=[blit,geometric,cutout]", "architecture.width=2"),
     ),
+    "table": (*TINY_TABLE, "dataset.label=city"),
+    "signals": (*TINY_SIGNALS, "architecture.discriminator.norm=spectral"),
     "reused": (*TINY_DCGAN, "reuse_fakes=true", "discriminator.steps=2"),
 }
 

@@ -17,6 +17,8 @@ from conftest import (
     TINY_PROGRESSIVE,
     TINY_R3GAN,
     TINY_RESNET,
+    TINY_SIGNALS,
+    TINY_TABLE,
     assert_same_run,
     metrics_in,
     run_folder,
@@ -121,6 +123,8 @@ CASES = {
         *("optimizer.final_betas=[0.0,0.9]", "ema_half_life=0", "final_ema_half_life=40"),
         *("schedule=cosine", "schedule.unit=images", "schedule.duration=90", "schedule.warmup=20"),
     ),
+    "table-by-number": (*TINY_TABLE, "dataset.label=income", "dataset.split=all", "instance_noise.sigma=0.1"),
+    "signals-of-two-channels": (*TINY_SIGNALS, "architecture.discriminator.minibatch_std=true", "pack=2"),
     "mlp-f-gan": (*TINY_MLP, "loss=f_gan", "loss.divergence=kl"),
 }
 WATCHED = ("log_every=3", "sample_every=4", "checkpoint_every=5")
