@@ -146,7 +146,8 @@ def _write_each(
                 list(pool.map(save, drawn, map(places.__getitem__, part)))
     except KeyboardInterrupt:
         there = sum(place.exists() for place in places.values())
-        say("gan-sample", f"{there} of {len(places)} samples are in {folder}")
+        what = "sounds" if next(iter(places.values())).suffix == ".wav" else "pictures"
+        say("gan-sample", f"{there} of {len(places)} {what} are in {folder}")
         raise
 
 
