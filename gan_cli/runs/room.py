@@ -13,8 +13,8 @@ from torch.nn import Parameter
 
 from gan_cli.errors import UserError
 from gan_cli.output import disk
-from gan_cli.output.disk import shown
 from gan_cli.output.curves import HEIGHT, WIDTH
+from gan_cli.output.disk import shown
 from gan_cli.runs.checkpoint import checkpoints_in
 from gan_cli.runs.names import MEMBER, numbered
 from gan_cli.runs.observers.samples import POINTS_PER_PICTURE
