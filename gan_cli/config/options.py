@@ -165,6 +165,7 @@ class Choice(Options):
         uses: the names in ``OF_GAMES`` and ``OF_PLAYERS`` that a model uses.
         idle: other groups and keys that a model does not use, such as ``prior`` or ``architecture.generator``.
         figures: the names of the figures that are about a model.
+        conditionings: the values of ``conditioning`` that a model can follow.
         by_images: keys that a resumed run may change: what was before stays as it was; see ``resumed``.
     """
 
@@ -175,6 +176,7 @@ class Choice(Options):
     uses: ClassVar[Sequence[str]] = ()
     idle: ClassVar[Sequence[str]] = ()
     figures: ClassVar[Sequence[str]] = ()
+    conditionings: ClassVar[Sequence[str]] = ("concat",)
     by_images: ClassVar[Sequence[str]] = ()
 
     @property

@@ -74,6 +74,7 @@ class GameKeys(Options):
     batch_size: BatchSize
     seed: Whole
     conditional: Literal["auto", True, False]
+    conditioning: Literal["concat", "projection", "auxiliary", "embedding"]
     updates: Literal["alternating", "simultaneous", "extragradient", "optimistic"]
     reuse_fakes: bool
     discriminator: PlayerOptions
@@ -90,7 +91,7 @@ class GameKeys(Options):
 
 def of_game(chosen: Chosen) -> list[str]:
     """What cannot be combined with packs, and augmentation and annealing without effect."""
-    return _packs(chosen) + _augmentation(chosen) + _annealing(chosen)
+    return _packs(chosen) + _conditioning(chosen) + _augmentation(chosen) + _annealing(chosen)
 
 
 def augmentation_of(chosen: Chosen) -> AugmentationOptions | None:
@@ -142,6 +143,23 @@ def _packs(chosen: Chosen) -> list[str]:
     if chosen.on("conditional"):
         return [f"pack={pack}: packs have no label of their own: use pack=1 or conditional=false"]
     return []
+
+
+def _conditioning(chosen: Chosen) -> list[str]:
+    how, model = chosen.root.get("conditioning"), chosen.one("model")
+    if not isinstance(how, str) or how == "concat" or model is None:
+        return []
+    if chosen.root.get("conditional") is False:
+        return [unlabelled(how)]
+    if how not in model.conditionings:
+        ways = " or ".join(model.conditionings)
+        return [f"conditioning={how}: model={model.name} takes labels in another way: use conditioning={ways}"]
+    return []
+
+
+def unlabelled(how: str) -> str:
+    """What is said of a way to tell labels where none are told."""
+    return f"conditioning={how}: no player is told of labels: add conditional=true, or use concat"
 
 
 def _file_name(value: str) -> str:

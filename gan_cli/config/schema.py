@@ -15,7 +15,7 @@ from gan_cli.config.library import NAMES, Library
 from gan_cli.config.mistakes import RENAMED
 from gan_cli.config.options import GROUPS, OF_GAMES, Choice, Chosen, Values
 from gan_cli.config.overrides import PLAIN_GAME
-from gan_cli.config.root import RULES, PlayerOptions, Root
+from gan_cli.config.root import RULES, PlayerOptions, Root, unlabelled
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
 
@@ -89,6 +89,8 @@ def validate(raw: Values, library: Library) -> Config:
     values["dataset"] = dataset.settled(model)
     if values["conditional"] == "auto":
         values["conditional"] = _sees_labels(Chosen(raw, values), library)
+        if not values["conditional"] and values["conditioning"] != "concat":
+            raise UserError(unlabelled(str(values["conditioning"])))
     return Config.model_construct(None, **values)
 
 

@@ -55,7 +55,26 @@ class Condition:
 
 
 class Columns(int):
-    """The number of columns of conditions, where networks are given these (float32) and not a class (int64)."""
+    """The number of columns of conditions, where networks are given these (float32) and not a class (int64).
+
+    Attributes:
+        kinds: of each column.
+    """
+
+    kinds: tuple[Kind, ...]
+
+    def __new__(cls, kinds: Iterable[Kind]) -> Columns:
+        made = super().__new__(cls, len(kinds := tuple(kinds)))
+        made.kinds = kinds
+        return made
+
+    @classmethod
+    def of_numbers(cls, count: int) -> Columns:
+        each: list[Kind] = ["number"]
+        return cls(each * count)
+
+    def __getnewargs__(self) -> tuple[tuple[Kind, ...]]:  # type: ignore[override]
+        return (self.kinds,)  # for copies
 
 
 @dataclass(frozen=True)
@@ -105,7 +124,8 @@ def conditions_in(data: Mapping[str, Any]) -> Conditions | None:
 
 def columns_in(classes: int, data: Mapping[str, Any]) -> int:
     """The number of labels that networks see, as ``Columns`` where the data have conditions."""
-    return Columns(classes) if classes and data.get("conditions") else classes
+    columns = data.get("conditions")
+    return Columns(column["kind"] for column in columns) if classes and columns else classes
 
 
 def standing_for(rows: np.ndarray) -> np.ndarray:

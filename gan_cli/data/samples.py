@@ -168,7 +168,7 @@ class Samples:
     @property
     def columns(self) -> int:
         """What networks that are given the labels see of them: so many classes, or ``Columns`` of conditions."""
-        return Columns(len(self.conditions)) if self.conditions else self.classes
+        return Columns(c.kind for c in self.conditions) if self.conditions else self.classes
 
     @cached_property
     def known(self) -> Conditions | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +21,7 @@ from gan_cli.games.steering import EVERY
 from gan_cli.games.view import CHANGE, View, view_of
 from gan_cli.losses.loss import LOSS, Costs, Loss
 from gan_cli.models.choices import Choices
+from gan_cli.models.conditioning import TellsLabels
 from gan_cli.models.weight_norm import starting, weight_normed
 from gan_cli.models.widening import widened
 
@@ -180,11 +181,17 @@ class AdversarialGame(Game):
     def discriminator_cost(
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
-        """J(D) with its penalties, on m real samples x and m latents z."""
+        """J(D) with its penalties, on m real samples x and m latents z; and half of D's errors, if it tells labels."""
         with self.computing(x):
             real, fake = self.seen(x, z, labels, strengths)
-            real_logits, fake_logits = self.discriminator(real, labels), self.discriminator(fake, labels)
-        return self.judged(real, fake, widened(real_logits), widened(fake_logits), labels, strengths)
+            real_logits, told_real = self.answered(real, labels)
+            fake_logits, told_fake = self.answered(fake, labels)
+        real_logits, fake_logits = widened(real_logits), widened(fake_logits)
+        cost, statistics = self.judged(real, fake, real_logits, fake_logits, labels, strengths)
+        if told_real is not None and told_fake is not None:
+            cost = cost + (told_real + told_fake) / 2
+            statistics |= {"label_error/real": told_real.detach(), "label_error/fake": told_fake.detach()}
+        return cost, statistics
 
     def seen(self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> tuple[Tensor, Tensor]:
         """Data and samples as D sees them in its move."""
@@ -227,19 +234,30 @@ class AdversarialGame(Game):
     def generator_cost(
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
-        """J(G) on m latents z. D judges the real samples too if the loss needs that."""
-        judge: Callable[[Tensor, Tensor | None], Tensor] = self.discriminator
-        if self.loss.generator_sees_features:
-            assert isinstance(self.discriminator, SeesFeatures)
-            judge = self.discriminator.features
+        """J(G) on m latents z, and half of the error of a D that tells labels: G's samples are to be told by it.
+
+        D judges the real samples too if the loss needs that.
+        """
         kept, self._kept = self._kept, None
         with self.computing(x):
             fake, x, labels = kept or (self.generator(z, labels), x, labels)
-            fake = judge(self.view(fake, strengths), labels)
-            sees_real = self.loss.generator_sees_real
-            real = widened(judge(self.view(x, strengths), labels)) if sees_real else None
+            features, sees_real = self.loss.generator_sees_features, self.loss.generator_sees_real
+            fake, told = self.answered(self.view(fake, strengths), labels, features=features)
+            real = widened(self.answered(self.view(x, strengths), labels, features=features)[0]) if sees_real else None
         cost = self.loss.generator(widened(fake), real)
-        return cost, {"loss/generator": cost.detach()}
+        statistics = {"loss/generator": cost.detach()}
+        return cost if told is None else cost + told / 2, statistics
+
+    def answered(self, x: Tensor, labels: Tensor | None, *, features: bool = False) -> tuple[Tensor, Tensor | None]:
+        """D's logits (B,), or its features, and how far it errs in the labels, of a D that tells them."""
+        judge = self.discriminator
+        if isinstance(judge, TellsLabels) and labels is not None:
+            found = judge.features(x)
+            return (found if features else judge.logits(found)), judge.error(found, labels)
+        if not features:
+            return judge(x, labels), None
+        assert isinstance(judge, SeesFeatures)
+        return judge.features(x, labels), None
 
     def _scores(self, real_logits: Tensor, fake_logits: Tensor) -> Statistics:
         """D's mean output: probabilities, or the scores of a critic."""

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config.root import PlayerOptions
+from gan_cli.data.conditions import Columns
 from gan_cli.distributed import shares
+from gan_cli.errors import UserError
 from gan_cli.games.game import Moment, Statistics, Strengths
 from gan_cli.games.likelihood import LikelihoodGame, require_presented
 from gan_cli.games.parts import Parts
@@ -103,6 +105,11 @@ class CountsNGrams:
 
     def game(self, parts: Parts) -> CountingGame:
         require_presented(parts)
+        if isinstance(parts.classes, Columns):
+            raise UserError(
+                "model=ngram: counts what follows what in each class, and these labels are no classes: use another "
+                "model, such as made, or conditional=false"
+            )
         options = (self.levels, self.n, self.smoothing)
         network = parts.network("model", lambda: NGram(parts.shape, parts.classes, *options))
         return CountingGame(network, parts.shape, self.levels)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.games.game import Strengths
+from gan_cli.models.conditioning import inner
 from gan_cli.models.equalised import enlarged, faded, reduced
 from gan_cli.models.growth import Growth, Stage
 
@@ -35,7 +36,12 @@ class Growing(Protocol):
 
 def growth_of(networks: Iterable[nn.Module]) -> Growth | None:
     """How networks grow; None if they do not."""
-    return next((network.growth for network in networks if isinstance(network, Growing)), None)
+    return next((network.growth for network in growing(networks)), None)
+
+
+def growing(networks: Iterable[nn.Module]) -> list[Growing]:
+    """Those of the networks that grow."""
+    return [network for network in map(inner, networks) if isinstance(network, Growing)]
 
 
 def term_of(stage: Stage) -> dict[str, float]:
@@ -61,13 +67,13 @@ def stage_in(strengths: Strengths, growth: Growth, device: torch.device) -> Stag
 @contextmanager
 def at_stage(networks: Iterable[nn.Module], stage: Stage) -> Iterator[None]:
     """In this context networks are at a stage."""
-    growing = [network for network in networks if isinstance(network, Growing)]
-    for network in growing:
+    some = growing(networks)
+    for network in some:
         network.stage = stage
     try:
         yield
     finally:
-        for network in growing:
+        for network in some:
             network.stage = None
 
 
@@ -86,9 +92,8 @@ def shown_at(stage: Stage, x: Tensor, size: int) -> Tensor:
 
 def note_images(growth: Growth, networks: Iterable[nn.Module], before: int, images: int) -> bool:
     """Keeps the images seen in the networks that grow; whether optimizers start afresh with a phase that begins."""
-    for network in networks:
-        if isinstance(network, Growing):
-            network.images.fill_(images)
+    for network in growing(networks):
+        network.images.fill_(images)
     if growth.phase(before) == growth.phase(images):
         return False
     log.info("%s", growth.told(images))

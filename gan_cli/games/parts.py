@@ -16,7 +16,8 @@ from gan_cli.config.root import PlayerOptions
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game
-from gan_cli.models.architecture import ARCHITECTURE
+from gan_cli.models.architecture import ARCHITECTURE, Projects
+from gan_cli.models.conditioning import Around
 from gan_cli.random import seed_all
 
 
@@ -63,7 +64,8 @@ class Parts:
         """The method ``name`` of the architecture, with its arguments, to be called without any.
 
         Args:
-            wanted: the parameters of that method, such as ``shape, classes``.
+            wanted: the parameters of that method, such as ``shape, classes``; a network with classes is told of
+                labels as ``conditioning=…`` says.
 
         Raises:
             UserError: if the architecture has no such method, or it takes other arguments.
@@ -74,12 +76,14 @@ class Parts:
                 f"{self.who}: has no {name}, which model={self.config.model.name} needs: use architecture=dcgan or mlp"
             )
         make = method(architecture, self.who, name, wanted, *arguments)
+        told, judge = wanted.endswith("classes"), name == "discriminator"
+        around = Around(self.config.conditioning, self.classes, projects=isinstance(architecture, Projects))
 
         def made() -> nn.Module:
-            module = make(*arguments)
+            module = make(*arguments[:-1], around.given(judge)) if told else make(*arguments)
             if not isinstance(module, nn.Module):
                 raise UserError(f"{self.who}: {name}() returned {kind(module)}: return a torch.nn.Module")
-            return module
+            return around.put(module, judge) if told else module
 
         return made
 

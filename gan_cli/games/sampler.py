@@ -53,7 +53,7 @@ class Sampler:
         fields: Fields = (),
     ) -> None:
         self.conditions = conditions if classes else None
-        self.classes = Columns(classes) if self.conditions else classes
+        self.classes = Columns(c.kind for c in conditions.columns) if classes and conditions else classes
         self.network, self.prior, self.config, self.device = network, prior, config, device
         self.names, self.game, self.fields = tuple(names) if classes else (), game, fields
 

@@ -27,6 +27,7 @@ from gan_cli.models.schemas import MLPOptions
 class GANOptions(Choice):
     together = True
     uses = (*OF_GAMES, *OF_PLAYERS)
+    conditionings = ("concat", "projection", "auxiliary", "embedding")
     figures = ("saturation", "kl_vs_js", "dimension", "vae_bias")
 
 

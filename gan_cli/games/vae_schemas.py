@@ -64,6 +64,7 @@ class VAEOptions(EncodedOptions):
     uses = ("architecture",)
     idle = (*EncodedOptions.idle, *STILL, "updates")
     figures = ("vae_bias", "vae_gan")
+    conditionings = ("concat", "embedding")
     pictures = "bernoulli"
 
     importance_samples: Count
@@ -82,6 +83,7 @@ class VAEOptions(EncodedOptions):
 class VAEGANOptions(EncodedOptions):
     uses = (*OF_GAMES, "discriminator", "generator", "pack", "instance_noise", "augment", "augmentation")
     figures = ("vae_gan",)
+    conditionings = ("concat", "projection", "auxiliary", "embedding")
     pictures = "logistic"
 
     gamma: NonNegative
@@ -106,6 +108,7 @@ class VAEGANOptions(EncodedOptions):
 class AdversarialAutoencoderOptions(Choice):
     uses = (*OF_GAMES, "discriminator", "pack", "instance_noise")
     idle = ("compile", *STILL)
+    conditionings = ("concat", "embedding")
 
     adversarial: NonNegative
     hidden: list[Count]

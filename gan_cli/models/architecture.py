@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -13,8 +13,8 @@ from gan_cli.models.doubling import require_doubling
 class Architecture(Protocol):
     """Makes both networks of a game. ``shape`` is (C, H, W) for pictures and (d,) for points.
 
-    ``classes`` is 0 unless the run is conditional. The ``labels`` that networks are called with are then int64 (B,),
-    else None.
+    ``classes`` is 0 unless the run is conditional. The ``labels`` that networks are called with are then int64 (B,), or
+    float32 (B, classes) conditions where ``classes`` is ``gan_cli.data.conditions.Columns``; else None.
     """
 
     def generator(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -48,6 +48,13 @@ class ForClassifiers(Architecture, Protocol):
     def classifier(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
         """A module ``(x, labels=None)``: (B, *shape) → (B, outputs), logits; ``features(x)`` as of a discriminator."""
         ...
+
+
+@runtime_checkable
+class Projects(Protocol):
+    """An architecture whose discriminators project on the label themselves (Miyato & Koyama 2018)."""
+
+    projects: ClassVar[bool]
 
 
 class OfOptions:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gan_cli.data.conditions import Columns
+
 
 def normalisation(kind: str, channels: int, affine: bool = True) -> nn.Module:
     """A norm of pictures (B, C, H, W): batch, instance, group, layer; of any other name none.
@@ -25,15 +27,22 @@ def normalisation(kind: str, channels: int, affine: bool = True) -> nn.Module:
 
 
 class OfLabel(nn.Module):
-    """A scale and a shift of each channel that belong to a label."""
+    """A scale and a shift of each channel that belong to a label; of conditions, linear functions of them."""
 
     def __init__(self, classes: int, channels: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(classes, channels))
         self.shift = nn.Parameter(torch.zeros(classes, channels))
+        self.linear = isinstance(classes, Columns)
+        if self.linear:
+            nn.init.zeros_(self.scale)
+            self.own = nn.Parameter(torch.stack([torch.ones(channels), torch.zeros(channels)]))  # with conditions of 0
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """``x`` (B, C, H, W), ``code`` the labels one-hot, (B, K)."""
+        """``x`` (B, C, H, W), ``code`` the labels one-hot, (B, K), or conditions."""
+        if self.linear:
+            scale, shift = self.own[0] + code @ self.scale, self.own[1] + code @ self.shift
+            return torch.addcmul(shift[:, :, None, None], x, scale[:, :, None, None])
         return torch.addcmul((code @ self.shift)[:, :, None, None], x, (code @ self.scale)[:, :, None, None])
 
 

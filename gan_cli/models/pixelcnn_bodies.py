@@ -6,11 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from gan_cli.data.conditions import Columns
 from gan_cli.models.masked_conv import MaskedConv
 from gan_cli.models.pixelcnn import FIRST, place_for
 
 
-def added(x: Tensor, label: nn.Embedding | None, labels: Tensor | None) -> Tensor:
+def of_label(classes: int, features: int) -> nn.Module | None:
+    """What a label adds to each feature, or each condition in proportion: labels → (B, features)."""
+    if isinstance(classes, Columns):
+        return nn.Linear(classes, features, bias=False)
+    return nn.Embedding(classes, features) if classes else None
+
+
+def added(x: Tensor, label: nn.Module | None, labels: Tensor | None) -> Tensor:
     """x (B, F, …) with what a label adds to each feature."""
     if label is None:
         return x
@@ -28,7 +36,7 @@ class ResidualBlock(nn.Module):
         self.squeeze = MaskedConv(features, half, (1, 1), "up to here", colours)
         self.conv = MaskedConv(half, half, (kernel, kernel), "up to here", colours)
         self.expand = MaskedConv(half, features, (1, 1), "up to here", colours)
-        self.label = nn.Embedding(classes, half) if classes else None
+        self.label = of_label(classes, half)
 
     def forward(self, h: Tensor, labels: Tensor | None) -> Tensor:
         seen = added(self.conv(relu(self.squeeze(relu(h)))), self.label, labels)
@@ -91,7 +99,7 @@ class GatedBlock(nn.Module):
         self.link = nn.Conv2d(2 * features, 2 * features, 1)
         self.horizontal = MaskedConv(features, 2 * features, (1, kernel), "up to here", colours, twice=True)
         self.residual = MaskedConv(features, features, (1, 1), "up to here", colours)
-        self.label = nn.Embedding(classes, 2 * features) if classes else None
+        self.label = of_label(classes, 2 * features)
 
     def forward(self, v: Tensor, h: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         a = added(self.vertical(v), self.label, labels)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, linear
 
 from gan_cli.config.options import Values
+from gan_cli.data.conditions import Columns
 from gan_cli.models.architecture import OfOptions
 from gan_cli.models.doubling import Doubling, doubling_of
 from gan_cli.models.labels import one_hot_of
@@ -145,7 +146,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Halves the sides of the picture (B, C, H, W) until the start, which a basis weighs: one logit, (B,).
 
-    With labels the logit is the product of as many numbers as there are channels with those of the label.
+    With labels the logit is the product of as many numbers as there are channels with those of the label, which are
+    linear in conditions.
     """
 
     def __init__(
@@ -167,7 +169,10 @@ class Discriminator(nn.Module):
         self.basis = scaled(nn.Conv2d(plan[-1], plan[-1], start[:2], groups=plan[-1], bias=False))
         self.out = scaled(nn.Linear(plan[-1], plan[-1] if classes else outputs, bias=False))
         if classes:
-            self.embedding = scaled(nn.Linear(classes, plan[-1], bias=False), plan[-1] ** -0.5)
+            of_label = nn.Linear(classes, plan[-1], bias=isinstance(classes, Columns))
+            self.embedding = scaled(of_label, gain := plan[-1] ** -0.5)
+            if isinstance(classes, Columns):
+                nn.init.normal_(of_label.bias, 0.0, gain)  # of conditions that are 0
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """The features that the last layer works on, (B, F)."""
@@ -191,6 +196,7 @@ class R3GAN(OfOptions):
     """Makes the networks from their options; see ``conf/architecture/r3gan.yaml``. Its generator has no bounds."""
 
     generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_R3GAN
+    projects = True
 
     def __init__(
         self,

@@ -175,6 +175,7 @@ class ResNet(OfOptions):
     """Makes the networks from their options; see ``conf/architecture/resnet.yaml``."""
 
     generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_RESNET
+    projects = True
 
     def __init__(self, width: int, widest: int, generator: Values, discriminator: Values) -> None:
         super().__init__(generator, discriminator, decoder={"bounded": False}, encoder={})

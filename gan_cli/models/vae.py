@@ -30,7 +30,7 @@ class Decoder(nn.Module):
     def log_p(self, x: Tensor, z: Tensor, labels: Tensor | None) -> Tensor:
         """log p(x | z) in nats, (B, k), of k latents for each sample: z (B, k, L)."""
         k = z.shape[1]
-        each = labels if labels is None or k == 1 else labels.repeat_interleave(k)
+        each = labels if labels is None or k == 1 else labels.repeat_interleave(k, dim=0)
         return self.observation.log_p(x, widened(self.body(z.flatten(0, 1), each)).unflatten(0, (-1, k)))
 
 

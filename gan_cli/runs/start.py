@@ -23,7 +23,7 @@ from gan_cli.config.schema import Config, from_saved
 from gan_cli.data.conditions import columns_in
 from gan_cli.errors import UserError
 from gan_cli.games.game import Game
-from gan_cli.games.growing import Growing
+from gan_cli.games.growing import growing
 from gan_cli.output.text import shortened
 from gan_cli.runs import checkpoint, weights
 from gan_cli.training.fits import require_weights
@@ -137,9 +137,8 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
             found = taken(setup.ema.network, average, other)
             take(setup.ema.network, average, found.names)
             whole = setup.ema.begun = not found.misfits
-    for network in (*setup.game.networks.values(), *([setup.ema.network] if setup.ema else [])):
-        if isinstance(network, Growing):
-            network.images.zero_()  # the stage follows from the images of this run
+    for grown in growing([*setup.game.networks.values(), *([setup.ema.network] if setup.ema else [])]):
+        grown.images.zero_()  # the stage follows from the images of this run
     if not some:
         raise UserError(f"{source.what}: nothing of it fits but biases and the like: {'; '.join(lines)}")
     if lost := not_finite(setup):
