@@ -76,14 +76,15 @@ class Parts:
                 f"{self.who}: has no {name}, which model={self.config.model.name} needs: use architecture=dcgan or mlp"
             )
         make = method(architecture, self.who, name, wanted, *arguments)
-        told, judge = wanted.endswith("classes"), name == "discriminator"
-        around = Around(self.config.conditioning, self.classes, projects=isinstance(architecture, Projects))
+        classes, judge = arguments[-1] if wanted.endswith("classes") else 0, name == "discriminator"
+        assert isinstance(classes, int)
+        around = Around(self.config.conditioning, classes, projects=isinstance(architecture, Projects))
 
         def made() -> nn.Module:
-            module = make(*arguments[:-1], around.given(judge)) if told else make(*arguments)
+            module = make(*arguments[:-1], around.given(judge)) if classes else make(*arguments)
             if not isinstance(module, nn.Module):
                 raise UserError(f"{self.who}: {name}() returned {kind(module)}: return a torch.nn.Module")
-            return around.put(module, judge) if told else module
+            return around.put(module, judge) if classes else module
 
         return made
 
