@@ -12,7 +12,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
 HYDRA_PATHS = ("hydra.run.dir", "hydra.sweep.dir")
-OF_RUNS = ("resume", "start", "checkpoint", "real", "samples", "out")
+OF_RUNS = ("resume", "start", "checkpoint", "real", "samples", "project", "latents", "out")
 PATHS = (*OF_RUNS, "dataset.path", "dataset.root", "extractor.root", "extractor.weights", *HYDRA_PATHS)
 FUNCTIONS = r"(glob|range|sort|shuffle|tag|interval|str|int|float|bool)\(.*\)"  # of Hydra's grammar
 LONGEST = 255  # bytes in a file's name

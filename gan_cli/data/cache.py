@@ -135,6 +135,17 @@ def _decode(source: PictureSource, canvas: Canvas, pack: Pack) -> tuple[np.ndarr
             return work(extents_of(source))
 
 
+def decoded_now(source: PictureSource, canvas: Canvas) -> tuple[np.ndarray, Contents]:
+    """The pictures of a source, decoded into memory, of which nothing is kept."""
+    told = dict.fromkeys(("I;16", "I", "F"), source.range) if source.range else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the decoder; what it cannot read is named
+        try:
+            return _held(Decoding(source, canvas, told, None))
+        except Unranged:
+            return _held(Decoding(source, canvas, told, extents_of(source)))
+
+
 def _kept(pack: Pack, work: Decoding) -> tuple[np.ndarray, Contents] | None:
     try:
         contents = pack.write(work)

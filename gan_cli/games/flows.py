@@ -46,12 +46,16 @@ class FlowGame(LikelihoodGame):
             return found
         return replace(found, in_logit_space=found.nats - in_parts(lambda x, _: space.enter(x)[1], x, None))
 
+    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """z = g(x)."""
+        return in_parts(lambda x, labels: widened(self.flow.g(x, labels)[0]), x, labels)
+
 
 class EncodingFlowGame(FlowGame):
     """A flow that needs no labels to encode: z = g(x)."""
 
     def encode(self, x: Tensor) -> Tensor:
-        return in_parts(lambda x, _: widened(self.flow.g(x)[0]), x, None)
+        return self.invert(x, None)
 
 
 class ChangesVariables:

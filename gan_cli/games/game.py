@@ -199,6 +199,15 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class Inverts(Protocol):
+    """A game whose sampler's network is a bijection."""
+
+    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """The only latent of each sample, (B, latent), which is decoded to it."""
+        ...
+
+
+@runtime_checkable
 class OwnLatents(Protocol):
     """A game that says itself what latents are: as many numbers as the data has, the base of a flow …
 

@@ -6,15 +6,23 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 from gan_cli.config.mistakes import suggestion
 from gan_cli.config.numbers import numbers
 from gan_cli.data.conditions import SWEPT, Condition, Conditions
 
+if TYPE_CHECKING:
+    from gan_cli.games.sampler import Sampler
+
 ALL = "all"  # of the classes, or a sweep of the conditions
 NONE = "none"  # of the attributes
 SHOWN = 20  # names in a message
 Row = tuple[float, ...]
+Label = int | Row  # a class, or a row of conditions
 
 
 def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
@@ -98,6 +106,31 @@ def conditions_of(text: str, conditions: Conditions) -> list[Row]:
     if len(set(rows)) < len(rows):
         raise ValueError("names the same twice: name each once")
     return rows
+
+
+def labels_typed(text: str, sampler: Sampler) -> Sequence[Label]:
+    """The labels that ``label=text`` names, of a conditional generator.
+
+    Raises:
+        ValueError: if it has no such labels.
+    """
+    if sampler.conditions is not None:
+        return conditions_of(text, sampler.conditions)
+    return labels_of(text, sampler.names, sampler.classes)
+
+
+def one_label(text: str, sampler: Sampler) -> Label:
+    """The label that a text names. Raises ValueError if it is none, or several."""
+    found = labels_typed(text, sampler) if sampler.classes else []
+    if len(found) != 1:
+        raise ValueError(f"label={text}: is {len(found) or 'no'} labels of this generator: give one")
+    return found[0]
+
+
+def tensor_of(labels: Sequence[Label | None]) -> Tensor | None:
+    """Labels as networks are given them; None where there are none."""
+    given = [label for label in labels if label is not None]
+    return torch.tensor(given) if given else None
 
 
 def _rows(part: str, columns: Sequence[Condition]) -> Iterator[Row]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from numbers import Integral
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,15 @@ from torch import Tensor, nn
 from gan_cli.config.schema import Config
 from gan_cli.data.columns import Fields
 from gan_cli.data.conditions import SWEPT, Columns, Conditions
+from gan_cli.games.comparing import Features
+from gan_cli.games.exactly import as_used, exact_kernels
 from gan_cli.games.game import Bounds, Classifies, Encodes, Game, Judges, Likelihood, LogLikelihood
+from gan_cli.games.labels import Label
+from gan_cli.games.projectable import Picture, asked
+from gan_cli.games.projection import Projection, Search, project
 from gan_cli.models.priors import Latents
 from gan_cli.models.units import levels
-from gan_cli.random import seed_all, stream
+from gan_cli.random import stream
 
 ROWS = 32  # of a batch, where the bits of a sample must not depend on the others
 
@@ -73,6 +79,11 @@ class Sampler:
             raise ValueError(f"model={self.config.model.name}: has no discriminator here")
         return self.game.discriminator
 
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample: (C, H, W) or (d,)."""
+        return tuple(self.sample(1).shape[1:])
+
     def log_likelihood(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """log p(x) in nats, (n,) on the CPU, of a model that has one; see ``likelihood`` for what it is."""
         return self.likelihood(x, labels).nats
@@ -101,15 +112,15 @@ class Sampler:
             raise ValueError(f"labels: {'give one for each sample' if self.classes else 'not a conditional model'}")
         if draws is not None and not isinstance(game, Bounds):
             raise ValueError(f"draws={draws}: model={self.config.model.name} has no bound that draws tighten")
-        with _asked(game, self.device, seed):
-            x, labels = self._presented(x.to(self.device)), None if labels is None else labels.to(self.device)
+        with as_used(game, self.device, seed):
+            x, labels = self.presented(x.to(self.device)), None if labels is None else labels.to(self.device)
             if draws is not None and isinstance(game, Bounds):
                 found = game.bound(x, labels, draws)
             else:
                 found = game.log_likelihood(x, labels)
         return replace(found, nats=found.nats.cpu())
 
-    def _presented(self, x: Tensor) -> Tensor:
+    def presented(self, x: Tensor) -> Tensor:
         """Samples as they were shown to the model in training."""
         shown = self.config.dataset.model_dump()
         if shown.get("binarise", "none") != "none" and not torch.equal(x.abs(), torch.ones_like(x)):
@@ -127,8 +138,35 @@ class Sampler:
         """
         if not isinstance(self.game, Encodes):
             raise ValueError(f"model={self.config.model.name}: has no encoder here")
-        with _asked(self.game, self.device, 0):
-            return self.game.encode(self._presented(x.to(self.device))).cpu()
+        with as_used(self.game, self.device, 0):
+            return self.game.encode(self.presented(x.to(self.device))).cpu()
+
+    def project(
+        self,
+        picture: Picture,
+        label: Label | str | None = None,
+        *,
+        seeds: Iterable[int] = range(64),
+        restarts: int = 4,
+        iterations: int = 300,
+        features: Features | Literal["auto", "none", "discriminator"] = "auto",
+        feature_weight: float = 0.2,
+        encoder: Literal["start", "alone", "none"] = "start",
+    ) -> Projection:
+        """The latent whose sample is nearest to a picture: ``gan-sample project=…``, which explains the options.
+
+        Args:
+            picture: a file or a PIL picture, which is decoded as the run's data were; or one of the run's own shape,
+                (C, H, W), uint8 or float32 in [−1, 1].
+            label: of a conditional generator: a class, a row of conditions, or what ``label=…`` takes; by default each
+                is tried.
+            features: D's where it has some (``auto``), or a differentiable function (x, labels) → (n, F).
+
+        Raises:
+            ValueError: if this is no picture, or no latent of this model can be looked for.
+        """
+        search = Search(list(dict.fromkeys(seeds)), restarts, iterations, feature_weight, encoder)
+        return project(self, *asked(self, picture, label, search, features))
 
     @torch.no_grad()
     def classify(self, x: Tensor, *, averaged: bool = True) -> Tensor:
@@ -143,8 +181,8 @@ class Sampler:
         """
         if not isinstance(self.game, Classifies):
             raise ValueError(f"model={self.config.model.name}: tells no classes apart")
-        with _asked(self.game, self.device, 0):
-            return self.game.classify(self._presented(x.to(self.device)), averaged=averaged).cpu()
+        with as_used(self.game, self.device, 0):
+            return self.game.classify(self.presented(x.to(self.device)), averaged=averaged).cpu()
 
     def latents_of(self, seeds: Iterable[int]) -> Tensor:
         """The latent of each seed, float32 (n, size) on the CPU; the same on every device."""
@@ -197,10 +235,11 @@ class Sampler:
         if self.classes and labels is None:
             labels = self.labels_of(range(seed, seed + n))
         if labels is not None:
-            self._require(labels, n)
+            self.require(labels, n)
         return self.decode_apart(self.latents(n, seed), range(seed, seed + n), labels, batch_size)
 
-    def _require(self, labels: Tensor, n: int) -> None:
+    def require(self, labels: Tensor, n: int) -> None:
+        """Raises ValueError if these are no labels for n samples."""
         if not self.classes:
             raise ValueError("labels: not a conditional generator")
         if self.conditions is not None:
@@ -274,32 +313,5 @@ class Sampler:
             for _ in range(sum(row in batch for row in rows) if tick else 0):
                 tick()  # type: ignore[misc]
 
-        with _exact_kernels():
+        with exact_kernels():
             return self.decode(padded, padded_labels, batch_size, done)[rows]
-
-
-@contextmanager
-def _asked(game: Game, device: torch.device, seed: int) -> Iterator[None]:
-    """The networks of a game as they are used, and draws that follow from the seed and change nobody else's."""
-    modes = {network: network.training for network in game.networks.values()}
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        seed_all(seed, "asked", device=device)
-        try:
-            for network in modes:
-                network.eval()
-            yield
-        finally:
-            for network, mode in modes.items():
-                network.train(mode)
-
-
-@contextmanager
-def _exact_kernels() -> Iterator[None]:
-    """Deterministic float32 kernels on a GPU, whatever precision a run has switched on: the same in every process."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        torch.backends.cuda.matmul.allow_tf32 = False
-        try:
-            yield
-        finally:
-            torch.backends.cuda.matmul.allow_tf32 = before

@@ -12,18 +12,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS
+from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_POINTS
 from PIL import Image, ImageSequence
 
 import gan_cli
-from gan_cli.commands.sampling import keys
+from gan_cli.commands.sampling import directing, keys
 from gan_cli.commands.sampling.grammar import terms
 from gan_cli.commands.sampling.ways import legs, loop, summed
+from gan_cli.config.library import Library
+from gan_cli.data.knows import DATASET
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import Samples, as_input
 from gan_cli.metrics.evaluation import draw
 from gan_cli.output.captions import captioned
 from gan_cli.output.pictures import DATA, HALF, PAPER, PULL, SAMPLES, as_bytes, columns_of, grid, pairs
+from gan_cli.output.titles import HEIGHT
 from gan_cli.random import stream
 from gan_cli.runs.observers.samples import SampleGrids
 
@@ -190,6 +193,96 @@ def test_a_grid_of_few_classes_is_about_square_with_a_latent_a_row_and_a_class_a
     assert width == (wide * 6 + 2) * 16
     assert 0.5 < width / height < 2
     assert grids.keys == {"seeds": f"0-{seeds - 1}", "label": "all"}
+
+
+# --- the nearest latents, and directions -----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "run",
+    [(*TINY_DCGAN, "conditional=true"), MODELS["adversarial_autoencoder"], MODELS["vae_gan"]],
+    ids=["conditional-dcgan", "adversarial_autoencoder", "conditional-vae_gan"],
+)
+def test_a_projected_picture_is_written_as_a_pair_a_latent_and_its_numbers(gan_sample, trained, run):
+    folder = trained(*run)
+    Path("photos").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        Image.fromarray(rng.integers(0, 255, (9, 12, 3), np.uint8)).save(f"photos/{i}.png")
+    Path("photos/torn.jpg").write_bytes(b"\xff\xd8\xff")
+    search = ("restarts=2", "iterations=4", "n=5")
+    result = gan_sample(f"checkpoint={folder}", "project=photos", *search, "out=near.png")
+    assert result.code == 0
+    assert "1 of 3 pictures cannot be read: torn.jpg" in result.err
+    about, latents = json.loads(Path("near.json").read_text()), np.load("near.npy")
+    assert [each["file"] for each in about["pictures"]] == ["0.png", "1.png"]
+    assert latents.shape == (2, 4)
+    pairs = [cells_of(Path("near.png"), row, 2) for row in range(2)]
+    for (target, sample), each in zip(pairs, about["pictures"], strict=True):
+        assert each["rmse"] == pytest.approx(np.sqrt(np.square(target - sample).mean()))
+        assert each["psnr"] == pytest.approx(20 * np.log10(255 / each["rmse"]))
+        assert each["end_cost"] <= each["start_cost"]
+    assert gan_sample(f"checkpoint={folder}", "project=photos/?.png", *search, "out=again.png").code == 0
+    for ending in (".npy", ".png"):  # whatever else is projected, and each time
+        assert Path("again").with_suffix(ending).read_bytes() == Path("near").with_suffix(ending).read_bytes()
+    assert gan_sample(f"checkpoint={folder}", "latents=near.npy", "format=npz", "out=drawn.npz").code == 0
+    drawn = np.load("drawn.npz")
+    assert np.array_equal(drawn["latents"], latents)
+    assert "labels" not in drawn or drawn["labels"].tolist() == [each["label"] for each in about["pictures"]]
+    for (_, sample), image in zip(pairs, drawn["images"], strict=True):
+        assert np.abs(image[0] - sample).max() <= 1
+
+
+def cells_of(path: Path, row: int, columns: int) -> list[np.ndarray]:
+    """A row of pictures of 8 × 8, which are enlarged 8 times under a strip of titles."""
+    small = pixels(path)[HEIGHT:][::8, ::8].astype(float)
+    return [small[2 + 10 * row : 10 + 10 * row, 2 + 10 * i : 10 + 10 * i] for i in range(columns)]
+
+
+@pytest.mark.parametrize("model", ["nice", "realnvp"])
+def test_a_flow_has_the_exact_inverse_of_a_picture(gan_sample, trained, model):
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save("photo.png")
+    assert gan_sample(f"checkpoint={trained(*MODELS[model])}", "project=photo.png", "n=2", "out=near.png").code == 0
+    about = json.loads(Path("near.json").read_text())
+    assert (about["method"], about["pictures"][0]["rmse"], about["pictures"][0]["psnr"]) == ("exact inverse", 0, None)
+    if model == "realnvp":  # conditional
+        nats = about["pictures"][0]["negative_log_likelihood_by_label"]
+        assert about["pictures"][0]["label"] == int(min(nats, key=nats.get))
+
+
+def test_strips_go_along_a_direction_a_row_in_steps_of_deviations(gan_sample, trained):
+    folder = trained(*TINY_MLP, "prior=uniform", "prior.scale=2")
+    keys = ("directions=3", "seeds=5,7", "frames=5", "sigmas=2", "truncation=0.5", "out=strips.png")
+    assert gan_sample(f"checkpoint={folder}", *keys).code == 0
+    about, vectors, sampler = json.loads(Path("strips.json").read_text()), np.load("strips.npy"), gan_cli.load(folder)
+    assert about["steps_in_sigma"] == [-2, -1, 0, 1, 2]
+    assert about["sigma"] == pytest.approx(2 / np.sqrt(3))
+    for row, (seed, vector) in enumerate((seed, vector) for seed in (5, 7) for vector in vectors):
+        steps = torch.tensor(about["steps_in_sigma"])[:, None] * about["sigma"]
+        expected = as_bytes(sampler.decode(0.5 * sampler.latents_of([seed]) + steps * torch.tensor(vector)))[:, 0]
+        assert np.abs(np.stack(cells_of(Path("strips.png"), row, 5)) - expected.numpy()).max() <= 1
+
+
+def test_a_direction_between_classes_is_that_of_the_mean_codes_of_pictures(gan_sample, trained, monkeypatch):
+    monkeypatch.setattr(directing, "FEWEST", 1)
+    folder = trained(*MODELS["vae_gan-gaussian"])
+    assert gan_sample(f"checkpoint={folder}", "directions=0,1:3", "out=codes.png").code == 0
+    sampler, about = gan_cli.load(folder), json.loads(Path("codes.json").read_text())
+    data = Library().build(DATASET, sampler.config.dataset).load()
+    codes = sampler.encode(as_input(data.values)).double().numpy()
+    sides = [codes[np.isin(data.labels, side)] for side in ([0, 1], [3])]
+    assert about["counts"] == [len(side) for side in sides]
+    expected = sides[1].mean(axis=0) - sides[0].mean(axis=0)
+    assert np.allclose(np.load("codes.npy")[0], expected / np.linalg.norm(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["ngram", "made", "rbm"])
+def test_models_without_such_latents_say_what_has_them(gan_sample, trained, model):
+    Image.new("L", (8, 8)).save("photo.png")
+    folder = trained(*MODELS[model])
+    for typed in ("project=photo.png", "directions=3"):
+        result = gan_sample(f"checkpoint={folder}", typed, "out=here")
+        assert (result.code, len(result.lines), Path("here").exists()) == (2, 1, False)
+        assert result.lines[0].startswith(f"{typed}: ")
+        assert result.lines[0].endswith("use a model with latents, such as gan or vae")
 
 
 def test_sheets_are_about_square_whatever_is_on_them():

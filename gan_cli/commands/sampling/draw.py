@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_cli.commands.sampling.grammar import terms
+from gan_cli.commands.sampling.given import labels_beside, latents_at, places_of
+from gan_cli.commands.sampling.grammar import direction, terms
 from gan_cli.commands.sampling.keys import PICTURES, Sampling
-from gan_cli.config.numbers import numbers
 from gan_cli.data.columns import groups
 from gan_cli.errors import UserError
-from gan_cli.games.labels import conditions_of, file_words, labels_of
+from gan_cli.games.labels import Label, file_words, labels_typed, tensor_of
 from gan_cli.games.sampler import Sampler
 from gan_cli.models.priors import Seeds, Uniform
 from gan_cli.output import screen
@@ -21,10 +21,7 @@ from gan_cli.runs.loading import Trained
 
 SHEET = 10_000  # pictures on one sheet or in one animation
 AT_ONCE = 1024  # samples in memory before they are written
-OF_LATENTS = ("truncation", "interpolation", "arithmetic")  # keys that are about what lies between latents
-
-
-Label = int | tuple[float, ...]  # a class, or a row of conditions
+OF_LATENTS = ("truncation", "interpolation", "arithmetic", "latents")  # keys that are about what lies between latents
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Shot:
 def misfits(config: Sampling, found: Trained) -> list[str]:
     """One line for each key whose value this generator cannot draw."""
     problems, sampler = [], found.sampler
-    shared = config.mode in ("interpolation", "arithmetic")
+    shared = config.mode in ("interpolation", "arithmetic", "directions")
     labels: Sequence[Label] = ()
     if config.label and not sampler.classes:
         problems.append(f"label={config.label}: this generator is not conditional: leave it out")
@@ -47,6 +44,8 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
             labels = chosen_labels(config, sampler)
         except ValueError as error:
             problems.append(f"label={config.label}: {error}")
+    elif sampler.classes and config.latents and config.mode == PICTURES:
+        labels_beside(config, sampler, len(places_of(config, sampler)))
     elif sampler.classes and shared:
         first = _default(0, sampler)
         assert first is not None
@@ -67,8 +66,11 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
     elif config.interpolation == "spherical" and isinstance(sampler.prior, Uniform):
         problems.append("interpolation=spherical: leaves the cube of prior=uniform: use interpolation=linear")
     problems += _of_format(config, found)
+    if config.project and _what(found) == "signals":
+        problems.append(f"project={config.project}: is for pictures, and this generator makes signals: leave it out")
     if not _has_cells(found):
         foreign = {"interpolation": config.interpolation, "arithmetic": config.arithmetic, "columns": config.columns}
+        foreign |= {"project": config.project, "directions": config.directions}
         foreign["format"] = config.format if config.format == "png" else None
         foreign["captions"] = "true" if config.captions else None
         problems += [
@@ -76,11 +78,13 @@ def misfits(config: Sampling, found: Trained) -> list[str]:
             for key, value in foreign.items()
             if value is not None
         ]
-    elif config.kind in ("grid", "strip", "gif", "mp4") and (count := _count(config, len(labels))) > SHEET:
+    elif config.kind in ("grid", "strip", "gif", "mp4") and (count := _count(config, sampler, len(labels))) > SHEET:
         problems.append(
             f"format={config.kind}: would hold {count:,} pictures, at most {SHEET:,} fit: "
             + ("use format=png or npz" if config.mode == PICTURES else "name fewer seeds")
         )
+    if config.latents and config.mode == "interpolation" and len(places_of(config, sampler)) < 2:
+        problems.append(f"latents={config.latents}: holds one latent, and an interpolation needs two or more")
     return problems
 
 
@@ -112,17 +116,7 @@ def chosen_labels(config: Sampling, sampler: Sampler) -> Sequence[Label]:
     Raises:
         ValueError: if this generator has no such labels.
     """
-    if not config.label:
-        return []
-    if sampler.conditions is not None:
-        return conditions_of(config.label, sampler.conditions)
-    return labels_of(config.label, sampler.names, sampler.classes)
-
-
-def tensor_of(labels: Sequence[Label | None]) -> Tensor | None:
-    """Labels as networks are given them; None where there are none."""
-    given = [label for label in labels if label is not None]
-    return torch.tensor(given) if given else None
+    return labels_typed(config.label, sampler) if config.label else []
 
 
 def said(label: Label, sampler: Sampler) -> str:
@@ -146,21 +140,28 @@ def _default(seed: int, sampler: Sampler) -> Label | None:
     return tuple(labels[0].tolist()) if sampler.conditions is not None else int(labels[0])
 
 
-def _count(config: Sampling, labels: int) -> int:
-    seeds = len(numbers(config.seeds_text))
+def _count(config: Sampling, sampler: Sampler, labels: int) -> int:
+    seeds = len(places_of(config, sampler))
     if config.mode == "interpolation":
-        return seeds * config.frames
+        return seeds * config.in_a_row
+    if config.directions:
+        return seeds * config.in_a_row * (direction(config.directions) or 1)
     if config.arithmetic:
         return len(terms(config.arithmetic)) + 1
     return seeds * max(1, labels)
 
 
 def shots(config: Sampling, sampler: Sampler) -> list[Shot]:
-    """Each seed with each label in ``label=…``; without it, each seed with its own label."""
-    seeds = numbers(config.seeds_text)
+    """Each seed with each label in ``label=…``; without it, each seed with its own label.
+
+    Of latents out of a file, their numbers there stand for seeds, and their labels are those that lie beside them.
+    """
+    seeds = places_of(config, sampler)
     if not sampler.classes:
         return [Shot(seed, None) for seed in seeds]
     labels = chosen_labels(config, sampler)
+    if config.latents and not labels:
+        return [Shot(*each) for each in zip(seeds, labels_beside(config, sampler, len(seeds)), strict=True)]
 
     def of(seed: int) -> Sequence[Label | None]:
         return labels or [_default(seed, sampler)]
@@ -168,16 +169,14 @@ def shots(config: Sampling, sampler: Sampler) -> list[Shot]:
     return [Shot(seed, label) for seed in seeds for label in of(seed)]
 
 
-def drawn_shots(
-    found: Trained, wanted: Sequence[Shot], truncation: float | None
-) -> Iterator[tuple[Sequence[Shot], Tensor]]:
+def drawn_shots(config: Sampling, found: Trained, wanted: Sequence[Shot]) -> Iterator[tuple[Sequence[Shot], Tensor]]:
     """The samples of the shots, in batches. The bits of a sample do not depend on the other shots."""
     with screen.progress("drawing", len(wanted)) as tick:
         for start in range(0, len(wanted), AT_ONCE):
             part = wanted[start : start + AT_ONCE]
             seeds = [shot.seed for shot in part]
-            labels = tensor_of([shot.label for shot in part])
-            yield part, samples(found, found.sampler.latents_of(seeds), seeds, labels, truncation, tick)
+            labels, z = tensor_of([shot.label for shot in part]), latents_at(config, found.sampler, seeds)
+            yield part, samples(found, z, seeds, labels, config.truncation, tick)
 
 
 def samples(

@@ -1,4 +1,4 @@
-"""The syntax of arithmetic."""
+"""The syntax of arithmetic, and of directions."""
 
 from __future__ import annotations
 
@@ -33,3 +33,16 @@ def terms(text: str) -> list[Term]:
         if total > MOST:
             raise ValueError(f"are more than {MOST:,} numbers: take them in parts")
     return found
+
+
+def direction(text: str) -> int | None:
+    """``"5"`` → 5, the number of directions; None if it names classes: ``cat``, ``dog:cat``, ``all:cat``.
+
+    Raises:
+        ValueError: if it is a number of none.
+    """
+    if not re.fullmatch(r"\s*\d{1,18}\s*", text):
+        return None
+    if not 1 <= (number := int(text)) <= MOST:
+        raise ValueError("must be at least 1" if number < 1 else f"must be at most {MOST:,}")
+    return number

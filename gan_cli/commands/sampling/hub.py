@@ -50,7 +50,7 @@ class Model:
     def of(cls, config: Sampling, found: Trained, library: Library) -> Model:
         """Draws the grid and gathers what is known of the run; says what is left out of the card."""
         wanted = shots(config, found.sampler)
-        values = torch.cat([part for _, part in drawn_shots(found, wanted, None)])
+        values = torch.cat([part for _, part in drawn_shots(config, found, wanted)])
         made = {**placeless(found.weights.config), "logger": {}}
         folder, commands = found.weights.folder, list[list[str]]()
         rows: list[Row] = []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -12,29 +11,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.commands.sampling import files
+from gan_cli.commands.sampling import directing, files, projecting
 from gan_cli.commands.sampling import values as values_of
 from gan_cli.commands.sampling.draw import (
-    Label,
     Shot,
     chosen_labels,
     drawn_shots,
     misfits,
     samples,
     shots,
-    tensor_of,
     words_of,
 )
+from gan_cli.commands.sampling.given import latents_at, places_of
 from gan_cli.commands.sampling.grammar import terms
-from gan_cli.commands.sampling.keys import ENDINGS, THERE, Sampling, output_name
+from gan_cli.commands.sampling.keys import PICTURES, THERE, Sampling
+from gan_cli.commands.sampling.output import output, path_of
 from gan_cli.commands.sampling.sheets import sheet
 from gan_cli.commands.sampling.ways import legs, loop, summed
 from gan_cli.config.library import Library
-from gan_cli.config.numbers import numbers
-from gan_cli.config.paths import expanded, says_folder
 from gan_cli.data.coding import restored
 from gan_cli.data.samples import as_stored
 from gan_cli.errors import UserError
+from gan_cli.games.labels import Label, tensor_of
 from gan_cli.games.sampler import Sampler
 from gan_cli.memory import enough
 from gan_cli.output.curves import as_pictures
@@ -42,7 +40,6 @@ from gan_cli.output.pictures import as_bytes, grid, image_of, save_png
 from gan_cli.output.replacing import is_free
 from gan_cli.output.screen import say
 from gan_cli.runs import checkpoint
-from gan_cli.runs.links import leads_out
 from gan_cli.runs.loading import Trained, trained
 
 Saver = Callable[[Tensor, Path], None]
@@ -59,47 +56,18 @@ def run(config: Sampling, library: Library) -> None:
         what, path = _morph(config, checkpoint.run_folder(config.checkpoint, "checkpoint"))
     else:
         found = trained(config.checkpoint, library, "cpu" if config.export else config.device, ema=config.ema)
-        if problems := misfits(config, found):
+        refuse = {"project": projecting.problems, "directions": directing.problems}.get(config.mode)
+        if problems := (refuse(config, found.sampler) if refuse else []) or misfits(config, found):
             raise UserError(*problems)
         make = {"export": _export, "interpolation": _interpolation, "arithmetic": _arithmetic}.get(config.mode)
+        of_run = {"project": projecting.projected, "directions": directing.directed, PICTURES: _each}
         with enough(f"seeds={config.seeds_text}", "draw fewer at a time, or use format=png"):
             if config.export == "hub":
                 what, path = _hub(config, found, library)
             else:
-                what, path = make(config, found) if make else _each(config, found, library)
+                what, path = make(config, found) if make else of_run[config.mode](config, found, library)
         what = f"{what} of step {found.weights.step}"
     say("gan-sample", f"wrote {what}: {path}")
-
-
-@contextmanager
-def _output(config: Sampling, folder: Path, step: int | None) -> Iterator[Path]:
-    """A context with the path of the output, whose folder exists; that of ``export=hub`` is still to be made.
-
-    Raises:
-        UserError: if the output cannot be written.
-    """
-    path = _path(config, folder, "" if step is None else f"step-{step:09d}")
-    generated = folder / "generated"
-    if not config.out and generated.is_symlink() and leads_out(generated, folder.resolve()):
-        raise UserError(f"checkpoint={folder}: its generated/ is a link to {generated.readlink()}: say where, out=PATH")
-    try:
-        (path if config.kind in ("png", "wav") else path.parent).mkdir(parents=True, exist_ok=True)
-        yield path
-    except OSError as error:
-        raise UserError(f"out={path}: cannot be written ({error.strerror or error}): give another, out=PATH") from error
-
-
-def _path(config: Sampling, folder: Path, step: str) -> Path:
-    ending, name = ENDINGS[config.kind], output_name(config)
-    if config.out:
-        out = expanded(config.out, "out=")
-        if not ending or (out.suffix == ending and not says_folder(config.out)):
-            return out
-        return out / f"{name if config.export or not step else f'{step}-{name}'}{ending}"
-    generated = folder / "generated"
-    if config.export:
-        return generated / (step if config.ema else f"{step}-without-ema") / f"{name}{ending}"
-    return generated / f"{step}-{name}{ending}".lstrip("-")
 
 
 def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
@@ -108,31 +76,32 @@ def _each(config: Sampling, found: Trained, library: Library) -> tuple[str, Path
     words, shape = words_of(wanted, found.sampler), found.weights.shape
     is_image, noun = len(shape) == 3, {2: "signal", 3: "picture"}.get(len(shape), "point")
     deep = found.weights.full_depth
-    parts = drawn_shots(found, wanted, config.truncation)
+    parts = drawn_shots(config, found, wanted)
     noun = "row" if noun == "point" and found.sampler.fields else noun
     what = f"{len(wanted)} {noun}{'s' * (len(wanted) > 1)}"
     if config.kind in ("png", "wav"):
         first = next(parts)  # if it fails, nothing is made
-        with _output(config, found.weights.folder, found.weights.step) as path:
-            places = {shot: path / _file_name(shot, words, config.kind) for shot in wanted}
+        with output(config, found.weights.folder, found.weights.step) as path:
+            places = {shot: path / _file_name(config, shot, words) for shot in wanted}
             _write_each(chain([first], parts), places, path, _saver(config, found))
     elif config.kind == "npz":
         values = torch.cat([as_stored(part, full_depth=deep) for _, part in parts])
-        with _output(config, found.weights.folder, found.weights.step) as path:
-            files.write_npz(path, _arrays(values, wanted, f"{noun}s", found.sampler))
+        with output(config, found.weights.folder, found.weights.step) as path:
+            files.write_npz(path, _arrays(config, values, wanted, f"{noun}s", found.sampler))
     elif config.kind == "npy":
         each = [as_stored(part, full_depth=deep).numpy() if is_image else _units(found, part) for _, part in parts]
-        with _output(config, found.weights.folder, found.weights.step) as path:
+        with output(config, found.weights.folder, found.weights.step) as path:
             values_of.write_npy(path, np.concatenate(each))
     elif config.kind in values_of.TABLES:
         table = values_of.arranged(found.sampler, torch.cat([part for _, part in parts]), wanted)
-        with _output(config, found.weights.folder, found.weights.step) as path:
+        with output(config, found.weights.folder, found.weights.step) as path:
             values_of.TABLES[config.kind](path, table)
     else:
         values = torch.cat([part for _, part in parts])
         image = sheet(config, found, library, wanted, values)
-        with _output(config, found.weights.folder, found.weights.step) as path:
-            save_png(image, path, seeds=config.seeds_text, **({"label": config.label} if config.label else {}))
+        with output(config, found.weights.folder, found.weights.step) as path:
+            drawn = {"latents": Path(config.latents).name} if config.latents else {"seeds": config.seeds_text}
+            save_png(image, path, **drawn, **({"label": config.label} if config.label else {}))
     return what, path
 
 
@@ -165,14 +134,18 @@ def _units(found: Trained, values: Tensor) -> np.ndarray:
     return restored(found.sampler.fields, values.numpy())
 
 
-def _file_name(shot: Shot, words: Mapping[Label, str], ending: str) -> str:
+def _file_name(config: Sampling, shot: Shot, words: Mapping[Label, str]) -> str:
     label = "" if shot.label is None else f"-label-{words[shot.label]}"
-    return f"seed-{shot.seed:07d}{label}.{ending}"
+    return f"{'latent' if config.latents else 'seed'}-{shot.seed:07d}{label}.{config.kind}"
 
 
-def _arrays(values: Tensor, wanted: list[Shot], kind: str, sampler: Sampler) -> dict[str, np.ndarray]:
+def _arrays(config: Sampling, values: Tensor, wanted: list[Shot], kind: str, sampler: Sampler) -> dict[str, np.ndarray]:
     kind = {"pictures": "images", "rows": "points"}.get(kind, kind)
-    arrays = {kind: values.numpy(), "seeds": np.array([shot.seed for shot in wanted])}
+    arrays, places = {kind: values.numpy()}, [shot.seed for shot in wanted]
+    if config.latents:
+        arrays["latents"] = latents_at(config, sampler, places).numpy()
+    else:
+        arrays["seeds"] = np.array(places)
     if (labels := tensor_of([shot.label for shot in wanted])) is not None:
         arrays["labels"] = labels.numpy()
         arrays |= {"names": np.array(sampler.names)} if sampler.names else {}
@@ -188,17 +161,17 @@ def _arrays(values: Tensor, wanted: list[Shot], kind: str, sampler: Sampler) -> 
 def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
     """A strip with a row from each seed to the next, or an animation that returns to the first."""
     assert config.interpolation
-    seeds = numbers(config.seeds_text)
-    ends = found.sampler.latents_of(seeds)
+    seeds, frames = places_of(config, found.sampler), config.in_a_row
+    ends, ending = latents_at(config, found.sampler, seeds), "latents" if config.latents else "seeds"
     if config.kind == "strip":
-        way = legs(ends, config.interpolation, config.frames).flatten(0, 1)
-        places = [place for a, b in pairwise(seeds) for place in (a, *range(1, config.frames - 1), b)]
-        return f"the way between {len(seeds)} seeds", _strip(config, found, way, places, config.frames)
-    places = [place for seed in seeds for place in (seed, *range(1, config.frames - 1))]
-    pictures = _samples(config, found, loop(ends, config.interpolation, config.frames), places)
-    with _output(config, found.weights.folder, found.weights.step) as path:
+        way = legs(ends, config.interpolation, frames).flatten(0, 1)
+        places = [place for a, b in pairwise(seeds) for place in (a, *range(1, frames - 1), b)]
+        return f"the way between {len(seeds)} {ending}", _strip(config, found, way, places, frames)
+    places = [place for seed in seeds for place in (seed, *range(1, frames - 1))]
+    pictures = _samples(config, found, loop(ends, config.interpolation, frames), places)
+    with output(config, found.weights.folder, found.weights.step) as path:
         files.ANIMATIONS[config.kind](path, files.frames_of(pictures), config.fps)
-    return f"{len(pictures)} frames between {len(seeds)} seeds", path
+    return f"{len(pictures)} frames between {len(seeds)} {ending}", path
 
 
 def _arithmetic(config: Sampling, found: Trained) -> tuple[str, Path]:
@@ -211,7 +184,7 @@ def _arithmetic(config: Sampling, found: Trained) -> tuple[str, Path]:
 
 def _strip(config: Sampling, found: Trained, latents: Tensor, places: Sequence[int], columns: int) -> Path:
     pictures = _samples(config, found, latents, places)
-    with _output(config, found.weights.folder, found.weights.step) as path:
+    with output(config, found.weights.folder, found.weights.step) as path:
         save_png(grid(pictures, columns), path)
     return path
 
@@ -230,7 +203,7 @@ def _morph(config: Sampling, folder: Path) -> tuple[str, Path]:
             f"checkpoint={config.checkpoint}: has {len(frames)} sample grids in {folder / 'samples'}, and an animation "
             "needs two: train with a smaller sample_every"
         )
-    with _output(config, folder, None) as path:
+    with output(config, folder, None) as path:
         files.ANIMATIONS[config.kind](path, [*frames, *[frames[-1]] * config.fps], config.fps)
     return f"{len(frames)} sample grids", path
 
@@ -238,7 +211,7 @@ def _morph(config: Sampling, folder: Path) -> tuple[str, Path]:
 def _export(config: Sampling, found: Trained) -> tuple[str, Path]:
     from gan_cli.commands.sampling.export import EXPORTS
 
-    with _output(config, found.weights.folder, found.weights.step) as path:
+    with output(config, found.weights.folder, found.weights.step) as path:
         EXPORTS[config.kind](found, path)
     return "the generator", path
 
@@ -248,9 +221,9 @@ def _hub(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]
     from gan_cli.commands.sampling.hub import Model
 
     folder, step = found.weights.folder, found.weights.step
-    if not is_free(path := _path(config, folder, f"step-{step:09d}")):
+    if not is_free(path := path_of(config, folder, f"step-{step:09d}")):
         raise UserError(f"out={path}: {THERE}")
     model = Model.of(config, found, library)
-    with _output(config, folder, step) as path:
+    with output(config, folder, step) as path:
         model.write(path)
     return "the generator and its card", path

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gan_cli.data.samples import Samples
 from gan_cli.metrics.extractors.classifier import Classifier
@@ -43,6 +44,9 @@ class Auto(Extractor):
 
     def features(self, values: np.ndarray) -> np.ndarray:
         return self._chosen.features(values)
+
+    def embedded(self, x: Tensor) -> Tensor:
+        return self._chosen.embedded(x)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         return self._chosen.probabilities(values)

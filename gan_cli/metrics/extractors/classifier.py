@@ -175,6 +175,13 @@ class Classifier(Extractor):
         assert self._network is not None
         return self._outputs(values, self._network[:-1]).reshape(len(values), -1)
 
+    def embedded(self, x: Tensor) -> Tensor:
+        """The same features of pictures (N, C, H, W) in [−1, 1]."""
+        assert self._network is not None
+        pictures = x if x.shape[1] == self._channels else x.reshape(-1, 1, *x.shape[2:])
+        found: Tensor = self._network[:-1](pictures)
+        return found.reshape(len(x), -1)
+
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """(N, C, H, W) → float32 (N, classes); (N, C, classes) for stacks."""
         assert self._network is not None

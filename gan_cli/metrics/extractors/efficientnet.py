@@ -14,7 +14,7 @@ from torchvision.transforms.v2.functional import resize
 
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused, signature_of
+from gan_cli.metrics.extractors.extractor import Extractor, bytes_of, channels_refused, over_white, signature_of
 from gan_cli.output import screen
 
 BATCH, SIDE, FEATURES = 32, 224, 1280
@@ -84,13 +84,23 @@ class EfficientNet(Extractor):
                 advance()
         return torch.cat(found).numpy()
 
+    def embedded(self, x: Tensor) -> Tensor:
+        """The same features of pictures (N, 1 to 4, H, W) in [−1, 1]."""
+        assert self._network is not None
+        maps: Tensor = self._network.extract_features(_shown(over_white((x + 1) * 127.5)))  # type: ignore[operator]
+        return maps.mean(dim=(2, 3))
+
     def _seen(self, values: np.ndarray) -> Tensor:
         """Pictures (N, 1 to 4, H, W) as the network was shown pictures: (N, 3, 224, 224)."""
-        pictures = bytes_of(values).to(self.device)
-        return ((resize(pictures, [SIDE, SIDE], antialias=True) - MEAN) / DEVIATION).expand(-1, 3, -1, -1)
+        return _shown(bytes_of(values).to(self.device))
 
     def provenance(self) -> dict[str, object]:
         return {"weights": SHA256[:16], "resize": f"bilinear to {SIDE} × {SIDE}, antialiased"}
 
     def signature(self) -> Mapping[str, object] | None:
         return signature_of("efficientnet", self.provenance())
+
+
+def _shown(pictures: Tensor) -> Tensor:
+    """Levels of 0 to 255 as the network takes them."""
+    return ((resize(pictures, [SIDE, SIDE], antialias=True) - MEAN) / DEVIATION).expand(-1, 3, -1, -1)

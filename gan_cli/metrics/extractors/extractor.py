@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,15 @@ class Extracts(Protocol):
 
 
 EXTRACTOR = Group[Extracts]("extractor")
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """An extractor whose features have a gradient."""
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """Pictures (N, C, H, W) in [−1, 1] → the features that their bytes would have, (N, F)."""
+        ...
 
 
 class Extractor:
@@ -82,6 +91,11 @@ def bytes_of(values: np.ndarray) -> Tensor:
     """Stored pictures, (N, 1 or 3, H, W), from 0 to 255; at full depth, between the bytes too. Alpha is over white."""
     pictures = torch.from_numpy(np.ascontiguousarray(values))
     bytes_ = (pictures + 1) * 127.5 if pictures.is_floating_point() else pictures.float()
-    if bytes_.shape[1] in (1, 3):
-        return bytes_
-    return 255 + (bytes_[:, :-1] - 255) * bytes_[:, -1:] / 255
+    return over_white(bytes_)
+
+
+def over_white(levels: Tensor) -> Tensor:
+    """Pictures of 1 to 4 channels, from 0 to 255, without their alpha: (N, 1 or 3, H, W)."""
+    if levels.shape[1] in (1, 3):
+        return levels
+    return 255 + (levels[:, :-1] - 255) * levels[:, -1:] / 255

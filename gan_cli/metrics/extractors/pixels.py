@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from torch import Tensor
 
 from gan_cli.metrics.extractors.extractor import Extractor
 
@@ -19,6 +20,10 @@ class Pixels(Extractor):
         """(N, C, H, W) → float32 (N, C·H·W)."""
         flat = values.reshape(len(values), -1)
         return flat if flat.dtype == np.float32 else flat.astype(np.float32) * np.float32(2 / 255) - 1
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C·H·W)."""
+        return x.flatten(1)
 
     def provenance(self) -> dict[str, object]:
         return {"resize": "none"}

@@ -1,0 +1,38 @@
+"""How trained networks are asked: as they are used, and with the same bits in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from gan_cli.games.game import Game
+from gan_cli.random import seed_all
+
+
+@contextmanager
+def as_used(game: Game, device: torch.device, seed: int) -> Iterator[None]:
+    """The networks of a game as they are used, and draws that follow from the seed and change nobody else's."""
+    modes = {network: network.training for network in game.networks.values()}
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        seed_all(seed, "asked", device=device)
+        try:
+            for network in modes:
+                network.eval()
+            yield
+        finally:
+            for network, mode in modes.items():
+                network.train(mode)
+
+
+@contextmanager
+def exact_kernels() -> Iterator[None]:
+    """Deterministic float32 kernels on a GPU, whatever precision a run has switched on: the same in every process."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        torch.backends.cuda.matmul.allow_tf32 = False
+        try:
+            yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = before
