@@ -141,7 +141,6 @@ MODELS = {  # every option of model=… but gan, tiny: each keeps the promises i
         *("architecture.discriminator.norm=weight", "architecture.discriminator.noise=0.5", *TINY_MLP),
     ),
     "semi_supervised-dcgan": ("model=semi_supervised", "model.labels=30", "loss=hinge", "augment=[color]", *TINY_DCGAN),
-    "semi_supervised-points": ("model=semi_supervised", "model.labels=16", "model.weight=0.5", *TINY_POINTS),
     "rbm": ("model=rbm", "model.hidden=6", "model.particles=5", "model.chain=9", "schedule=constant", *TINY_PICTURES),
     "rbm-gaussian": (
         "model=rbm",

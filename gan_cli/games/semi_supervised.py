@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from gan_cli.config.asking import kind
 from gan_cli.data.labelled import balanced, told
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.distributed import shares
+from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame, SeesFeatures, require_fit
 from gan_cli.games.game import Statistics, Strengths, computing
 from gan_cli.games.likelihood import in_parts
@@ -43,17 +45,25 @@ class Classifier(nn.Module):
     Z / (Z + 1) = σ(log Z). So D's logit is log Z, for every loss; and p(k | x, real) = exp(l_k) / Z.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, classes: int, who: str = "the classifier") -> None:
         super().__init__()
-        self.network = network
+        self.network, self.classes, self.who = network, classes, who
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """log Z, (B,)."""
         return real_logit(self.classify(x))
 
     def classify(self, x: Tensor) -> Tensor:
-        """l, (B, K)."""
-        return self.network(x)
+        """l, (B, K).
+
+        Raises:
+            UserError: if the network returns something else.
+        """
+        logits = self.network(x)
+        if not isinstance(logits, Tensor) or logits.shape != (len(x), self.classes):
+            wanted = f"a logit of each class for each sample, {(len(x), self.classes)}"
+            raise UserError(f"{self.who}: classifier() returned a module that gives {kind(logits)}: return {wanted}")
+        return logits
 
 
 class MatchableClassifier(Classifier):
@@ -144,7 +154,9 @@ class SemiSupervisedGame(AdversarialGame):
         assert isinstance(self.discriminator, Classifier)
         if self.apart:
             return [self.discriminator.classify(part) for part in seen]
-        return list(self.discriminator.classify(torch.cat(seen)).split([len(part) for part in seen]))
+        # those of a place lie together, so that what is drawn for them does not depend on the parts of a move
+        together = torch.stack(seen, dim=1).flatten(0, 1)  # (B · 3, …)
+        return list(self.discriminator.classify(together).unflatten(0, (-1, len(seen))).unbind(1))
 
     def generator_cost(
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
@@ -195,14 +207,15 @@ class SemiSupervised:
         self.classes, self.seed, self.options = classes, labels_seed, options
 
     def game(self, parts: Parts) -> SemiSupervisedGame:
-        config = parts.config
-        assert self.classes, "settled with the data"
-        classifier = parts.architecture("classifier", "shape, outputs", parts.shape, self.classes)
+        config, classes = parts.config, self.classes
+        assert classes, "settled with the data"
+        classifier = parts.architecture("classifier", "shape, outputs", parts.shape, classes)
         generator = parts.architecture("generator", "latent, shape, classes", parts.latent, parts.shape, 0)
 
         def discriminator() -> Classifier:
             made = classifier()
-            return MatchableClassifier(made) if isinstance(made, SeesFeatures) else Classifier(made)
+            judge = MatchableClassifier if isinstance(made, SeesFeatures) else Classifier
+            return judge(made, classes, parts.who)
 
         game = SemiSupervisedGame(
             parts.network("generator", generator, parts.who),

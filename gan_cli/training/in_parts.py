@@ -7,6 +7,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 
 from gan_cli import distributed
 from gan_cli.config.options import sizes_of
+from gan_cli.models.weight_norm import weight_normed
 from gan_cli.training.fitting import check
 from gan_cli.training.setup import Setup
 
@@ -21,6 +22,8 @@ def told(setup: Setup) -> list[str]:
     modules = [module for network in setup.game.networks.values() for module in network.modules()]
     looking = ["batch norm"] if any(isinstance(module, _BatchNorm) for module in modules) else []
     looking += ["spectral norm's power iteration"] if any(isinstance(part, _SpectralNorm) for part in modules) else []
+    judge = setup.game.networks.get("discriminator")
+    looking += ["weight norm's start on data"] if judge is not None and weight_normed(judge) else []
     looking += sorted(found)
     sizes = [str(size // config.accumulate) for size in sizes_of(config.batch_size)]
     parts = f"accumulate={config.accumulate}: parts of {' and '.join(dict.fromkeys(sizes))} samples"

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, metrics_in, setup_of, state_in
+from PIL import Image
 
 import gan_cli
+import gan_cli.losses
 from gan_cli.algorithm import play
+from gan_cli.config.library import Library
 from gan_cli.data.labelled import balanced
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
@@ -30,9 +33,13 @@ def test_the_probability_of_data_is_that_of_the_implied_class():
     logits = torch.tensor([[0.3, -1.2, 2.0], [40.0, 41.0, -5.0], [-60.0, -61.0, -70.0]], dtype=torch.float64)
     total = logits.exp().sum(dim=1)
     torch.testing.assert_close(real_logit(logits).sigmoid(), total / (total + 1))
-    classifier = Classifier(torch.nn.Identity())
+    classifier = Classifier(torch.nn.Identity(), 3)
     torch.testing.assert_close(classifier(logits), total.log())
     torch.testing.assert_close(classifier.classify(logits), logits)
+    with pytest.raises(
+        UserError, match=r"mine: classifier\(\) returned a module that gives .*: return a logit of each"
+    ):
+        Classifier(torch.nn.Identity(), 4, "mine").classify(logits)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.3])
@@ -235,7 +242,8 @@ def test_what_makes_no_sense_is_answered_in_one_line(gan_train, mistake):
     own = [] if mistake.startswith("architecture") else [key for key in SEMI if key.startswith("architecture")]
     if mistake == "dataset=swiss_roll":
         keys = [key for key in keys if not key.startswith("dataset")]
-    for dry in ([], ["dry_run=true"]):
+    found_with_data = mistake in ("model.labels=5", "model.classes=7")
+    for dry in ([], ["dry_run=true"])[not found_with_data :]:
         result = gan_train(*keys, *own, mistake, *dry)
         assert result.code == 2, result.err
         assert result.errors == [line for line in result.err.splitlines() if MISTAKES[mistake] in line]
@@ -252,3 +260,33 @@ def test_other_models_say_that_they_tell_no_classes_apart(gan_train):
         "architecture.discriminator.norm=weight: takes its scales from the first minibatch, which ensemble=2"
         in result.err
     )
+
+
+def test_every_loss_teaches_both_players():
+    setup = setup_of(*SEMI, "model.labels=10")
+    game, (x, _) = setup.game, setup.minibatches.draw("discriminator", 0, 16)
+    for name in Library().options("loss"):
+        game.loss = gan_cli.losses.build(name)
+        for player in ("discriminator", "generator"):
+            cost, statistics = game.cost(player, x, torch.randn(16, 4), None, {})
+            gradients = torch.autograd.grad(cost, list(game.networks[player].parameters()))
+            assert all(gradient.isfinite().all() for gradient in gradients), name
+            assert any(gradient.any() for gradient in gradients), name
+            assert all(value.isfinite() for value in statistics.values()), name
+
+
+def test_classes_in_folders_are_learnt_and_without_a_test_split_the_test_is_by_the_rest(gan_train):
+    for number, name in enumerate(("cat", "dog", "owl")):
+        folder = Path("photos", name)
+        folder.mkdir(parents=True)
+        for each in range(5):
+            Image.new("RGB", (12, 8), (80 * number, 10 * each, 0)).save(folder / f"{each}.png")
+    keys = [key for key in SEMI if not key.startswith(("dataset", "model.labels"))]
+    data = ("dataset=image_folder", "dataset.path=photos", "dataset.size=8", "model.labels=6")
+    result = gan_train(*keys, *data, "steps=2", "metrics=classification", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    (measured,) = [record for record in metrics_in(Path("run")) if "metric/errors" in record]
+    log = Path("run/train.log").read_text("utf-8")
+    assert "labels: 6 of 15, 2 of each of 3 classes, drawn by seed 0: numbers" in log
+    assert measured["metric/of_samples"] == 9
+    assert "errors: of 9 training samples whose labels it was not told, by the moving average of the weights" in log

@@ -52,6 +52,10 @@ SAME_GAME = {
     "mlp-relativistic-average": (*TINY_MLP, "loss=relativistic_average", "conditional=true"),
     "dcgan": ("again", *TINY_DCGAN, "dataset.size=16", "dataset.flip=true"),
     "resnet-conditional": (*TINY_RESNET, "conditional=true"),
+    "semi-supervised": (
+        *("model=semi_supervised", "model.labels=12", *TINY_MLP, "architecture.discriminator.norm=weight"),
+        *("architecture.discriminator.noise=0.5", "architecture.discriminator.input_noise=0.3"),
+    ),
     "rbm-persistent": (*MODELS["rbm"], "model.particles=6"),
     "dcgan-r1-r2-relativistic": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2]"),
     "dcgan-wgan-gp": (

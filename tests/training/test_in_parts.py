@@ -38,6 +38,10 @@ WITHOUT_STATISTICS = {
     "vae_gan": (*MODELS["vae_gan"], "architecture.norm=layer"),
     "adversarial_autoencoder": MODELS["adversarial_autoencoder"],
     "realnvp": MODELS["realnvp"],
+    "semi_supervised": (
+        *("model=semi_supervised", "model.labels=12", "loss=non_saturating", "architecture.discriminator.noise=0.5"),
+        *("architecture.discriminator.input_noise=0.3", *TINY_MLP),
+    ),
 }
 
 
@@ -85,6 +89,7 @@ def test_quarter_batches_make_the_move_of_one_batch(wide, keys):
             "means in the loss, the",
         ),
         ((*TINY_DCGAN, "architecture.norm=layer", "architecture.discriminator.norm=spectral"), "spectral norm's power"),
+        ((*TINY_MLP, "architecture.discriminator.norm=weight"), "weight norm's start on data is of each part"),
         ((*TINY_MLP, "augment=[]"), "of which together every move is that of the whole minibatch"),
     ],
 )

@@ -10,7 +10,7 @@ from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.schema import Config
 from gan_cli.data.knows import Counted, Dataset
 from gan_cli.data.samples import Samples
-from gan_cli.games.game import parameters_of
+from gan_cli.games.game import LearnsLabels, parameters_of
 from gan_cli.runs.description import made_of, place_of
 from gan_cli.runs.peak import Peak
 from gan_cli.runs.room import Room, shown
@@ -35,11 +35,19 @@ def about_data(setup: Setup, count: int | None) -> str:
     number = "as many samples as it has" if count is None else f"{count:,} samples"
     line = f"data: {number} of {config.dataset.name}, {'×'.join(str(n) for n in samples.shape)}"
     if samples.classes:
-        line += f", of {samples.classes:,} classes{'' if config.conditional else ' that no player is told of'}"
+        line += f", of {samples.classes:,} classes{_told_of(setup)}"
     held_out = dataset.held_out_count() if isinstance(dataset, Counted) else 0
     if held_out is not None:
         line += f"; {held_out:,} held out" if held_out else "; none held out"
     return line
+
+
+def _told_of(setup: Setup) -> str:
+    """Who is told of the classes."""
+    if isinstance(setup.game, LearnsLabels):
+        labels = setup.config.model.model_dump().get("labels", 0)
+        return f", of which D is told {f'{labels:,} labels' if labels else 'every label'}"
+    return "" if setup.config.conditional else " that no player is told of"
 
 
 def about_game(setup: Setup) -> str:
