@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator
 
 Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
+SIX_DIGITS = re.compile("[0-9a-fA-F]{6}")  # Hydra reads no #
 
 
 def colour_of(value: object) -> Colour:
@@ -25,10 +27,10 @@ def colour_of(value: object) -> Colour:
         from PIL import ImageColor
 
         with suppress(ValueError):
-            found = ImageColor.getrgb(value)
+            found = ImageColor.getrgb(f"#{value}" if SIX_DIGITS.fullmatch(value) else value)
             if len(found) == 3:  # else it is transparent itself
                 return found
-    raise ValueError("must be a colour: a name such as white or black, '#rrggbb', or a grey from 0 to 255")
+    raise ValueError("must be a colour: a name such as black, six digits such as ff8800, or a grey from 0 to 255")
 
 
 def _colour(value: object) -> object:

@@ -15,6 +15,7 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_PROGRESSIVE, TINY_R3GAN, TINY_RE
 from PIL import Image
 
 from gan_cli.data.canvas import Canvas
+from gan_cli.data.colours import colour_of, grey_of
 from gan_cli.data.formats import decoded
 from gan_cli.data.images import resized
 from gan_cli.data.samples import Samples
@@ -309,8 +310,8 @@ BAD = {
     "dataset.size=[60,90]": "dataset.size=[60,90]: architecture=dcgan needs sides of 4 to 7, the longer up to 16, "
     "doubled as often, from 8 to 256, such as dataset.size=[64,96]",
     "dataset.fit=squash": "dataset.fit=squash: must be one of 'crop', 'pad' or 'stretch'",
-    "dataset.background=grin": "dataset.background=grin: must be a colour: a name such as white or black, "
-    "'#rrggbb', or a grey from 0 to 255",
+    "dataset.background=grin": "dataset.background=grin: must be a colour: a name such as black, six digits "
+    "such as ff8800, or a grey from 0 to 255",
     "dataset.background=300": "must be a colour",
     "dataset.channels=4": "dataset.channels=4: must be one of 1 or 3",
     "architecture=resnet dataset.size=[12,24]": "architecture.discriminator.smallest=8: must be a power of two from "
@@ -331,6 +332,16 @@ def test_a_bad_shape_is_answered_in_one_line(gan_train, typed):
     assert len(result.errors) == 1, result.err
     assert BAD[typed] in result.errors[0]
     assert not Path("none").exists()
+
+
+def test_colours():
+    assert [colour_of(typed) for typed in ("white", 7, "Tomato", "ff8800", "#ff8800", "rgb(1,2,3)")] == [
+        (255, 255, 255), (7, 7, 7), (255, 99, 71), (255, 136, 0), (255, 136, 0), (1, 2, 3),
+    ]  # fmt: skip
+    assert [grey_of(colour) for colour in ((255, 255, 255), (7, 7, 7), (255, 136, 0))] == [255, 7, 156]
+    for typed in (-1, 256, True, 3.5, None, "", "#ff880080", "nothing", [1, 2, 3]):
+        with pytest.raises(ValueError, match="must be a colour"):
+            colour_of(typed)
 
 
 def test_a_square_typed_as_two_sides_is_the_same_config(gan_train):

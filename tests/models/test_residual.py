@@ -14,6 +14,7 @@ from torch import nn
 
 from gan_cli.config.library import Library
 from gan_cli.models import r3gan, resnet
+from gan_cli.models.doubling import doubling_of
 from gan_cli.models.norms import ConditionalNorm
 
 SIZES = [8, 16, 32, 64, 128, 256]
@@ -114,7 +115,7 @@ def test_the_basis_and_what_mixes_channels_keep_the_variance():
     torch.manual_seed(0)
     z = torch.randn(8, 64)
     with torch.no_grad():
-        x = r3gan.Basis(64, 20000)(z)
+        x = r3gan.Basis(64, 20000, doubling_of(4, 4))(z)
         y = r3gan.mixing(64, 2000)(torch.randn(4, 64, 8, 8))
     assert x.var().item() == pytest.approx(z.square().mean().item(), rel=0.05)
     assert y.var().item() == pytest.approx(1, rel=0.05)
