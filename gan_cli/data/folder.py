@@ -22,8 +22,10 @@ from gan_cli.data.canvas import Canvas
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.finding import listed
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.label_files import FOLDERS, labels_in
 from gan_cli.data.listing import File, Listing, endings_read
 from gan_cli.data.openers import InFolder, InZip, not_opened
+from gan_cli.data.picture_labels import PictureLabels
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
@@ -33,18 +35,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(ImageDataset):
-    """Pictures below ``path``, in the order of their names; folders at the first level are the classes.
+    """Pictures below ``path``, in the order of their names; folders at the first level are the classes, or a table is.
 
     Args:
         allow_missing: go on with what is there even if more than half of the pictures cannot be used.
         range: black and white of pictures deeper than 8 bits; None: by their modes.
         depth: 8 bits, or ``full``: float32, with all levels that the files have.
         rules: 1 reads a folder as runs did before there were rules.
+        labels: ``folders``, columns of a table in the source or beside it, or ``auto``: all of these if there is one.
         detail: a JPEG is decoded to so many times the size at least, and then resized.
         duplicates: ``drop`` leaves out pictures that come again, byte for byte once decoded.
     """
 
-    before: ClassVar[Values] = {"rules": 1}  # of an option of one's own for this class, in an old checkpoint
+    before: ClassVar[Values] = {
+        "rules": 1,
+        "labels": FOLDERS,
+    }  # of an option of one's own for this class, in an old checkpoint
 
     path: str
     root: str
@@ -52,6 +58,7 @@ class ImageFolder(ImageDataset):
     range: Sequence[float] | None = None
     depth: int | str = 8
     rules: int = 2
+    labels: str | Sequence[str] = FOLDERS
     detail: int = 2
     duplicates: str = "keep"
 
@@ -121,16 +128,40 @@ class ImageFolder(ImageDataset):
         if not self.only:
             return pictures
         labels = self.chosen_labels(self.class_names)
-        return [file for file in pictures if self.listing.labels.get(file.name) in labels]
+        return [file for file in pictures if self._classes.get(file.name) in labels]
 
     def _limited(self, files: list[File]) -> list[File]:
         if not self.limit:
             return files
-        return files[: self.limit] if self.rules == 1 else spread(files, self.listing.labels, self.limit)
+        return files[: self.limit] if self.rules == 1 else spread(files, self._classes, self.limit)
+
+    @cached_property
+    def told(self) -> PictureLabels | None:
+        """What a table says of the pictures; None where the folders are the classes.
+
+        Raises:
+            UserError: if it cannot be used, or says nothing of most of them.
+        """
+        if self.rules == 1:
+            return None
+        told, count = labels_in(self.source, self.listing, self.labels), len(self.listing.pictures)
+        if told and 2 * len(told.of) < count and not self.allow_missing:
+            raise UserError(
+                f"dataset.path={self.path}: most of its pictures have no label ({told.told}): mend that, or go on with "
+                "the rest: dataset.allow_missing=true, or without the table: dataset.labels=folders"
+            )
+        return told
+
+    @cached_property
+    def _classes(self) -> Mapping[str, int]:
+        """The class of each picture that has one, whether by its folder or by a table."""
+        return self.told.classes if self.told else self.listing.labels
 
     @cached_property
     def class_names(self) -> list[str]:
-        """The folder of each label; none if the folders are no classes."""
+        """The name of each class; none if the folders are no classes, or if a table tells conditions."""
+        if self.told:
+            return list(self.told.names)
         names = first_listing.class_names(self.chosen) if self.rules == 1 else self.listing.class_names
         return [printable(name) for name in names]
 
@@ -139,8 +170,10 @@ class ImageFolder(ImageDataset):
         return len(self.class_names)
 
     @cached_property
-    def _labels(self) -> Mapping[str, int]:
+    def _labels(self) -> Mapping[str, int | tuple[float, ...]]:
         """The label of each picture by its name."""
+        if self.told:
+            return self.told.of
         if self.rules != 1:
             return self.listing.labels
         number = {name: i for i, name in enumerate(first_listing.class_names(self.chosen))}
@@ -171,6 +204,8 @@ class ImageFolder(ImageDataset):
             if names:
                 told += f"; {printable(names[0])}: {unreadable[names[0]]}"
             log.log(logging.WARNING if names or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
+        if self.told and self.told.told:
+            log.warning("%s: its labels: %s: they are left out", self.path, self.told.told)
         return samples
 
     def require_disk(self) -> None:
@@ -225,8 +260,8 @@ class ImageFolder(ImageDataset):
             yield self._labelled(files, cached)
 
     def _labelled_ones(self, files: Sequence[File]) -> Sequence[File]:
-        """Those that have a class, where the folders are classes."""
-        return [file for file in files if file.name in self._labels] if self.class_names else files
+        """Those that have a label, where there are labels."""
+        return [file for file in files if file.name in self._labels] if self.class_names or self.told else files
 
     def _pictures(self, files: Sequence[File], opener: InFolder | InZip | None = None) -> PictureSource:
         """The files as they are to be decoded; without an opener they are only named."""
@@ -248,6 +283,16 @@ class ImageFolder(ImageDataset):
                 f"e.g. {printable(files[0].name)} ({cached.unreadable[0].why}): give others"
             )
         labels = None
+        if self.told:
+            every = self.told.array(file.name for file in files)
+            return Samples(
+                cached.values,
+                np.delete(every, cached.left_out, axis=0),
+                self.told.names,
+                digest=cached.digest,
+                decoder=cached.decoder,
+                conditions=self.told.conditions,
+            )
         if self.class_names:
             labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), cached.left_out)
         return Samples(cached.values, labels, tuple(self.class_names), digest=cached.digest, decoder=cached.decoder)

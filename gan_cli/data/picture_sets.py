@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from PIL import Image
 
+from gan_cli.config.mistakes import suggestion
 from gan_cli.config.pictures import PICTURES
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others
+from gan_cli.data.conditions import Condition
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.lmdb_file import LmdbFile
 from gan_cli.data.openers import InFolder, InLmdb
@@ -24,6 +27,9 @@ from gan_cli.errors import UserError
 log = logging.getLogger(__name__)
 
 
+Attributes = tuple[np.ndarray, tuple[Condition, ...]]  # float32 (N, k), and what each column is
+
+
 class PictureFiles(WebDataset):
     """A dataset that is decoded a file at a time: done once, then read from a cache."""
 
@@ -32,26 +38,31 @@ class PictureFiles(WebDataset):
         return 0
 
     def load(self) -> Samples:
-        with self._pictures() as pictures:
-            return self._samples(cached_pictures(Path(self.root), pictures, self.canvas))
+        with self._pictures() as (pictures, told):
+            return self._samples(cached_pictures(Path(self.root), pictures, self.canvas), told)
 
     def decoded_by_others(self) -> Iterator[Samples]:
-        with self._pictures() as pictures:
+        with self._pictures() as (pictures, told):
             for cached in decoded_by_others(Path(self.root), pictures, self.canvas):
-                yield self._samples(cached)
+                yield self._samples(cached, told)
 
     @contextmanager
-    def _pictures(self) -> Iterator[PictureSource]:
+    def _pictures(self) -> Iterator[tuple[PictureSource, Attributes | None]]:
         dataset = self.opened()
         try:
             count = min(self.limit or len(dataset), len(dataset))
             identity = [type(self).__name__, self.split, *self.marks(dataset), count]
             items, opener = self.items(dataset)
-            yield PictureSource(identity, items[:count], items, opener)
+            told = self.attributes(dataset)
+            yield PictureSource(identity, items[:count], items, opener), told and (told[0][:count], told[1])
         finally:
             self.close(dataset)
 
-    def _samples(self, cached: CachedPictures) -> Samples:
+    def attributes(self, dataset: Any) -> Attributes | None:
+        """The conditions of all pictures; None where there are none."""
+        return None
+
+    def _samples(self, cached: CachedPictures, told: Attributes | None = None) -> Samples:
         left_out = cached.unreadable
         if not len(cached.values):
             why = f"can be read ({left_out[0].why})" if left_out else "is there"
@@ -65,7 +76,9 @@ class PictureFiles(WebDataset):
                 *(len(left_out), len(left_out) + len(cached.values), type(self).__name__),
                 *(left_out[0].index, left_out[0].why),
             )
-        return Samples(cached.values, digest=cached.digest, decoder=cached.decoder)
+        rows, conditions = told or (None, ())
+        labels = None if rows is None else np.delete(rows, cached.left_out, axis=0)
+        return Samples(cached.values, labels, digest=cached.digest, decoder=cached.decoder, conditions=conditions)
 
     def items(self, dataset: Any) -> tuple[Sequence[Any], Callable[[Any], Image.Image]]:
         """What stands for each picture, and what opens one, both of which can be sent to another process."""
@@ -89,13 +102,34 @@ def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
 class CelebA(PictureFiles):
-    sizes = PICTURES["celeba"]
-    files = "img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and the other list files"
+    """Faces, with the attributes of ``labels``: ``none``, ``all``, or names of some of the forty."""
+
+    sizes: ClassVar[Mapping[str, int]] = PICTURES["celeba"]
+    files: ClassVar[str] = (
+        "img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and the other list files"
+    )
+
+    labels: str | Sequence[str] = "none"
 
     @property
     def folder(self) -> str:
         return "celeba"
+
+    def attributes(self, dataset: Any) -> Attributes | None:
+        if self.labels == "none":
+            return None
+        names = [name for name in dataset.attr_names if name]  # the list ends in a space
+        wanted = names if self.labels == "all" else self.labels
+        for name in wanted:
+            if name not in names:
+                raise UserError(
+                    f"dataset.labels={name}: no attribute of CelebA is called so{suggestion(name, names)}: "
+                    f"{', '.join(names)}"
+                )
+        rows = dataset.attr[:, [names.index(name) for name in wanted]].numpy().astype(np.float32)
+        return rows, tuple(Condition(name, "attribute") for name in wanted)
 
     def parts(self, datasets: Any, root: Path) -> list[Part]:
         lists = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import (
@@ -38,6 +38,24 @@ def _names(wanted: list[object]) -> list[str]:
 
 
 Names = Annotated[list[Any], AfterValidator(_names)]  # of columns: str
+
+
+def _labels(value: object) -> object:
+    return _columns(value, ("auto", "folders"))
+
+
+def _attributes(value: object) -> object:
+    return _columns(value, ("none", "all"))
+
+
+def _columns(value: object, words: tuple[str, str]) -> object:
+    """One of two words, or columns of a table, of which one need not be a list."""
+    if isinstance(value, str) and value in words:
+        return value
+    each = [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+    if not isinstance(each, list) or not each or not all(isinstance(e, str | int) and str(e).strip() for e in each):
+        raise ValueError(f"must be {words[0]}, {words[1]}, or columns, such as age or [smiling,glasses]")
+    return [str(e).strip() for e in each]
 
 
 class DataOptions(Choice):
@@ -138,9 +156,28 @@ class STL10Options(WebImageOptions):
 
 
 class CelebAOptions(WebImageOptions):
-    labelled = False
-
     split: Literal["train", "valid", "test", "all"]  # type: ignore[assignment]
+    labels: Annotated[Any, BeforeValidator(_attributes)]  # none, all or list[str]
+
+    before: ClassVar[Values] = {**WebImageOptions.before, "labels": "none"}
+
+    @property
+    def has_labels(self) -> bool:
+        """Where attributes are chosen."""
+        return self.labels != "none"
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Labels that are asked for and not chosen, and classes, which there are none of."""
+        problems = super().contradictions(chosen)
+        if chosen.on("conditional") and self.labels == "none":
+            problems.append(
+                f"conditional=true: which attributes of dataset={self.name}? add dataset.labels=[Smiling,Eyeglasses]"
+            )
+        if self.classes:
+            problems.append(
+                f"dataset.classes={shown(self.classes)}: dataset={self.name} has attributes, no classes: leave it out"
+            )
+        return problems
 
 
 class LSUNOptions(WebImageOptions):
@@ -180,15 +217,22 @@ class FolderOptions(ImageOptions):
     range: BlackAndWhite | None
     depth: Literal[8, "full"]
     rules: Literal[1, 2]
+    labels: Annotated[Any, BeforeValidator(_labels)]  # auto, folders or list[str]
     detail: Literal[1, 2]
     duplicates: Literal["keep", "drop"]
 
-    before: ClassVar[Values] = {**ImageOptions.before, "rules": 1, "detail": 2, "duplicates": "keep"}
+    before: ClassVar[Values] = {
+        **ImageOptions.before,
+        "rules": 1,
+        "labels": "folders",
+        "detail": 2,
+        "duplicates": "keep",
+    }
 
     @property
     def has_labels(self) -> bool:
-        """It depends on the folders."""
-        return False
+        """It depends on the folders, unless columns of a table are chosen."""
+        return isinstance(self.labels, list) and not self.classes
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """What the first rules did not know, and noise between levels that are no bytes."""

@@ -173,9 +173,12 @@ def test_celeba_files(monkeypatch):
     for name, columns in (
         ("list_bbox_celeba", "x y w h"),
         ("list_landmarks_align_celeba", "a b"),
-        ("list_attr_celeba", "Old"),
+        ("list_attr_celeba", "Old Smiling"),
     ):
-        body = "".join(f"{r} {' '.join('1' for _ in columns.split())}\n" for r in rows)
+        signs = [["-1", "1"][i % 2] for i in range(3)]
+        body = "".join(
+            f"{r} {' '.join([sign] + ['1'] * (columns.count(' ')))}\n" for r, sign in zip(rows, signs, strict=True)
+        )
         (folder / f"{name}.txt").write_text(f"3\n{columns}\n{body}")
     there = [("", md5(folder / n), n) for _, _, n in CelebA.file_list if (folder / n).is_file()]
     monkeypatch.setattr(CelebA, "file_list", there)
@@ -183,6 +186,11 @@ def test_celeba_files(monkeypatch):
     assert samples.values.shape == (3, 3, 32, 32)
     assert samples.values.mean(axis=(1, 2, 3)).round().tolist() == [40, 100, 160]
     assert len(load("dataset=celeba", "dataset.split=train", "dataset.size=32")) == 2
+    told = load("dataset=celeba", "dataset.labels=[Smiling,Old]", "dataset.size=32")
+    assert [(c.name, c.kind) for c in told.conditions] == [("Smiling", "attribute"), ("Old", "attribute")]
+    assert told.labels.tolist() == [[1, 0], [1, 1], [1, 0]]
+    with pytest.raises(UserError, match=r"no attribute of CelebA is called so \(did you mean 'Smiling'\?\)"):
+        load("dataset=celeba", "dataset.labels=Smilin", "dataset.size=32")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # torchvision leaves its index open

@@ -1,0 +1,174 @@
+"""Labels from a table beside pictures: classes, attributes, numbers; and what is missing is told with counts."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY_MLP, config_of
+from PIL import Image
+
+from gan_cli.config.library import Library
+from gan_cli.data.folder import ImageFolder
+from gan_cli.data.knows import DATASET
+from gan_cli.data.label_tables import Unreadable, table_of
+from gan_cli.data.picture_labels import Misfit, meaning_of, picture_labels
+from gan_cli.errors import UserError
+
+FILES = ["a/1.png", "a/2.png", "b/3.png"]
+
+
+def folder(place: Path = Path("pics"), count: int = 12) -> Path:
+    for i in range(count):
+        path = place / ("odd" if i % 2 else "even") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 20 * i).save(path)
+    return place
+
+
+def dataset(path: Path | str = "pics", labels: object = "auto", **more: object) -> ImageFolder:
+    keys = [f"dataset.path={path}", "dataset.size=8", "dataset.channels=1", "dataset.root=kept"]
+    keys += [f"dataset.{key}={value}" for key, value in {"labels": labels, **more}.items()]
+    return Library().build(DATASET, config_of("experiment=lecture", "dataset=image_folder", *keys).dataset)
+
+
+def labels_of(text: str, *wanted: str, kind: str = ".csv"):
+    return picture_labels(table_of(text.encode(), kind), FILES, wanted)
+
+
+@pytest.mark.parametrize(
+    ("values", "meaning"),
+    [
+        (("cat", "dog"), "class"),
+        (("0", "1", "1"), "attribute"),
+        (("-1", "1"), "attribute"),
+        (("true", "No", "YES"), "attribute"),
+        (("0", "1", "2"), "class"),
+        (("1", "2", "3"), "class"),
+        (("0", "2", "5"), "number"),
+        (("0.5", "1e2"), "number"),
+        (("17", "64"), "number"),
+        (tuple(map(str, range(30))), "number"),
+    ],
+)
+def test_a_column_is_what_its_values_say(values, meaning):
+    assert meaning_of(values) == meaning
+
+
+def test_one_column_of_names_is_one_class_each_in_natural_order():
+    found = labels_of("file,kind\na/1.png,10\na/2.png,9\nb/3.png,x\n")
+    assert found.names == ("9", "10", "x")
+    assert found.of == {"a/1.png": 1, "a/2.png": 0, "b/3.png": 2}
+
+
+def test_attributes_numbers_and_classes_together_are_conditions():
+    text = "file;smiling;angle;colour\r\n1.png;yes;0;red\r\n.\\a\\2.png;no;30;blue\r\n3;1;60;red\r\n"
+    found = labels_of(text)
+    assert [(c.name, c.kind) for c in found.conditions] == [
+        ("smiling", "attribute"),
+        ("angle", "number"),
+        ("blue", "attribute"),
+        ("red", "attribute"),
+    ]
+    angle = found.conditions[1]
+    assert (angle.mean, angle.scale) == (pytest.approx(30), pytest.approx(np.std([0, 30, 60])))
+    np.testing.assert_allclose(found.array(FILES)[:, [0, 2, 3]], [[1, 0, 1], [0, 1, 0], [1, 0, 1]])
+    chosen = labels_of(text, "colour:class")
+    assert chosen.names == ("blue", "red")
+    assert not chosen.conditions
+    assert [c.name for c in labels_of("file,a,b\n1.png,1,x\n2.png,2,y\n3.png,3,x\n").conditions] == [
+        *("a_1", "a_2", "a_3", "x", "y"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a/1.png": "cat", "a/2.png": "dog", "b/3.png": "dog"},
+        {"labels": [["a/1.png", "cat"], ["a/2.png", "dog"], ["b/3.png", "dog"]]},
+        [{"file": "a/1.png", "x": "cat"}, {"file": "a/2.png", "x": "dog"}, {"file": "b/3.png", "x": "dog"}],
+        {"a/1.png": {"x": "cat"}, "a/2.png": {"x": "dog"}, "b/3.png": {"x": "dog"}},
+    ],
+)
+def test_json_is_read_in_each_of_its_forms(value):
+    found = labels_of(json.dumps(value), kind=".json")
+    assert (found.names, [*found.of.values()]) == (("cat", "dog"), [0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "line"),
+    [
+        ("", (), "has no labels"),
+        ("file,a\n1.png,1,2\n", (), "has 3 cells in row 2, and 2 columns"),
+        ("file,a,a\n1.png,1,2\n", (), "columns of the same name"),
+        ("file,age\n1.png,3\n", ("agee",), "has no column agee"),
+        ("file,age\n1.png,3\n", ("age:word",), "a column is a class, attribute or number"),
+        ("file,age\n1.png,3\n1.png,4\n", (), "names 1.png again with other labels"),
+        ("file,age\nx.png,3\n", (), "says nothing of these 3 pictures"),
+        ("file,age\n1.png,3\n2.png,old\n", ("age:number",), "has 'old' in age, which is not a number"),
+        ("file,a\n1.png,3\n2.png,0\n", ("a:attribute",), "has '3' in a, which is not 0 or 1"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_in_a_line(text, wanted, line):
+    with pytest.raises((Unreadable, Misfit), match=line):
+        labels_of(text, *wanted)
+
+
+def test_what_is_missing_is_told_with_counts_and_left_out(caplog):
+    folder()
+    rows = [f"{i}.png,{i * 10}" for i in range(10)] + ["9.png,90", "11.png,", "gone.png,3"]
+    Path("pics/labels.csv").write_text("file,angle\n" + "\n".join(rows))
+    samples = dataset(labels="angle").load()
+    told = "1 of 12 pictures have no row; 1 of 12 pictures lack a value; 1 of 12 rows name no picture: gone.png"
+    assert told in caplog.text
+    assert len(samples) == 10
+    assert samples.told().startswith("conditions: angle (45 ± ")
+    angles = samples.labels[:, 0] * samples.conditions[0].scale + samples.conditions[0].mean
+    np.testing.assert_allclose(angles, samples.values[:, 0, 0, 0] / 2, atol=1e-3)
+    assert dataset(labels="folders").load().names == ("even", "odd")
+    split = [dataset(split=part).load() for part in ("train", "test")]
+    assert split[0].conditions == split[1].conditions == samples.conditions
+    Path("pics/labels.csv").write_text("file,angle\n1.png,3\n")
+    with pytest.raises(UserError, match=r"most of its pictures have no label \(11 of 12 pictures have no row\)"):
+        dataset().load()
+
+
+def test_a_table_beside_a_folder_or_in_a_zip_is_found_and_one_about_others_is_left_alone(caplog):
+    caplog.set_level("INFO")
+    folder()
+    Path("labels.csv").write_text("file,kind\nother.png,x\n")
+    assert dataset().load().names == ("even", "odd")
+    assert "labels.csv beside the pictures is not about them" in caplog.text
+    Path("pics.json").write_text(json.dumps({f"{i}.png": "low" if i < 6 else "high" for i in range(12)}))
+    assert dataset().load().names == ("high", "low")
+    with zipfile.ZipFile("packed.zip", "w") as packed:
+        for path in sorted(Path("pics").rglob("*.png")):
+            packed.write(path)
+        packed.writestr("pics/labels.csv", "file,dark\n" + "".join(f"{i}.png,{int(i < 6)}\n" for i in range(12)))
+    samples = dataset("packed.zip").load()
+    assert [c.name for c in samples.conditions] == ["dark"]
+    np.testing.assert_array_equal(samples.labels[:, 0], samples.values[:, 0, 0, 0] < 120)
+    Path("labels.csv").unlink()
+    Path("pics.json").unlink()
+    with pytest.raises(UserError, match=r"dataset.labels=age: there is no labels.csv or labels.json"):
+        dataset(labels="age").load()
+
+
+def test_a_run_on_attributes_draws_them_by_name(gan_train, gan_sample):
+    folder()
+    rows = [f"{i}.png,{i % 2},{int(i % 3 == 0)}" for i in range(12)]
+    Path("pics/labels.csv").write_text("file,smiling,glasses\n" + "\n".join(rows))
+    tiny = [key for key in TINY_MLP if not key.startswith("dataset")]
+    keys = ("dataset=image_folder", "dataset.path=pics", "dataset.size=8", "dataset.root=kept", "conditional=true")
+    result = gan_train(*tiny, *keys, "conditioning=projection", "steps=1", "batch_size=4", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    assert "conditions: smiling (50.0%), glasses (33.3%)" in result.err
+    assert gan_sample("checkpoint=run", "label=smiling+glasses,none", "format=png", "n=1", "out=drawn").code == 0
+    names = sorted(path.name for path in Path("drawn").iterdir())
+    assert names == ["seed-0000000-label-none.png", "seed-0000000-label-smiling+glasses.png"]
+    state = torch.load(max(Path("run/checkpoints").glob("*.pt")), weights_only=True)
+    assert len(state["data"]["rows"]) == 12
