@@ -22,6 +22,7 @@ from gan_cli.data.canvas import Canvas
 from gan_cli.data.images import resized
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
 
 
 def dataset_of(*overrides: str):
