@@ -26,7 +26,7 @@ FEWER = "give a part of it, or a .npy of the same numbers, which is read from th
 def pair(
     path: Path, said: str, key: str | None, labels_key: str | None
 ) -> tuple[np.ndarray, np.ndarray | None, Sequence[str]]:
-    """The values of a file, (N, …), their labels, (N,) or None, and the names of arrays that are left out.
+    """The values of a file, (N, …), their labels, (N,), (N, k) or None, and the names of arrays that are left out.
 
     Args:
         said: the path as it was typed.
@@ -54,18 +54,21 @@ def pair(
             raise UserError(f"{who}: {name or 'it'} holds {array.dtype}, and no numbers: give an array of numbers")
     if not values.ndim or not values.size:
         raise UserError(f"{who}: holds no samples ({values.dtype} {values.shape}): give an array (N, …)")
-    if of_rows is not None and of_rows.shape not in ((len(values),), (len(values), 1)):
+    if of_rows is not None and (of_rows.ndim not in (1, 2) or len(of_rows) != len(values) or not of_rows.size):
         raise UserError(
             f"{who}: its labels {printable(labels or '')} are {of_rows.shape}, and not one for each of "
             f"{len(values):,} samples: name others, dataset.labels_key=NAME"
         )
+    if of_rows is not None and of_rows.ndim == 2 and of_rows.shape[1] == 1:
+        of_rows = of_rows[:, 0]
     left_out = [name for name in names if name not in (found, labels)]
-    return values, None if of_rows is None else of_rows.reshape(-1), left_out
+    return values, of_rows, left_out
 
 
 def classes_of(labels: np.ndarray, who: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels from 0 up, int64 (N,), and what they are called, where they are not 0, 1, 2, … already."""
-    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.round(labels)).all()):
+    whole = labels.dtype.kind != "f" or (np.isfinite(labels).all() and (labels == np.round(labels)).all())
+    if labels.ndim > 1 or not whole:
         raise UserError(
             f"{who}: its labels are no whole numbers: give classes, or leave them out: dataset.labels_key=…"
         )
@@ -90,7 +93,7 @@ def _arrays(path: Path, who: str) -> Mapping[str, np.ndarray]:
         raise
     except Exception as error:  # what reads a damaged file raises anything
         reason = reason_of(error)
-        if any(said in reason for said in ("allow_pickle", "Object arrays", "Python objects", "weights_only")):
+        if any(said in reason for said in ("allow_pickle", "Object arrays", "Python objects", "Weights only")):
             reason = "it holds Python objects, which are not read"
         raise UserError(f"{who}: cannot be read ({reason}): write it again") from error
     raise UserError(f"{who}: ends in {path.suffix or 'nothing'}: give a .npy, .npz or .pt file")

@@ -9,6 +9,7 @@ import numpy as np
 
 from gan_cli.config.options import Group
 from gan_cli.data.conditions import Condition
+from gan_cli.data.presenting import Presentation
 from gan_cli.data.samples import Samples
 
 
@@ -101,6 +102,16 @@ class Imported(Protocol):
 
     def require_disk(self) -> None:
         """Raises a UserError if they cannot fit."""
+        ...
+
+
+@runtime_checkable
+class Presents(Protocol):
+    """A dataset of pictures that are shown to a model as it wants them."""
+
+    @property
+    def presentation(self) -> Presentation:
+        """How they are shown."""
         ...
 
 

@@ -38,7 +38,9 @@ class Minibatches:
         self.count, self.is_image = len(samples), samples.is_image
         values = torch.from_numpy(samples.values)
         if self.is_image:
-            values = values.permute(0, 2, 3, 1).contiguous()  # no copy if the pictures lie so already
+            values = values.permute(0, 2, 3, 1)
+            mapped = isinstance(samples.values, np.memmap)  # may be larger than memory, and is gathered as it lies
+            values = values if mapped else values.contiguous()  # no copy if the pictures lie so already
         resident = fits(values, device)
         self.values = values.to(device) if resident else values
         self.labels = None if samples.labels is None else torch.from_numpy(samples.labels).to(self.values.device)

@@ -6,8 +6,7 @@ from contextlib import nullcontext
 
 from gan_cli import memory
 from gan_cli.config.asking import asked, is_own, kind, method
-from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import Dataset, Drawn, Imported
+from gan_cli.data.knows import Dataset, Drawn, Imported, Presents
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
@@ -45,9 +44,13 @@ def load(dataset: Dataset, name: str) -> Samples:
             f"{who}: load() returned {kind(samples)}: return gan_cli.data.Samples(values, labels), NumPy arrays: uint8 "
             "(N, C, H, W), float32 (N, C, H, W) in [-1, 1] or float32 (N, d), and int64 (N,) or None"
         )
-    return dataset.presentation.stored(samples, TRAINED_ON) if isinstance(dataset, ImageDataset) else samples
+    if samples.is_image and isinstance(dataset, Presents):
+        return dataset.presentation.stored(samples, TRAINED_ON)
+    return samples
 
 
 def still(dataset: object, samples: Samples, part: str) -> Samples:
     """Samples of a dataset as a judge sees them: see ``Presentation.still``; points as they are."""
-    return dataset.presentation.still(samples, part) if isinstance(dataset, ImageDataset) else samples
+    if samples.is_image and isinstance(dataset, Presents):
+        return dataset.presentation.still(samples, part)
+    return samples

@@ -72,7 +72,34 @@ class DataOptions(Choice):
         return [f"conditional=true: dataset={self.name} has no labels: use conditional=false"]
 
 
-class ImageOptions(DataOptions):
+class PresentedOptions(DataOptions):
+    """Of pictures that a model may want in black and white, or with its levels filled."""
+
+    binarise: Literal["auto", "none", "threshold", "dynamic", "fixed"]
+    dequantise: Literal["auto", True, False]
+
+    before: ClassVar[Values] = {"binarise": "none", "dequantise": False}
+
+    def settled(self, model: Choice) -> Choice:
+        """The options with ``auto`` replaced by what the model needs."""
+        wanted = {
+            "binarise": "dynamic" if model.reads == "binary" and self.dequantise is not True else "none",
+            "dequantise": model.reads == "dequantised" and self.binarise in ("auto", "none"),
+        }
+        return self.model_copy(update={key: value for key, value in wanted.items() if vars(self)[key] == "auto"})
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Levels of pictures that have none between black and white."""
+        problems = super().contradictions(chosen)
+        if self.binarise not in ("auto", "none") and self.dequantise is True:
+            problems.append(
+                f"dataset.dequantise=true: dataset.binarise={self.binarise} leaves two levels, with nothing between: "
+                "leave one of them out"
+            )
+        return problems
+
+
+class ImageOptions(PresentedOptions):
     size: PictureSize
     fit: Literal["crop", "pad", "stretch"]
     background: ColourName
@@ -80,11 +107,7 @@ class ImageOptions(DataOptions):
     limit: Whole
     flip: bool
     split: Literal["train", "test"]
-    binarise: Literal["auto", "none", "threshold", "dynamic", "fixed"]
-    dequantise: Literal["auto", True, False]
     classes: Annotated[list[Any], AfterValidator(_classes)]  # of int and str
-
-    before: ClassVar[Values] = {"binarise": "none", "dequantise": False}
 
     @property
     def height(self) -> int:
@@ -108,28 +131,14 @@ class ImageOptions(DataOptions):
         """Not if some classes are left out, as nobody is to be asked for those."""
         return super().has_labels and not self.classes
 
-    def settled(self, model: Choice) -> Choice:
-        """The options with ``auto`` replaced by what the model needs."""
-        wanted = {
-            "binarise": "dynamic" if model.reads == "binary" and self.dequantise is not True else "none",
-            "dequantise": model.reads == "dequantised" and self.binarise in ("auto", "none"),
-        }
-        return self.model_copy(update={key: value for key, value in wanted.items() if vars(self)[key] == "auto"})
-
     def keywords(self) -> Values:
         """``classes`` are all of the source's to the class, and those that are chosen ``only``."""
         keywords = dict(super().keywords())
         return {"only": keywords.pop("classes"), **keywords}
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Classes that are not there, and levels of pictures that have none between black and white."""
+        """Classes that are not there."""
         problems = super().contradictions(chosen)
-        binary = self.binarise not in ("auto", "none")
-        if binary and self.dequantise is True:
-            problems.append(
-                f"dataset.dequantise=true: dataset.binarise={self.binarise} leaves two levels, with nothing between: "
-                "leave one of them out"
-            )
         if self.classes and not self.labelled:
             problems.append(f"dataset.classes={shown(self.classes)}: dataset={self.name} has no labels: leave it out")
         return problems
@@ -324,6 +333,24 @@ class SignalOptions(NoPictures):
     rate: Positive | None
     split: Literal["all", "train", "test"]
     limit: Whole
+
+
+class ArrayOptions(PresentedOptions):
+    path: Text
+    kind: Literal["auto", "pictures", "points", "signals"]
+    layout: Literal["auto", "first", "last"]
+    key: Text | None
+    labels_key: Text | None
+    range: BlackAndWhite | None
+    standardise: bool
+    split: Literal["all", "train", "test"]
+    limit: Whole
+    flip: bool
+
+    @property
+    def has_labels(self) -> bool:
+        """It depends on the file."""
+        return False
 
 
 class PointOptions(VectorOptions):

@@ -17,7 +17,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.data.array_files import classes_of, pair
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.finding import is_junk
-from gan_cli.data.rows import of_split, spread
+from gan_cli.data.rows import Rows, of_split
 from gan_cli.data.samples import Samples
 from gan_cli.data.sounds import read_wav
 from gan_cli.errors import UserError, reason_of
@@ -44,7 +44,7 @@ class Recordings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signals:
+class Signals(Rows):
     """Windows of ``length`` values, scaled so that each channel goes from −1 to 1.
 
     Args:
@@ -53,19 +53,12 @@ class Signals:
         rate: values per second; None: as sounds say.
     """
 
-    path: str
     length: int
     channels: int | None
     cut: str
     key: str | None
     labels_key: str | None
     rate: float | None
-    split: str
-    limit: int
-
-    @property
-    def who(self) -> str:
-        return f"dataset.path={self.path}"
 
     @cached_property
     def recordings(self) -> Recordings:
@@ -119,12 +112,12 @@ class Signals:
         return np.array(whole), np.array(starts)
 
     @cached_property
-    def labels(self) -> np.ndarray | None:
+    def classes(self) -> np.ndarray | None:  # type: ignore[override]
         """The class of each window."""
         labels = self.recordings.labels
         return None if labels is None else labels[self.windows[0]]
 
-    def _of_split(self, split: str) -> np.ndarray:
+    def rows_of(self, split: str) -> np.ndarray:
         """The windows of a split: every tenth signal is for tests, and all of its windows; of one signal, its last."""
         signals, count = self.windows[0], len(self.recordings.signals)
         if count < 10:
@@ -133,27 +126,11 @@ class Signals:
             return rows if split == "all" else rows[cuts:] if split == "test" else rows[:cuts]
         return np.flatnonzero(np.isin(signals, of_split(count, split)))
 
-    @property
-    def chosen(self) -> np.ndarray:
-        """The windows of the split, at most ``limit`` of them."""
-        rows = self._of_split(self.split)
-        if not len(rows):
-            raise UserError(f"dataset.split={self.split}: holds no signal: use dataset.split=all")
-        return spread(rows, self.labels, self.limit)
-
     @cached_property
     def meaning(self) -> Fields:
         """Each channel with the scale by which its values of the chosen windows go from −1 to 1."""
-        values = self._values(self.chosen)
-        found = []
-        for channel in range(values.shape[1]):
-            low, high = float(values[:, channel].min()), float(values[:, channel].max())
-            if not np.isfinite([low, high]).all():
-                raise UserError(f"{self.who}: holds numbers that are not finite: mend or remove them")
-            half = (high - low) / 2
-            rate = self.rate if self.rate is not None else self.recordings.rate
-            found.append(Column(name=f"channel {channel}", mean=(high + low) / 2, scale=half or 1.0, rate=rate))
-        return tuple(found)
+        rate = self.rate if self.rate is not None else self.recordings.rate
+        return channel_columns(self.who, self._values(self.chosen), rate)
 
     def _values(self, rows: np.ndarray) -> np.ndarray:
         """Windows as they are read, float32 (n, C, L)."""
@@ -165,17 +142,17 @@ class Signals:
             row[:] = part if len(part) == channels else part.mean(axis=0)
         return values
 
-    def _samples(self, rows: np.ndarray) -> Samples:
+    def samples_of(self, rows: np.ndarray) -> Samples:
         values = self._values(rows)
         for channel, column in enumerate(self.meaning):
             values[:, channel] -= column.mean
             values[:, channel] /= column.scale
-        labels = None if self.labels is None else self.labels[rows]
+        labels = None if self.classes is None else self.classes[rows]
         return Samples(values, labels, self.recordings.names, fields=self.meaning)
 
     def load(self) -> Samples:
         """float32 (N, C, length); one line says how they were cut, and what is left out and why."""
-        samples = self._samples(self.chosen)
+        samples = self.samples_of(self.chosen)
         log.info("%s", self.told(len(samples)))
         return samples
 
@@ -192,21 +169,21 @@ class Signals:
             parts.append(f"{len(lost):,} files cannot be read, such as {printable(lost[0][0])} ({lost[0][1]})")
         return f"{self.path}: " + "; ".join(parts)
 
-    def held_out(self) -> Samples | None:
-        """The windows of every tenth signal, if they are not trained on."""
-        rows = self._of_split("test") if self.split == "train" else np.arange(0)
-        return self._samples(rows) if len(rows) else None
 
-    def unused(self) -> Samples | None:
-        """The windows of the split that ``limit`` leaves out."""
-        rows = np.setdiff1d(self._of_split(self.split), self.chosen)
-        return self._samples(rows) if len(rows) else None
+def channel_columns(who: str, values: np.ndarray, rate: float) -> Fields:
+    """Each channel of signals (N, C, L), with the scale by which it goes from −1 to 1.
 
-    def count(self) -> int:
-        return len(self.chosen)
-
-    def held_out_count(self) -> int:
-        return len(self._of_split("test")) if self.split == "train" else 0
+    Raises:
+        UserError: if they are not finite.
+    """
+    found = []
+    for channel in range(values.shape[1]):
+        low, high = float(values[:, channel].min()), float(values[:, channel].max())
+        if not np.isfinite([low, high]).all():
+            raise UserError(f"{who}: holds numbers that are not finite: mend or remove them")
+        mean, half = (high + low) / 2, (high - low) / 2
+        found.append(Column(name=f"channel {channel}", mean=mean, scale=half or 1.0, rate=rate))
+    return tuple(found)
 
 
 def _sounds(path: Path, who: str) -> Recordings:

@@ -14,7 +14,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.data.coding import encoded, number_column
 from gan_cli.data.columns import Column, Fields, width
 from gan_cli.data.conditions import Condition, standardised
-from gan_cli.data.rows import of_split, spread
+from gan_cli.data.rows import Rows, of_split, spread
 from gan_cli.data.samples import Samples
 from gan_cli.data.table_files import NUMBER, Found, read
 from gan_cli.errors import UserError
@@ -27,7 +27,7 @@ NAMED = 8  # columns in a line
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class Table(Rows):
     """Rows of a table: numbers by their ranks or standardised, categories one-hot.
 
     Args:
@@ -40,9 +40,6 @@ class Table:
         most_values: more different texts are no categories.
     """
 
-    path: str
-    split: str
-    limit: int
     columns: Sequence[str]
     leave_out: Sequence[str]
     categories: Sequence[str]
@@ -51,10 +48,6 @@ class Table:
     missing: str
     most_values: int
     delimiter: str | None
-
-    @property
-    def who(self) -> str:
-        return f"dataset.path={self.path}"
 
     @cached_property
     def found(self) -> dict[str, Found]:
@@ -144,7 +137,7 @@ class Table:
     @cached_property
     def meaning(self) -> Fields:
         """The columns as they are learnt: categories of the whole file, numbers of the rows that are trained on."""
-        trained = self._limited(self._of_split("all" if self.split == "all" else "train"))
+        trained = spread(self.rows_of("all" if self.split == "all" else "train"), self.classes, self.limit)
         kept = self.rows
         found = []
         for name, column in self.used.items():
@@ -185,19 +178,8 @@ class Table:
         assert texts is not None
         return sorted(set(texts[self.rows]), key=_natural)
 
-    def _of_split(self, split: str) -> np.ndarray:
+    def rows_of(self, split: str) -> np.ndarray:
         return self.rows[of_split(len(self.rows), split)]
-
-    def _limited(self, rows: np.ndarray) -> np.ndarray:
-        return spread(rows, self.classes, self.limit)
-
-    @property
-    def chosen(self) -> np.ndarray:
-        """The rows of the split, at most ``limit`` of them."""
-        rows = self._limited(self._of_split(self.split))
-        if not len(rows):
-            raise UserError(f"dataset.split={self.split}: holds no row of {len(self.rows)}: use dataset.split=all")
-        return rows
 
     def load(self) -> Samples:
         """float32 (N, d); one line says what the columns are, and what is left out and why.
@@ -205,7 +187,7 @@ class Table:
         Raises:
             UserError: if there is nothing to learn in it.
         """
-        samples = self._samples(self.chosen)
+        samples = self.samples_of(self.chosen)
         log.info("%s", self.told(len(samples)))
         return samples
 
@@ -226,23 +208,7 @@ class Table:
             parts.append(f"no value: {gone}: {done}")
         return f"{self.path}: " + "; ".join(parts)
 
-    def held_out(self) -> Samples | None:
-        """Every tenth row, if it is not trained on."""
-        rows = self._of_split("test") if self.split == "train" else self.rows[:0]
-        return self._samples(rows) if len(rows) else None
-
-    def unused(self) -> Samples | None:
-        """The rows of the split that ``limit`` leaves out."""
-        rows = np.setdiff1d(self._of_split(self.split), self.chosen)
-        return self._samples(rows) if len(rows) else None
-
-    def count(self) -> int:
-        return len(self.chosen)
-
-    def held_out_count(self) -> int:
-        return len(self._of_split("test")) if self.split == "train" else 0
-
-    def _samples(self, rows: np.ndarray) -> Samples:
+    def samples_of(self, rows: np.ndarray) -> Samples:
         cells: dict[str, np.ndarray] = {}
         for column in self.meaning:
             found = self.used[column.name]

@@ -122,6 +122,8 @@ class Sampler:
 
     def presented(self, x: Tensor) -> Tensor:
         """Samples as they were shown to the model in training."""
+        if x.dim() != 4:
+            return x
         shown = self.config.dataset.model_dump()
         if shown.get("binarise", "none") != "none" and not torch.equal(x.abs(), torch.ones_like(x)):
             raise ValueError(f"x: must be −1 and 1 alone, as dataset.binarise={shown['binarise']} made the data")

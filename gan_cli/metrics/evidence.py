@@ -15,7 +15,7 @@ import torch
 
 from gan_cli.data.columns import Fields
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import Dataset, HoldsOut, LeavesOut, Stacks, with_options
+from gan_cli.data.knows import Dataset, HoldsOut, LeavesOut, Presents, Stacks, with_options
 from gan_cli.data.reading import HELD_OUT, TRAINED_ON, UNUSED, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
@@ -108,7 +108,7 @@ class Evidence:
     def shown(self) -> str:
         """What pictures are shown as, where it is not as they are: ``binarise=dynamic``."""
         data = self.dataset
-        return f"binarise={data.binarise}" if isinstance(data, ImageDataset) and is_binary(data) else ""
+        return f"binarise={data.presentation.binarise}" if isinstance(data, Presents) and is_binary(data) else ""
 
     @property
     def count(self) -> int:
@@ -215,8 +215,8 @@ class Evidence:
         return np.random.default_rng(key(self.seed, "metric", purpose))
 
 
-def is_binary(dataset: ImageDataset) -> bool:
-    return dataset.binarise not in ("auto", "none")
+def is_binary(dataset: Presents) -> bool:
+    return dataset.presentation.binarise not in ("auto", "none")
 
 
 def digests(pictures: np.ndarray) -> list[bytes]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.knows import Presents
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.game import Bounds, Encodes, LogLikelihood
 from gan_cli.games.game import Likelihood as HasLikelihood
@@ -124,10 +125,11 @@ def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
 
 def shown(dataset: object) -> str:
     """How pictures were binarised, in words; empty if they were not."""
-    if not isinstance(dataset, ImageDataset) or not is_binary(dataset):
+    if not isinstance(dataset, Presents) or not is_binary(dataset):
         return ""
-    drawn = ", drawn once by the published seed" if dataset.binarise in ("dynamic", "fixed") else ""
-    return f" (binarise={dataset.binarise}{drawn})"
+    binarise = dataset.presentation.binarise
+    drawn = ", drawn once by the published seed" if binarise in ("dynamic", "fixed") else ""
+    return f" (binarise={binarise}{drawn})"
 
 
 def asked(evidence: Evidence) -> Sampler:

@@ -15,8 +15,7 @@ from gan_cli.config.schema import Config
 from gan_cli.data.columns import groups
 from gan_cli.data.conditions import Columns
 from gan_cli.data.identity import trained_on
-from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import DATASET, Dataset
+from gan_cli.data.knows import DATASET, Dataset, Presents
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.presenting import AS_IT_IS
 from gan_cli.data.reading import load
@@ -243,7 +242,7 @@ def assemble(
         seed=config.seed,
         attempt=attempt,
         flip=config.dataset.model_dump().get("flip", False),
-        presentation=dataset.presentation if isinstance(dataset, ImageDataset) else AS_IT_IS,
+        presentation=dataset.presentation if isinstance(dataset, Presents) else AS_IT_IS,
     )
     minibatches = like.minibatches.seeded(config.seed, attempt) if like else shown(samples)
     if isinstance(game, LearnsLabels):

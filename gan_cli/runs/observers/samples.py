@@ -130,7 +130,7 @@ class SampleGrids:
 def shown(samples: Tensor, real: Tensor, game: Game | None, sampler: Sampler) -> Image.Image:
     """Samples and data of a density, and in the plane what the players make of it."""
     points, data = samples.numpy(), real.numpy()
-    if sampler.fields:
+    if any(field.soft for field in sampler.fields) or (sampler.fields and points.shape[1] > 2):
         return of_rows(sampler.fields, points, data)
     if game is not None and len(points) and np.isfinite(points).all():
         low, high = frame(data if len(data) else points)

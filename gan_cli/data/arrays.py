@@ -1,0 +1,223 @@
+"""Pictures, points or signals from a ``.npy``, ``.npz`` or ``.pt``: ``dataset=arrays``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gan_cli import memory
+from gan_cli.config.paths import expanded
+from gan_cli.data.array_files import FEWER, classes_of, pair
+from gan_cli.data.columns import Column, Fields
+from gan_cli.data.conditions import Condition, Kind, standardised
+from gan_cli.data.presenting import Presentation
+from gan_cli.data.rows import Rows, of_split
+from gan_cli.data.samples import Samples, blocks
+from gan_cli.data.signals import channel_columns
+from gan_cli.errors import UserError
+from gan_cli.output.text import printable
+
+log = logging.getLogger(__name__)
+KINDS = {"pictures": (3, 4), "points": (2,), "signals": (2, 3)}  # and how many dimensions they may have
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))  # of numbers of pictures, as they are guessed
+MOST = 256  # channels: an axis of more is height, width or time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrays(Rows):
+    """Samples as they lie in an array.
+
+    Args:
+        kind: ``pictures``, ``points``, ``signals``, or ``auto``: bytes are pictures, other numbers pictures where they
+            have four dimensions, signals where they have three and points where they have two.
+        layout: where the channels are: ``first``, ``last``, or ``auto``.
+        range: black and white of pictures that are no bytes; None: by their numbers.
+        standardise: whether points are stored as (x − mean) / deviation, and given back in their units.
+    """
+
+    kind: str
+    layout: str
+    key: str | None
+    labels_key: str | None
+    range: Sequence[float] | None
+    standardise: bool
+    flip: bool
+    binarise: str = "none"
+    dequantise: bool | str = False
+
+    @property
+    def presentation(self) -> Presentation:
+        """How pictures are shown to a model."""
+        return Presentation(self.binarise, self.dequantise is True)
+
+    @cached_property
+    def _read(self) -> tuple[np.ndarray, np.ndarray | None, Sequence[str]]:
+        return pair(expanded(self.path, "dataset.path="), self.path, self.key, self.labels_key)
+
+    @cached_property
+    def holds(self) -> str:
+        """What the array is: ``pictures``, ``points`` or ``signals``."""
+        values = self._read[0]
+        whole = values.dtype.kind in "bui"
+        kind = self.kind
+        if kind == "auto":
+            kind = {2: "points", 3: "pictures" if whole else "signals"}.get(values.ndim, "pictures")
+        if values.ndim not in KINDS[kind]:
+            wanted = {"pictures": "(N, H, W) or (N, C, H, W)", "points": "(N, d)", "signals": "(N, L) or (N, C, L)"}
+            raise UserError(f"{self.who}: holds {values.shape}, and {kind} are {wanted[kind]}: say dataset.kind=…")
+        return kind
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """All values with their channels first, as they lie on the disk: (N, C, H, W), (N, C, L) or (N, d)."""
+        values = self._read[0]
+        if self.holds == "points":
+            return values
+        if values.ndim == 2 + (self.holds == "pictures"):
+            return values[:, None]
+        last = self.layout == "last" or (self.layout == "auto" and _channels_last(values.shape))
+        return np.moveaxis(values, -1, 1) if last else values
+
+    @cached_property
+    def _labels(self) -> tuple[np.ndarray, tuple[str, ...], tuple[Condition, ...]] | None:
+        """Of all rows: classes with their names, or conditions."""
+        labels = self._read[1]
+        if labels is None:
+            return None
+        if labels.ndim == 1 and (labels.dtype.kind in "bui" or (labels == np.round(labels)).all()):
+            return (*classes_of(labels, self.who), ())
+        each = labels.reshape(len(labels), -1)
+        if not np.isfinite(each).all():
+            raise UserError(f"{self.who}: its labels are not finite: mend them, or leave them out")
+        kinds: list[Kind] = ["attribute" if set(np.unique(x)) <= {0, 1} else "number" for x in each.T]
+        names = ["label"] if len(kinds) == 1 else [f"label{place}" for place in range(len(kinds))]
+        seen, conditions = standardised(each, names, kinds)
+        return seen, (), conditions
+
+    @cached_property
+    def classes(self) -> np.ndarray | None:  # type: ignore[override]
+        return self._labels[0] if self._labels and not self._labels[2] else None
+
+    def rows_of(self, split: str) -> np.ndarray:
+        return of_split(len(self.values), split)
+
+    def load(self) -> Samples:
+        """Pictures (N, C, H, W), points (N, d) or signals (N, C, L); one line says what they were taken for.
+
+        A ``.npy`` of bytes, or of float32 that need no change, stays on the disk if all of it is used.
+
+        Raises:
+            UserError: if the file cannot be read, or holds no samples.
+        """
+        if self.flip and self.holds != "pictures":
+            raise UserError(f"dataset.flip=true: is for pictures, and {self.path} holds {self.holds}: leave it out")
+        samples = self.samples_of(self.chosen)
+        log.info("%s", self.told(samples))
+        return samples
+
+    def told(self, samples: Samples) -> str:
+        """What the file holds, in a line."""
+        values, labels, others = self._read
+        shape = " × ".join(map(str, samples.shape))
+        parts = [f"{len(samples):,} of {len(values):,} {self.holds} of {shape}, read as {values.dtype} {values.shape}"]
+        if self.holds == "pictures" and values.dtype != np.uint8 and values.dtype.kind != "b":
+            parts.append("black and white are {:g} and {:g} (dataset.range)".format(*self.ends))
+        if labels is not None:
+            classes, _, conditions = self._labels or (None, (), ())
+            many = f"{len(conditions)} conditions" if conditions else f"{len(np.unique(classes))} classes"
+            parts.append(f"labels: {many}")
+        if others:
+            parts.append(
+                f"left out: the arrays {', '.join(map(printable, others[:8]))}{' …' if len(others) > 8 else ''}"
+            )
+        return f"{self.path}: " + "; ".join(parts)
+
+    def samples_of(self, rows: np.ndarray) -> Samples:
+        found, meaning = self._values_of(rows), self.meaning
+        if self._labels is None:
+            return Samples(found, fields=meaning)
+        labels, names, conditions = self._labels
+        return Samples(found, labels[rows], names, conditions=conditions, fields=meaning)
+
+    def _values_of(self, rows: np.ndarray) -> np.ndarray:
+        whole = len(rows) == len(self.values)
+        if self.holds == "pictures" and self.values.dtype == np.uint8:
+            return self.values if whole else self._some(rows, np.uint8)
+        if self.holds == "pictures" and self.values.dtype == bool:
+            return self._some(rows, np.uint8) * np.uint8(255)
+        still = self.ends == (-1.0, 1.0) if self.holds == "pictures" else not self.meaning
+        if whole and still and self.values.dtype == np.float32:
+            return self.values
+        found = self._some(rows, np.float32)
+        if self.holds == "pictures":
+            black, white = self.ends
+            found -= black
+            found *= 2 / (white - black)
+            found -= 1
+            return np.clip(found, -1, 1, out=found)
+        for place, column in enumerate(self.meaning):
+            found[:, place] -= column.mean
+            found[:, place] /= column.scale
+        return found
+
+    def _some(self, rows: np.ndarray, dtype: type) -> np.ndarray:
+        """A copy of some rows in memory; pictures have their channels last there."""
+        shape = self.values.shape[1:]
+        memory.require(len(rows) * np.prod(shape, dtype=float) * np.dtype(dtype).itemsize, self.who, FEWER)
+        laid = np.empty((len(rows), *shape[1:], shape[0]) if len(shape) == 3 else (len(rows), *shape), dtype)
+        found = np.moveaxis(laid, -1, 1) if len(shape) == 3 else laid
+        for start in range(0, len(rows), 1024):
+            found[start : start + 1024] = self.values[rows[start : start + 1024]]
+        return found
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """Black and white of pictures that are no bytes.
+
+        Raises:
+            UserError: if they cannot be guessed.
+        """
+        if self.range is not None:
+            return float(self.range[0]), float(self.range[1])
+        low, high = np.inf, -np.inf
+        for block in blocks(self.values):
+            low, high = min(low, float(block.min())), max(high, float(block.max()))
+        if not np.isfinite([low, high]).all():
+            raise UserError(f"{self.who}: holds numbers that are not finite: mend or remove them")
+        guessed = next(((a, b) for a, b in RANGES if a <= low and high <= b), None)
+        if guessed is None:
+            raise UserError(f"{self.who}: its pictures hold {low:g} to {high:g}: say dataset.range=[black,white]")
+        return guessed
+
+    @cached_property
+    def meaning(self) -> Fields:
+        """What the numbers of points, or channels of signals, are; nothing where they are as they are."""
+        if self.holds == "signals":
+            return channel_columns(self.who, self.values[self.chosen] if self._partly else self.values, 0.0)
+        if self.holds == "pictures" or not self.standardise:
+            return ()
+        values = self._some(self.chosen, np.float32).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise UserError(f"{self.who}: holds numbers that are not finite: mend or remove them")
+        means, scales = values.mean(axis=0).tolist(), values.std(axis=0).tolist()
+        decimals = 0 if self.values.dtype.kind in "ui" else None
+        pairs = enumerate(zip(means, scales, strict=True))
+        return tuple(Column(name=f"x{i}", mean=m, scale=s or 1.0, decimals=decimals) for i, (m, s) in pairs)
+
+    @property
+    def _partly(self) -> bool:
+        return len(self.chosen) < len(self.values)
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether the last axis is the channels: squares tell, else what is smaller."""
+    _, first, *middle, last = shape
+    if middle and middle[0] == last != first:
+        return False
+    if middle and first == middle[0] != last:
+        return last <= MOST
+    return last < first and last <= MOST

@@ -1,0 +1,209 @@
+"""Arrays of NumPy and torch: told apart, read from the disk as needed, and nothing in them runs."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY_MLP, config_of, metrics_in, setup_of, state_in, tensors
+
+from gan_cli.config.library import Library
+from gan_cli.data.samples import Samples
+from gan_cli.errors import UserError
+
+MLP = tuple(key for key in TINY_MLP if not key.startswith("dataset."))
+
+
+def arrays_of(*keys: str):
+    return Library().build("dataset", config_of("architecture=mlp", "dataset=arrays", *keys).dataset)
+
+
+def loaded(array: np.ndarray, *keys: str) -> Samples:
+    np.save("x.npy", array)
+    return arrays_of("dataset.path=x.npy", *keys).load()
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "found", "said"),
+    [
+        ((20, 8, 8), "uint8", (1, 8, 8), "20 of 20 pictures of 1 × 8 × 8"),
+        ((20, 3, 8, 8), "uint8", (3, 8, 8), "read as uint8 (20, 3, 8, 8)"),
+        ((20, 8, 8, 3), "uint8", (3, 8, 8), "read as uint8 (20, 8, 8, 3)"),
+        ((20, 8, 12, 3), "uint8", (3, 8, 12), "3 × 8 × 12"),
+        ((20, 6, 8, 8), "uint8", (6, 8, 8), "6 × 8 × 8"),
+        ((20, 8, 8, 6), "uint8", (6, 8, 8), "6 × 8 × 8"),
+        ((20, 4, 9, 13), "float32", (4, 9, 13), "black and white are 0 and 255"),
+        ((20, 8, 8), "int64", (1, 8, 8), "black and white are 0 and 255"),
+        ((20, 2, 16), "float32", (2, 16), "signals of 2 × 16"),
+        ((20, 16, 2), "float32", (2, 16), "signals of 2 × 16"),
+        ((20, 5), "float64", (5,), "points of 5"),
+        ((20, 7), "int32", (7,), "points of 7"),
+    ],
+)
+def test_what_an_array_holds_is_told_apart(shape, dtype, found, said, caplog):
+    caplog.set_level("INFO")
+    x = numbers(*shape).astype(dtype)
+    samples = loaded(x)
+    assert samples.shape == found
+    assert said in caplog.messages[-1]
+    if samples.is_image:
+        last = shape[-1] == found[0] and len(shape) == 4 and shape[1] != found[0]
+        there = np.moveaxis(x, -1, 1) if last else x.reshape(20, *found)
+        seen = samples.values if samples.values.dtype == np.uint8 else (samples.values + 1) * 127.5
+        assert np.abs(seen - there).max() < 1e-3
+    else:
+        at = np.array([field.mean for field in samples.fields]).reshape(-1, *[1] * (len(found) - 1))
+        by = np.array([field.scale for field in samples.fields]).reshape(at.shape)
+        there = x.reshape(20, *found) if x.shape[1:] == found else np.moveaxis(x, -1, 1)
+        assert np.abs(samples.values * by + at - there).max() < 1e-3
+
+
+def test_ranges_of_pictures_are_guessed_or_typed():
+    x = np.linspace(0, 1, 4 * 3 * 8 * 8).reshape(4, 3, 8, 8)
+    for low, high in ((0, 1), (-1, 1), (0, 255), (0, 65535)):
+        values = loaded(low + (high - low) * x).values
+        assert values.dtype == np.float32
+        assert np.abs(values - (2 * x - 1)).max() < 1e-6
+    assert np.abs(loaded(7 + 90000 * x, "dataset.range=[7,90007]").values - (2 * x - 1)).max() < 1e-6
+    assert loaded(x > 0.5).values.max() == 255
+    with pytest.raises(UserError, match=r"hold 7 to 90007: say dataset.range=\[black,white\]"):
+        loaded(7 + 90000 * x)
+
+
+def test_splits_limits_and_labels():
+    np.savez("x.npz", images=numbers(40, 1, 8, 8).astype(np.uint8), y=np.arange(40) % 2 + 5, notes=np.array(["a"]))
+    data = arrays_of("dataset.path=x.npz", "dataset.split=train", "dataset.limit=10")
+    samples = data.load()
+    assert samples.names == ("5", "6")
+    assert np.bincount(samples.labels).tolist() == [6, 4]  # of 20 and 16
+    assert len(data.held_out()) == data.held_out_count() == 4
+    assert len(data.unused()) == 26
+    torch.save({"data": torch.rand(30, 4), "label": torch.rand(30, 2), "rest": 3}, "x.pt")
+    samples = arrays_of("dataset.path=x.pt").load()
+    assert samples.values.shape == (30, 4)
+    assert [condition.name for condition in samples.conditions] == ["label0", "label1"]
+    assert arrays_of("dataset.path=x.pt", "dataset.key=label", "dataset.standardise=false").load().fields == ()
+
+
+def test_a_mapped_array_is_trained_on_as_it_lies(gan_train):
+    """Pictures with their channels first, read from the disk, train to the bytes of the same pictures in memory."""
+    x = numbers(64, 3, 8, 8).astype(np.uint8)
+    np.save("x.npy", x)
+    np.savez("x.npz", x=x)
+    mapped, held = (setup_of(*MLP, "dataset=arrays", f"dataset.path=x.{form}") for form in ("npy", "npz"))
+    assert isinstance(mapped.samples.values, np.memmap)
+    assert mapped.minibatches.values.untyped_storage().nbytes() == x.nbytes
+    assert mapped.samples.fingerprint() == held.samples.fingerprint()
+    for form in ("npy", "npz"):
+        keys = (*MLP, "dataset=arrays", f"dataset.path=x.{form}", "steps=3", "log_every=1", f"hydra.run.dir={form}")
+        assert gan_train(*keys).code == 0
+    one, other = (tensors(state_in(Path(form))["networks"]) for form in ("npy", "npz"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert metrics_in(Path("npy")) == metrics_in(Path("npz"))
+    assert gan_train("resume=npy", "steps=5").code == 0
+
+
+def test_models_see_pictures_of_arrays_as_they_want_them(gan_train):
+    np.save("x.npy", numbers(64, 8, 8).astype(np.uint8))
+    for model in (("model=fvsbn",), ("model=nice", "model.hidden=[16]")):
+        keys = ("dataset=arrays", "dataset.path=x.npy", "batch_size=8", "sample_count=4", "steps=2")
+        result = gan_train(*model, *keys, f"hydra.run.dir={model[0]}")
+        assert result.code == 0, result.err
+
+
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
+    from gan_cli import memory
+
+    np.save("x.npy", numbers(64, 3, 8, 8).astype(np.uint8))
+    np.savez("x.npz", x=numbers(64, 3, 8, 8).astype(np.uint8))
+    monkeypatch.setattr(memory, "GIB", 8.0)
+    monkeypatch.setattr(memory, "available", lambda device=None: 100.0)
+    assert len(arrays_of("dataset.path=x.npy").load()) == 64  # read as needed
+    for keys in (("dataset.path=x.npz",), ("dataset.path=x.npy", "dataset.split=train")):
+        with pytest.raises(UserError, match="needed at least"):
+            arrays_of(*keys).load()
+
+
+class Touch:
+    def __reduce__(self):
+        return Path.touch, (Path("it-ran"),)
+
+
+def packed(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name, content in members.items():
+            made.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def head_of(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+HOSTILE = {
+    "objects.npy": (lambda: saved(np.array([Touch()], object)), "holds Python objects, which are not read"),
+    "objects.npz": (lambda: packed(x=saved(np.array([Touch()], object))), "holds Python objects, which are not read"),
+    "pickle.npy": (lambda: pickle.dumps(Touch()), "cannot be read"),
+    "pickle.pt": (lambda: pickle.dumps({"x": Touch()}), "cannot be read"),
+    "module.pt": (lambda: torched({"x": Touch()}), "holds Python objects, which are not read"),
+    "claims.npy": (lambda: head_of((2**40, 3, 8, 8)) + b"x" * 99, "cannot be read"),
+    "claims.npz": (lambda: packed(x=head_of((2**40, 8, 8)) + b"x" * 99), "bytes and has"),
+    "torn.npz": (lambda: packed(x=head_of((4, 8, 8)))[:40], "cannot be read"),
+    "endless.pt": (lambda: torched(torch.zeros(1).expand(2**40, 4)), "are needed at least"),
+    "texts.npy": (lambda: saved(np.array(["a", "b"])), "and no numbers"),
+    "many.npz": (lambda: packed(a=saved(np.zeros((4, 2))), b=saved(np.zeros((4, 3)))), "which of its arrays is it?"),
+    "labels.npz": (lambda: packed(x=saved(np.zeros((4, 2))), y=saved(np.zeros(3, int))), "not one for each of 4"),
+    "empty.npy": (lambda: saved(np.zeros((0, 2))), "holds no samples"),
+    "deep.npy": (lambda: saved(np.zeros((2, 2, 2, 2, 2))), "say dataset.kind="),
+    "nan.npy": (lambda: saved(np.full((4, 2), np.nan)), "not finite"),
+    "words.txt": (lambda: b"1 2", "give a .npy, .npz or .pt file"),
+}
+
+
+def saved(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def torched(what: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(what, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_answered_in_one_line(name):
+    make, said = HOSTILE[name]
+    Path(name).write_bytes(make())
+    with pytest.raises(UserError) as error:
+        arrays_of(f"dataset.path={name}").load()
+    (line,) = error.value.problems
+    assert said in line
+    assert not Path("it-ran").exists()
+
+
+def test_keys_for_pictures_alone_are_refused(gan_train):
+    np.save("x.npy", np.random.default_rng(0).standard_normal((20, 4)))
+    for keys, said in (
+        (("dataset.flip=true",), "dataset.flip=true: is for pictures, and x.npy holds points"),
+        (("conditional=true",), "conditional=true: dataset=arrays has no labels here"),
+        (("dataset.key=z",), "dataset.key=z: no array is called so"),
+        (("architecture=dcgan",), "makes pictures, and these samples are points"),
+    ):
+        result = gan_train("experiment=lecture", "architecture=mlp", "dataset=arrays", "dataset.path=x.npy", *keys)
+        assert result.code == 2
+        assert said in result.errors[0]
+    assert not Path("outputs").exists()
