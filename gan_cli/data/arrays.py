@@ -99,7 +99,7 @@ class Arrays(Rows):
         return seen, (), conditions
 
     @cached_property
-    def classes(self) -> np.ndarray | None:  # type: ignore[override]
+    def classes(self) -> np.ndarray | None:
         return self._labels[0] if self._labels and not self._labels[2] else None
 
     def rows_of(self, split: str) -> np.ndarray:
@@ -127,9 +127,8 @@ class Arrays(Rows):
         if self.holds == "pictures" and values.dtype != np.uint8 and values.dtype.kind != "b":
             parts.append("black and white are {:g} and {:g} (dataset.range)".format(*self.ends))
         if labels is not None:
-            classes, _, conditions = self._labels or (None, (), ())
-            many = f"{len(conditions)} conditions" if conditions else f"{len(np.unique(classes))} classes"
-            parts.append(f"labels: {many}")
+            asked = len(samples.conditions)
+            parts.append(f"labels: {asked} conditions" if asked else f"labels: {samples.classes} classes")
         if others:
             parts.append(
                 f"left out: the arrays {', '.join(map(printable, others[:8]))}{' …' if len(others) > 8 else ''}"

@@ -112,7 +112,7 @@ class Signals(Rows):
         return np.array(whole), np.array(starts)
 
     @cached_property
-    def classes(self) -> np.ndarray | None:  # type: ignore[override]
+    def classes(self) -> np.ndarray | None:
         """The class of each window."""
         labels = self.recordings.labels
         return None if labels is None else labels[self.windows[0]]
