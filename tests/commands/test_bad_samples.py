@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import TINY_MLP, TINY_POINTS
@@ -88,6 +89,25 @@ def test_a_mistake_is_one_line_and_writes_nothing(gan_sample, trained, typed, ex
     for said, line in zip(result.lines, expected, strict=True):
         assert said.startswith(line[:-1]) if line.endswith("*") else said == line
     assert sorted([*folder.rglob("*"), *Path().rglob("*")]) == before
+
+
+def test_files_that_hold_no_latents_are_refused(gan_sample, trained):
+    np.save("objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    np.save("nan.npy", np.full((2, 4), np.nan))
+    np.save("wide.npy", np.zeros((2, 5)))
+    np.savez("several.npz", np.zeros((2, 4)))
+    head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000, 4), }".ljust(117) + b"\n"
+    Path("torn.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + head)
+    for name, expected in {
+        "objects.npy": "is no .npy file that can be read (",
+        "nan.npy": "holds numbers that are not finite",
+        "wide.npy": "is 2 × 5, and latents of this generator are (n, 4)",
+        "several.npz": "holds no array of numbers: give one, (n, 4)",
+        "torn.npy": "is no .npy file that can be read (",
+    }.items():
+        result = gan_sample(f"checkpoint={trained(*TINY_MLP)}", f"latents={name}", "out=here.png")
+        assert (result.code, len(result.lines), Path("here.png").exists()) == (2, 1, False)
+        assert result.lines[0].startswith(f"latents={name}: {expected}")
 
 
 def test_what_a_generator_cannot_draw_is_refused(gan_sample, trained):

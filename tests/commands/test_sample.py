@@ -223,6 +223,10 @@ def test_a_projected_picture_is_written_as_a_pair_a_latent_and_its_numbers(gan_s
     assert gan_sample(f"checkpoint={folder}", "project=photos/?.png", *search, "out=again.png").code == 0
     for ending in (".npy", ".png"):  # whatever else is projected, and each time
         assert Path("again").with_suffix(ending).read_bytes() == Path("near").with_suffix(ending).read_bytes()
+    if about["features"] == "none":
+        assert gan_sample(f"checkpoint={folder}", "project=photos/0.png", *search, "features=extractor").code == 0
+        (path,) = (folder / "generated").glob("*-project-0-*-features-extractor.json")
+        assert json.loads(path.read_text())["features"] == "extractor"
     assert gan_sample(f"checkpoint={folder}", "latents=near.npy", "format=npz", "out=drawn.npz").code == 0
     drawn = np.load("drawn.npz")
     assert np.array_equal(drawn["latents"], latents)

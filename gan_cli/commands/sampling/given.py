@@ -47,7 +47,7 @@ def latents_in(config: Sampling, sampler: Sampler) -> Tensor:
     if not path.is_file():
         raise UserError(f"latents={typed}: no such file: give a .npy file of numbers, (n, {size})")
     try:
-        found = np.load(path, allow_pickle=False)
+        found = np.load(path, mmap_mode="r", allow_pickle=False)  # whatever its head says that it holds
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"latents={typed}: is no .npy file that can be read ({reason_of(error)})") from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
