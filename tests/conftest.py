@@ -129,6 +129,10 @@ MODELS = {  # every option of model=… but gan, tiny: each keeps the promises i
         *TINY_PICTURES[1:],
     ),
     "spline_flow": ("model=spline_flow", "model.hidden=[8]", "model.bins=4", "model.layers=2", *FEW_POINTS),
+    "spline_flow-conditions": (
+        *("model=spline_flow", "model.hidden=[8]", "model.bins=4", "model.layers=2", "conditional=true"),
+        *("dataset=pendulum", *FEW_POINTS[1:]),
+    ),
     "pixelcnn": ("model=pixelcnn", "model.layers=2", "model.width=6", *TINY_PICTURES),
     "vae": ("model=vae", *TINY_DCGAN),
     "vae-iwae": ("model=vae", "model.importance_samples=3", "conditional=true", *TINY_MLP),

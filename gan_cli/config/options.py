@@ -164,7 +164,7 @@ class Choice(Options):
         together: whether an ensemble can train games with this option as one computation.
         uses: the names in ``OF_GAMES`` and ``OF_PLAYERS`` that a model uses.
         idle: other groups and keys that a model does not use, such as ``prior`` or ``architecture.generator``.
-        figures: the names of the figures that are about a model.
+        figures: the names of the figures that are about a model, or about a dataset alone.
         conditionings: the values of ``conditioning`` that a model can follow.
         by_images: keys that a resumed run may change: what was before stays as it was; see ``resumed``.
     """

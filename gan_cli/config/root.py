@@ -181,6 +181,11 @@ class Published(Options):
     protocol: Text | None = None
 
 
+FigureName = Literal[
+    "saturation", "kl_vs_js", "dimension", "vae_bias", "vae_gan", "mixing", "sampling_time", "simulator"
+]
+
+
 class WritingKeys(Options):
     """What is written down; none of it changes the training."""
 
@@ -195,7 +200,7 @@ class WritingKeys(Options):
     unfit_metrics: Literal["refuse", "leave_out"]
     watch: Text | None
     patience: Whole
-    figure: Literal["saturation", "kl_vs_js", "dimension", "vae_bias", "vae_gan", "mixing", "sampling_time"] | None
+    figure: FigureName | None
     published: list[Published]
 
     time_limit: Annotated[Text, AfterValidator(duration)] | None
@@ -220,7 +225,19 @@ def of_writing(chosen: Chosen) -> list[str]:
         problems.append(f"figure={shown(figure)}: is drawn from what is logged: set log_every to 1 or more")
     if figure and (model := chosen.one("model")) and figure not in model.figures:
         problems.append(f"figure={shown(figure)}: is not about model={model.name}: leave it out")
+    if figure == "simulator":
+        problems += _of_simulator(chosen)
     return problems
+
+
+def _of_simulator(chosen: Chosen) -> list[str]:
+    """Futures of what has none, or without what they follow from."""
+    dataset = chosen.one("dataset")
+    if dataset and "simulator" not in dataset.figures:
+        return [f"figure=simulator: is not about dataset={dataset.name}: use dataset=pendulum, or leave it out"]
+    if chosen.root.get("conditional") is False:
+        return ["figure=simulator: a future follows from a state and a torque, the conditions: use conditional=true"]
+    return []
 
 
 class Root(WritingKeys, MachineKeys, GameKeys):

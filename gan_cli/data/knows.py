@@ -143,6 +143,27 @@ class KnowsDensity(Protocol):
 
 
 @runtime_checkable
+class KnowsConditional(Protocol):
+    """Points of a density given conditions, with a formula. Labels are float32 (N, k), as networks see them."""
+
+    def some_labels(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Labels as they are in the data, (count, k)."""
+        ...
+
+    def given(self, labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """A draw from p(· | label) for each label: (N, d)."""
+        ...
+
+    def log_density_given(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """log p(x | label) in nats, for x (N, d): (N,)."""
+        ...
+
+    def ranks_given(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Numbers (N, d) in [0, 1], uniform and independent where x ~ p(· | label), one for one with x."""
+        ...
+
+
+@runtime_checkable
 class KnowsModes(Protocol):
     """Points of a mixture."""
 

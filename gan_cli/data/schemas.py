@@ -395,3 +395,21 @@ class SwissRollOptions(PointOptions):
     turns: Positive
     radius: Positive
     noise: NonNegative
+
+
+class PendulumOptions(PointOptions):
+    figures = ("simulator",)
+
+    interval: Positive
+    gravity: NonNegative
+    damping: NonNegative
+    torque: Positive
+    speed: Positive
+    slip: Annotated[float, Field(gt=0, lt=1)]
+    angle_noise: Positive
+    velocity_noise: Positive
+
+    @property
+    def has_labels(self) -> bool:
+        """States and torques, without which there is no telling what comes next."""
+        return self.labelled

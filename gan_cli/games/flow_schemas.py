@@ -19,7 +19,7 @@ class FlowOptions(LikelihoodOptions):
 
     points = True
     together = True
-    figures = ("dimension",)
+    figures = ("dimension", "simulator")
 
     base: Literal["normal", "logistic"]
     space: Literal["unit", "logit"]

@@ -28,7 +28,7 @@ class GANOptions(Choice):
     together = True
     uses = (*OF_GAMES, *OF_PLAYERS)
     conditionings = ("concat", "projection", "auxiliary", "embedding")
-    figures = ("saturation", "kl_vs_js", "dimension", "vae_bias")
+    figures = ("saturation", "kl_vs_js", "dimension", "vae_bias", "simulator")
 
 
 class SemiSupervisedOptions(Choice):

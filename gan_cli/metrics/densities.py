@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_cli.data.knows import KnowsDensity, Redraws, with_options
+from gan_cli.data.knows import KnowsConditional, KnowsDensity, Redraws, with_options
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric
 
@@ -31,8 +31,11 @@ class Divergence(Metric):
         )
 
     def refusal(self, evidence: Evidence) -> str | None:
-        known = not evidence.is_image and isinstance(evidence.dataset, Redraws)
-        return None if known else "needs points of a known density, such as dataset=ring: leave it out"
+        if evidence.is_image or not isinstance(evidence.dataset, Redraws):
+            return "needs points of a known density, such as dataset=ring: leave it out"
+        if isinstance(evidence.dataset, KnowsConditional) and evidence.model and evidence.model.conditions:
+            return "would mix the samples of all conditions: use metrics=conditional_divergence"
+        return None
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         fake, dataset = evidence.drawn.values, evidence.dataset

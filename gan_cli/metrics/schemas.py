@@ -46,6 +46,12 @@ class DivergenceOptions(Choice):
     cells: Annotated[Count, Field(ge=2)]
 
 
+class ConditionalDivergenceOptions(Choice):
+    conditions: Count
+    draws: Annotated[Count, Field(ge=2)]
+    side: Annotated[Count, Field(ge=2, le=64)]
+
+
 class ParzenOptions(Choice):
     bandwidths: Annotated[list[Positive], Field(min_length=1)]
     validation: Annotated[Count, Field(ge=2)]

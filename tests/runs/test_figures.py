@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from conftest import config_of, setup_of
 from PIL import Image
 
+from gan_cli.config.library import Library
+from gan_cli.runs.figures import simulator
 from gan_cli.runs.figures.kl_vs_js import best_by_js, jsd_on_grid, kl_on_grid, normal
 from gan_cli.runs.figures.mixing import Mixing
 from gan_cli.runs.figures.vae_bias import VAEBias
@@ -182,6 +185,43 @@ def test_the_time_of_a_sample_is_measured_at_every_size(gan_train, monkeypatch):
     assert sampling_time.slope([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx(1)
     with Image.open("run/figure.png") as picture:
         assert picture.width > 500
+
+
+def test_imagined_roll_outs_stand_beside_true_ones(gan_train, monkeypatch):
+    monkeypatch.setattr(simulator, "FUTURES", 40)
+    small = ("dataset.points=300", "batch_size=8", "steps=4", "log_every=2", "checkpoint_every=0", "evaluate_every=2")
+    few = ("metrics.conditional_divergence.conditions=4", "metrics.conditional_divergence.draws=50")
+    result = gan_train("experiment=lecture_simulator", *small, *few, "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    found = json.loads(Path("run/figure.json").read_text())
+    assert found["jsd"] > 0.5 > found["jsd_floor"] > 0
+    assert found["spread"]["angle"]["true"] > 2 > 0.5 > found["spread"]["angle"]["imagined"]
+    assert f"JSD {found['jsd']:.4f} nats (of true samples {found['jsd_floor']:.4f}), spread of the angle" in result.err
+    with Image.open("run/figure.png") as picture:
+        assert picture.width > 1500
+
+
+def test_roll_outs_tell_a_true_simulator_from_broken_ones():
+    pendulum = Library().build_by_name("dataset", "pendulum", points=10)
+
+    def ends(seed: int, heeded: tuple[int, ...] = (1, 1, 1, 1), noise: float = 1.0) -> np.ndarray:
+        generator = np.random.default_rng(seed)
+        less = replace(pendulum, angle_noise=0.1 * noise, velocity_noise=pendulum.velocity_noise * noise)
+        return simulator.roll_out(less, lambda labels: less.given(labels * np.float32(heeded), generator))
+
+    def found(imagined: np.ndarray) -> tuple[float, float]:
+        numbers = simulator.compared({"true": true, "imagined": imagined})
+        return numbers["worst_spread"]["angle"], numbers["ks"]["velocity"]
+
+    true = ends(0)
+    assert true.shape == (51, 2000, 2)
+    assert np.abs(true[..., 1]).max() < pendulum.speed  # it stays where it has been learnt
+    spread, ks = found(ends(1))
+    assert spread < 0.08
+    assert ks < 0.06
+    assert found(ends(1, heeded=(1, 1, 1, 0)))[1] > 0.2  # no torque
+    assert found(ends(1, noise=0.01))[0] > 0.2
+    assert simulator.apart(np.arange(4.0), np.arange(4.0) + 1.5) == 0.5
 
 
 def test_one_digit_against_ten_is_a_sweep_in_the_same_features():

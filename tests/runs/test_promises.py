@@ -29,6 +29,10 @@ GAMES = {
     "mlp": (*TINY_MLP, "discriminator.steps=2"),
     "dcgan": (*TINY_DCGAN, "dataset.flip=true", "architecture.discriminator.norm=spectral"),
     "points": (*TINY_POINTS, "updates=simultaneous", "loss=minimax"),
+    "conditions": (
+        *("dataset=pendulum", *(key for key in TINY_POINTS if key != "dataset=ring")),
+        *("conditional=true", "loss=relativistic", "penalty=[r1,r2]"),
+    ),
     "penalties": (*TINY_DCGAN, "loss=relativistic", "penalty=[r1,r2,dragan]", "updates=extragradient"),
     "stabilisers": (*TINY_DCGAN, "augment=[color,cutout]", "instance_noise.sigma=0.1", "pack=2", "loss=hinge"),
     "adaptive": (*TINY_DCGAN, "augment=[blit,ada_color]", "augmentation.target=0.6", "augmentation.adapt_images=100"),

@@ -85,6 +85,13 @@ REFUSED = {
     ("model=made", "steps={made: x}"): ("steps=x: must be a whole number",),
     ("model=gan", "unfit_metrics=skip"): ("unfit_metrics=skip: must be one of 'refuse' or 'leave_out'",),
     ("model=made", "figure=mixing"): ("figure=mixing: is not about model=made: leave it out",),
+    ("figure=simulator",): ("figure=simulator: is not about dataset=digits: use dataset=pendulum, or leave it out",),
+    ("experiment=lecture_simulator", "conditional=false"): ("figure=simulator: a future follows from a state and",),
+    ("experiment=lecture_simulator", "model=vae"): ("figure=simulator: is not about model=vae",),
+    ("experiment=lecture_simulator", "dataset.slip=1", "dataset.interval=0"): (
+        "dataset.interval=0: must be",
+        "dataset.slip=1: must be",
+    ),
     ("model=gan", "figure=sampling_time"): ("figure=sampling_time: is not about model=gan: leave it out",),
 }
 

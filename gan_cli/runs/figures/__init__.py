@@ -5,6 +5,7 @@ A figure is a function of ``metrics.jsonl`` and of the finished run, so a resume
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ class Figure:
         """Draws ``path`` from the lines of ``metrics.jsonl`` and returns the numbers in it."""
         raise AssertionError("a figure defines draw()")
 
+    def told(self, numbers: Mapping[str, object]) -> str:
+        """Those numbers in a line for the log; empty where the file alone holds them."""
+        return ""
+
 
 FIGURES = {
     "saturation": "saturation.Saturation",
@@ -44,6 +49,7 @@ FIGURES = {
     "vae_gan": "vae_gan.Sharpening",
     "mixing": "mixing.Mixing",
     "sampling_time": "sampling_time.SamplingTime",
+    "simulator": "simulator.Simulator",
 }
 
 

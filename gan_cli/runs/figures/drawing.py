@@ -26,4 +26,4 @@ def draw(figure: Figure, folder: RunFolder) -> None:
             numbers = figure.draw(records, aside)
         with replacing(about) as aside:
             aside.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    log.info("figure: %s", picture)
+    log.info("figure: %s", ": ".join(filter(None, (str(picture), figure.told(numbers)))))
