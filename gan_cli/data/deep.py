@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from PIL import Image, ImageFile
 
 from gan_cli.data.canvas import Canvas
@@ -98,6 +97,7 @@ def _of_sixteen_bits(png: bytes) -> np.ndarray | None:
     if not png.startswith(b"\x89PNG"):
         return None
     try:
+        import torch  # seconds: only here
         from torchvision.io import ImageReadMode, decode_png
     except ImportError:  # it is to go from there one day
         return None

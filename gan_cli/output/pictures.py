@@ -128,6 +128,12 @@ def image_of(pixels: Tensor) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array))
 
 
+def deep_image_of(picture: Tensor) -> Image.Image:
+    """Converts a grey picture (1, H, W) in [−1, 1], for a file of its own of 16 bits."""
+    levels = ((picture[0].double().clamp(-1, 1) + 1) * 32767.5).round()
+    return Image.fromarray(levels.numpy().astype(np.uint16))
+
+
 def images_seen(pictures: Tensor) -> list[Image.Image]:
     """Pictures (n, C, H, W) in [−1, 1], each as it is seen."""
     return [image_of(pixels) for pixels in visible(as_bytes(pictures))]

@@ -21,7 +21,7 @@ from gan_cli.data.images import resized
 from gan_cli.data.samples import Samples
 from gan_cli.metrics.extractors.extractor import bytes_of, channels_refused
 from gan_cli.models.doubling import can_double, doubling_of, nearest
-from gan_cli.output.pictures import grid, image_of, visible
+from gan_cli.output.pictures import deep_image_of, grid, image_of, save_png, visible
 
 RED, CLEAR = (200, 30, 40, 255), (0, 0, 0, 0)
 
@@ -219,6 +219,13 @@ def test_augmentation_of_colours_leaves_alpha(name):
         changed = AUGMENTATIONS[name](x, None)
         assert torch.equal(changed[:, -1], x[:, -1])
         assert not torch.equal(changed[:, :-1], x[:, :-1])
+
+
+def test_a_grey_picture_at_full_depth_has_a_file_of_16_bits(tmp_path):
+    levels = np.array([[0, 1, 257], [32768, 65534, 65535]])
+    save_png(deep_image_of(torch.from_numpy(levels / 32767.5 - 1).float()[None]), tmp_path / "deep.png")
+    with Image.open(tmp_path / "deep.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), levels)
 
 
 def test_transparent_pictures_are_shown_over_a_chequerboard_and_many_channels_side_by_side():

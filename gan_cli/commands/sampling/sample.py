@@ -36,7 +36,7 @@ from gan_cli.games.labels import Label, tensor_of
 from gan_cli.games.sampler import Sampler
 from gan_cli.memory import enough
 from gan_cli.output.curves import as_pictures
-from gan_cli.output.pictures import as_bytes, grid, image_of, save_png
+from gan_cli.output.pictures import as_bytes, deep_image_of, grid, image_of, save_png
 from gan_cli.output.replacing import is_free
 from gan_cli.output.screen import say
 from gan_cli.runs import checkpoint
@@ -122,6 +122,8 @@ def _write_each(
 
 def _saver(config: Sampling, found: Trained) -> Saver:
     """What writes a sample, a picture or a signal, to a path."""
+    if config.kind == "png" and found.weights.full_depth and found.weights.shape[0] == 1:
+        return lambda x, path: save_png(deep_image_of(x), path)
     if config.kind == "png":
         return lambda x, path: save_png(image_of(as_bytes(as_pictures(x[None]))[0]), path)
     if not (rate := values_of.rate_of(found.sampler.fields)):
