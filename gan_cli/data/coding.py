@@ -111,6 +111,19 @@ def in_units(column: Column, x: np.ndarray) -> np.ndarray:
     return y if column.decimals is None else np.round(y, column.decimals)
 
 
+def named(fields: Fields, values: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Samples by column or channel, in their units: whole numbers int64 where there are no gaps, categories as texts."""
+    if values.ndim == 3:
+        return {column.name: in_units(column, values[:, place]) for place, column in enumerate(fields)}
+    found: dict[str, np.ndarray] = {}
+    for column, cells in zip(fields, decoded(fields, values, labels).values(), strict=True):
+        if not column.is_number:
+            found[column.name] = np.array(column.values, object)[cells]
+        else:
+            found[column.name] = cells.astype(np.int64) if column.decimals == 0 and not column.gaps else cells
+    return found
+
+
 def restored(columns: Fields, values: np.ndarray) -> np.ndarray:
     """Points (N, d) of numbers alone, or signals (N, C, L), in their units: float32; as they are without columns."""
     if not columns:

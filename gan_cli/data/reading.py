@@ -42,7 +42,7 @@ def load(dataset: Dataset, name: str) -> Samples:
     if not isinstance(samples, Samples):
         raise UserError(
             f"{who}: load() returned {kind(samples)}: return gan_cli.data.Samples(values, labels), NumPy arrays: uint8 "
-            "(N, C, H, W), float32 (N, C, H, W) in [-1, 1] or float32 (N, d), and int64 (N,) or None"
+            "(N, C, H, W), float32 (N, C, H, W) in [-1, 1], (N, C, L) or (N, d), and int64 (N,) or None"
         )
     if samples.is_image and isinstance(dataset, Presents):
         return dataset.presentation.stored(samples, TRAINED_ON)

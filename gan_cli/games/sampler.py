@@ -8,10 +8,12 @@ from functools import cached_property
 from numbers import Integral
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gan_cli.config.schema import Config
+from gan_cli.data.coding import named
 from gan_cli.data.columns import Fields
 from gan_cli.data.conditions import SWEPT, Columns, Conditions
 from gan_cli.games.comparing import Features
@@ -252,6 +254,21 @@ class Sampler:
                 )
         elif labels.is_floating_point() or labels.shape != (n,) or not 0 <= labels.min() <= labels.max() < self.classes:
             raise ValueError(f"labels: must be {n} numbers below {self.classes}")
+
+    def in_units(self, x: Tensor, labels: Tensor | None = None) -> dict[str, np.ndarray]:
+        """Samples by the name of their column, as ``pandas.DataFrame`` takes them, or of signals by channel: in units.
+
+        Args:
+            labels: those that they were drawn with, if the generator is conditional.
+
+        Raises:
+            ValueError: if their numbers have no names.
+        """
+        if not self.fields:
+            raise ValueError(
+                f"dataset={self.config.dataset.name}: its numbers have no names: samples are what they are"
+            )
+        return named(self.fields, x.numpy(), None if labels is None else labels.numpy())
 
     @torch.no_grad()
     def decode(

@@ -154,12 +154,23 @@ def label_count(config: Config, classes: int) -> int:
     return classes if config.conditional else 0
 
 
-def require_levels(config: Config, samples: Samples) -> None:
-    """Refuses pictures at full depth for a model of levels.
+def require_readable(config: Config, samples: Samples) -> None:
+    """Refuses samples that a model has no likelihood for: pictures at full depth, signals, categories.
 
     Raises:
-        UserError: if its likelihood counts the levels of bytes.
+        UserError: if its likelihood counts the levels of bytes, or is of pixels or points alone.
     """
+    own = "architecture" not in config.model.uses  # networks, which are of pixels or points
+    if own and len(samples.shape) == 2:
+        raise UserError(
+            f"model={config.model.name}: is of pictures or points, and dataset={config.dataset.name} holds signals: "
+            "use model=gan or vae with architecture=dcgan1d"
+        )
+    if own and (soft := [field.name for field in samples.fields if field.soft]):
+        raise UserError(
+            f"model={config.model.name}: is a density of numbers, and {soft[0]} is a category, or has cells without a "
+            f"value: use model=gan, or leave it out: dataset.leave_out=[{','.join(soft)}]"
+        )
     if samples.full_depth and config.model.reads in ("levels", "dequantised"):
         raise UserError(
             f"model={config.model.name}: its likelihood is of pictures of 256 levels, and "
@@ -214,7 +225,7 @@ def assemble(
 ) -> Setup:
     """Builds the game for samples that are loaded already; else like ``build``."""
     config = config.of_data(samples.classes)
-    require_levels(config, samples)
+    require_readable(config, samples)
     classes = label_count(config, samples.columns)
     optimizer = library.build(OPTIMIZER, config.optimizer)
     if not like and (outline := blank(config, library, samples.shape, classes)):

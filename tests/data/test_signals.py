@@ -123,6 +123,22 @@ def test_bad_signals_are_answered_in_one_line(case):
     assert said in line
 
 
+@pytest.mark.parametrize("model", ["nice", "rbm", "made", "maf"])
+def test_models_of_pixels_refuse_signals_and_categories(model):
+    from gan_cli.data.columns import Column
+    from gan_cli.data.samples import Samples
+    from gan_cli.training.build import require_readable
+
+    config = config_of(f"model={model}")
+    signals = Samples(np.zeros((4, 2, 16), np.float32))
+    rows = Samples(np.eye(2, dtype=np.float32), fields=(Column(name="city", kind="category", values=["a", "b"]),))
+    for samples, said in ((signals, "holds signals: use model=gan or vae"), (rows, "dataset.leave_out=[city]")):
+        with pytest.raises(UserError) as error:
+            require_readable(config, samples)
+        assert said in error.value.problems[0]
+    require_readable(config_of("model=vae"), signals)
+
+
 def test_signals_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
     np.savez("x.npz", signals=waves().astype(np.float32), y=np.arange(40) % 2 + 7)
     keys = (*TINY, "dataset.path=x.npz", "dataset.split=train", "dataset.rate=8000", "hydra.run.dir=run")

@@ -227,6 +227,9 @@ def test_a_table_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
     shares = model.sample(20)[:, 2:]  # whether there is a score
     assert (shares.sum(dim=1) - model.sample(20)[:, 2]).allclose(shares[:, 1:].sum(dim=1))
     assert [column.name for column in model.fields] == [*rows[0]]
+    cells = model.in_units(model.sample(50), model.labels_of(range(50)))
+    assert cells["age"].tolist() == [int(row["age"]) for row in rows]
+    assert cells["city"].tolist() == [row["city"] for row in rows]
     for keys, said in ((("format=wav",), "holds sounds"), (("format=npy",), "this table has categories")):
         assert said in gan_sample("checkpoint=run", *keys).err
 
