@@ -112,7 +112,7 @@ def in_units(column: Column, x: np.ndarray) -> np.ndarray:
 
 
 def named(fields: Fields, values: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """Samples by column or channel, in their units: whole numbers int64 where there are no gaps, categories as texts."""
+    """Samples by column or channel, in their units: whole numbers without gaps int64, categories as texts."""
     if values.ndim == 3:
         return {column.name: in_units(column, values[:, place]) for place, column in enumerate(fields)}
     found: dict[str, np.ndarray] = {}
