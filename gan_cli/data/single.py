@@ -46,6 +46,8 @@ class Asked:
 def pictures_at(typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[str, object]) -> Asked:
     """The pictures that ``key=typed`` names: a file, a folder, a zip, or a pattern such as ``photos/*.jpg``.
 
+    An array in a ``.npy`` file holds pictures of the model's own shape.
+
     Args:
         shape: (C, H, W).
         dataset: the options of the dataset whose pictures they are to be like.
@@ -63,9 +65,33 @@ def pictures_at(typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[s
         raise UserError(*(line.replace("dataset.path", key) for line in error.problems)) from error
     except OSError as error:
         raise UserError(f"{key}={typed}: cannot be opened ({reason_of(error)})") from error
+    if [path.suffix for path in files] == [".npy"]:
+        return _numbers(files[0], typed, key, shape)
     if not files:
         raise UserError(f"{key}={typed}: no such file: give a picture, a folder or zip of them, or 'photos/*.jpg'")
     return _decoded([str(path) for path in files], files, opened, typed, key, shape, dataset)
+
+
+def _numbers(path: Path, typed: str, key: str, shape: tuple[int, ...]) -> Asked:
+    """Pictures in an array, of the model's own shape: uint8, or float32 in [−1, 1].
+
+    Raises:
+        UserError: if it holds others.
+    """
+    wanted = " × ".join(map(str, shape))
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{key}={typed}: is no .npy file that can be read ({reason_of(error)})") from error
+    pictures = found[None] if found.shape == shape else found
+    if pictures.shape[1:] != shape or not len(pictures) or pictures.dtype not in (np.uint8, np.float32):
+        raise UserError(
+            f"{key}={typed}: is {found.dtype} {found.shape}: give uint8, or float32 in [-1, 1], (n, {wanted})"
+        )
+    if pictures.dtype == np.float32 and not (np.abs(pictures) <= 1).all():
+        raise UserError(f"{key}={typed}: holds numbers that are not in [-1, 1]: scale them as the run's data are")
+    names = [f"{path.name}[{i}]" for i in range(len(pictures))]
+    return Asked(names, np.array(pictures), [])
 
 
 def _of_source(place: Path, typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[str, object]) -> Asked:
@@ -103,8 +129,8 @@ def _decoded(
     who = f"{key}={typed}" if key else typed
     if channels > 4:
         raise UserError(
-            f"{who}: this model makes pictures of {channels} channels, which no such file has: in Python, "
-            "gan_cli.load(RUN).project(x) takes an array"
+            f"{who}: this model makes pictures of {channels} channels, which no such file has: give a .npy file of "
+            f"uint8, or float32 in [-1, 1], (n, {channels}, {height}, {width})"
         )
     background = colour_of(dataset.get("background", "white"))
     fit, deep = str(dataset.get("fit", "crop")), dataset.get("depth") == "full"

@@ -278,6 +278,24 @@ def test_a_direction_between_classes_is_that_of_the_mean_codes_of_pictures(gan_s
     assert np.allclose(np.load("codes.npy")[0], expected / np.linalg.norm(expected), atol=1e-4)
 
 
+def test_a_direction_between_classes_is_that_of_latents_of_classified_samples(gan_sample, trained, monkeypatch):
+    def brightness(values):
+        return np.eye(10)[3 + (values.mean(axis=(1, 2, 3)) > 128)]  # taken for 3, or for 4
+
+    taught = SimpleNamespace(tells_classes=True, of_labels=True, probabilities=brightness)
+    monkeypatch.setattr(directing, "prepared", lambda *_: taught)
+    monkeypatch.setattr(directing, "DRAWN", 300)
+    folder = trained(*TINY_MLP)
+    assert gan_sample(f"checkpoint={folder}", "directions=3:4", "out=taught.png").code == 0
+    sampler, about = gan_cli.load(folder), json.loads(Path("taught.json").read_text())
+    taken = brightness(as_bytes(sampler.sample(300)).numpy()).argmax(axis=1)
+    z = sampler.latents(300, 0).double().numpy()
+    expected = z[taken == 4].mean(axis=0) - z[taken == 3].mean(axis=0)
+    assert np.allclose(np.load("taught.npy")[0], expected / np.linalg.norm(expected), atol=0.02)  # a sample at the edge
+    assert abs(about["counts"][1] - sum(taken == 4)) <= 2
+    assert 0.6 < about["directions"][0]["roc_area"] <= 1
+
+
 @pytest.mark.parametrize("model", ["ngram", "made", "rbm"])
 def test_models_without_such_latents_say_what_has_them(gan_sample, trained, model):
     Image.new("L", (8, 8)).save("photo.png")

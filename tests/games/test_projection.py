@@ -14,6 +14,7 @@ from torch import nn
 
 from gan_cli.config.library import Library
 from gan_cli.data.conditions import Condition, Conditions
+from gan_cli.data.single import pictures_at
 from gan_cli.games.comparing import at_stage_of, features_of
 from gan_cli.games.directions import between, first_layer, of_samples, of_weights
 from gan_cli.games.game import Judges
@@ -96,6 +97,22 @@ def test_conditions_that_are_not_given_are_those_of_a_sweep_that_come_nearest(co
     assert sampler.project(torch.zeros(1, 2, 3), "bright+angle:20", features="none", iterations=8).rmse <= 1
     with pytest.raises(ValueError, match="angle is a number: write one"):
         sampler.project(torch.zeros(1, 2, 3), "angle")
+
+
+def test_an_array_in_a_file_holds_pictures_of_the_models_own_shape():
+    x = np.random.default_rng(0).integers(0, 256, (2, 6, 4, 5), dtype=np.uint8)
+    np.save("six.npy", x)
+    found = pictures_at("six.npy", "project", (6, 4, 5), {})
+    assert (found.names, np.array_equal(found.values, x)) == (["six.npy[0]", "six.npy[1]"], True)
+    np.save("one.npy", x[0].astype(np.float32) / 255)
+    assert pictures_at("one.npy", "project", (6, 4, 5), {}).values.shape == (1, 6, 4, 5)
+    np.save("wide.npy", x[0].astype(np.float32))
+    for name, shape, said in [
+        ("six.npy", (6, 4, 4), r"is uint8 \(2, 6, 4, 5\)"),
+        ("wide.npy", (6, 4, 5), r"not in \[-1, 1\]"),
+    ]:
+        with pytest.raises(ValueError, match=f"project={name}: .*{said}"):
+            pictures_at(name, "project", shape, {})
 
 
 def test_features_weigh_as_much_as_they_are_told_to(config):
