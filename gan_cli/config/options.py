@@ -166,6 +166,7 @@ class Choice(Options):
         idle: other groups and keys that a model does not use, such as ``prior`` or ``architecture.generator``.
         figures: the names of the figures that are about a model, or about a dataset alone.
         conditionings: the values of ``conditioning`` that a model can follow.
+        learns_labels: whether a model learns the classes of samples, rather than being told of them.
         by_images: keys that a resumed run may change: what was before stays as it was; see ``resumed``.
     """
 
@@ -177,6 +178,7 @@ class Choice(Options):
     idle: ClassVar[Sequence[str]] = ()
     figures: ClassVar[Sequence[str]] = ()
     conditionings: ClassVar[Sequence[str]] = ("concat",)
+    learns_labels: ClassVar[bool] = False
     by_images: ClassVar[Sequence[str]] = ()
 
     @property

@@ -89,7 +89,8 @@ def validate(raw: Values, library: Library) -> Config:
     values["dataset"] = dataset.settled(model)
     if values["conditional"] == "auto":
         values["conditional"] = _sees_labels(Chosen(raw, values), library)
-        if not values["conditional"] and values["conditioning"] != "concat":
+        idle = "conditioning" in model.idle  # which is answered where what was typed is known
+        if not values["conditional"] and values["conditioning"] != "concat" and not idle:
             raise UserError(unlabelled(str(values["conditioning"])))
     return Config.model_construct(None, **values)
 

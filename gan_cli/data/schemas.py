@@ -309,7 +309,8 @@ class TableOptions(VectorOptions):
         conditional = chosen.root.get("conditional")
         if conditional is True and self.label is None:
             problems.append("conditional=true: on which column? add dataset.label=COLUMN")
-        if conditional is False and self.label is not None:
+        model = chosen.one("model")
+        if conditional is False and self.label is not None and not (model and model.learns_labels):
             problems.append(
                 f"dataset.label={self.label}: nobody is asked for it with conditional=false: use conditional=true"
             )

@@ -46,20 +46,11 @@ class GAN:
         config = parts.config
         seen = (config.pack * parts.shape[0], *parts.shape[1:])  # a pack of samples is one sample with more channels
 
-        def network(player: str, wanted: str, *arguments: object) -> nn.Module:
-            make = parts.architecture(player, wanted, *arguments)
-            return parts.network(player, make, parts.who, f"{player}({wanted})")
-
-        def generator() -> nn.Module:
-            made = network("generator", "latent, shape, classes", parts.latent, parts.shape, parts.classes)
-            if not isinstance(config.dataset, TableOptions):
-                return made
-            return Choices(made, parts.shape[0]).to(parts.device)
-
+        discriminator = parts.architecture("discriminator", "shape, classes", seen, parts.classes)
         view = view_of(config, parts.device)
         game = (SteeredGame if view.steering else AdversarialGame)(
-            generator(),
-            network("discriminator", "shape, classes", seen, parts.classes),
+            generator_of(parts, parts.classes),
+            parts.network("discriminator", discriminator, parts.who, "discriminator(shape, classes)"),
             parts.build(LOSS),
             parts.build_several(PENALTY),
             view,
@@ -68,6 +59,14 @@ class GAN:
         )
         require_fit(game, parts)
         return game
+
+
+def generator_of(parts: Parts, classes: int) -> nn.Module:
+    """G of the architecture; of rows of a table, with shares of their categories."""
+    wanted = "latent, shape, classes"
+    make = parts.architecture("generator", wanted, parts.latent, parts.shape, classes)
+    made = parts.network("generator", make, parts.who, f"generator({wanted})")
+    return Choices(made, parts.shape[0]).to(parts.device) if isinstance(parts.config.dataset, TableOptions) else made
 
 
 def require_fit(game: AdversarialGame, parts: Parts) -> None:

@@ -19,7 +19,7 @@ from gan_cli.config.options import (
     Positive,
     Whole,
 )
-from gan_cli.data.schemas import DataOptions, ImageOptions, VectorOptions
+from gan_cli.data.schemas import DataOptions, ImageOptions, TableOptions, VectorOptions
 from gan_cli.errors import UserError
 from gan_cli.models.schemas import MLPOptions
 
@@ -33,7 +33,8 @@ class GANOptions(Choice):
 
 class SemiSupervisedOptions(Choice):
     uses = (*OF_GAMES, *(key for key in OF_PLAYERS if key != "pack"))
-    idle = ("conditional", "pack", "compile")
+    idle = ("conditional", "conditioning", "pack", "compile")
+    learns_labels = True
 
     labels: Whole
     labels_seed: Whole | None
@@ -59,11 +60,12 @@ class SemiSupervisedOptions(Choice):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Fewer samples than labels."""
         dataset, problems = chosen.one("dataset"), []
-        if isinstance(dataset, ImageOptions) and 0 < dataset.limit < self.labels:
-            problems.append(
-                f"model.labels={self.labels}: dataset.limit={dataset.limit} leaves fewer: use fewer labels, or 0 for "
-                "all of them"
-            )
+        limit = 0 if dataset is None else dataset.model_dump().get("limit", 0)
+        if 0 < limit < self.labels:
+            fewer = f"dataset.limit={limit} leaves fewer: use fewer labels, or 0 for all of them"
+            problems.append(f"model.labels={self.labels}: {fewer}")
+        if isinstance(dataset, TableOptions) and dataset.label is None:
+            problems.append(f"model={self.name}: which column has the classes? add dataset.label=COLUMN")
         if isinstance(dataset, DataOptions) and not dataset.labelled:
             problems.append(f"model={self.name}: dataset={dataset.name} has no classes to learn: use dataset=digits")
         if chosen.on("conditional"):

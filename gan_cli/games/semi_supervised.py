@@ -17,7 +17,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.samples import Samples
 from gan_cli.distributed import shares
 from gan_cli.errors import UserError
-from gan_cli.games.adversarial import AdversarialGame, SeesFeatures, require_fit
+from gan_cli.games.adversarial import AdversarialGame, SeesFeatures, generator_of, require_fit
 from gan_cli.games.game import Statistics, Strengths, computing
 from gan_cli.games.likelihood import in_parts
 from gan_cli.games.parts import Parts
@@ -210,7 +210,6 @@ class SemiSupervised:
         config, classes = parts.config, self.classes
         assert classes, "settled with the data"
         classifier = parts.architecture("classifier", "shape, outputs", parts.shape, classes)
-        generator = parts.architecture("generator", "latent, shape, classes", parts.latent, parts.shape, 0)
 
         def discriminator() -> Classifier:
             made = classifier()
@@ -218,7 +217,7 @@ class SemiSupervised:
             return judge(made, classes, parts.who)
 
         game = SemiSupervisedGame(
-            parts.network("generator", generator, parts.who),
+            generator_of(parts, 0),
             parts.network("discriminator", discriminator, parts.who),
             parts.build(LOSS),
             parts.build_several(PENALTY),

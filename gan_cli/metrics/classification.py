@@ -55,7 +55,9 @@ def unseen(evidence: Evidence) -> tuple[Samples, str]:
     held_out, training, model = evidence.held_out, evidence.training, evidence.model
     if held_out is not None and held_out.labels is not None:
         data = evidence.dataset
-        return held_out, f"pictures of split={data.test_split}" if isinstance(data, ImageDataset) else "other draws"
+        return held_out, f"pictures of split={data.test_split}" if isinstance(
+            data, ImageDataset
+        ) else "held-out samples"
     assert model is not None
     assert isinstance(model.game, LearnsLabels)
     told = model.game.labelled(training)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -224,6 +225,7 @@ def test_errors_are_logged_watched_and_the_labels_that_were_told_are_said(gan_tr
 MISTAKES = {
     "conditional=true": "conditional=true: the labels of model=semi_supervised are mostly missing: use",
     "pack=2": "pack=2: model=semi_supervised has no use for it: leave it out",
+    "conditioning=auxiliary": "conditioning=auxiliary: model=semi_supervised has no use for it: leave it out",
     "compile=true": "compile=true: model=semi_supervised has no use for it: leave it out",
     "ensemble=2": "ensemble=2: model=semi_supervised cannot train several seeds as one computation",
     "model.labels=65": "model.labels=65: dataset.limit=64 leaves fewer: use fewer labels, or 0 for all of them",
@@ -290,3 +292,22 @@ def test_classes_in_folders_are_learnt_and_without_a_test_split_the_test_is_by_t
     assert "labels: 6 of 15, 2 of each of 3 classes, drawn by seed 0: numbers" in log
     assert measured["metric/of_samples"] == 9
     assert "errors: of 9 training samples whose labels it was not told, by the moving average of the weights" in log
+
+
+def test_a_column_of_a_table_is_learnt_from_a_few_of_its_rows(gan_train, gan_sample):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    lines = [f"{a:.3f},{b:.3f},{'up' if a > 0 else 'down'},{'red' if b > 0 else 'blue'}" for a, b in rows]
+    Path("some.csv").write_text("\n".join(["a,b,way,colour", *lines]))
+    keys = ("experiment=table", "model=semi_supervised", "dataset.path=some.csv", "model.labels=6", "steps=2")
+    result = gan_train(*keys, "dataset.label=way", "metrics=classification", "batch_size=8", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    assert [record["metric/of_samples"] for record in metrics_in(Path("run")) if "metric/errors" in record] == [6]
+    assert gan_sample("checkpoint=run", "seeds=0-2", "format=csv", "out=out.csv").code == 0
+    header, *drawn = csv.reader(Path("out.csv").read_text().splitlines())
+    assert header == ["a", "b", "way", "colour"]
+    model = gan_cli.load("run")
+    said = model.classify(model.sample(3)).argmax(dim=1).tolist()  # D's word: G is not asked for it
+    assert [row[2] for row in drawn] == [["down", "up"][number] for number in said]
+    result = gan_train(*keys, "dry_run=true")
+    assert result.code == 2
+    assert "model=semi_supervised: which column has the classes? add dataset.label=COLUMN" in result.err

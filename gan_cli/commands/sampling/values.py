@@ -15,6 +15,7 @@ from gan_cli.commands.sampling.draw import Shot, tensor_of
 from gan_cli.data.coding import decoded, in_units, restored
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.table_files import written
+from gan_cli.games.game import Classifies
 from gan_cli.games.sampler import Sampler
 from gan_cli.output.replacing import replacing
 
@@ -23,13 +24,19 @@ RATE = 8000  # values per second of a sound whose data does not say
 
 
 def arranged(sampler: Sampler, values: Tensor, wanted: Sequence[Shot]) -> Named:
-    """The rows of a table: of signals one for each step, with the seed that it is of; of points one for each."""
+    """The rows of a table: of signals one for each step, with the seed that it is of; of points one for each.
+
+    A label that was not asked for is what a model that tells classes apart says of the row; else it is left out.
+    """
     given = tensor_of([shot.label for shot in wanted])
     labels = None if given is None else given.numpy()
     x = values.numpy()
     if x.ndim == 2 and sampler.fields:
+        if labels is None and isinstance(sampler.game, Classifies):
+            labels = sampler.classify(values).argmax(dim=1).numpy()
         cells = decoded(sampler.fields, x, labels)
-        return {column.name: (column, cells[column.name]) for column in sampler.fields}
+        shown = [column for column in sampler.fields if column.kind != "label" or labels is not None]
+        return {column.name: (column, cells[column.name]) for column in shown}
     rows = range(len(x)) if x.ndim == 2 else np.repeat(np.arange(len(x)), x.shape[2])
     found: Named = {}
     if x.ndim == 3:
