@@ -6,6 +6,7 @@ import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -13,6 +14,7 @@ from numpy.lib import format as npy
 from gan_cli import memory
 from gan_cli.config.mistakes import suggestion
 from gan_cli.data.archive import opened
+from gan_cli.data.mapping import array_of_file
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
@@ -101,10 +103,11 @@ def _arrays(path: Path, who: str) -> Mapping[str, np.ndarray]:
 
 def _mapped(path: Path) -> np.ndarray:
     """The array of a ``.npy``, read from the disk as needed."""
-    array = np.load(path, mmap_mode="c", allow_pickle=False)
-    if not isinstance(array, np.ndarray):
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(found, np.memmap):
         raise ValueError("it holds no array")
-    return array
+    order: Literal["C", "F"] = "C" if found.flags.c_contiguous else "F"
+    return array_of_file(path, found.dtype, found.shape, found.offset, order)
 
 
 def _npz(path: Path, who: str) -> Mapping[str, np.ndarray]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import mmap
 import os
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,6 +17,7 @@ import numpy as np
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.contents import Contents, Repeated, Unreadable
 from gan_cli.data.decoding import Decoding
+from gan_cli.data.mapping import array_of_file
 from gan_cli.data.partial import Partial
 from gan_cli.errors import Busy, Unwritable, reason_of
 from gan_cli.output import lock, sealed_json
@@ -27,9 +26,6 @@ from gan_cli.output.replacing import replacing
 log = logging.getLogger(__name__)
 DOING, LONGEST_WAIT = "decoding these pictures", 86400.0
 BLOCK, THREADS = 2**24, 8  # bytes of a file that are hashed at a time, by so many at most
-NO_RESERVE = (
-    0x4000  # of mmap on Linux, which Python names from 3.13 on: what is read from a file needs no memory of its own
-)
 
 
 class Pack:
@@ -145,21 +141,8 @@ class Pack:
         shape, kind = (kept, *self.canvas.shape), self.canvas.dtype
         if (size := self.pixels.stat().st_size) != kept * self.canvas.nbytes:
             raise ValueError(f"{size} bytes and not {kept * self.canvas.nbytes}")
-        values = self._mapped(shape) if kept else np.empty(shape, kind)
+        values = array_of_file(self.pixels, kind, shape) if kept else np.empty(shape, kind)
         return values.transpose(0, 3, 1, 2)
-
-    def _mapped(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The file as an array; what is written into it stays in this process.
-
-        Linux keeps memory free for all that could be written, and refuses a file that is larger than it has, unless it
-        is told that nothing will be.
-        """
-        if sys.platform != "linux":
-            return np.memmap(self.pixels, self.canvas.dtype, mode="c", shape=shape)
-        with self.pixels.open("rb") as file:
-            flags, rights = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE
-            held = mmap.mmap(file.fileno(), 0, flags=flags, prot=rights)
-        return np.ndarray.__new__(np.memmap, shape, self.canvas.dtype, buffer=held)
 
     def _digest(self, pixels: Path, kept: int) -> str:
         """``digest_of`` the pictures in a file, none of which is mapped or kept in memory."""

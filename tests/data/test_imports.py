@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from conftest import TINY_MLP
 from PIL import Image
 from test_decoding import SIDE, flat, greys, load, packed
 
-from gan_cli.data import decoders, decoding, pack, partial, recipe
+from gan_cli.data import array_files, decoders, decoding, pack, partial, recipe
 from gan_cli.data.cache import cached_pictures
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.decoding import PictureSource
@@ -58,7 +59,7 @@ def test_killed_three_times_and_begun_again_is_the_undisturbed_import(tmp_path, 
     for seed in range(2):
         root = tmp_path / f"killed-{seed}"
         told, times = kill_imports.point(source, root, seed, 3, events, 200)
-        assert kill_imports.files(root) == wanted, told
+        assert (kill_imports.files(root), len(told)) == (wanted, 3), told
         went_on += times
     assert went_on
 
@@ -207,20 +208,39 @@ def test_one_imports_and_the_others_wait_say_so_and_read(many, monkeypatch, capl
     assert "this one waits for it" in caplog.text
 
 
-def test_a_pack_that_is_larger_than_memory_is_mapped(tmp_path):
-    """Linux refuses to map so much for writing unless it is told that nothing needs to be kept free."""
-    count = 2 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (SIDE**2)
-    large = pack.Pack(tmp_path, "large", count, Canvas(SIDE, SIDE, 1), "none")
-    with large.pixels.open("wb") as file:
-        file.truncate(count * SIDE**2)  # a hole, which takes no room
+def a_hole(path: Path, size: int, head: bytes = b"") -> None:
+    """A file of zeros that takes no room, and a 7 at its end."""
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + size)
         file.seek(-1, os.SEEK_END)
         file.write(b"\7")
+
+
+MORE_THAN_MEMORY = 2 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def test_a_pack_that_is_larger_than_memory_is_mapped(tmp_path):
+    """Linux refuses to map so much for writing unless it is told that nothing needs to be kept free."""
+    count = MORE_THAN_MEMORY // SIDE**2
+    large = pack.Pack(tmp_path, "large", count, Canvas(SIDE, SIDE, 1), "none")
+    a_hole(large.pixels, count * SIDE**2)
     values = large.mapped(count)
     assert isinstance(values, np.memmap)
     assert values.shape == (count, 1, SIDE, SIDE)
     assert values[-1, 0, -1, -1] == 7
     values[0] = 9  # stays in this process
     assert large.mapped(count)[0].max() == 0
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_an_array_that_is_larger_than_memory_is_mapped(tmp_path, by_columns):
+    shape, head = (MORE_THAN_MEMORY // 64, 64), io.BytesIO()
+    facts = {"descr": "|u1", "fortran_order": by_columns, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, facts)
+    a_hole(tmp_path / "x.npy", shape[0] * shape[1], head.getvalue())
+    values, _, _ = array_files.pair(tmp_path / "x.npy", "x.npy", None, None)
+    assert (values.shape, values[-1, -1], values[-2, -1], values[-1, -2]) == (shape, 7, 0, 0)
 
 
 def test_a_rate_and_the_time_left_are_lines_in_a_pipe(caplog, monkeypatch):

@@ -128,7 +128,7 @@ def killed_at_picture(number: int) -> Callable[[], None]:
 
 def moment(draws: random.Random, events: int, count: int) -> tuple[str, Callable[[], None]]:
     if draws.random() < 0.4:
-        number = draws.randint(1, events)
+        number = draws.randint(1, events // 2)  # one that goes on changes it less often
         return f"at change {number} of the disk", forked.killed_at_event(number)
     number = draws.randint(1, count)
     return f"at picture {number}", killed_at_picture(number)
