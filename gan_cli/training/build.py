@@ -42,6 +42,7 @@ from gan_cli.training.precision import AUTOCAST, choose, set_precision
 from gan_cli.training.scaler import Scaler
 from gan_cli.training.schedules import SCHEDULE, by_step
 from gan_cli.training.setup import Loaded, Setup
+from gan_cli.training.undrawn import Undrawn
 
 if TYPE_CHECKING:
     from gan_cli.training.state import State
@@ -109,7 +110,7 @@ def blank(config: Config, library: Library, shape: tuple[int, ...], classes: int
         UserError: if its parts do not fit together, or are larger than a number can say.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), Undrawn():
             return game_of(config, library, shape, classes, torch.device("meta"))
     except Exception as error:
         if own_parts(config, library):

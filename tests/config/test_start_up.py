@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_MLP, tensors
+from conftest import MODELS, TINY_DCGAN, TINY_MLP, TINY_PROGRESSIVE, TINY_R3GAN, TINY_RESNET, tensors
 
 import gan_cli
 from gan_cli.training.optimizers import light
@@ -21,15 +22,18 @@ ROOMS = (  # each may import those after it
 )
 
 PROGRAM = """
-import sys
+import json, sys
 from gan_cli import cli
-cli._train(sys.argv[1:])
+for number, keys in enumerate(json.loads(sys.argv[1])):
+    cli._train([*keys, "steps=1", "device=cpu", f"hydra.run.dir={sys.argv[2]}/{number}"])
 print([name for name in ("torch._dynamo", "torch._inductor", "torchvision", "matplotlib") if name in sys.modules])
 """
 
 
 def test_a_run_imports_neither_the_compiler_nor_what_draws(tmp_path):
-    arguments = [*TINY_MLP, "steps=1", f"hydra.run.dir={tmp_path / 'run'}"]
+    """Of every shipped architecture, however it draws its first weights."""
+    every = (TINY_MLP, TINY_DCGAN, TINY_RESNET, TINY_R3GAN, TINY_PROGRESSIVE, MODELS["fvsbn"])
+    arguments = [json.dumps(every), str(tmp_path)]
     environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}
     done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

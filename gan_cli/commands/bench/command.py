@@ -17,7 +17,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
-REPEATS, SEEDS, SECONDS = 7, 3, 3.0
+REPEATS, SEEDS, SECONDS, WAITED = 7, 3, 3.0, 3
 EXAMPLES = """\
 takes every key, group and preset of gan-train, and times its step
 
@@ -58,6 +58,16 @@ def main(argv: Sequence[str]) -> None:
         from gan_cli.version import __version__
 
         return print(f"gan-bench {__version__}")
+    if options.waits is not None:
+        from gan_cli.commands.bench import waits
+
+        names, before = waits.chosen(options.waits), _before(options.before)
+        if other := [*rest, *options.compare, *options.until, *options.peer]:
+            raise UserError(f"{other[0]}: has no effect on --waits, which times the commands themselves: leave it out")
+        out = _writable(options.out) if options.out else None
+        return waits.run(names, repeats=options.repeats or WAITED, before=before, out=out)
+    if options.before:
+        raise UserError(f"--before {options.before}: another checkout, whose waits are compared: add --waits")
     command = Command.parse(rest)
     library = Library(*command.config_dirs)
     goals = goals_of(options.until)
@@ -133,6 +143,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeats", type=_at_least_two, help=f"turns of each ({REPEATS})")
     parser.add_argument("--seconds", type=_positive, help=f"length of a turn ({SECONDS:g}); of --until, of a peer's")
+    parser.add_argument(
+        "--waits",
+        nargs="?",
+        const="",
+        metavar="NAMES",
+        help="times each command in processes of its own, beside the least that it could take; NAMES: some of them",
+    )
+    parser.add_argument("--before", metavar="CHECKOUT", help="of --waits: another checkout, in turns with this one")
     parser.add_argument("--out", help="JSON file with every number, the machine and the config")
     parser.add_argument("--version", action="store_true", help="this program's version")
     return parser
@@ -142,6 +160,15 @@ def _at_least_two(text: str) -> int:
     if not text.isdigit() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"{text}: must be a whole number, at least 2: a spread needs them")
     return int(text)
+
+
+def _before(text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = expanded(text, "--before ").absolute()
+    if not (path / "gan_cli" / "cli.py").is_file():
+        raise UserError(f"--before {text}: is no checkout of this program: give the folder that has gan_cli in it")
+    return path
 
 
 def _count(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -44,6 +45,7 @@ def run(
         UserError: if a variant cannot be measured, a peer does not run, or the file cannot be written.
     """
     require_same_batches(variants, peers)
+    logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])  # it takes long, and each evaluation is a line
     gpu = any(pick_device(variant.config.device).type == "cuda" for variant in variants)
     ours = [Entrant(variant.name, goals, facts_of(variant)) for variant in variants]
     loaded: list[Loaded | None] = [None] * len(variants)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.capture import recorder
 from gan_cli.training.setup import Loaded
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,18 @@ class Trial:
         images = self.setup.batch_sizes.images_seen(self.step)
         found = Found(self.step, images, self.seconds, self.processor_seconds, values)
         self.evaluations.append(found)
+        log.info(
+            "%s  seed %d  step %d  %s  after %.4g s (%.4g s on processors)",
+            *(self.name, self.config.seed, self.step, self._shown(values), self.seconds, self.processor_seconds),
+        )
         for goal in self.goals:
             if goal not in self.reached and goal.held_by(values.get(goal.value)):
                 self.reached[goal] = found
+
+    def _shown(self, values: Mapping[str, float | None]) -> str:
+        watched = dict.fromkeys(goal.value for goal in self.goals)
+        numbers = {name: values.get(name) for name in watched}
+        return "  ".join(f"{name} {'not finite' if n is None else format(n, '.4g')}" for name, n in numbers.items())
 
     def nearest(self, goal: Goal) -> float | None:
         """The value that came nearest to a goal."""
