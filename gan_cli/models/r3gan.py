@@ -67,8 +67,8 @@ class Resampled(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.mix = mixing(inputs, outputs) if inputs != outputs else nn.Identity()
-        line = torch.tensor(FILTER) / sum(FILTER)
-        self.register_buffer("kernel", line[:, None] * line, persistent=False)
+        line = [weight / sum(FILTER) for weight in FILTER]
+        self.register_buffer("kernel", torch.tensor([[a * b for b in line] for a in line]), persistent=False)
 
     def kernels(self, x: Tensor) -> Tensor:
         return self.kernel.to(x.dtype).expand(x.shape[1], 1, -1, -1)
