@@ -173,9 +173,10 @@ def require_readable(config: Config, samples: Samples) -> None:
             f"value: use model=gan, or leave it out: dataset.leave_out=[{','.join(soft)}]"
         )
     if samples.full_depth and config.model.reads in ("levels", "dequantised"):
+        fix = "use dataset.depth=8" if "depth" in type(config.dataset).model_fields else "give it bytes"
         raise UserError(
             f"model={config.model.name}: its likelihood is of pictures of 256 levels, and "
-            f"dataset={config.dataset.name} gives them at full depth: give it bytes (dataset.depth=8)"
+            f"dataset={config.dataset.name} gives them at full depth: {fix}"
         )
 
 
