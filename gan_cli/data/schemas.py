@@ -398,17 +398,20 @@ class SwissRollOptions(PointOptions):
     noise: NonNegative
 
 
+Physical = Annotated[float, Field(ge=1e-6, le=1e6)]  # so that no rate overflows
+
+
 class PendulumOptions(PointOptions):
     figures = ("simulator",)
 
-    interval: Positive
-    gravity: NonNegative
-    damping: NonNegative
-    torque: Positive
-    speed: Positive
+    interval: Physical
+    gravity: Annotated[NonNegative, Field(le=1e6)]
+    damping: Annotated[NonNegative, Field(le=1e6)]
+    torque: Physical
+    speed: Physical
     slip: Annotated[float, Field(gt=0, lt=1)]
-    angle_noise: Positive
-    velocity_noise: Positive
+    angle_noise: Physical
+    velocity_noise: Physical
 
     @property
     def has_labels(self) -> bool:

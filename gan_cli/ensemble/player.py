@@ -30,8 +30,11 @@ class StackedMinibatches(Minibatches):
         return torch.stack([member.order(player, epoch) for member in self.members])
 
     def rows(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
-        """Indices, int64 (E, size), and no labels, which are gathered together with the samples."""
-        return self.indices(player, drawn, size), None
+        """Indices, int64 (E, size), and no labels, which are gathered together with the samples.
+
+        They lie in memory in the same way wherever an epoch ends: a move is recorded with those that it is given first.
+        """
+        return self.indices(player, drawn, size).contiguous(), None
 
 
 class StackedPlayer(Player):

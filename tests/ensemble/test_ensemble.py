@@ -66,6 +66,14 @@ def test_a_member_of_a_game_of_pictures_is_the_run_of_its_seed_alone(gan_train):
     assert_close(Path("together/seed-1"), Path("alone"))
 
 
+def test_a_member_of_a_game_on_conditions_is_the_run_of_its_seed_alone_wherever_epochs_end(gan_train):
+    few = ("dataset=pendulum", "dataset.points=12", "conditional=true", "penalty=r1", "penalty.r1.interval=2")
+    keys = (*(key for key in GAME if not key.startswith("dataset")), *few)  # the second minibatch is of two epochs
+    assert gan_train(*keys, "ensemble=2", "hydra.run.dir=together").code == 0
+    assert gan_train(*keys, "seed=1", "hydra.run.dir=alone").code == 0
+    assert_close(Path("together/seed-1"), Path("alone"))
+
+
 def test_a_member_has_the_same_bits_in_ensembles_of_any_size_and_place(gan_train):
     for seed, size in ((0, 2), (0, 3), (1, 2)):
         assert gan_train(*GAME, f"seed={seed}", f"ensemble={size}", f"hydra.run.dir={seed}-{size}").code == 0

@@ -88,8 +88,9 @@ REFUSED = {
     ("figure=simulator",): ("figure=simulator: is not about dataset=digits: use dataset=pendulum, or leave it out",),
     ("experiment=lecture_simulator", "conditional=false"): ("figure=simulator: a future follows from a state and",),
     ("experiment=lecture_simulator", "model=vae"): ("figure=simulator: is not about model=vae",),
-    ("experiment=lecture_simulator", "dataset.slip=1", "dataset.interval=0"): (
-        "dataset.interval=0: must be",
+    ("experiment=lecture_simulator", "dataset.slip=1", "dataset.interval=1e-300", "dataset.gravity=1e300"): (
+        "dataset.interval=1e-300: must be",
+        "dataset.gravity=1e+300: must be",
         "dataset.slip=1: must be",
     ),
     ("model=gan", "figure=sampling_time"): ("figure=sampling_time: is not about model=gan: leave it out",),
