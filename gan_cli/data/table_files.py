@@ -188,7 +188,8 @@ def _of_arrow(who: str, name: str, column: Any) -> Found:  # a pyarrow.ChunkedAr
         numbers = np.asarray(column.cast(arrow.float64(), safe=False).to_numpy(), np.float64)
         if np.isinf(numbers).any():
             raise UserError(f"{who}: its column {name} holds numbers that are not finite: mend or remove them")
-        whole = arrow.types.is_integer(kind)
+        there = numbers[~np.isnan(numbers)]
+        whole = bool((there == np.round(there)).all())  # of whole numbers with gaps, some programs make floats
         return Found(name, "number", numbers=numbers.copy(), decimals=0 if whole else None)
     if arrow.types.is_temporal(kind):
         return Found(name, "date", texts=np.array([str(value or "") for value in column.to_pylist()], object))

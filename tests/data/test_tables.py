@@ -146,6 +146,40 @@ def test_bad_tables_are_answered_in_one_line(case):
     assert line.startswith("dataset.path=people.csv: ")
 
 
+def test_columns_of_parquet_are_those_of_a_csv(caplog):
+    import datetime
+
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    caplog.set_level("INFO")
+    columns = {
+        "age": arrow.array([i % 50 for i in range(40)], arrow.int32()),
+        "score": arrow.array([None if i % 4 == 0 else float(i % 7) for i in range(40)]),
+        "price": arrow.array([i / 7 for i in range(40)]),
+        "city": arrow.array(["Bern", "Genf"] * 20).dictionary_encode(),
+        "owner": arrow.array([True, None] * 20),
+        "born": arrow.array([datetime.date(2000, 1, 1)] * 40),
+        "tags": arrow.array([[1, 2]] * 40),
+    }
+    parquet.write_table(arrow.table(columns), "x.parquet")
+    samples = table_of("dataset.path=x.parquet", "dataset.split=all").load()
+    assert [(field.name, field.kind, field.decimals, field.gaps) for field in samples.fields] == [
+        ("age", "number", 0, False),
+        ("score", "number", 0, True),
+        ("price", "number", None, False),
+        ("city", "category", None, False),
+        ("owner", "category", None, False),
+    ]
+    assert samples.fields[-1].values == ["", "True"]
+    assert "born (dates or times), tags (lists or other values that are no cells)" in caplog.messages[-1]
+    whole = Path("x.parquet").read_bytes()
+    for torn in (whole[:100], whole[:4] + b"x" * 200, whole[:-8] + b"\xff" * 4 + whole[-4:], b""):
+        Path("x.parquet").write_bytes(torn)
+        with pytest.raises(UserError, match="cannot be read as Parquet"):
+            table_of("dataset.path=x.parquet").load()
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
