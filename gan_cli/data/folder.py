@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import zipfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -27,6 +25,7 @@ from gan_cli.data.listing import File, Listing, endings_read
 from gan_cli.data.openers import InFolder, InZip, not_opened
 from gan_cli.data.picture_labels import PictureLabels
 from gan_cli.data.samples import Samples
+from gan_cli.data.spreading import spread
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
@@ -252,6 +251,11 @@ class ImageFolder(ImageDataset):
             names = [printable(files[index].name) for index in (again[0].index, again[0].of)]
             told = self.path, f"{len(again):,}", f"{len(files):,}", *names
             log.info("%s: %s of %s pictures come again and are dropped: %s is, once decoded, %s", *told)
+            pairs = [
+                (self._labels.get(files[each.index].name), self._labels.get(files[each.of].name)) for each in again
+            ]
+            if others := sum(one != other for one, other in pairs):
+                log.warning("%s: of those, %s had another label than the one that stays", self.path, f"{others:,}")
         return self._labelled(files, cached), {files[entry.index].name: entry.why for entry in cached.unreadable}
 
     def decoded_by_others(self) -> Iterator[Samples]:
@@ -296,23 +300,3 @@ class ImageFolder(ImageDataset):
         if self.class_names:
             labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), cached.left_out)
         return Samples(cached.values, labels, tuple(self.class_names), digest=cached.digest, decoder=cached.decoder)
-
-
-def spread(files: Sequence[File], labels: Mapping[str, int], limit: int) -> list[File]:
-    """``limit`` of the files, in their order: the same for every seed, and nearly the same with a file more.
-
-    Each class has its share of them, and at least one while there is room. Within a class they are drawn by the hash of
-    their names.
-    """
-    count = Counter(labels.get(file.name) for file in files)
-    rank: Counter[int | None] = Counter()
-    places = []
-    for drawn, index in sorted((_hash(file.name), index) for index, file in enumerate(files)):
-        label = labels.get(files[index].name)
-        places.append((rank[label] / count[label], drawn, index))
-        rank[label] += 1
-    return [files[index] for index in sorted(index for _, _, index in sorted(places)[:limit])]
-
-
-def _hash(name: str) -> bytes:
-    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()

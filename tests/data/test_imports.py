@@ -161,11 +161,12 @@ def test_pictures_that_come_again_are_dropped_by_option_and_counted(many, caplog
     )
 
 
-def test_labels_follow_when_pictures_are_dropped():
+def test_labels_follow_when_pictures_are_dropped(caplog):
     for name, grey in {"a/0": 10, "a/1": 20, "b/0": 10, "b/1": 30}.items():
         flat(f"q/{name}.png", grey)
     samples = load("q", duplicates="drop")
     assert (greys(samples), samples.labels.tolist()) == ([10, 20, 30], [0, 0, 1])
+    assert "q: of those, 1 had another label than the one that stays" in caplog.text
 
 
 @pytest.mark.parametrize("dry", [(), ("dry_run=true",)])
