@@ -178,6 +178,8 @@ def test_a_grid_of_few_classes_is_about_square_with_a_latent_a_row_and_a_class_a
         decode_apart=decode_apart,
         latents_of=lambda seeds: torch.tensor([[float(seed)] for seed in seeds]),
         labels_of=lambda seeds: torch.tensor([seed % classes for seed in seeds]),
+        turn=lambda: torch.arange(classes),
+        conditions=None,
     )
     labels = np.arange(100) % classes
     data = Minibatches(Samples(np.zeros((100, 1, 4, 4), np.uint8), labels), torch.device("cpu"), seed=0)
