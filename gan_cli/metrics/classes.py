@@ -103,7 +103,8 @@ def kl_of_counts(counts: np.ndarray, shares: np.ndarray) -> float:
 def needs_classes(evidence: Evidence) -> str | None:
     """For metrics of the classes of pictures."""
     extractor = evidence.extractor
-    if not extractor.refusal(evidence.real) and extractor.tells_classes:
+    told = extractor.tells_classes and not (extractor.of_labels and evidence.training.conditions)
+    if not extractor.refusal(evidence.real) and told:
         return None
     labelled = "classifier or " if evidence.real.classes > 1 else ""
     return f"needs an extractor that tells kinds apart: use extractor={labelled}inception"

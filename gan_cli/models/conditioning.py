@@ -5,6 +5,7 @@ Labels are classes, int64 (B,), or conditions, float32 (B, k), as in ``gan_cli.m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from gan_cli.data.conditions import Columns
+from gan_cli.data.conditions import Columns, Kind
 from gan_cli.models.labels import one_hot_of
 from gan_cli.models.widening import widened
 
@@ -157,25 +158,31 @@ class Telling(Headed):
         self.told = nn.Linear(self.width, classes)
         nn.init.normal_(self.told.weight, 0.0, self.width**-0.5)
         nn.init.zeros_(self.told.bias)
-        kinds = classes.kinds if isinstance(classes, Columns) else ()
-        self.attributes = [i for i, kind in enumerate(kinds) if kind == "attribute"]
-        self.numbers = [i for i, kind in enumerate(kinds) if kind == "number"]
+        self.kinds = classes.kinds if isinstance(classes, Columns) else ()
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.logits(self.features(x))
 
     def error(self, features: Tensor, labels: Tensor) -> Tensor:
         """The mean over samples, and over conditions: −log p(label | x), or half the square of a number's error."""
-        told = widened(self.told(features))
-        if not labels.is_floating_point():
-            return cross_entropy(told, labels)
-        labels, parts = labels.to(told.dtype), []
-        if some := self.attributes:
-            nats = binary_cross_entropy_with_logits(told[:, some], labels[:, some], reduction="none")
-            parts.append(nats)
-        if some := self.numbers:
-            parts.append((told[:, some] - labels[:, some]).square() / 2)
-        return torch.cat(parts, dim=1).mean()
+        return error_of(widened(self.told(features)), labels, self.kinds)
+
+
+def error_of(told: Tensor, labels: Tensor, kinds: Sequence[Kind]) -> Tensor:
+    """−log p(label) of classes by their logits (B, K), or the mean over conditions of that of an attribute by its logit
+    and of half the square of a number's error: a scalar.
+
+    Args:
+        kinds: of each condition.
+    """
+    if not labels.is_floating_point():
+        return cross_entropy(told, labels)
+    labels, parts = labels.to(told.dtype), []
+    if some := [i for i, kind in enumerate(kinds) if kind == "attribute"]:
+        parts.append(binary_cross_entropy_with_logits(told[:, some], labels[:, some], reduction="none"))
+    if some := [i for i, kind in enumerate(kinds) if kind == "number"]:
+        parts.append((told[:, some] - labels[:, some]).square() / 2)
+    return torch.cat(parts, dim=1).mean()
 
 
 def features_of(network: nn.Module) -> int:

@@ -34,7 +34,7 @@ class Auto(Extractor):
         """As of the extractor that these pictures are for, which is chosen with this."""
         unfit = self._classifier.refusal(samples)
         self._chosen = self._other if unfit and installed() else self._classifier
-        self.tells_classes = self._chosen.tells_classes
+        self.tells_classes, self.tells_conditions = self._chosen.tells_classes, self._chosen.tells_conditions
         if unfit and not installed():
             return f"{unfit}, or, for features that need no labels: {INSTALL}"
         return self._chosen.refusal(samples)
@@ -50,6 +50,9 @@ class Auto(Extractor):
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         return self._chosen.probabilities(values)
+
+    def conditions(self, values: np.ndarray) -> np.ndarray:
+        return self._chosen.conditions(values)
 
     def provenance(self) -> dict[str, object]:
         name = "classifier" if self._chosen is self._classifier else "efficientnet"

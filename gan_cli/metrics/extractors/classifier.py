@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
+from torch.nn.functional import adaptive_avg_pool2d
 
 from gan_cli.config.paths import expanded
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.errors import reason_of
 from gan_cli.metrics.extractors.extractor import Extractor, signature_of
+from gan_cli.models.conditioning import error_of
 from gan_cli.output import screen, sealed
 from gan_cli.output.replacing import replacing
 from gan_cli.random import key
@@ -72,13 +73,14 @@ class Classifier(Extractor):
     if the weights are the same, as their hash tells.
     """
 
-    tells_classes = True
+    tells_classes = tells_conditions = True
 
     def __init__(self, root: str, seed: int, epochs: int) -> None:
         self.root, self.seed, self.epochs = root, seed, epochs
         self._network: nn.Sequential | None = None
         self._channels = 0
         self.accuracy: float | None = None
+        self.errors: dict[str, float] = {}  # of conditions, on held-out pictures
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
         """Reads the weights for these samples, or learns them (about half a minute for MNIST on one core)."""
@@ -86,7 +88,7 @@ class Classifier(Extractor):
         if not training.is_image or self._network is not None or self.refusal(training):
             return
         self._channels = training.shape[0]
-        made = network(training.shape, training.classes)
+        made = network(training.shape, training.columns)
         path = self._path(training)
         try:
             made.load_state_dict(sealed.read(path))
@@ -99,7 +101,9 @@ class Classifier(Extractor):
             self._save(made, path)
         self._network = made.to(device).eval().requires_grad_(False)
         unseen = held_out()
-        if unseen is not None and unseen.labels is not None:
+        if unseen is not None and unseen.labels is not None and training.conditions:
+            self.errors = _errors(self.conditions(unseen.values), unseen)
+        elif unseen is not None and unseen.labels is not None:
             self.accuracy = self._accuracy(unseen.values, unseen.labels, training)
             if self.accuracy is not None and self.accuracy < 0.9:
                 log.warning(
@@ -131,7 +135,7 @@ class Classifier(Extractor):
         assert training.labels is not None
         steps_per_epoch = -(-len(training) // BATCH)
         generator = np.random.default_rng(key(self.seed, "classifier", "order"))
-        labels = torch.from_numpy(training.labels)
+        labels, kinds = torch.from_numpy(training.labels), [c.kind for c in training.conditions]
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.default_generator.manual_seed(key(self.seed, "classifier", "init"))
             for module in made.modules():
@@ -145,7 +149,7 @@ class Classifier(Extractor):
                 for _ in range(self.epochs):
                     for rows in np.array_split(generator.permutation(len(training)), steps_per_epoch):
                         optimizer.zero_grad()
-                        cross_entropy(made(as_input(training.values[rows])), labels[rows]).backward()
+                        error_of(made(as_input(training.values[rows])), labels[rows], kinds).backward()
                         optimizer.step()
                         schedule.step()
                         advance()
@@ -161,7 +165,7 @@ class Classifier(Extractor):
             )
 
     def refusal(self, samples: Samples) -> str | None:
-        if samples.classes < 2:
+        if samples.classes < 2 and not samples.conditions:
             return "needs labels, which this dataset has not: use extractor=inception or extractor=pixels"
         if shape := unseen_shape(samples):
             return f"extractor=classifier {shape}: use extractor=pixels"
@@ -188,6 +192,11 @@ class Classifier(Extractor):
         found = self._outputs(values, nn.Sequential(*self._network, nn.Softmax(dim=1)))
         return found if len(found) == len(values) else found.reshape(len(values), -1, found.shape[1])
 
+    def conditions(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, k), if the labels are conditions."""
+        assert self._network is not None
+        return self._outputs(values, self._network)
+
     @torch.no_grad()
     def _outputs(self, values: np.ndarray, part: nn.Module) -> np.ndarray:
         if values.shape[1] != self._channels:
@@ -205,8 +214,21 @@ class Classifier(Extractor):
             "weights": digest.hexdigest(),
             "seed": self.seed,
             "held_out_accuracy": self.accuracy,
+            **({"held_out": self.errors} if self.errors else {}),
             "resize": "average to a shorter side of 32 where larger",
         }
 
     def signature(self) -> Mapping[str, object] | None:
         return signature_of(f"classifier {RECIPE}", self.provenance())
+
+
+def _errors(told: np.ndarray, samples: Samples) -> dict[str, float]:
+    """Of each attribute the share that is told rightly, of each number the mean absolute error in its own unit."""
+    assert samples.labels is not None
+    found = {}
+    for i, condition in enumerate(samples.conditions):
+        if condition.kind == "attribute":
+            found[condition.name] = float(((told[:, i] > 0) == (samples.labels[:, i] > 0.5)).mean())
+        else:
+            found[condition.name] = float(np.abs(told[:, i] - samples.labels[:, i]).mean() * condition.scale)
+    return found

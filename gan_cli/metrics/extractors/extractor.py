@@ -42,6 +42,7 @@ class Extractor:
 
     device = torch.device("cpu")
     tells_classes = False  # whether there is probabilities()
+    tells_conditions = False  # whether there is conditions()
     of_labels = True  # whether probabilities() are of the dataset's own labels, in their order
 
     def prepare(self, training: Samples, held_out: Callable[[], Samples | None], device: torch.device) -> None:
@@ -63,6 +64,10 @@ class Extractor:
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """(N, C, H, W) → float32 (N, classes), if the extractor tells classes."""
         raise AssertionError("an extractor that tells classes defines probabilities()")
+
+    def conditions(self, values: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) → float32 (N, k): logits of attributes, standardised numbers; if it tells conditions."""
+        raise AssertionError("an extractor that tells conditions defines conditions()")
 
     def provenance(self) -> dict[str, object]:
         """What a reader must know to compare values: the weights' hash, how pictures are resized."""
