@@ -19,7 +19,7 @@ from gan_cli.data.conditions import SWEPT, Columns, Conditions
 from gan_cli.games.comparing import Features
 from gan_cli.games.exactly import as_used, exact_kernels
 from gan_cli.games.game import Bounds, Classifies, Encodes, Game, Judges, Likelihood, LogLikelihood
-from gan_cli.games.labels import Label
+from gan_cli.games.labels import Label, conditions_of, labels_of
 from gan_cli.games.projectable import Picture, asked
 from gan_cli.games.projection import Projection, Search, project
 from gan_cli.models.priors import Latents
@@ -214,13 +214,36 @@ class Sampler:
             return torch.from_numpy(self.conditions.sweep(SWEPT))
         return torch.arange(self.classes) if self.classes else None
 
+    def labels_named(self, text: str) -> Tensor:
+        """The labels that a text names, as ``gan-sample label=`` takes it: int64 (m,), or float32 (m, k).
+
+        Raises:
+            ValueError: if there are no such labels, or the generator is not conditional.
+        """
+        if not self.classes:
+            raise ValueError(f"label={text}: not a conditional generator")
+        try:
+            if self.conditions is not None:
+                return torch.tensor(conditions_of(text, self.conditions))
+            return torch.tensor(labels_of(text, self.names, self.classes))
+        except ValueError as error:
+            raise ValueError(f"label={text}: {error}") from error
+
     def said(self, label: Tensor) -> str:
         """A label in words: the name of its class, or its number; conditions as ``label=…`` takes them."""
         if self.conditions is not None:
             return self.conditions.said(label.tolist())
         return self.names[int(label)] if self.names else str(int(label))
 
-    def sample(self, n: int, seed: int = 0, labels: Tensor | None = None, batch_size: int = ROWS) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        labels: Tensor | None = None,
+        batch_size: int = ROWS,
+        *,
+        label: str | int | None = None,
+    ) -> Tensor:
         """The samples of the seeds ``seed`` to ``seed + n − 1``.
 
         Float32 on the CPU: pictures (n, C, H, W) in [−1, 1] or points (n, d).
@@ -228,6 +251,8 @@ class Sampler:
         Args:
             labels: for a conditional generator, int64 (n,), or float32 (n, k) conditions; by default those of
                 ``labels_of``.
+            label: in place of these, as ``gan-sample label=`` takes it: ``"cat"``, ``"smiling+glasses"``,
+                ``"angle:30..90"``; of several, each in turn.
             batch_size: samples computed at a time. ``gan-sample`` uses the default; with another size, samples may
                 differ in their last bits.
 
@@ -236,6 +261,11 @@ class Sampler:
         """
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise ValueError(f"n={n!r}: must be a whole number of samples, at least 1")
+        if label is not None:
+            if labels is not None:
+                raise ValueError(f"label={label!r}: the labels are given already: leave one out")
+            every = self.labels_named(str(label))
+            labels = every[torch.arange(n) % len(every)]
         if self.classes and labels is None:
             labels = self.labels_of(range(seed, seed + n))
         if labels is not None:

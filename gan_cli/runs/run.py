@@ -323,6 +323,8 @@ class Running:
             facts |= self.evaluations.facts()
         if self.setup.samples.names:
             facts["classes"] = list(self.setup.samples.names)
+        if self.setup.samples.conditions:
+            facts["conditions"] = [condition.name for condition in self.setup.samples.conditions]
         facts |= {f"sample_{key}": text for key, text in self.grids.keys.items()}
         facts |= self.guard.facts()
         if self.origin:

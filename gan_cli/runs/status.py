@@ -53,6 +53,7 @@ KINDS: dict[str, Callable[[object], bool]] = {  # of what is read again, as it m
     "members": lambda value: isinstance(value, dict),
     "spread": lambda value: isinstance(value, dict) and all(map(_number, value.values())),
     "classes": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
+    "conditions": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
     **dict.fromkeys(("step", "steps", "images", "pid", "of_modes"), _whole),
     **dict.fromkeys(("modes", "high_quality", "seconds", "updated"), _number),
 }

@@ -15,6 +15,7 @@ function about(run) {
   const rows = [["settings", run.said || "–"], ["trained", `${whole(run.step)} steps in ${whole(run.seconds ?? 0)} s`],
     ["folder", run.link === null ? run.folder : make("a", {href: `${run.link}/`, textContent: run.folder})], ["command", make("div", {}, ...run.commands.map(command))]];
   if (run.classes) rows.push(["classes", run.classes.map((name, label) => `${label} ${name}`).join(", ")]);
+  if (run.conditions) rows.push(["conditions", run.conditions.join(", ")]);
   if (run.wrong.length) rows.unshift(["went wrong", make("div", {}, ...run.wrong.map(words => make("div", {textContent: words})))]);
   if (run.reason) rows.unshift(["reason", run.reason]);
   if (environments.size > 1 && run.environment) rows.push(...Object.entries(run.environment));

@@ -54,7 +54,10 @@ def of_one(run: RunRecord, points: int, pictures: Pictures) -> Facts:
     return {
         "name": run.name,
         "folder": printable(run.folder),
-        **{key: status.get(key) for key in ("status", "reason", "step", "steps", "seconds", "classes", "environment")},
+        **{
+            key: status.get(key)
+            for key in ("status", "reason", "step", "steps", "seconds", "classes", "conditions", "environment")
+        },
         "wrong": run.wrong,
         "commands": run.commands,
         "results": run.results,

@@ -120,6 +120,7 @@ class Told(BaseModel):
     kinds: dict[Line, Line] = {}
     left_out: dict[Line, Line] = {}
     classes: list[Line] | None = None
+    conditions: list[Line] | None = None
     environment: dict[Line, Line] | None = None
     seeds: list[int] | None = None
     config: dict[str, Any] | None = None

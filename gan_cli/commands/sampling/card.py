@@ -100,14 +100,20 @@ class Card:
             form = "npy" if len(self.found.weights.shape) == 2 else "csv"
             lines += ["", f"In their units, `gan-sample checkpoint=FOLDER format={form}` writes them: {named}."]
         if self.found.sampler.classes:
-            lines += ["", f"It is conditional, on one of {self._classes()}: `model.sample(16, labels=…)`."]
+            lines += ["", f"It is conditional, on {self._classes()}: `model.sample(16, label=…)`."]
         return "\n".join(lines)
 
     def _classes(self) -> str:
         sampler = self.found.sampler
+        if sampler.conditions is not None:
+            each = [f"{c.name}:NUMBER" if c.kind == "number" else c.name for c in sampler.conditions.columns]
+            example = sampler.conditions.said(sampler.conditions.rows[0])
+            return f"{in_markdown(', '.join(each))}, such as {in_markdown(example)}"
         if not sampler.names:
-            return f"{sampler.classes} labels, 0 to {sampler.classes - 1}"
-        return "the labels " + ", ".join(f"{label} ({in_markdown(name)})" for label, name in enumerate(sampler.names))
+            return f"one of {sampler.classes} labels, 0 to {sampler.classes - 1}"
+        return "one of the labels " + ", ".join(
+            f"{label} ({in_markdown(name)})" for label, name in enumerate(sampler.names)
+        )
 
     def _data(self) -> str:
         dataset = self.config["dataset"]
