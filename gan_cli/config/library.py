@@ -286,6 +286,14 @@ class Library:
         return {**own_values(content_of(self.file(group, name)), group), "name": name}
 
 
+def _names_around(cls: type) -> dict[str, object]:
+    """What names mean in the modules of a class and of those that it inherits fields from; its own come first."""
+    modules = (
+        [sys.modules.get(base.__module__) for base in reversed(inspect.getmro(cls))] if inspect.isclass(cls) else []
+    )
+    return {name: value for module in modules if module is not None for name, value in vars(module).items()}
+
+
 def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
     from pydantic import ConfigDict, create_model
 
@@ -293,7 +301,7 @@ def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
     if not callable(cls):
         raise UserError(f"{group}={name}: its class is {kind(cls)}: name a class")
     with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
-        signature = inspect.signature(cls, eval_str=True)
+        signature = inspect.signature(cls, locals=_names_around(cls), eval_str=True)
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
