@@ -203,8 +203,11 @@ def sees_company(network: nn.Module) -> bool:
 class SemiSupervised:
     """``model=semi_supervised``."""
 
-    def __init__(self, classes: int | None, labels_seed: int | None, **options: Any) -> None:
-        self.classes, self.seed, self.options = classes, labels_seed, options
+    def __init__(
+        self, classes: int | None, labels: int, labels_seed: int | None, weight: float, average: float
+    ) -> None:
+        self.classes, self.seed = classes, labels_seed
+        self.options = {"labels": labels, "weight": weight, "average": average}
 
     def game(self, parts: Parts) -> SemiSupervisedGame:
         config, classes = parts.config, self.classes

@@ -17,7 +17,7 @@ from gan_cli.output.screen import console
         ("resume", ["resume: null", "Go on with a run", "gan-train resume=latest steps=20000"]),  # a key and a page
         (
             "metrics",
-            ["metrics=density_coverage", "Is it any good?", "gan-eval checkpoint=latest"],
+            ["metrics=classification", "metrics=density_coverage", "Is it any good?", "gan-eval checkpoint=latest"],
         ),
         ("modes", ["metrics=modes\n", "Which games keep the modes"]),  # an option and a page
         ("speed", ["metrics=speed\n", "Speed: gan-bench"]),

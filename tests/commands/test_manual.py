@@ -160,7 +160,7 @@ def uses_tool(tool: Tool, words: list[str]) -> None:
 def benches(words: list[str]) -> None:
     options, rest = bench_parser().parse_known_args(words if words[-1:] != ["--peer"] else words[:-1])
     command = Command.parse(rest)
-    variants(command, options.compare, Library(*command.config_dirs))
+    variants(command, options.compare, Library(*command.config_dirs), to_quality=bool(options.until))
 
 
 def reports(words: list[str]) -> None:
@@ -185,7 +185,7 @@ def test_every_command_is_one_that_can_be_typed(monkeypatch):
 
 
 OTHER = {"a", "b", "c", "generator_step"}  # keys of the option that the sentence is about
-OTHER |= {"key", "epochs", "real_logits", "labels"}  # a placeholder, other programs' words, and Python's
+OTHER |= {"key", "epochs", "real_logits", "labels", "conditions"}  # a placeholder, other programs' words, and Python's
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
