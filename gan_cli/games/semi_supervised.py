@@ -206,8 +206,8 @@ class SemiSupervised:
     def __init__(
         self, classes: int | None, labels: int, labels_seed: int | None, weight: float, average: float
     ) -> None:
-        self.classes, self.seed = classes, labels_seed
-        self.options = {"labels": labels, "weight": weight, "average": average}
+        self.classes, self.labels, self.seed = classes, labels, labels_seed
+        self.weight, self.average = weight, average
 
     def game(self, parts: Parts) -> SemiSupervisedGame:
         config, classes = parts.config, self.classes
@@ -228,7 +228,9 @@ class SemiSupervised:
             parts.autocast,
             reuse=config.reuse_fakes,
             seed=config.seed if self.seed is None else self.seed,
-            **self.options,
+            labels=self.labels,
+            weight=self.weight,
+            average=self.average,
         )
         require_fit(game, parts)
         return game
