@@ -62,7 +62,9 @@ def main(argv: Sequence[str]) -> None:
         from gan_cli.commands.bench import waits
 
         names, before = waits.chosen(options.waits), _before(options.before)
-        if other := [*rest, *options.compare, *options.until, *options.peer]:
+        flags = {"--seconds": options.seconds, "--seeds": options.seeds}
+        typed = [f"{flag} {value:g}" for flag, value in flags.items() if value]
+        if other := [*rest, *options.compare, *options.until, *options.peer, *typed]:
             raise UserError(f"{other[0]}: has no effect on --waits, which times the commands themselves: leave it out")
         out = _writable(options.out) if options.out else None
         return waits.run(names, repeats=options.repeats or WAITED, before=before, out=out)
@@ -99,6 +101,8 @@ def _require_its_own(options: argparse.Namespace, to_quality: bool) -> None:
             for compared in options.compare
             if compared.startswith("seed=")
         ]
+    if to_quality and options.seconds and not options.peer:
+        problems.append(f"--seconds {options.seconds:g}: of a peer's turns, and there is no --peer: leave it out")
     if not to_quality and options.seeds:
         problems.append(f"--seeds {options.seeds}: of trainings to a quality: add {SUCH}, or give --repeats")
     if not to_quality and len(options.peer) > 1:
