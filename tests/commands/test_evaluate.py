@@ -71,7 +71,11 @@ def test_points_of_a_known_density_are_measured_without_an_extractor(trained, ga
     assert {"modes", "high_quality", "jsd", "log_density_gap", "two_sample", "copied", "parzen"} <= set(
         found["metrics"]
     )
-    assert set(found["left_out"]) == {"inception_score", "likelihood", "reconstruction", "swd"}
+    of_labels = {"classification", "conditional_divergence", "frechet_by_label", "label_agreement"}
+    assert set(found["left_out"]) == {
+        *of_labels,
+        *("inception_score", "likelihood", "marginals", "reconstruction", "swd"),
+    }
     assert "extractor" not in found
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,13 +107,14 @@ def test_a_stream_without_a_letter_gets_another_for_it(alphabet):
 
 
 def test_a_result_is_there_before_it_is_shown_in_ascii(trained):
+    shutil.copytree(trained(*TINY_MLP), "rün")
     found = shell(
-        f"gan-eval checkpoint={trained(*TINY_MLP)} metrics=[sliced_wasserstein] out=result.json count=50",
+        "gan-eval checkpoint=rün metrics=[sliced_wasserstein] out=result.json count=50",
         PYTHONIOENCODING="ascii",
     )
     assert found.returncode == 0, found.stderr
     assert json.loads(Path("result.json").read_text())["metrics"]
-    assert b"\\xd7" in found.stdout  # ×
+    assert b"checkpoint r\\xfcn" in found.stdout
 
 
 def test_a_machine_of_ascii_reads_every_file_as_it_was_written():

@@ -168,7 +168,7 @@ MISTAKES = {
     "dataset=ring architecture=mlp dataset.binarise=fixed": "dataset.binarise=fixed: no such key",
     "dataset.classes=[3,10]": "dataset.classes=[10]: no such class; there are: 0 to 9",
     "dataset.classes=[3,3]": "dataset.classes=[3, 3]: names a class twice",
-    "dataset=celeba dataset.classes=[1]": "dataset.classes=[1]: dataset=celeba has no labels: leave it out",
+    "dataset=celeba dataset.classes=[1]": "dataset.classes=[1]: dataset=celeba has attributes, no classes: leave",
 }
 
 

@@ -101,7 +101,7 @@ def test_efficientnet_sees_pictures_as_it_learnt_them():
     seen = source._seen(values)[0, 0].numpy() * 128 + 127
     wanted = Image.fromarray(values[0, 0].astype(np.float32), "F").resize((224, 224), Image.Resampling.BILINEAR)
     np.testing.assert_allclose(seen, np.asarray(wanted), atol=1e-2)
-    assert EfficientNet().refusal(Samples(pictures(3, 32, channels=2))).endswith("have 2: use extractor=pixels")
+    assert EfficientNet().refusal(Samples(pictures(3, 32, channels=5))).endswith("have 5: use extractor=pixels")
 
 
 def test_other_weights_are_refused(monkeypatch, tmp_path):

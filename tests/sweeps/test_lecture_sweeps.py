@@ -21,7 +21,7 @@ def status_of(folder: str) -> dict:
 
 def test_every_model_of_the_lecture_is_in_its_sweep_with_a_length():
     sweep = OmegaConf.load(Path(str(shipped_conf())) / "sweep/lecture_models.yaml")
-    models = set(Library().options("model"))
+    models = set(Library().options("model")) - {"semi_supervised"}  # the game of gan, judged by what it tells apart
     assert {*sweep.hydra.sweeper.params.model.split(",")} == {*sweep.steps} == models
 
 

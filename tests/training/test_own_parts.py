@@ -367,8 +367,8 @@ PARTS = {
         ),
         "floats": (
             method("Dots", "load(self)", "return Samples(np.zeros((4, 1, 8, 8)))"),
-            "dataset=mine: samples must be uint8 (N, C, H, W), float32 (N, C, H, W) in [-1, 1] or float32 (N, d), not "
-            "float64 (4, 1, 8, 8)",
+            "dataset=mine: samples must be uint8 (N, C, H, W), float32 (N, C, H, W) in [-1, 1], "
+            "float32 (N, d) or (N, C, L), not float64 (4, 1, 8, 8)",
         ),
         "labels of floats": (
             method("Dots", "load(self)", "return Samples(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4))"),
