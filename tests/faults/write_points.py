@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "gan-sample gif": ("gan-sample", "checkpoint=run", "n=2", "interpolation=linear", "format=gif", "out=out"),
     "gan-sample export": ("gan-sample", "checkpoint=run", "export=safetensors", "out=out"),
     "gan-sample hub": ("gan-sample", "checkpoint=run", "export=hub", "out=out"),
-    "gan-eval": ("gan-eval", "checkpoint=run", "metrics=[frechet,memorisation]", "count=50", "extractor=pixels"),
+    "gan-eval": ("gan-eval", "checkpoint=run", "metrics=[kernel,memorisation]", "count=50", "extractor=pixels"),
     "gan-report": ("gan-report", "run"),
 }
 AFTER_A_RUN = ("… resume", "gan-sample", "gan-eval", "gan-report")
