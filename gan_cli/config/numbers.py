@@ -1,7 +1,8 @@
-"""Lists of whole numbers as they are typed."""
+"""Numbers as they are typed."""
 
 from __future__ import annotations
 
+import math
 import re
 
 MOST = 10_000_000
@@ -25,3 +26,12 @@ def numbers(text: str) -> list[int]:
             raise ValueError(f"are more than {MOST:,} numbers: take them in parts")
         found += range(first, last + 1)
     return found
+
+
+def finite(text: str) -> float | None:
+    """The number that a text says; None if it says none, or one that is not finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

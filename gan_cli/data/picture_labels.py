@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from gan_cli.config.mistakes import suggestion
+from gan_cli.config.numbers import finite
 from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.label_tables import Table
 from gan_cli.data.listing import natural
@@ -142,21 +142,13 @@ def meaning_of(values: Sequence[str]) -> Meaning:
     each = {value.lower() for value in values}
     if each <= TRUE | FALSE:
         return "attribute"
-    numbers = [_number(value) for value in each]
+    numbers = [finite(value) for value in each]
     if None in numbers:
         return "class"
     whole = sorted(int(value) for value in each if value.isdecimal())
     if len(whole) == len(each) and whole[0] in (0, 1) and len(whole) <= FEW and whole[-1] - whole[0] == len(whole) - 1:
         return "class"
     return "number"
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _as_numbers(
@@ -174,15 +166,13 @@ def _as_numbers(
             each = sorted(set(column), key=natural)
             if len(each) > MANY:
                 raise Misfit(f"has {len(each):,} classes in {name}, more than {MANY:,}: say what it is, {name}:number")
-            plain = all(
-                of_classes.count(value) == 1 and _number(value) is None and value not in names for value in each
-            )
+            plain = all(of_classes.count(value) == 1 and finite(value) is None and value not in names for value in each)
             for value in each:
                 columns.append([float(found == value) for found in column])
                 titles.append(printable(value if plain else f"{name}_{value}"))
                 kinds.append("attribute")
             continue
-        read = [_truth(v) if meaning == "attribute" else _number(v) for v in column]
+        read = [_truth(v) if meaning == "attribute" else finite(v) for v in column]
         if None in read:
             wrong = column[read.index(None)]
             wanted = "0 or 1, true or false, yes or no" if meaning == "attribute" else "a number"

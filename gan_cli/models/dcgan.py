@@ -8,14 +8,15 @@ from __future__ import annotations
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
 from gan_cli.config.options import Values
 from gan_cli.models.architecture import OfOptions
 from gan_cli.models.doubling import doubling_of
 from gan_cli.models.labels import with_label
 from gan_cli.models.minibatch_std import with_deviation
-from gan_cli.models.norms import normalisation
+from gan_cli.models.norms import normalisation, with_spectral_norms
 from gan_cli.models.schemas import SIDES_OF_DCGAN
 
 
@@ -29,9 +30,9 @@ def channel_plan(width: int, stages: int) -> list[int]:
 def initialise(module: nn.Module) -> None:
     """Weights from N(0, 0.02), scales of norms from N(1, 0.02), biases 0 (section 4)."""
     for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(part, _ConvNd | nn.Linear):
             nn.init.normal_(part.weight, 0.0, 0.02)
-        elif isinstance(part, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
+        elif isinstance(part, _NormBase | nn.GroupNorm):
             nn.init.normal_(part.weight, 1.0, 0.02)
         else:
             continue
@@ -102,9 +103,7 @@ class Discriminator(nn.Module):
         self.out = nn.Linear((plan[-1] + minibatch_std) * start.pixels, outputs)
         initialise(self)
         if norm == "spectral":
-            for part in (*self.stages, self.out):
-                if isinstance(part, nn.Conv2d | nn.Linear):
-                    spectral_norm(part)
+            with_spectral_norms(self.stages, self.out)
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """The features that the last layer works on, (B, F)."""

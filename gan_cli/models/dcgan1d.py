@@ -6,49 +6,26 @@ in dozens of values.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.config.options import Values
 from gan_cli.models.architecture import OfOptions
+from gan_cli.models.dcgan import channel_plan, initialise
 from gan_cli.models.labels import with_label
 from gan_cli.models.lengths import halvings, require_length
 from gan_cli.models.minibatch_std import with_deviation
+from gan_cli.models.norms import normalisation, with_spectral_norms
 
-MOST = 8  # times the width, of the channels farthest from the signal
-
-
-def normalised(kind: str, channels: int) -> nn.Module:
-    """A norm of signals (B, C, L): batch, instance, group, layer; of any other name none."""
-    if kind == "batch":
-        return nn.BatchNorm1d(channels)
-    if kind == "instance":
-        return nn.InstanceNorm1d(channels, affine=True)
-    if kind in ("group", "layer"):
-        groups = next(groups for groups in (8, 4, 2, 1) if channels % groups == 0) if kind == "group" else 1
-        return nn.GroupNorm(groups, channels)
-    return nn.Identity()
+normalised = partial(normalisation, of_signals=True)
 
 
 def plan(width: int, length: int) -> tuple[int, list[int]]:
     """The length at the start, and the channels there and after each doubling up to the layer next to the signal."""
     start, stages = halvings(length)
-    return start, [width * min(2**i, MOST) for i in reversed(range(stages))]
-
-
-def initialise(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), scales of norms from N(1, 0.02), biases 0."""
-    for part in module.modules():
-        if isinstance(part, nn.Conv1d | nn.Linear):
-            nn.init.normal_(part.weight, 0.0, 0.02)
-        elif isinstance(part, nn.BatchNorm1d | nn.InstanceNorm1d | nn.GroupNorm):
-            nn.init.normal_(part.weight, 1.0, 0.02)
-        else:
-            continue
-        if part.bias is not None:
-            nn.init.zeros_(part.bias)
+    return start, channel_plan(width, stages)
 
 
 class Generator(nn.Module):
@@ -117,9 +94,7 @@ class Discriminator(nn.Module):
         self.out = nn.Linear((channels[-1] + minibatch_std) * start, outputs)
         initialise(self)
         if norm == "spectral":
-            for part in (*self.stages, self.out):
-                if isinstance(part, nn.Conv1d | nn.Linear):
-                    spectral_norm(part)
+            with_spectral_norms(self.stages, self.out)
 
     def features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """The features that the last layer works on, (B, F)."""

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_cli.data.conditions import Columns
 
 
-def normalisation(kind: str, channels: int, affine: bool = True) -> nn.Module:
+def normalisation(kind: str, channels: int, affine: bool = True, *, of_signals: bool = False) -> nn.Module:
     """A norm of pictures (B, C, H, W): batch, instance, group, layer; of any other name none.
 
     Args:
         affine: whether it learns a scale and a shift of each channel.
+        of_signals: whether it is one of signals (B, C, L).
     """
     if kind == "batch":
-        return nn.BatchNorm2d(channels, affine=affine)
+        return (nn.BatchNorm1d if of_signals else nn.BatchNorm2d)(channels, affine=affine)
     if kind == "instance":
-        return nn.InstanceNorm2d(channels, affine=affine)
+        return (nn.InstanceNorm1d if of_signals else nn.InstanceNorm2d)(channels, affine=affine)
     if kind == "group":
         groups = next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
         return nn.GroupNorm(groups, channels, affine=affine)
     if kind == "layer":
         return nn.GroupNorm(1, channels, affine=affine)
     return nn.Identity()
+
+
+def with_spectral_norms(stages: nn.Sequential, out: nn.Linear) -> None:
+    """Gives the convolutions of a discriminator, and its last layer, a spectral norm."""
+    for part in (*stages, out):
+        if isinstance(part, _ConvNd | nn.Linear):
+            spectral_norm(part)
 
 
 class OfLabel(nn.Module):

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fuzzing import main
+from fuzzing import main, within
 
 from gan_cli import cli
 from gan_cli.config.library import Library
@@ -147,13 +147,5 @@ def fuzz(count: int, seed: int, told: Callable[[str], None] = print) -> Counter[
     return counts
 
 
-def fuzz_in(count: int, seed: int, folder: Path) -> Counter[str]:
-    os.chdir(folder)
-    try:
-        return fuzz(count, seed)
-    finally:
-        os.chdir("/")
-
-
 if __name__ == "__main__":
-    main(__doc__, "configs", 500, fuzz_in, FINE.__contains__)
+    main(__doc__, "configs", 500, within(fuzz), FINE.__contains__)

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from unittest import mock
 
-from fuzzing import main
+from fuzzing import main, within
 from hydra.core.hydra_config import HydraConfig
 
 from gan_cli import cli
@@ -246,13 +246,5 @@ def fuzz(count: int, seed: int, told: Callable[[str], None] = print) -> Counter[
     return counts
 
 
-def fuzz_in(count: int, seed: int, folder: Path) -> Counter[str]:
-    os.chdir(folder)
-    try:
-        return fuzz(count, seed)
-    finally:
-        os.chdir("/")
-
-
 if __name__ == "__main__":
-    main(__doc__, "commands", 10_000, fuzz_in, lambda how: how in ("accepted", "refused in a line"))
+    main(__doc__, "commands", 10_000, within(fuzz), lambda how: how in ("accepted", "refused in a line"))

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+
+def within(fuzz: Callable[[int, int], Counter[str]]) -> Callable[[int, int, Path], Counter[str]]:
+    """The same in a folder."""
+
+    def fuzz_in(count: int, seed: int, folder: Path) -> Counter[str]:
+        os.chdir(folder)
+        try:
+            return fuzz(count, seed)
+        finally:
+            os.chdir("/")
+
+    return fuzz_in
 
 
 def main(

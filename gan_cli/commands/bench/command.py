@@ -14,6 +14,7 @@ from gan_cli.commands.bench.variants import variants
 from gan_cli.commands.pages import words_after_help
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
+from gan_cli.config.numbers import finite
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 
@@ -182,11 +183,7 @@ def _count(text: str) -> int:
 
 
 def _positive(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
+    if not (seconds := finite(text)) or seconds < 0:
         raise argparse.ArgumentTypeError(f"{text}: must be a number of seconds greater than 0")
     return seconds
 

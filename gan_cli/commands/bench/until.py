@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gan_cli.config.numbers import finite
 from gan_cli.errors import UserError
 
 HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -55,21 +55,13 @@ def goals_of(texts: Sequence[str]) -> list[Goal]:
             continue
         value, relation, thresholds = found.groups()
         for threshold in thresholds.split(","):
-            if (number := _number(threshold)) is None:
+            if (number := finite(threshold)) is None:
                 problems.append(f"--until {text}: {threshold.strip() or 'nothing'}: must be a number: {SUCH}")
             else:
                 goals[Goal(value, relation, number)] = None
     if problems:
         raise UserError(*problems)
     return [*goals]
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _unread(text: str) -> str:
