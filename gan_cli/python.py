@@ -211,6 +211,7 @@ def _as_it_was() -> Iterator[None]:
     """Afterwards, what a command sets up for its process is as it was: logging, arguments, environment, torch."""
     root, named = logging.getLogger(), [logging.getLogger(name) for name in ("hydra", "hydra_plugins")]
     handlers, levels = list(root.handlers), [logger.level for logger in (root, *named)]
+    faults = logging.raiseExceptions
     arguments, trace = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     signals = {number: signal.getsignal(number) for number in ending_signals()}  # a command ignores some once it ends
     sys.argv = ["gan-train"]
@@ -229,6 +230,7 @@ def _as_it_was() -> Iterator[None]:
         for handler in set(root.handlers) - set(handlers):
             handler.close()
         root.handlers[:] = handlers
+        logging.raiseExceptions = faults
         for logger, level in zip((root, *named), levels, strict=True):
             logger.setLevel(level)
 

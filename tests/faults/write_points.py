@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "… ensemble=2": ("gan-train", *TINY_POINTS, *SHORT, "ensemble=2", "hydra.run.dir=run"),
     "… pictures": ("gan-train", *TINY_MLP, *PICTURES, *SHORT, "hydra.run.dir=run"),
     "… logger=tensorboard": (*RUN, "logger=tensorboard"),
+    "… logger=wandb": (*RUN, "logger=wandb", "logger.wandb.mode=offline"),
     "… resume": ("gan-train", "resume=run", "steps=8"),
     "… -m": ("gan-train", "-m", "name=full", *TINY_POINTS, *SHORT, "steps=2", "seed=0,1"),
     "gan-sample": ("gan-sample", "checkpoint=run", "n=4"),
@@ -165,8 +166,8 @@ def point(name: str, n: int, way: str, disk: Path, finished: Path | None, whole:
 
 
 def told(disk: Path) -> dict[str, object]:
-    facts = kill_points.facts(disk)
-    return {key: value for key, value in facts.items() if not re.search(r"report\.html|evaluation|\.u8|cache/", key)}
+    others = re.compile(r"report\.html|evaluation|\.u8|cache/|wandb/")
+    return {key: value for key, value in kill_points.facts(disk).items() if not others.search(key)}
 
 
 def inside(names: Sequence[str], step: int) -> int:

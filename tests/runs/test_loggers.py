@@ -164,3 +164,18 @@ def test_a_logger_of_ones_own_is_one_class_and_one_file(gan_train):
     lines = Path("run/blue").read_text().splitlines()
     assert lines[:3] == ["record 2", "picture 3 step-000000003.png", "record 4"]
     assert lines[-3:] == ["record 9", "picture 9 step-000000009.png", "end 0"]
+
+
+@pytest.mark.parametrize("method", ["open", "record", "picture", "close"])
+def test_a_logger_that_fails_is_left_out_with_a_line_and_changes_nothing(gan_train, method):
+    Path("conf/logger").mkdir(parents=True)
+    Path("conf/logger/broken.yaml").write_text("# @package logger.broken\nname: broken\nclass: broken.Broken\n")
+    methods = [f"    def {name}(self, *told): pass\n" for name in ("open", "record", "picture", "close")]
+    fault = f"    def {method}(self, *told): raise RuntimeError('out of ink')\n"
+    Path("broken.py").write_text("class Broken:\n" + "".join(methods) + fault)
+    assert gan_train(*RUN, "hydra.run.dir=alone").code == 0
+    result = gan_train("--config-dir", "conf", *RUN, "logger=broken", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    line = "Broken cannot go on (RuntimeError: out of ink): it is told everything again by resume="
+    assert result.err.count(line) == 1
+    assert_same_run(Path("alone"), Path("run"))

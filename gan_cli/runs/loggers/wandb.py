@@ -35,6 +35,7 @@ class WandB:
         older, id_file = list(place.glob("offline-run-*")), place / "run-id"
         if not id_file.exists():
             id_file.write_text(secrets.token_hex(4), encoding="utf-8")
+        logging.raiseExceptions = False  # on a full disk its debug.log prints a trace for each line
         quiet = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True)
         try:
             self.run = wandb.init(

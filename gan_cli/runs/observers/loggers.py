@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gan_cli.config.schema import Config
-from gan_cli.errors import Diverged, Interrupted, reason_of
+from gan_cli.errors import Diverged, Interrupted, UserError, reason_of
 from gan_cli.games.game import Statistics
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.loggers.logger import Logger
@@ -87,13 +87,20 @@ class Loggers:
         self._each(lambda logger: logger.picture(step, path))
 
     def _each(self, action: Callable[[Logger], None]) -> None:
-        """For every logger; one that cannot write is left out, as the folder holds what it would have been told."""
+        """For every logger; one that fails is left out, as the folder holds what it would have been told.
+
+        Raises:
+            UserError: by a logger that has nothing to write to, as the run begins.
+        """
         for logger in self.loggers:
             try:
                 action(logger)
-            except OSError as error:
+            except UserError:
+                raise
+            except Exception as error:
                 name = type(logger).__name__
-                log.warning("%s cannot write (%s): it is told everything again by resume=", name, reason_of(error))
+                what = reason_of(error) if isinstance(error, OSError) else f"{type(error).__name__}: {reason_of(error)}"
+                log.warning("%s cannot go on (%s): it is told everything again by resume=", name, what)
                 self.loggers = [other for other in self.loggers if other is not logger]
 
 
