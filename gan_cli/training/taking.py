@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gan_cli.models.conditioning import Conditioned
+
 Names = dict[str, str]  # of tensors: here → there
 Score = tuple[int, int]  # numbers taken over, and names kept
 
@@ -80,7 +82,14 @@ class _Matching:
         self.here, self.there = here, there
 
     def modules(self, name: str, one: nn.Module, source: str, other: nn.Module) -> tuple[Score, Names]:
-        """What one module takes over from another; ``name`` and ``source`` are what their tensors' names begin with."""
+        """What one module takes over from another; ``name`` and ``source`` are what their tensors' names begin with.
+
+        A network that is told labels by something around it, and one that is not, are compared without that.
+        """
+        if isinstance(one, Conditioned) and not isinstance(other, Conditioned):
+            return self.modules(f"{name}network.", one.network, source, other)
+        if isinstance(other, Conditioned) and not isinstance(one, Conditioned):
+            return self.modules(name, one, f"{source}network.", other.network)
         score, names = (0, 0), Names()
         own = [*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False))]
         for mine, theirs in ((f"{name}{each}", f"{source}{each}") for each in own):

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_R3GAN, TINY_SIGNALS, TINY_TABLE
+from PIL import Image
 
 import gan_cli
 from gan_cli import cli
 from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.data.conditions import Columns
 
+TINY_FACES = (*TINY_DCGAN, "dataset=image_folder", "dataset.path=faces", "dataset.root=data", "dataset.limit=0")
 RUNS = {
     "mlp": TINY_MLP,
     "dcgan": TINY_DCGAN,
@@ -24,12 +27,27 @@ RUNS = {
     "points": TINY_POINTS,
     "table": TINY_TABLE,
     "signals": TINY_SIGNALS,
+    "conditions": (*TINY_FACES, "conditional=true"),
+    "embedded-conditions": (*TINY_FACES, "conditional=true", "conditioning=embedding"),
+    "embedded-classes": (*TINY_DCGAN, "conditional=true", "conditioning=embedding"),
+    "auxiliary-classes": (*TINY_R3GAN, "conditional=true", "conditioning=auxiliary"),
 }
 
 
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory) -> Path:
+    """Pictures with an attribute and a number each."""
+    place = tmp_path_factory.mktemp("faces")
+    for i in range(16):
+        Image.new("L", (8, 8), 10 * i).save(place / f"{i}.png")
+    rows = [f"{i}.png,{'yes' if i % 3 else 'no'},{20 + i / 2}" for i in range(16)]
+    (place / "labels.csv").write_text("\n".join(["file,smiling,age", *rows]))
+    return place
+
+
 @pytest.fixture(params=RUNS.values(), ids=RUNS.keys())
-def run(request, trained) -> Path:
-    return trained(*request.param)
+def run(request, trained, faces) -> Path:
+    return trained(*(f"dataset.path={faces}" if key == "dataset.path=faces" else key for key in request.param))
 
 
 def export(run: Path, kind: str, *keys: str) -> int:
@@ -40,6 +58,8 @@ def export(run: Path, kind: str, *keys: str) -> int:
 
 def inputs(sampler, n: int) -> tuple[torch.Tensor, ...]:
     z = sampler.latents(n, seed=1)
+    if isinstance(sampler.classes, Columns):
+        return z, torch.rand(n, sampler.classes)
     return (z, torch.arange(n) % sampler.classes) if sampler.classes else (z,)
 
 

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import MODELS, TINY_DCGAN, TINY_MLP, assert_same_run, config_of, run_folder, setup_of, state_in, tensors
+from conftest import (
+    MODELS,
+    TINY_DCGAN,
+    TINY_MLP,
+    assert_same_run,
+    config_of,
+    outline_of,
+    run_folder,
+    setup_of,
+    state_in,
+    tensors,
+)
 
 from gan_cli.algorithm import play
 from gan_cli.errors import UserError
@@ -21,6 +32,9 @@ from gan_cli.training.freezing import layers_of
 from gan_cli.training.state import state_of
 from gan_cli.training.taking import taken
 
+WAYS = {"none": ("conditional=false",)} | {
+    how: ("conditional=true", f"conditioning={how}") for how in ("concat", "projection", "auxiliary", "embedding")
+}
 OTHER_DATA = ("dataset.split=test", "seed=3", "hydra.run.dir=new")
 
 
@@ -130,6 +144,16 @@ def test_a_longer_perceptron_takes_the_layers_of_the_same_name():
     }
     by_name = taken(longer, short.state_dict(), None)
     assert by_name.names == {name: name for name in short.state_dict()}
+
+
+@pytest.mark.parametrize("there", WAYS)
+@pytest.mark.parametrize("here", WAYS)
+def test_what_tells_labels_does_not_hide_the_network_in_it(here, there):
+    """All but the first layer, which labels may enter, is of one shape however a discriminator is told them."""
+    one, other = (outline_of(*TINY_DCGAN, *WAYS[way]).networks["discriminator"] for way in (here, there))
+    found = taken(one, other.state_dict(), other)
+    names = {name.removeprefix("network."): source.removeprefix("network.") for name, source in found.names.items()}
+    assert names.items() >= {name: name for name in ("stages.0.bias", "out.weight", "out.bias")}.items()
 
 
 def test_what_does_not_fit_is_listed_before_training(gan_train, trained):
