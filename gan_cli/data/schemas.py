@@ -1,20 +1,16 @@
-"""The options of datasets: types and limits. Torch-free."""
+"""The options of datasets of every kind, and of arrays: types and limits. Torch-free."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import (
     BlackAndWhite,
     Choice,
     Chosen,
-    Count,
-    Finite,
-    NonNegative,
-    Positive,
     Text,
     Values,
     Whole,
@@ -29,33 +25,6 @@ def _classes(wanted: list[object]) -> list[object]:
     if len(set(wanted)) < len(wanted):
         raise ValueError("names a class twice")
     return wanted
-
-
-def _names(wanted: list[object]) -> list[str]:
-    if any(isinstance(one, bool) or not isinstance(one, int | float | str) for one in wanted):
-        raise ValueError("must be names of columns, such as [age,city]")
-    return [str(one) for one in wanted]
-
-
-Names = Annotated[list[Any], AfterValidator(_names)]  # of columns: str
-
-
-def _labels(value: object) -> object:
-    return _columns(value, ("auto", "folders"))
-
-
-def _attributes(value: object) -> object:
-    return _columns(value, ("none", "all"))
-
-
-def _columns(value: object, words: tuple[str, str]) -> object:
-    """One of two words, or columns of a table, of which one need not be a list."""
-    if isinstance(value, str) and value in words:
-        return value
-    each = [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
-    if not isinstance(each, list) or not each or not all(isinstance(e, str | int) and str(e).strip() for e in each):
-        raise ValueError(f"must be {words[0]}, {words[1]}, or columns, such as age or [smiling,glasses]")
-    return [str(e).strip() for e in each]
 
 
 class DataOptions(Choice):
@@ -144,120 +113,6 @@ class ImageOptions(PresentedOptions):
         return problems
 
 
-class WebImageOptions(ImageOptions):
-    root: Text
-
-
-class QMNISTOptions(WebImageOptions):
-    split: Literal["train", "test", "test10k", "test50k", "nist"]  # type: ignore[assignment]
-
-
-class SVHNOptions(WebImageOptions):
-    split: Literal["train", "test", "extra"]  # type: ignore[assignment]
-
-
-class STL10Options(WebImageOptions):
-    split: Literal["train", "test", "unlabeled", "train+unlabeled"]  # type: ignore[assignment]
-
-    @property
-    def has_labels(self) -> bool:
-        return super().has_labels and self.split in ("train", "test")
-
-
-class CelebAOptions(WebImageOptions):
-    split: Literal["train", "valid", "test", "all"]  # type: ignore[assignment]
-    labels: Annotated[Any, BeforeValidator(_attributes)]  # none, all or list[str]
-
-    before: ClassVar[Values] = {**WebImageOptions.before, "labels": "none"}
-
-    @property
-    def has_labels(self) -> bool:
-        """Where attributes are chosen."""
-        return self.labels != "none"
-
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """Labels that are asked for and not chosen, and classes, which there are none of."""
-        problems = super().contradictions(chosen)
-        if chosen.on("conditional") and self.labels == "none":
-            problems.append(
-                f"conditional=true: which attributes of dataset={self.name}? add dataset.labels=[Smiling,Eyeglasses]"
-            )
-        if self.classes:
-            problems.append(
-                f"dataset.classes={shown(self.classes)}: dataset={self.name} has attributes, no classes: leave it out"
-            )
-        return problems
-
-
-class LSUNOptions(WebImageOptions):
-    labelled = False
-
-    split: Literal["train", "val", "test"]  # type: ignore[assignment]
-    category: str
-
-
-class StackedOptions(WebImageOptions):
-    source: Literal["mnist", "fashion_mnist", "digits"]
-    stacks: Count
-    seed: Whole
-    channels: Literal[3]
-
-    @property
-    def has_labels(self) -> bool:
-        """A thousand are not a few."""
-        return False
-
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """A choice among a thousand classes."""
-        problems = super().contradictions(chosen)
-        if self.classes:
-            problems.append(
-                f"dataset.classes={shown(self.classes)}: dataset={self.name} stacks all classes: leave it out"
-            )
-        return problems
-
-
-class FolderOptions(ImageOptions):
-    root: Text
-    path: Text
-    split: Literal["all", "train", "test"]  # type: ignore[assignment]
-    allow_missing: bool
-    channels: Literal[1, 2, 3, 4]  # type: ignore[assignment]
-    range: BlackAndWhite | None
-    depth: Literal[8, "full"]
-    rules: Literal[1, 2]
-    labels: Annotated[Any, BeforeValidator(_labels)]  # auto, folders or list[str]
-    detail: Literal[1, 2]
-    duplicates: Literal["keep", "drop"]
-
-    before: ClassVar[Values] = {
-        **ImageOptions.before,
-        "rules": 1,
-        "labels": "folders",
-        "detail": 2,
-        "duplicates": "keep",
-    }
-
-    @property
-    def has_labels(self) -> bool:
-        """It depends on the folders, unless columns of a table are chosen."""
-        return isinstance(self.labels, list) and not self.classes
-
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """What the first rules did not know, and noise between levels that are no bytes."""
-        problems, first = super().contradictions(chosen), (self.fit, self.background, self.depth)
-        if self.rules == 1 and (first != ("crop", "white", 8) or self.height != self.width or self.channels % 2 == 0):
-            problems.append(
-                "dataset.rules=1: brings pictures to squares of 1 or 3 channels in 8 bits, cropped, over white: leave "
-                "dataset.fit, background, depth, and other sizes and channels out"
-            )
-        if self.depth == "full" and self.dequantise is True:
-            problems.append(
-                "dataset.dequantise=true: fills the steps between bytes, and dataset.depth=full has none: use depth=8"
-            )
-        return problems
-
-
 class NoPictures(DataOptions):
     """Of samples that are no pictures.
 
@@ -284,58 +139,6 @@ class VectorOptions(NoPictures):
     """Of samples that are some numbers each, in no order."""
 
 
-class TableOptions(VectorOptions):
-    holds = "rows of a table"
-
-    path: Text
-    split: Literal["train", "test", "all"]
-    limit: Whole
-    label: Text | None
-    columns: Names
-    leave_out: Names
-    categories: Names
-    numbers: Literal["ranks", "standard"]
-    missing: Literal["keep", "drop", "refuse"]
-    most_values: Annotated[Count, Field(ge=2, le=1000)]
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
-
-    @property
-    def has_labels(self) -> bool:
-        return self.label is not None
-
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """A label that nobody asks for, or none that could be asked for, and columns that are to be and not to be."""
-        problems = super().contradictions(chosen)
-        conditional = chosen.root.get("conditional")
-        if conditional is True and self.label is None:
-            problems.append("conditional=true: on which column? add dataset.label=COLUMN")
-        model = chosen.one("model")
-        if conditional is False and self.label is not None and not (model and model.learns_labels):
-            problems.append(
-                f"dataset.label={self.label}: nobody is asked for it with conditional=false: use conditional=true"
-            )
-        if both := [name for name in self.columns if name in self.leave_out]:
-            problems.append(
-                f"dataset.leave_out={shown(self.leave_out)}: {both[0]} is in dataset.columns: leave one out"
-            )
-        return problems
-
-
-class SignalOptions(NoPictures):
-    holds = "signals"
-    fitting = "dcgan1d"
-
-    path: Text
-    length: Annotated[Count, Field(ge=4, le=2**20)]
-    channels: Annotated[Count, Field(le=1024)] | None
-    cut: Literal["windows", "first", "centre"]
-    key: Text | None
-    labels_key: Text | None
-    rate: Positive | None
-    split: Literal["all", "train", "test"]
-    limit: Whole
-
-
 class ArrayOptions(PresentedOptions):
     path: Text
     kind: Literal["auto", "pictures", "points", "signals"]
@@ -352,68 +155,3 @@ class ArrayOptions(PresentedOptions):
     def has_labels(self) -> bool:
         """It depends on the file."""
         return False
-
-
-class PointOptions(VectorOptions):
-    points: Count
-    seed: Whole
-
-    @property
-    def has_labels(self) -> bool:
-        """They are the modes, and finding those is the game's."""
-        return False
-
-
-class MixtureOptions(PointOptions):
-    means: Annotated[list[Annotated[list[Finite], Field(min_length=1)]], Field(min_length=1)]
-    weights: list[Positive] | None
-    sigma: Positive
-
-
-class RingOptions(PointOptions):
-    modes: Count
-    radius: Positive
-    sigma: Positive
-
-
-class GridOptions(PointOptions):
-    side: Count
-    spacing: Positive
-    sigma: Positive
-
-
-class GaussianOptions(PointOptions):
-    labelled = False
-
-    dimension: Count
-    mean: Finite
-    sigma: Positive
-
-
-class SwissRollOptions(PointOptions):
-    labelled = False
-
-    turns: Positive
-    radius: Positive
-    noise: NonNegative
-
-
-Physical = Annotated[float, Field(ge=1e-6, le=1e6)]  # so that no rate overflows
-
-
-class PendulumOptions(PointOptions):
-    figures = ("simulator",)
-
-    interval: Physical
-    gravity: Annotated[NonNegative, Field(le=1e6)]
-    damping: Annotated[NonNegative, Field(le=1e6)]
-    torque: Physical
-    speed: Physical
-    slip: Annotated[float, Field(gt=0, lt=1)]
-    angle_noise: Physical
-    velocity_noise: Physical
-
-    @property
-    def has_labels(self) -> bool:
-        """States and torques, without which there is no telling what comes next."""
-        return self.labelled

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import distributed
-from gan_cli.data.schemas import TableOptions
+from gan_cli.data.number_schemas import TableOptions
 from gan_cli.errors import UserError
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths, computing
 from gan_cli.games.growing import at_stage, growth_of, note_images, shown_at, stage_in, term_of

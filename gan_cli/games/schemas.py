@@ -19,7 +19,8 @@ from gan_cli.config.options import (
     Positive,
     Whole,
 )
-from gan_cli.data.schemas import DataOptions, ImageOptions, TableOptions, VectorOptions
+from gan_cli.data.number_schemas import TableOptions
+from gan_cli.data.schemas import DataOptions, ImageOptions, VectorOptions
 from gan_cli.errors import UserError
 from gan_cli.models.schemas import MLPOptions
 

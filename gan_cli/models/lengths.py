@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gan_cli.config.options import Chosen
-from gan_cli.data.schemas import ImageOptions, NoPictures, SignalOptions
+from gan_cli.data.number_schemas import SignalOptions
+from gan_cli.data.schemas import ImageOptions, NoPictures
 
 SMALLEST, LARGEST = 4, 15  # values at the start
 

@@ -17,10 +17,10 @@ from gan_cli.data.conditions import Columns
 from gan_cli.data.identity import trained_on
 from gan_cli.data.knows import DATASET, Dataset, Presents
 from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.picture_schemas import FolderOptions
 from gan_cli.data.presenting import AS_IT_IS
 from gan_cli.data.reading import load
 from gan_cli.data.samples import Samples
-from gan_cli.data.schemas import FolderOptions
 from gan_cli.errors import UserError
 from gan_cli.games.game import MODEL, Game, LearnsLabels, OwnLatents
 from gan_cli.games.parts import Parts, batch_sizes_of, made_by, settings_of
