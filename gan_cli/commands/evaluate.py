@@ -30,7 +30,7 @@ from gan_cli.errors import UserError
 from gan_cli.games.game import parameters_of
 from gan_cli.games.sampler import Sampler
 from gan_cli.memory import enough
-from gan_cli.metrics.evaluation import draw, judge_samples, judged, provenance, seeds_of, some
+from gan_cli.metrics.evaluation import Findings, draw, judge_samples, judged, provenance, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
@@ -99,7 +99,14 @@ def _measured(config: Evaluation, library: Library) -> Measured:
     path = _path(config, default, options)
     _writable(path)
     evidence.picture = lambda name: path.with_name(f"{path.stem}-{name}.png")
-    values, left_out = judged(evidence, metrics, chosen=bool(config.metrics))
+    found = Findings()
+    try:
+        judged(evidence, metrics, chosen=bool(config.metrics), into=found)
+    except KeyboardInterrupt:
+        if found.values:
+            _print(found.values, found.left_out, facts)
+        raise
+    values, left_out = found.values, found.left_out
     facts |= provenance(evidence, config.extractor.name)
     if evidence.judge is not None and "D_accuracy/generated" in values:
         described = evidence.judge.described(evidence.training.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import getmembers
 from typing import SupportsFloat
 
@@ -90,30 +90,45 @@ def judge_samples(metrics: Mapping[str, Measure]) -> bool:
     return any(not isinstance(metric, Metric) or metric.judges_samples for metric in metrics.values())
 
 
+@dataclass
+class Findings:
+    """What has been measured so far.
+
+    Attributes:
+        values: by name; None if not finite.
+        left_out: why the other metrics have no values, by name.
+    """
+
+    values: dict[str, float | None] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
 def judged(
-    evidence: Evidence, metrics: Mapping[str, Measure], *, chosen: bool
-) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Values by name (null if not finite), and why the other metrics were left out.
+    evidence: Evidence, metrics: Mapping[str, Measure], *, chosen: bool, into: Findings | None = None
+) -> Findings:
+    """Measures.
 
     Args:
         chosen: whether the user asked for these metrics by name, so that none may be left out.
+        into: where each finding goes as soon as it is there, for a caller that may be interrupted.
 
     Raises:
         UserError: naming the first chosen metric that cannot judge these samples.
     """
-    values: dict[str, float | None] = {}
-    left_out: dict[str, str] = {}
+    found = Findings() if into is None else into
+    found.left_out |= dict.fromkeys(metrics, "interrupted")
     with screen.progress("metrics", len(metrics)) as advance:
         for name, metric in metrics.items():
             reason = refusal(metric, evidence)
             if reason and chosen:
                 raise UserError(f"metrics={name}: {reason}")
             if reason:
-                left_out[name] = reason
+                found.left_out[name] = reason
             else:
-                values.update(measured(metric, name, evidence))
+                found.values |= measured(metric, name, evidence)
+                del found.left_out[name]
             advance()
-    return values, left_out
+    return found
 
 
 def measured(metric: Measure, name: str, evidence: Evidence) -> dict[str, float | None]:

@@ -83,4 +83,4 @@ class Measurements:
         self.evidence.judge = Judge.of(self.config, setup.game, setup.sampler.classes, setup.device, step)
         if isinstance(self.evidence.model, Averaged):
             self.evidence.model.refresh()
-        return judged(self.evidence, self.metrics, chosen=True)[0]
+        return judged(self.evidence, self.metrics, chosen=True).values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -323,6 +324,19 @@ def test_ctrl_c_says_a_word(trained, gan_eval, monkeypatch):
     monkeypatch.setattr("gan_cli.commands.evaluate.run", stopped)
     result = gan_eval(f"checkpoint={trained(*TINY_POINTS)}")
     assert (result.code, result.err) == (130, "gan-eval: interrupted\n")
+
+
+def test_ctrl_c_shows_what_has_been_measured(trained, gan_eval, monkeypatch):
+    def stopped(self, evidence):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gan_cli.metrics.densities.Divergence.__call__", stopped)
+    run = trained(*TINY_POINTS)
+    result = gan_eval(f"checkpoint={run}", "metrics=[modes,divergence]", "count=50")
+    assert (result.code, result.err) == (130, "gan-eval: interrupted\n")
+    assert re.search(r"^ modes +\d", result.out, re.M)
+    assert "left out: divergence: interrupted" in result.out
+    assert not list(run.glob("evaluation-*.json"))
 
 
 @pytest.mark.parametrize("samples", [".", "../.fakes", "../.fakes/", "sub/.."])
