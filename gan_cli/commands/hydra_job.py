@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -28,6 +29,7 @@ from gan_cli.output.text import lines_of
 from gan_cli.parallel import launch
 from gan_cli.runs import time_limit
 from gan_cli.runs.names import RESUMPTION
+from gan_cli.runs.status import FILE as STATUS
 from gan_cli.sweeps import job_processes as workers
 from gan_cli.sweeps import sweep
 from gan_cli.sweeps.search import register
@@ -90,7 +92,7 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     resumption = plan.resumption
     faults: list[Exception] = []
-    main = os.getpid()
+    main, before = os.getpid(), _stamp(resumption.folder) if resumption else None
 
     def job(cfg: DictConfig) -> float | None:
         from hydra.core.hydra_config import HydraConfig
@@ -124,8 +126,11 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
             faults.append(fault)
             if command.multirun:
                 sweep.note(path, fault)
-            elif isinstance(fault, UserError) and resumption is None:
-                discard(path)
+            elif isinstance(fault, UserError):
+                if resumption is None:
+                    discard(path)
+                elif plan.output_subdir and _stamp(path) == before:  # refused: it has not gone on
+                    shutil.rmtree(path / plan.output_subdir, ignore_errors=True)
             if not isinstance(fault, UserError | Diverged):
                 log.exception("unexpected fault")
         return None
@@ -203,6 +208,15 @@ def discard(path: Path) -> None:
             handler.close()
             logging.getLogger().removeHandler(handler)
     RunFolder(path).discard()
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What changes when a run writes how it stands."""
+    try:
+        found = (folder / STATUS).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _relative(path: Path) -> Path:

@@ -6,6 +6,7 @@ the whole source and 1 a standard deviation above it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -14,6 +15,7 @@ import numpy as np
 
 Kind = Literal["attribute", "number"]
 SWEPT = 8  # values of a number, or combinations, that are shown in turn
+ALIKE = 1e-6  # how near means and scales are that were computed from the same numbers
 ROWS, VALUES = 256, 16_384  # rows, and numbers in them, that stand for a whole source
 
 
@@ -105,15 +107,28 @@ class Conditions:
         each = self.rows[np.lexsort(self.rows.T[::-1])]
         return np.unique(each[spaced(len(each), count)], axis=0)
 
+    def words(self, row: Sequence[float]) -> list[str]:
+        """``["smiling", "angle:45"]``; attributes that are not there are not named, unless all are not."""
+        pairs = zip(self.columns, row, strict=True)
+        return [c.said(seen) for c, seen in pairs if c.kind == "number" or seen > 0.5] or ["none"]
+
     def said(self, row: Sequence[float]) -> str:
-        """``smiling+glasses``, ``angle:45``; attributes that are not there are not named, unless all are not."""
-        pairs = list(zip(self.columns, row, strict=True))
-        there = [c.said(seen) for c, seen in pairs if c.kind == "number" or seen > 0.5]
-        return "+".join(there) or "none"
+        """``smiling+glasses``, ``angle:45``: these words as one."""
+        return "+".join(self.words(row))
 
     def saved(self) -> list[SavedCondition]:
         """The columns, for a checkpoint."""
         return [SavedCondition(name=c.name, kind=c.kind, mean=c.mean, scale=c.scale) for c in self.columns]
+
+
+def like(some: Sequence[Condition], others: Sequence[Condition]) -> bool:
+    """Whether columns are of the same kinds in the same units, whatever they are called."""
+    return len(some) == len(others) and all(
+        one.kind == other.kind
+        and math.isclose(one.scale, other.scale, rel_tol=ALIKE)
+        and math.isclose(one.mean, other.mean, rel_tol=ALIKE, abs_tol=ALIKE * abs(one.scale))
+        for one, other in zip(some, others, strict=True)
+    )
 
 
 def conditions_in(data: Mapping[str, Any]) -> Conditions | None:

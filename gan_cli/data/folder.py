@@ -17,6 +17,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.data import archive, first_listing
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others, pack_of, require_room
 from gan_cli.data.canvas import Canvas
+from gan_cli.data.conditions import Condition
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.finding import listed
 from gan_cli.data.images import ImageDataset
@@ -167,6 +168,10 @@ class ImageFolder(ImageDataset):
     @property
     def classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.told.conditions if self.told else ()
 
     @cached_property
     def _labels(self) -> Mapping[str, int | tuple[float, ...]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from gan_cli.data.columns import saved as saved_fields
+from gan_cli.data.conditions import Condition, like
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import Dataset
 from gan_cli.data.reading import TRAINED_ON, load
@@ -12,6 +14,7 @@ from gan_cli.data.samples import Identity, Samples
 from gan_cli.errors import UserError
 
 log = logging.getLogger(__name__)
+SHOWN = 8  # names in a message
 
 
 def identity_of(samples: Samples) -> Identity:
@@ -39,8 +42,11 @@ def trained_on(dataset: Dataset, name: str, saved: Identity) -> Samples:
     Raises:
         UserError: if the dataset holds other samples now.
     """
-    samples = load(dataset, name).as_in(saved)
+    found = load(dataset, name)
+    samples = found.as_in(saved)
     if _are_those(samples, saved):
+        if (now := _words(found.names, found.conditions)) != (then := _words(samples.names, samples.conditions)):
+            log.warning("dataset=%s: has %s, and had %s, as they go on being called", name, now, then)
         return samples
     if isinstance(dataset, ImageDataset):
         for decoded in dataset.decoded_by_others():
@@ -53,8 +59,16 @@ def trained_on(dataset: Dataset, name: str, saved: Identity) -> Samples:
 
 
 def _are_those(samples: Samples, saved: Identity) -> bool:
-    same_units = saved_fields(samples.fields) == saved.get("fields", [])
-    return samples.matches(saved["fingerprint"]) and same_units
+    return samples.matches(saved["fingerprint"]) and _same_columns(samples, saved) and _same_units(samples, saved)
+
+
+def _same_columns(samples: Samples, saved: Identity) -> bool:
+    return saved_fields(samples.fields) == saved.get("fields", [])
+
+
+def _same_units(samples: Samples, saved: Identity) -> bool:
+    """Whether conditions are those of the checkpoint; as networks see them, others may be the same numbers."""
+    return like(samples.conditions, [Condition(**column) for column in saved.get("conditions", ())])
 
 
 def require_same(samples: Samples, name: str, saved: Identity) -> None:
@@ -63,10 +77,25 @@ def require_same(samples: Samples, name: str, saved: Identity) -> None:
         return
     fix = "point dataset.root or dataset.path at them"
     what = "pictures" if len(samples.shape) == 3 else "samples"
-    if samples.matches(saved["fingerprint"]):
+    if not _same_columns(samples, saved):
         what = "columns"
     elif saved["fingerprint"].rpartition("-")[0] == samples.fingerprint().rpartition("-")[0]:
-        what = "labels"
+        then = [Condition(**column) for column in saved.get("conditions", ())]
+        now = _words(() if samples.labels is None else samples.names, samples.conditions)
+        what, before_that = "labels", _words(saved.get("names", ()), then)
+        if now != before_that:
+            fix = f"now {now}, then {before_that}: {fix}"
     elif (before := saved.get("decoder")) != samples.decoder and before:
         fix += f", or decode them as then, with {before.replace('-', ' ', 1)}: here it is {samples.decoder}"
     raise UserError(f"dataset={name}: its {what} are not those the checkpoint was trained on: {fix}")
+
+
+def _words(names: Sequence[str], conditions: Sequence[Condition]) -> str:
+    """The classes or the conditions in words."""
+    each = list(names) or [
+        c.name if c.kind == "attribute" else f"{c.name} ({c.mean:.4g} ± {c.scale:.4g})" for c in conditions
+    ]
+    if not each:
+        return "none with names"
+    more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
+    return f"{'classes' if names else 'conditions'} {', '.join(each[:SHOWN])}{more}"

@@ -53,7 +53,7 @@ class KnowsConditions(Protocol):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """What each column of the labels is."""
+        """What each column of the labels is; empty where there are none, or classes."""
         ...
 
 

@@ -25,6 +25,7 @@ from gan_cli.data.sources import WebDataset
 from gan_cli.errors import UserError
 
 log = logging.getLogger(__name__)
+ATTRIBUTES = 40  # of CelebA
 
 
 Attributes = tuple[np.ndarray, tuple[Condition, ...]]  # float32 (N, k), and what each column is
@@ -116,6 +117,14 @@ class CelebA(PictureFiles):
     @property
     def folder(self) -> str:
         return "celeba"
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The attributes; their names stand in its files, so that those of ``all`` have none here."""
+        if self.labels == "none":
+            return ()
+        names = [f"attribute {i + 1}" for i in range(ATTRIBUTES)] if self.labels == "all" else self.labels
+        return tuple(Condition(name, "attribute") for name in names)
 
     def attributes(self, dataset: Any) -> Attributes | None:
         if self.labels == "none":

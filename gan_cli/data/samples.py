@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.columns import Fields, fit
-from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, standing_for
+from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, like, standing_for
 from gan_cli.output.pictures import as_bytes
 
 if TYPE_CHECKING:
@@ -185,10 +185,12 @@ class Samples:
     def as_in(self, data: Identity) -> Samples:
         """The same samples with the classes of a checkpoint (``classes``, ``names``).
 
-        Old checkpoints lack these keys; their runs had as many classes as the largest label + 1. Conditions stay.
+        Old checkpoints lack these keys; their runs had as many classes as the largest label + 1. Conditions have their
+        names of then, if they are of the same numbers.
         """
         if self.conditions:
-            return self
+            then = tuple(Condition(**column) for column in data.get("conditions", ()))
+            return replace(self, conditions=then) if like(self.conditions, then) else self
         seen = 0 if self.labels is None else int(self.labels.max()) + 1
         classes = data.get("classes", seen)
         if classes < seen:  # other data, which ``require_same`` reports

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ALL = "all"  # of the classes, or a sweep of the conditions
 NONE = "none"  # of the attributes
 SHOWN = 20  # names in a message
+IN_NUMBERS = 4  # plus signs that a range may have: +1e+06..+2e+06
 Row = tuple[float, ...]
 Label = int | Row  # a class, or a row of conditions
 
@@ -64,14 +66,23 @@ def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
 
 def _parts(text: str, names: Sequence[str]) -> list[str]:
     """The parts between commas, except commas in the name of a class."""
+    most = 1 + max((name.count(",") for name in names), default=0)
+    return _split(_bare(text, names), ",", most, lambda part: part in names)
+
+
+def _bare(text: str, names: Sequence[str]) -> str:
+    """A list without its brackets."""
     text = text.strip()
-    if text not in names and text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    pieces, parts = text.split(","), []
+    return text[1:-1] if text not in names and text.startswith("[") and text.endswith("]") else text
+
+
+def _split(text: str, separator: str, most: int, is_one: Callable[[str], bool]) -> list[str]:
+    """The parts between separators; up to ``most`` pieces are one part, as many as can be."""
+    pieces, parts = text.split(separator), []
     while pieces:
-        several = (n for n in range(len(pieces), 1, -1) if ",".join(pieces[:n]).strip() in names)
+        several = (n for n in range(min(most, len(pieces)), 1, -1) if is_one(separator.join(pieces[:n]).strip()))
         count = next(several, 1)
-        parts.append(",".join(pieces[:count]).strip())
+        parts.append(separator.join(pieces[:count]).strip())
         del pieces[:count]
     return parts
 
@@ -84,8 +95,14 @@ def _known(names: Sequence[str]) -> str:
 def file_words(names: Sequence[str], classes: int) -> list[str]:
     """A word for each label that is valid in a file name, each different: the name of its class, or its number."""
     words = [re.sub(r"[^\w.,+-]+", "_", name)[:60] for name in names] or [str(label) for label in range(classes)]
-    alike = [word.casefold() for word in words]
-    return [f"{i}-{word}" if alike.count(alike[i]) > 1 or not word else word for i, word in enumerate(words)]
+    for clear in (False, True):  # a name may be what another becomes: then each has its number before it
+        alike = Counter(word.casefold() for word in words)
+        if clear and len(alike) == len(words):
+            break
+        words = [
+            f"{i}-{word}" if clear or alike[word.casefold()] > 1 or not word else word for i, word in enumerate(words)
+        ]
+    return words
 
 
 def conditions_of(text: str, conditions: Conditions) -> list[Row]:
@@ -99,10 +116,10 @@ def conditions_of(text: str, conditions: Conditions) -> list[Row]:
     """
     if text.strip() == ALL:
         return [tuple(row) for row in conditions.sweep(SWEPT).tolist()]
-    text = text.strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    rows = [row for part in text.split(",") for row in _rows(part.strip(), conditions.columns)]
+    names = [column.name.strip() for column in conditions.columns]
+    most = 1 + sum(name.count(",") for name in names)
+    parts = _split(_bare(text, names), ",", most, lambda part: all(_is_term(t, names) for t in _terms(part, names)))
+    rows = [row for part in parts for row in _rows(part, names, conditions.columns)]
     if len(set(rows)) < len(rows):
         raise ValueError("names the same twice: name each once")
     return rows
@@ -133,14 +150,13 @@ def tensor_of(labels: Sequence[Label | None]) -> Tensor | None:
     return torch.tensor(given) if given else None
 
 
-def _rows(part: str, columns: Sequence[Condition]) -> Iterator[Row]:
+def _rows(part: str, names: Sequence[str], columns: Sequence[Condition]) -> Iterator[Row]:
     """The rows of one part: each combination of what its terms say."""
-    names = [column.name for column in columns]
     values: list[Sequence[float]] = [(0.0,)] * len(columns)
     said: set[str] = set()
-    for term in [] if part == NONE else _terms(part, names):
+    for term in [] if part == NONE and NONE not in names else _terms(part, names):
         name, colon, value = term.rpartition(":") if term not in names else (term, "", "")
-        if name not in names:
+        if (name := name.strip()) not in names:
             name = name or value
             raise ValueError(f"no condition is called {name}{suggestion(name, names)}: {_known_conditions(columns)}")
         if name in said:
@@ -156,29 +172,37 @@ def _rows(part: str, columns: Sequence[Condition]) -> Iterator[Row]:
 
 
 def _terms(part: str, names: Sequence[str]) -> list[str]:
-    """The terms between plus signs, except plus signs in the name of a condition."""
-    pieces, terms = part.split("+"), []
-    while pieces:
-        several = (n for n in range(len(pieces), 1, -1) if "+".join(pieces[:n]).strip() in names)
-        count = next(several, 1)
-        terms.append("+".join(pieces[:count]).strip())
-        del pieces[:count]
-    return terms
+    """The terms between plus signs, except plus signs in the name of a condition, and in numbers: ``1e+06``."""
+    most = 1 + max((name.count("+") for name in names), default=0) + IN_NUMBERS
+    return _split(part, "+", most, lambda term: _is_term(term, names))
+
+
+def _is_term(term: str, names: Sequence[str]) -> bool:
+    """Whether it is the name of a condition, or one with a number or a range."""
+    name, _, value = term.rpartition(":")
+    return term in names or (name.strip() in names and _ends(value) is not None)
+
+
+def _ends(text: str) -> list[float] | None:
+    """The number, or the two ends of a range; None if it is neither."""
+    try:
+        ends = [float(end) for end in text.split("..")]
+    except ValueError:
+        return None
+    return ends if len(ends) <= 2 and all(map(math.isfinite, ends)) else None
 
 
 def _numbers(text: str, column: Condition) -> Sequence[float]:
     """What networks see for ``45``, or for values from ``30..90``."""
-    try:
-        ends = [float(end) for end in text.split("..")]
-        if len(ends) > 2 or not all(math.isfinite(end) for end in ends):
-            raise ValueError
-    except ValueError:
+    if (ends := _ends(text)) is None:
         raise ValueError(
             f"{column.name}:{text} is no number: write one, {column.name}:{column.mean:.4g}, or a range, "
             f"{column.name}:A..B"
-        ) from None
+        )
+    if max(abs(column.seen(end)) for end in ends) > torch.finfo(torch.float32).max:
+        raise ValueError(f"{column.name}:{text} is too large: its mean in the data is {column.mean:.4g}")
     step = (ends[-1] - ends[0]) / (SWEPT - 1)
-    return [column.seen(ends[0] + i * step) for i in range(SWEPT if len(ends) == 2 else 1)]
+    return [column.seen(ends[0] + i * step) for i in range(SWEPT if step else 1)]
 
 
 def _known_conditions(columns: Sequence[Condition]) -> str:

@@ -15,7 +15,7 @@ from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
 from gan_cli.output.replacing import replacing, written
-from gan_cli.runs.names import CHECKPOINT, MEMBER, number_in, numbered
+from gan_cli.runs.names import CHECKPOINT, EXPORTED, HUB_ABOUT, HUB_FILE, MEMBER, number_in, numbered
 from gan_cli.runs.schemas import Saved, problem_of
 
 if TYPE_CHECKING:
@@ -153,8 +153,17 @@ def newest(folder: Path, key: str) -> tuple[Path, State]:
     members = [member for member in numbered(folder, MEMBER).values() if (member / "checkpoints").is_dir()]
     if members:
         raise UserError(f"{key}={folder}: is an ensemble: give one of its members, such as {key}={members[0]}")
-    what = "none of its checkpoints can be read" if found else "has no checkpoints"
+    what = "none of its checkpoints can be read" if found else _holds(folder)
     raise UserError(f"{key}={folder}: {what}: give the folder of a run, such as outputs/<date>/<time>")
+
+
+def _holds(folder: Path) -> str:
+    """What a folder without checkpoints is, as far as it shows."""
+    if exported := next((name for name in (EXPORTED, HUB_FILE) if (folder / name).is_file()), None):
+        return f"holds {exported}, an exported generator alone, and no checkpoints"
+    if (folder / HUB_ABOUT).is_file():
+        return f"has no checkpoints, and {HUB_ABOUT} without {HUB_FILE}: if it is an export, copy it whole, or"
+    return "has no checkpoints"
 
 
 def prune(folder: Path, keep: int, needed: int, good: Callable[[Path], bool]) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 CHECKPOINT, GRID = "step-{:09d}.pt", "step-{:09d}.png"
 REAL, AUGMENTED = "real.png", "augmented.png"
+EXPORTED = "generator.safetensors"
+HUB_FILE, HUB_ABOUT = "model.safetensors", "config.json"  # as models are laid out on the Hugging Face Hub
 MEMBER, RESUMPTION = "seed-{}", "resume-{}"  # folders of an ensemble; of ``.hydra``
 ASIDE = re.compile(r"\.\d+\..+|\..+\.tmp")  # half written: of ``replacing``, of a checkpoint
 

@@ -37,6 +37,8 @@ FIXED = (
     "prior",
     "optimizer",
     "conditional",
+    "conditioning",
+    "pack",
     "ensemble",
     "freeze",
 )  # what the saved tensors belong to

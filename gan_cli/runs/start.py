@@ -169,7 +169,7 @@ def _by_layer(reasons: Mapping[str, str], every: Iterable[str]) -> str:
     told: dict[str, str] = {}
     for name, reason in reasons.items():
         layer = layer_of(name)
-        told.setdefault(layer if layer in whole else name, f" ({reason})" if reason else "")
+        told.setdefault(layer if layer and layer in whole else name, f" ({reason})" if reason else "")
     return ", ".join(f"{name}{reason}" for name, reason in told.items())
 
 

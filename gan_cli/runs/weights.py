@@ -20,14 +20,14 @@ from gan_cli.errors import UserError
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
+from gan_cli.runs.names import EXPORTED, HUB_ABOUT, HUB_FILE
 from gan_cli.runs.schemas import Exported, problem_of
 
 if TYPE_CHECKING:
     from gan_cli.training.state import State
 
 FORMAT = 2  # 1: without checksums
-FILE = "generator.safetensors"
-HUB_FILE, HUB_ABOUT = "model.safetensors", "config.json"  # as models are laid out on the Hugging Face Hub
+POINTER = b"version https://git-lfs"  # a repository's file, before Git LFS has fetched it
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def find(where: str, key: str, ema: bool) -> Weights:
 def exported(path: Path) -> Path | None:
     """The exported file that a path names, or that lies in the folder that it names; None if there is none."""
     if path.is_dir():
-        return next((file for name in (FILE, HUB_FILE) if (file := path / name).is_file()), None)
+        return next((file for name in (EXPORTED, HUB_FILE) if (file := path / name).is_file()), None)
     return path if path.suffix == ".safetensors" and path.is_file() else None
 
 
@@ -145,6 +145,9 @@ def read(path: Path, key: str, ema: bool) -> Weights:
         about = path.with_name(HUB_ABOUT)
     try:
         text, tensors = about.read_text(encoding="utf-8"), path.read_bytes()
+        for file, content in ((about, text.encode()), (path, tensors)):
+            if content.startswith(POINTER):
+                raise UserError(f"{key}={path}: {file.name} is a pointer of Git LFS, not the file: git lfs pull")
         facts, as_written = sealed_json.read(text)
         if facts["format"] not in (1, FORMAT):
             raise UserError(f"{key}={path}: {about.name} is from another version of gan-sample: export it again")

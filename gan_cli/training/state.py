@@ -10,6 +10,7 @@ from torch import nn
 from gan_cli.data.identity import identity_of, require_same
 from gan_cli.errors import UserError
 from gan_cli.games.game import Keeps
+from gan_cli.output.text import shortened
 from gan_cli.training.setup import Setup
 from gan_cli.version import __version__
 
@@ -51,7 +52,9 @@ def restore(setup: Setup, state: State) -> int:
         if isinstance(setup.game, Keeps):
             setup.game.restore(state["kept"])
     except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"resume: the checkpoint's weights do not fit: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"resume: the checkpoint's weights do not fit: {shortened(' '.join(str(error).split()), 300)}"
+        ) from error
     return state["step"]
 
 

@@ -128,3 +128,25 @@ def test_too_few_samples_for_a_metric_are_refused_as_the_run_refuses_them(gan_tr
     dry, real = (gan_train(*few, f"dry_run={value}") for value in ("true", "false"))
     assert (dry.code, dry.err) == (2, real.err)
     assert "needs 65 real and as many generated samples, and there are 64" in dry.err
+
+
+@pytest.mark.parametrize("columns", ["smile,age", "age", "hat,smile"])
+def test_conditions_beside_pictures_are_known_before_these_are_read(gan_train, unmeasured, columns):
+    Path("faces").mkdir()
+    values = {"smile": lambda i: i % 2, "hat": lambda i: i // 2 % 2, "age": lambda i: 20.5 + i}
+    rows = [",".join([f"{i}.png", *(str(values[name](i)) for name in columns.split(","))]) for i in range(12)]
+    Path("faces/labels.csv").write_text("\n".join([f"file,{columns}", *rows]))
+    for i in range(12):
+        Image.fromarray(np.full((8, 8), 20 * i, np.uint8)).save(f"faces/{i}.png")
+    own = ("dataset=image_folder", "dataset.path=faces", "dataset.limit=0", "conditional=true", "dry_run=true")
+    result = gan_train(*TINY_MLP, *own)
+    assert result.code == 0, result.err
+    asked = columns.count(",") + 1
+    assert said(result)["data"].startswith(f"12 samples of image_folder, 3×8×8, with {asked} condition")
+
+
+@pytest.mark.parametrize(("labels", "asked"), [("[Smiling,Eyeglasses]", 2), ("all", 40), ("none", 0)])
+def test_attributes_that_are_asked_for_are_known_before_pictures_are_read(labels, asked):
+    config = config_of(*TINY_MLP[:4], "dataset=celeba", "dataset.size=8", f"dataset.labels={labels}")
+    samples = command._blank(Library().build(DATASET, config.dataset), 0)
+    assert samples.columns == asked

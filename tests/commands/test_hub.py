@@ -63,6 +63,32 @@ def test_a_new_run_starts_from_a_hub_folder(gan_train, gan_sample, trained):
     assert re.search(r"start=there \(step 2\): the generator takes (\d+) of \1 tensors", result.err)
 
 
+def test_a_folder_that_did_not_come_whole_or_is_no_run_says_so(gan_train, gan_sample, gan_eval, trained):
+    assert gan_sample(f"checkpoint={trained(*TINY_MLP)}", "export=hub", "out=hub").code == 0
+    alone = "hub: holds model.safetensors, an exported generator alone, and no checkpoints: give the folder of a run"
+    assert alone in gan_eval("checkpoint=hub").err
+    assert alone in gan_train("resume=hub").err
+    weights, about = Path("hub/model.safetensors"), Path("hub/config.json")
+    there, told = weights.read_bytes(), about.read_bytes()
+
+    def said() -> None:
+        for result in (gan_sample("checkpoint=hub", "out=a.png"), gan_train("start=hub", "dry_run=true", *TINY_MLP)):
+            assert result.code == 2
+            (line,) = result.err.splitlines()
+            yield line.partition("=hub")[2]
+
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    for file in (weights, about):
+        file.write_bytes(pointer)
+        fix = f"/model.safetensors: {file.name} is a pointer of Git LFS, not the file: git lfs pull"
+        assert list(said()) == [fix] * 2
+        weights.write_bytes(there)
+    about.write_bytes(told)
+    weights.rename("hub/model.safetensors.incomplete")
+    line = "has no checkpoints, and config.json without model.safetensors: if it is an export, copy it whole, or"
+    assert all(line in each for each in said())
+
+
 def test_nothing_is_written_over(gan_sample, trained):
     run = trained(*TINY_MLP)
     Path("mine").mkdir()

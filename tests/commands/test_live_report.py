@@ -23,6 +23,7 @@ from gan_cli.commands.report import growing, live
 from gan_cli.commands.report.collect import collect
 from gan_cli.commands.report.command import main
 from gan_cli.commands.report.page import as_html
+from gan_cli.commands.report.reading import each_once
 from gan_cli.errors import UserError
 from gan_cli.runs import records
 from gan_cli.runs.folder import RunFolder
@@ -176,6 +177,26 @@ def test_a_run_that_cannot_be_read_for_a_moment_comes_back_and_a_folder_may_be_e
     shutil.rmtree("empty/one")
     assert new(ask)["order"] == []
     assert ask("/")[0] == 200
+
+
+def test_a_folder_that_is_gone_takes_no_other_with_it_and_may_come_back(runs, serving, capfd):
+    Path("others").mkdir()
+    shutil.move("runs/one", "others/one")
+    with each_once():
+        ask = serving("runs", "others")
+        assert [run["name"] for run in new(ask)["runs"]] == ["runs/three", "runs/two", "others/one"]
+        shutil.move("runs", "away")
+        assert [run["name"] for run in new(ask)["runs"]] == ["others/one"]
+        Path("runs").write_text("a file")
+        assert new(ask)["order"] == [2]
+        assert ask("/")[0] == 200
+        Path("runs").unlink()
+        shutil.move("away", "runs")
+        assert [run["name"] for run in new(ask)["runs"]] == ["runs/three", "runs/two", "others/one"]
+    said = "gan-report: runs: is no longer there: its runs are left out until it is back"
+    assert capfd.readouterr().err.splitlines() == [said]
+    with pytest.raises(UserError, match=r"status.json: is no folder: give a run folder"):
+        growing.Growing(["others/one/status.json"])
 
 
 def test_only_this_machines_own_page_is_answered(runs, serving):

@@ -12,8 +12,10 @@ from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, assert_same_run, state_i
 
 import gan_cli
 from gan_cli.data.conditions import Condition, Conditions, standardised, standing_for
+from gan_cli.data.identity import identity_of, trained_on
 from gan_cli.data.samples import Samples
-from gan_cli.games.labels import conditions_of
+from gan_cli.errors import UserError
+from gan_cli.games.labels import conditions_of, file_words
 
 TOLD = """
 import numpy as np
@@ -125,6 +127,61 @@ def test_labels_are_read_by_name_in_their_own_units():
     assert conditions_of("a+b+smiling,none", known) == [(1, 1, 0), (0, 0, 0)]
     assert conditions_of("[angle:-5..30]", known) == [(0, 0, -3 + i) for i in range(8)]
     assert known.said((1, 0, 2)) == "smiling+angle:20"
+
+
+ODD = ("a,b", "c+d", "e:f", "[g]", "none", "no c", "h..i", "1-2", " j ")
+
+
+@pytest.mark.parametrize("kind", ["attribute", "number"])
+def test_whatever_conditions_are_called_what_is_said_of_them_can_be_typed(kind):
+    """Alone, beside each other, in lists and brackets; of numbers such as 3.5e+06 too."""
+    known = Conditions(tuple(Condition(name, kind, 3e6, 5e5) for name in ODD), np.zeros((2, len(ODD)), np.float32))
+    rows = [tuple(float(i == k or i == k + 1) for i in range(len(ODD))) for k in range(len(ODD))]
+    for row in rows:
+        assert conditions_of(known.said(row), known) == [row], known.said(row)
+    every = ",".join(known.said(row) for row in rows)
+    assert conditions_of(every, known) == conditions_of(f"[{every}]", known) == rows
+    assert ["+".join(known.words(row)) for row in rows] == [known.said(row) for row in rows]
+
+
+def test_numbers_of_every_form_are_read_and_those_that_no_network_can_see_are_refused():
+    known = Conditions(
+        (Condition("x+y", "number", 10, 1e-3), Condition("on", "attribute")), np.zeros((2, 2), np.float32)
+    )
+    assert conditions_of("x+y:+1e+1+on", known) == [(0, 1)]
+    ends = [conditions_of("on+x+y:+1e+1..+1.0007e+1", known)[i] for i in (0, 7)]
+    np.testing.assert_allclose(ends, [(0, 1), (7, 1)], rtol=1e-9)
+    assert conditions_of("x+y:10..10", known) == [(0, 0)]
+    with pytest.raises(ValueError, match=r"x\+y:1e\+36 is too large: its mean in the data is 10"):
+        conditions_of("x+y:1e+36", known)
+
+
+@pytest.mark.parametrize("names", [("1-x", "x", "X"), ("0-a", "a", "A", "1-a"), ("é/", "é:", "0-é_")])
+def test_no_two_labels_have_files_of_the_same_name(names):
+    assert len({word.casefold() for word in file_words(names, len(names))}) == len(names)
+
+
+def test_another_unit_is_other_data_and_another_name_is_told(caplog):
+    values = np.zeros((4, 2), np.float32)
+
+    def told(name: str, scale: float) -> Samples:
+        labels, conditions = standardised(np.arange(4.0)[:, None] * scale, [name])
+        return Samples(values, labels, conditions=conditions)
+
+    class Data:
+        def __init__(self, name: str, scale: float) -> None:
+            self.load = lambda: told(name, scale)
+
+    saved = identity_of(told("celsius", 1.0))
+    assert trained_on(Data("celsius", 1 + 1e-12), "data", saved).conditions[0].name == "celsius"
+    assert not caplog.records
+    assert trained_on(Data("warmth", 1.0), "data", saved).conditions[0].name == "celsius"
+    assert caplog.messages == [
+        "dataset=data: has conditions warmth (1.5 ± 1.118), and had conditions celsius (1.5 ± 1.118), as they go on "
+        "being called"
+    ]
+    with pytest.raises(UserError, match=r"labels are not those .*: now conditions celsius \(2.7 ± .*, then .*1.5"):
+        trained_on(Data("celsius", 1.8), "data", saved)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from conftest import (
     state_in,
     tensors,
 )
+from PIL import Image
 
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint
@@ -404,6 +405,26 @@ def test_what_the_weights_cannot_follow_is_refused_with_the_differences(gan_trai
     both = gan_train("resume=run", "steps=9", "architecture.width=8", "dataset.size=16")
     assert len([e for e in both.errors if "the checkpoint has" in e]) >= 2
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+
+
+def test_a_resumption_that_is_refused_leaves_no_trace_of_its_command(gan_train):
+    Path("cats").mkdir()
+    for i in range(8):
+        Image.new("L", (8, 8), 30 * i).save(f"cats/{i}.png")
+    data = ("dataset=image_folder", "dataset.path=cats", "dataset.limit=0", "checkpoint_every=1")
+    assert gan_train(*TINY_MLP, *data, "steps=1", "hydra.run.dir=run").code == 0
+    Path("cats/labels.csv").write_text("\n".join(["file,who", *(f"{i}.png,{'ab'[i % 2]}" for i in range(8))]))
+    result = gan_train("resume=run", "steps=7")
+    assert result.code == 2
+    (line,) = result.errors
+    assert "its labels are not those the checkpoint was trained on: now classes a, b, then none with names:" in line
+    assert not list(Path("run/.hydra").glob("resume-*"))  # or a report would say that this trained it
+    Path("cats/labels.csv").unlink()
+    assert gan_train("resume=run", "steps=2").code == 0
+    assert [path.name for path in Path("run/.hydra").glob("resume-*")] == ["resume-1"]
+    for key in ("conditioning=projection", "pack=2"):
+        (line,) = gan_train("resume=run", "steps=3", key).errors
+        assert key in line
 
 
 def test_typed_keys_override_the_saved_config_and_the_others_stay(gan_train):

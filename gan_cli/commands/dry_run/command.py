@@ -142,9 +142,8 @@ def _blank(dataset: Shipped, told: int) -> Samples:
     classes = dataset.classes
     if isinstance(dataset, ImageDataset) and all(isinstance(wanted, int) for wanted in dataset.only):
         dataset.chosen_labels()  # names are known once the data are read
-    if isinstance(dataset, KnowsConditions):
-        labels = np.zeros((2, len(dataset.conditions)), np.float32)
-        return Samples(_zeros(2, dataset), labels, conditions=dataset.conditions)
+    if isinstance(dataset, KnowsConditions) and (conditions := dataset.conditions):
+        return Samples(_zeros(2, dataset), np.zeros((2, len(conditions)), np.float32), conditions=conditions)
     there = outlook.count_of(dataset, None) or told
     number = max(1, classes, min(-(-told // max(1, classes)) * classes, there))
     return Samples(_zeros(number, dataset), np.arange(number) % classes if classes else None)

@@ -36,6 +36,8 @@ def about_data(setup: Setup, count: int | None) -> str:
     line = f"data: {number} of {config.dataset.name}, {'×'.join(str(n) for n in samples.shape)}"
     if samples.classes:
         line += f", of {samples.classes:,} classes{_told_of(setup)}"
+    if asked := len(samples.conditions):
+        line += f", with {asked} condition{'s' * (asked > 1)}{_told_of(setup)}"
     held_out = dataset.held_out_count() if isinstance(dataset, Counted) else 0
     if held_out is not None:
         line += f"; {held_out:,} held out" if held_out else "; none held out"
@@ -43,7 +45,7 @@ def about_data(setup: Setup, count: int | None) -> str:
 
 
 def _told_of(setup: Setup) -> str:
-    """Who is told of the classes."""
+    """Who is told of the classes or conditions."""
     if isinstance(setup.game, LearnsLabels):
         labels = setup.config.model.model_dump().get("labels", 0)
         return f", of which D is told {f'{labels:,} labels' if labels else 'every label'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,17 +39,23 @@ def collect(paths: Sequence[str]) -> list[RunRecord]:
     return list(runs.values())
 
 
-def folders_in(paths: Sequence[str]) -> Iterator[tuple[str, Path, str]]:
+def folders_in(paths: Sequence[str], gone: Callable[[str], None] | None = None) -> Iterator[tuple[str, Path, str]]:
     """The folders below these paths that may be runs, with the path and their names.
 
+    Args:
+        gone: is told of a path that is no folder, and the others are looked at.
+
     Raises:
-        UserError: if a path is not there.
+        UserError: if a path is no folder and nobody is told.
     """
     several = len(paths) > 1
     for text in paths:
         root = expanded(text, "")
-        if not root.exists():
-            raise UserError(f"{text}: no such folder: {WHERE}")
+        if not root.is_dir():
+            if gone is None:
+                raise UserError(f"{text}: {'is no folder' if root.exists() else 'no such folder'}: {WHERE}")
+            gone(text)
+            continue
         for file in sorted(root.rglob("status.json")):
             yield text, file.parent, _name(file.parent, root, several=several)
 

@@ -14,6 +14,7 @@ from gan_cli.commands.report.facts import among, as_json, chosen, of_all, of_one
 from gan_cli.commands.report.logged import Logged
 from gan_cli.commands.report.page import shown_reals
 from gan_cli.commands.report.pictures import real_of, webp
+from gan_cli.commands.report.reading import note
 from gan_cli.commands.report.run_record import RunRecord
 from gan_cli.output import lock
 
@@ -109,7 +110,7 @@ class Growing:
         if self.looked and time.monotonic() - self.looked < EVERY:
             return
         try:
-            found = {folder.resolve(): (folder, name) for _, folder, name in folders_in(self.paths)}
+            found = {folder.resolve(): (folder, name) for _, folder, name in folders_in(self.paths, _gone)}
         except OSError:  # a folder went away meanwhile: at the next look it is not there
             return
         before = list(self.seen.values())
@@ -148,6 +149,11 @@ class Growing:
             if (own, others) != (seen.own, seen.among):
                 seen.own, seen.among, seen.changed = own, others, self.version
         self.points = points
+
+
+def _gone(path: str) -> None:
+    """A folder may come back: what it holds is shown again then."""
+    note(f"{path}: is no longer there: its runs are left out until it is back")
 
 
 class Served:

@@ -28,9 +28,9 @@ from gan_cli.runs import checkpoint, weights
 from gan_cli.runs.hydra_files import Unreadable, overrides_of
 from gan_cli.runs.links import leads_out
 from gan_cli.runs.loading import Trained
-from gan_cli.runs.names import RESUMPTION, numbered
+from gan_cli.runs.names import HUB_ABOUT, HUB_FILE, RESUMPTION, numbered
 from gan_cli.runs.status import status_of
-from gan_cli.runs.weights import HUB_ABOUT, HUB_FILE, Weights
+from gan_cli.runs.weights import Weights
 
 PLACE = re.compile(r"(?:\.\.[\\/]|~|/|\\\\|[A-Za-z]:[\\/]|file:).*")  # where something lies on a machine
 WITHIN = re.compile(r"(?<=[\[\](){},:='\"\s])(?:\.\.[\\/]|~|/|\\\\|[A-Za-z]:[\\/]|file:)[^,'\"\[\](){}]*")

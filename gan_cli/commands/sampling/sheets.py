@@ -51,8 +51,9 @@ def _caption(shot: Shot, sampler: Sampler) -> list[str]:
     """The seed, and below it the class, which is no second seed where it has no name, or each condition."""
     if shot.label is None:
         return [str(shot.seed)]
-    if not isinstance(shot.label, int):
-        return [str(shot.seed), *said(shot.label, sampler).split("+")]
+    if sampler.conditions is not None and not isinstance(shot.label, int):
+        return [str(shot.seed), *sampler.conditions.words(shot.label)]
+    assert isinstance(shot.label, int)
     name = drawable(shot.label, sampler.names)
     return [str(shot.seed), name if name != str(shot.label) else f"class {name}"]
 
