@@ -81,8 +81,9 @@ def require_same(samples: Samples, name: str, saved: Identity) -> None:
         what = "columns"
     elif saved["fingerprint"].rpartition("-")[0] == samples.fingerprint().rpartition("-")[0]:
         then = [Condition(**column) for column in saved.get("conditions", ())]
-        now = _words(() if samples.labels is None else samples.names, samples.conditions)
-        what, before_that = "labels", _words(saved.get("names", ()), then)
+        there = samples.labels is not None
+        now = _words(samples.names if there else (), samples.conditions, samples.classes if there else 0)
+        what, before_that = "labels", _words(saved.get("names", ()), then, saved.get("classes", 0))
         if now != before_that:
             fix = f"now {now}, then {before_that}: {fix}"
     elif (before := saved.get("decoder")) != samples.decoder and before:
@@ -90,12 +91,12 @@ def require_same(samples: Samples, name: str, saved: Identity) -> None:
     raise UserError(f"dataset={name}: its {what} are not those the checkpoint was trained on: {fix}")
 
 
-def _words(names: Sequence[str], conditions: Sequence[Condition]) -> str:
+def _words(names: Sequence[str], conditions: Sequence[Condition], classes: int = 0) -> str:
     """The classes or the conditions in words."""
     each = list(names) or [
         c.name if c.kind == "attribute" else f"{c.name} ({c.mean:.4g} ± {c.scale:.4g})" for c in conditions
     ]
     if not each:
-        return "none with names"
+        return f"{classes} classes without names" if classes else "none"
     more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
     return f"{'classes' if names else 'conditions'} {', '.join(each[:SHOWN])}{more}"

@@ -180,6 +180,8 @@ def _as_numbers(
         columns.append([number for number in read if number is not None])
         titles.append(printable(name))
         kinds.append("attribute" if meaning == "attribute" else "number")
+    if again := next((title for title in titles if titles.count(title) > 1), None):
+        raise Misfit(f"has two columns, or classes in them, that are called {again}: call one of them otherwise")
     return np.array(columns, np.float64).T, titles, kinds
 
 

@@ -33,7 +33,10 @@ def _columns(value: object, words: tuple[str, str]) -> object:
     each = [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
     if not isinstance(each, list) or not each or not all(isinstance(e, str | int) and str(e).strip() for e in each):
         raise ValueError(f"must be {words[0]}, {words[1]}, or columns, such as age or [smiling,glasses]")
-    return [str(e).strip() for e in each]
+    names = [str(e).strip() for e in each]
+    if again := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"names {again} twice: name each once")
+    return names
 
 
 class WebImageOptions(ImageOptions):

@@ -140,6 +140,9 @@ class Samples:
             )
         if not np.isfinite(labels).all():
             raise ValueError("the labels hold numbers that are not finite")
+        names = [column.name for column in self.conditions]
+        if again := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two conditions are called {again}: give each a name of its own")
         if self.names or self.classes:
             raise ValueError("labels are either classes or conditions: give no classes and no names with conditions")
 

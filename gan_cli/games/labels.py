@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ALL = "all"  # of the classes, or a sweep of the conditions
 NONE = "none"  # of the attributes
 SHOWN = 20  # names in a message
+LONGEST = 60  # characters of a label in the name of a file
 IN_NUMBERS = 4  # plus signs that a range may have: +1e+06..+2e+06
 Row = tuple[float, ...]
 Label = int | Row  # a class, or a row of conditions
@@ -94,7 +96,7 @@ def _known(names: Sequence[str]) -> str:
 
 def file_words(names: Sequence[str], classes: int) -> list[str]:
     """A word for each label that is valid in a file name, each different: the name of its class, or its number."""
-    words = [re.sub(r"[^\w.,+-]+", "_", name)[:60] for name in names] or [str(label) for label in range(classes)]
+    words = [_short(re.sub(r"[^\w.,+-]+", "_", name), name) for name in names] or [str(i) for i in range(classes)]
     for clear in (False, True):  # a name may be what another becomes: then each has its number before it
         alike = Counter(word.casefold() for word in words)
         if clear and len(alike) == len(words):
@@ -103,6 +105,12 @@ def file_words(names: Sequence[str], classes: int) -> list[str]:
             f"{i}-{word}" if clear or alike[word.casefold()] > 1 or not word else word for i, word in enumerate(words)
         ]
     return words
+
+
+def _short(word: str, name: str) -> str:
+    """At most ``LONGEST`` characters; what is cut off is in a hash, as another may begin with the same."""
+    cut = blake2b(name.encode(errors="surrogatepass"), digest_size=3).hexdigest()
+    return word if len(word) <= LONGEST else f"{word[: LONGEST - 7]}-{cut}"
 
 
 def conditions_of(text: str, conditions: Conditions) -> list[Row]:

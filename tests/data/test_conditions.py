@@ -11,8 +11,13 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, assert_same_run, state_in
 
 import gan_cli
+from gan_cli.commands.sampling.draw import Shot
+from gan_cli.commands.sampling.values import arranged
+from gan_cli.data.columns import Column
 from gan_cli.data.conditions import Condition, Conditions, standardised, standing_for
 from gan_cli.data.identity import identity_of, trained_on
+from gan_cli.data.label_tables import Table
+from gan_cli.data.picture_labels import Misfit, picture_labels
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 from gan_cli.games.labels import conditions_of, file_words
@@ -159,6 +164,46 @@ def test_numbers_of_every_form_are_read_and_those_that_no_network_can_see_are_re
 @pytest.mark.parametrize("names", [("1-x", "x", "X"), ("0-a", "a", "A", "1-a"), ("é/", "é:", "0-é_")])
 def test_no_two_labels_have_files_of_the_same_name(names):
     assert len({word.casefold() for word in file_words(names, len(names))}) == len(names)
+
+
+def test_what_is_cut_off_a_long_label_still_tells_its_file_from_others():
+    (one,), (other,) = (file_words(["a" * 70 + end], 1) for end in "xy")
+    assert one != other
+    assert len(one) == len(other) == 60
+
+
+def test_two_conditions_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two conditions are called x: give each a name of its own"):
+        Samples(np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32), conditions=(Condition("x"),) * 2)
+    rows = {f"{i}.png": ("ab"[i % 2], "12"[i % 2], "01"[i // 2]) for i in range(4)}
+    table = Table(("hair", "hair_a", "a"), rows)
+    with pytest.raises(Misfit, match="two columns, or classes in them, that are called hair_a"):
+        picture_labels(table, list(rows), ["hair:class", "hair_a:number", "a"])
+
+
+@pytest.mark.parametrize("fields", [(), ("seed", "label"), ("x0", "angle")])
+@pytest.mark.parametrize("shape", [(2,), (2, 3)], ids=["points", "signals"])
+def test_rows_say_what_was_asked_for_whatever_their_columns_are_called(fields, shape):
+    columns = Condition("angle", "number", 10, 2), Condition("seed", "attribute")
+    rows = [(0.0, 1.0), (1.5, 0.0)]
+
+    class Drawn:
+        """What a sampler knows."""
+
+        conditions, classes, names, game = Conditions(columns, np.array(rows, np.float32)), 2, (), None
+
+    sampler = Drawn()
+    sampler.fields = tuple(Column(name=name) for name in fields)
+    values = torch.arange(2.0 * np.prod(shape)).reshape(2, *shape)
+    found = arranged(sampler, values, [Shot(7, rows[0]), Shot(8, rows[1])])
+    each, names = 3 if len(shape) == 2 else 1, fields or ("x0", "x1")
+    taken = {*names, *(("seed", "step") if each == 3 else ())}
+    asked = [f"label {name}" if name in taken else name for name in ("angle", "seed")]
+    assert {*found} == taken | {*asked}
+    np.testing.assert_allclose(found[asked[0]][1], np.repeat([10, 13], each))
+    np.testing.assert_allclose(found[asked[1]][1], np.repeat([1, 0], each))
+    np.testing.assert_allclose(found[names[1]][1], values[:, 1].reshape(-1))
+    assert all(column.name == name for name, (column, _) in found.items())
 
 
 def test_another_unit_is_other_data_and_another_name_is_told(caplog):

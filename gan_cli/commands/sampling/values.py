@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -26,33 +26,44 @@ RATE = 8000  # values per second of a sound whose data does not say
 def arranged(sampler: Sampler, values: Tensor, wanted: Sequence[Shot]) -> Named:
     """The rows of a table: of signals one for each step, with the seed that it is of; of points one for each.
 
-    A label that was not asked for is what a model that tells classes apart says of the row; else it is left out.
+    A label that was not asked for is what a model that tells classes apart says of the row; else it is left out. One
+    that is called as another column is ``label x``.
     """
     given = tensor_of([shot.label for shot in wanted])
     labels = None if given is None else given.numpy()
-    x = values.numpy()
-    if x.ndim == 2 and sampler.fields:
+    x, fields = values.numpy(), sampler.fields
+    found: Named = {}
+    if x.ndim == 2 and fields:
         if labels is None and isinstance(sampler.game, Classifies):
             labels = sampler.classify(values).argmax(dim=1).numpy()
-        cells = decoded(sampler.fields, x, labels)
-        shown = [column for column in sampler.fields if column.kind != "label" or labels is not None]
-        return {column.name: (column, cells[column.name]) for column in shown}
-    rows = range(len(x)) if x.ndim == 2 else np.repeat(np.arange(len(x)), x.shape[2])
-    found: Named = {}
+        cells = decoded(fields, x, labels)
+        found = {c.name: (c, cells[c.name]) for c in fields if c.kind != "label" or labels is not None}
+        if labels is None or any(column.kind == "label" for column in fields):
+            return found
+    else:
+        units = restored(fields, x)
+        parts = units.T if x.ndim == 2 else units.transpose(1, 0, 2).reshape(x.shape[1], -1)
+        names = [column.name for column in fields] or [f"x{i}" for i in range(len(parts))]
+        found = {name: (Column(name=name), part) for name, part in zip(names, parts, strict=True)}
+    before: Named = {}
     if x.ndim == 3:
-        found["seed"] = _whole("seed", np.array([shot.seed for shot in wanted])[rows])
-        found["step"] = _whole("step", np.tile(np.arange(x.shape[2]), len(x)))
-    if labels is not None and sampler.conditions is not None:
-        for condition, seen in zip(sampler.conditions.columns, labels.T, strict=True):
-            asked = Column(name=condition.name, kind="label", mean=condition.mean, scale=condition.scale)
-            found[condition.name] = asked, in_units(asked, seen)[rows]
-    elif labels is not None:
-        names = [*sampler.names] or [str(label) for label in range(sampler.classes)]
-        found["label"] = Column(name="label", kind="label", values=names), labels[rows]
-    units = restored(sampler.fields, x)
-    parts = units.T if x.ndim == 2 else units.transpose(1, 0, 2).reshape(x.shape[1], -1)
-    names = [column.name for column in sampler.fields] or [f"x{i}" for i in range(len(parts))]
-    return found | {name: (Column(name=name), part) for name, part in zip(names, parts, strict=True)}
+        before["seed"] = _whole("seed", np.repeat([shot.seed for shot in wanted], x.shape[2]))
+        before["step"] = _whole("step", np.tile(np.arange(x.shape[2]), len(x)))
+    for name, asked, cells_of in [] if labels is None else _labels(sampler, labels):
+        key = name if name not in (*before, *found) else f"label {name}"
+        before[key] = asked.model_copy(update={"name": key}), np.repeat(cells_of, 1 if x.ndim == 2 else x.shape[2])
+    return before | found
+
+
+def _labels(sampler: Sampler, labels: np.ndarray) -> Iterator[tuple[str, Column, np.ndarray]]:
+    """The columns of what was asked for: its class, or each condition in its unit."""
+    if sampler.conditions is None:
+        names = [*sampler.names] or [str(label) for label in range(sampler.classes or int(labels.max()) + 1)]
+        yield "label", Column(name="label", kind="label", values=names), labels
+        return
+    for condition, seen in zip(sampler.conditions.columns, labels.T, strict=True):
+        asked = Column(name=condition.name, kind="label", mean=condition.mean, scale=condition.scale)
+        yield condition.name, asked, in_units(asked, seen)
 
 
 def _whole(name: str, cells: np.ndarray) -> tuple[Column, np.ndarray]:
