@@ -26,7 +26,7 @@ from gan_cli.algorithm import play
 from gan_cli.errors import UserError
 from gan_cli.models.dcgan import Discriminator, Generator
 from gan_cli.models.mlp import MLP
-from gan_cli.runs import checkpoint
+from gan_cli.runs import checkpoint, start
 from gan_cli.runs.loading import load
 from gan_cli.training.freezing import layers_of
 from gan_cli.training.state import state_of
@@ -325,3 +325,9 @@ def test_norms_belong_to_the_layer_before_them():
     found = layers_of(spectral)
     assert [layer.name for layer in found] == ["stages.0", "stages.2", "stages.5", "out"]
     assert found[1].weights == ["stages.2.bias", "stages.2.parametrizations.weight.original"]
+
+
+def test_tensors_of_no_layer_are_told_by_their_own_names():
+    """As those of a Boltzmann machine, which had been told as nothing."""
+    reasons = {"visible": "not there", "out.weight": "not there", "out.bias": "not there"}
+    assert start._by_layer(reasons, reasons) == "visible (not there), out (not there)"
