@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from textwrap import fill
 
-from gan_cli.commands.comments import below, filled, lines_giving
+from gan_cli.commands.comments import below, filled, lines_giving, whole_file
 from gan_cli.commands.pages import INDEX, mentioning, pages, rendered
 from gan_cli.config.flags import SEVERAL
 from gan_cli.config.library import Library, shipped_conf
@@ -16,10 +16,12 @@ from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import GROUPS
 from gan_cli.config.root import Root
 from gan_cli.config.typed import known_keys
-from gan_cli.config.words import key_here, options_named, told
+from gan_cli.config.words import EPOCHS, KIMG, key_here, options_named, plain, told
 from gan_cli.errors import UserError
 from gan_cli.output.screen import console
 
+KEYS = "keys"  # as a topic: all of them
+DEFAULT = "default"  # the preset of a run that names none
 HELP = """\
 gan-train: train generative adversarial networks
 
@@ -46,6 +48,7 @@ Flags
   --help topics         the manual by topic: pictures, resume, metrics, speed …
   --help loss           the options of a group; --help hinge: one of them
   --help batch_size     a key, with what it trades; also optimizer.lr, …
+  --help keys           every key of a run that is in no group
   --cfg job             print the composed config and stop
                         (--resolve: with references resolved)
   -m, --multirun        one run for each combination of values
@@ -92,6 +95,8 @@ def about(library: Library, word: str, keys: str) -> str:
     ``loss=hinge`` is one option. Where a word has no page, the pages whose names begin with it are named: ``losses``.
     """
     group, chosen, name = word.partition("=")
+    if word == KEYS:
+        return whole_file((shipped_conf() / keys).read_text(encoding="utf-8"), columns())
     if group in library.groups():
         names = [name] if chosen and name in library.options(group) else library.options(group)
         parts = [_option(library, group, each) for each in names]
@@ -103,12 +108,19 @@ def about(library: Library, word: str, keys: str) -> str:
         parts.append(rendered(word, console(stderr=False)))
     elif any(parts):
         parts += [f"More: gan-train --help {page}" for page in pages() if page.startswith(group)]
+    elif (answer := _here(word)) and (meant := about(library, answer.partition("=")[0], keys)):
+        parts += [f"{word}: here it is {answer}", meant]
     return "\n\n".join(part for part in parts if part)
+
+
+def _here(word: str) -> str | None:
+    """What to type for a key in another program's words."""
+    return "steps=…" if plain(word) in EPOCHS | KIMG else key_here(word, "…")
 
 
 def _unknown(library: Library, word: str) -> str:
     """The line for a word that is no group, option, key or topic."""
-    if answer := key_here(word, "…"):
+    if answer := _here(word):
         return f"--help {word}: no such key{told(answer)}"
     if found := options_named(word):
         return f"--help {word}: no such topic: here it is {' or '.join(found)}: --help {found[0].partition(' ')[0]}"
@@ -131,6 +143,10 @@ def key_text(library: Library, key: str, keys: str) -> str:
     group, _, rest = key.partition(".")
     found = lines_giving((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
     parts = ["\n".join(below(found, columns()))] if found else []
+    preset = library.file("experiment", DEFAULT).read_text(encoding="utf-8") if keys == "config.yaml" else ""
+    if found and (others := lines_giving(preset, key.split("."))):
+        told_of = [f"experiment={DEFAULT}, which a run is that names no preset", *below(others, columns() - 4)]
+        parts.append("\n    ".join(told_of))
     if group in library.groups() and rest:
         name, _, last = rest.partition(".")
         for option in library.options(group):

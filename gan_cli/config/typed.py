@@ -53,11 +53,12 @@ def _meant(raw: Values) -> Callable[[str, str], str | None]:
     """What to type for another program's word, and its value, in a command with these values."""
 
     def here(key: str, value: str) -> str | None:
-        if words.plain(key) not in words.EPOCHS:
-            return words.key_here(key, value)
         dataset, sizes = raw.get("dataset"), sizes_of(raw.get("batch_size"))
+        batch_size = sizes[0] if sizes else 1
+        if words.plain(key) not in words.EPOCHS:
+            return words.in_images_here(key, value, batch_size) or words.key_here(key, value)
         pictures = words.pictures_of(dataset) if isinstance(dataset, Mapping) else None
-        return words.epochs_here(value, pictures, sizes[0] if sizes else 1)
+        return words.epochs_here(value, pictures, batch_size)
 
     return here
 

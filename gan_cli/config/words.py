@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -14,6 +15,7 @@ from gan_cli.config.paths import says_folder
 from gan_cli.config.pictures import PICTURES
 
 EPOCHS = frozenset(("epoch", "epochs", "n_epochs", "n_epoch", "num_epochs", "max_epochs", "nb_epochs"))
+KIMG = frozenset(("kimg", "total_kimg", "max_kimg", "n_kimg"))
 NAMED = {"dataset=image_folder dataset.path={value}": "dataset", "prior.size={value}": "prior"}  # where it is an option
 
 
@@ -78,6 +80,18 @@ def epochs_here(epochs: str, pictures: int | None, batch_size: int) -> str:
     if pictures is None:
         return f"steps=…, {epochs} times the number of pictures divided by batch_size={batch_size}"
     return f"steps={max(1, round(float(epochs) * pictures / batch_size))}"
+
+
+def in_images_here(key: str, value: str, batch_size: int) -> str | None:
+    """What to type for a length in thousands of pictures, or for the decay of an average by steps; None of others."""
+    word, number = plain(key), float(value) if re.fullmatch(r"\d*\.?\d+", value) else 0.0
+    if word in KIMG:
+        return f"steps={max(1, round(1000 * number / batch_size))}" if number else "steps=…"
+    if word == "ema_kimg" and number:
+        return f"ema_half_life={round(1000 * number)}"
+    if word in ("ema", "ema_decay", "ema_beta") and 0 < number < 1:
+        return f"ema_half_life={round(batch_size * math.log(0.5) / math.log(number))}"
+    return None
 
 
 def option_here(group: str, name: str, options: Iterable[str]) -> str | None:

@@ -116,6 +116,19 @@ class Conditions:
         """``smiling+glasses``, ``angle:45``: these words as one."""
         return "+".join(self.words(row))
 
+    def titles(self, rows: Iterable[Sequence[float]]) -> list[str]:
+        """What tells each row from the others, a line for each word, and a number below its name.
+
+        What all have in common is left out, unless it is all that one of them has.
+        """
+        each = [self.words(row) for row in rows]
+        common = set(each[0]).intersection(*each) if each else set()
+        if any(common.issuperset(words) for words in each):
+            common = set()
+        numbers = tuple(f"{column.name}:" for column in self.columns if column.kind == "number")
+        told = [[word for word in words if word not in common] for words in each]
+        return ["\n".join("\n".join(w.rsplit(":", 1)) if w.startswith(numbers) else w for w in ws) for ws in told]
+
     def saved(self) -> list[SavedCondition]:
         """The columns, for a checkpoint."""
         return [SavedCondition(name=c.name, kind=c.kind, mean=c.mean, scale=c.scale) for c in self.columns]

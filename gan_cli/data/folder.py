@@ -24,6 +24,7 @@ from gan_cli.data.images import ImageDataset
 from gan_cli.data.label_files import FOLDERS, labels_in
 from gan_cli.data.listing import File, Listing, endings_read
 from gan_cli.data.openers import InFolder, InZip, not_opened
+from gan_cli.data.pack import Pack
 from gan_cli.data.picture_labels import PictureLabels
 from gan_cli.data.samples import Samples
 from gan_cli.data.spreading import spread
@@ -212,14 +213,27 @@ class ImageFolder(ImageDataset):
             log.warning("%s: its labels: %s: they are left out", self.path, self.told.told)
         return samples
 
+    def left_out(self) -> list[str]:
+        """What is left out by name or label, and whether more may be, as pictures are opened only to be decoded."""
+        lines = [f"{self.path}: {told}"] if (told := self.listing.told()) else []
+        if self.told and self.told.told:
+            lines.append(f"{self.path}: its labels: {self.told.told}: they are left out")
+        if self._pack.stamp() is None:
+            lines.append(f"{self.path}: no picture has been opened yet: one that cannot be read will be left out")
+        return lines
+
+    @property
+    def _pack(self) -> Pack:
+        """Where the chosen pictures lie once they are decoded."""
+        return pack_of(Path(self.root), self._pictures(self._labelled_ones(self.chosen)), self.canvas)
+
     def require_disk(self) -> None:
         """Refuses pictures that the disk cannot hold once decoded; nothing if they are there already.
 
         Raises:
             UserError: with what they take, and what is free.
         """
-        pack = pack_of(Path(self.root), self._pictures(self._labelled_ones(self.chosen)), self.canvas)
-        if pack.stamp() is None:
+        if (pack := self._pack).stamp() is None:
             require_room(Path(self.root), pack)
 
     def held_out(self) -> Samples | None:

@@ -106,6 +106,15 @@ class Imported(Protocol):
 
 
 @runtime_checkable
+class KnowsLeftOut(Protocol):
+    """A dataset that may leave out some of its source."""
+
+    def left_out(self) -> list[str]:
+        """Lines about what is left out, as far as that is known before the samples are loaded."""
+        ...
+
+
+@runtime_checkable
 class Presents(Protocol):
     """A dataset of pictures that are shown to a model as it wants them."""
 

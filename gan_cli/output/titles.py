@@ -1,4 +1,4 @@
-"""The names of classes above the columns of a grid."""
+"""The names of classes or conditions above the columns of a grid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-HEIGHT, SIZE = 18, 12  # pixels of the strip, and of the letters
+HEIGHT, LINE, SIZE = 18, 14, 12  # pixels of the strip, of each further line in it, and of the letters
 
 
 def titles(labels: Sequence[int], columns: int, names: Sequence[str]) -> list[str]:
@@ -36,12 +36,19 @@ def fitted(text: str, width: float, font: Font) -> str:
 
 
 def titled(sheet: Image.Image, above: Sequence[str]) -> Image.Image:
-    """The grid under a strip with a title for each column, shortened where too long; the grid alone without titles."""
+    """The grid under a strip with a title for each column, whose lines are shortened where too long.
+
+    Without titles, the grid alone.
+    """
     if not above:
         return sheet
-    made = Image.new(sheet.mode, (sheet.width, sheet.height + HEIGHT))
-    made.paste(sheet, (0, HEIGHT))
+    lines = [title.split("\n") for title in above]
+    height = HEIGHT + LINE * (max(map(len, lines)) - 1)
+    made = Image.new(sheet.mode, (sheet.width, sheet.height + height))
+    made.paste(sheet, (0, height))
     draw, font, pitch = ImageDraw.Draw(made), ImageFont.load_default(SIZE), sheet.width / len(above)
-    for i, title in enumerate(above):
-        draw.text(((i + 0.5) * pitch, HEIGHT / 2), fitted(title, pitch - 4, font), "white", font, anchor="mm")
+    for i, title in enumerate(lines):
+        for j, line in enumerate(title):
+            place = ((i + 0.5) * pitch, HEIGHT / 2 + j * LINE)
+            draw.text(place, fitted(line, pitch - 4, font), "white", font, anchor="mm")
     return made

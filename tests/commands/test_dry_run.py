@@ -31,7 +31,8 @@ def test_the_whole_config_is_shown_on_request_and_a_resumed_run_says_what_is_lef
     assert gan_train(*TINY_POINTS, "steps=3", "ensemble=2", "hydra.run.dir=run").code == 0
     result = gan_train("resume=run/seed-0", "steps=13", "dry_run=full")
     lines = said(result)
-    assert lines["data"] == "200 samples of ring, 2, of 8 classes that no player is told of; 200 held out"
+    classes = "of 8 classes that no player is told of (conditional=true)"
+    assert lines["data"] == f"200 samples of ring, 2, {classes}; 200 held out"
     assert lines["length"] == "10 steps of 8 samples after the first 3: 80 seen, 0.4 epochs"
     assert " steps timed now, " in lines["time"]
     shown = yaml.safe_load(result.out[result.out.index("\nsteps:") :].partition("\ndevice: cpu,")[0])
@@ -150,3 +151,17 @@ def test_attributes_that_are_asked_for_are_known_before_pictures_are_read(labels
     config = config_of(*TINY_MLP[:4], "dataset=celeba", "dataset.size=8", f"dataset.labels={labels}")
     samples = command._blank(Library().build(DATASET, config.dataset), 0)
     assert samples.columns == asked
+
+
+def test_what_is_left_out_is_told_before_pictures_are_read(gan_train, unmeasured):
+    Path("pics").mkdir()
+    for i in range(12):
+        Image.fromarray(np.full((8, 8), 20 * i, np.uint8)).save(f"pics/{i}.png")
+    Path("pics/notes.txt").write_text("no picture")
+    Path("pics/labels.csv").write_text("\n".join(["file,age", *(f"{i}.png,{i / 2}" for i in range(10))]))
+    own = ("dataset=image_folder", "dataset.path=pics", "dataset.limit=0", "conditional=true", "dry_run=true")
+    out = " ".join(gan_train(*TINY_MLP, *own).out.split())
+    assert "pics: left aside: 1 other file (notes.txt)" in out
+    assert "pics: its labels: 2 of 12 pictures" in out
+    assert "pics: no picture has been opened yet: one that cannot be read will be left out" in out
+    assert "data: 10 samples" in out

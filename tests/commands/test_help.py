@@ -24,7 +24,13 @@ from gan_cli.output.screen import console
         ("loss", ["loss=f_gan\n", "loss=wasserstein\n", "More: gan-train --help losses"]),
         ("hinge", ["loss=hinge\n    Hinge (Lim & Ye 2017"]),
         ("ring", ["dataset=ring\n", "experiment=ring\n"]),
-        ("batch_size", ["batch_size: 64"]),
+        (
+            "batch_size",
+            ["batch_size: 64", "experiment=default, which a run is that names no preset\n    batch_size: 32"],
+        ),
+        ("nz", ["nz: here it is prior.size=…\n", "prior=normal\n"]),
+        ("epochs", ["epochs: here it is steps=…\n", "steps: 2200"]),
+        ("keys", ["# gan-train\n", "\nbatch_size: 64", "\nseed: 0"]),
         ("topics", ["The manual", "--help resume"]),
     ],
 )

@@ -97,6 +97,16 @@ def test_training_samples_stand_once_for_each_data_set_and_filters_are_of_what_w
     assert content["swept"] == ["dataset", "seed"]
 
 
+def test_it_says_which_data_runs_are_of_where_a_preset_chose_them(tmp_path):
+    for name, data in {"a": {"name": "ring"}, "b": {"name": "image_folder", "path": "~/cats"}}.items():
+        (tmp_path / name / ".hydra").mkdir(parents=True)
+        config = {"seed": 0, "steps": 10 + len(data), "dataset": data}
+        (tmp_path / name / "status.json").write_text(json.dumps({"status": "finished", "config": config}))
+        (tmp_path / name / ".hydra/overrides.yaml").write_text(f"- experiment={name}\n- steps={10 + len(data)}\n")
+    content = content_of(as_html(collect([str(tmp_path)]), tmp_path))
+    assert content["keys"] == ["dataset", "dataset.path", "steps"]
+
+
 def test_it_says_its_version(gan_report):
     result = gan_report("--version")
     assert (result.code, result.out) == (0, f"gan-report {__version__}\n")
@@ -209,6 +219,7 @@ def test_two_hundred_runs_fit_on_a_page(tmp_path):
         ((".", "--port", "8000"), "--port 8000: is for --live"),
         ((".", "--live", "--port", "65536"), "'65536' is no port"),
         ((".", "--live", "--format", "md"), "--format: is for a file"),
+        ((".", "--liv"), "unrecognized arguments: --liv"),
         ((".", "--live", "--out", "a.html"), "--out: is for a file"),
     ],
 )

@@ -78,6 +78,9 @@ def test_every_answer_to_an_option_is_a_command(group, tmp_path):
         ("dataset.path=./photos", "dataset.path=./photos: no such key: here it is dataset=image_folder dataset.path="),
         ("epochs=10", "epochs=10: no such key: here it is steps=3125"),
         ("epochs=3 dataset=mnist batch_size=100", "epochs=3: no such key: here it is steps=1800"),
+        ("ema_decay=0.99", "ema_decay=0.99: no such key: here it is ema_half_life=2207"),  # 32 ln ½ / ln .99
+        ("ema_kimg=2.5", "ema_kimg=2.5: no such key: here it is ema_half_life=2500"),
+        ("kimg=10 batch_size=100", "kimg=10: no such key: here it is steps=100"),
         ("epochs=3 dataset.limit=640", "epochs=3: no such key: here it is steps=60"),
         ("batch=32", "batch=32: no such key: here it is batch_size=32"),
         ("lr=1e-4", "lr=0.0001: no such key: here it is optimizer.lr=0.0001"),
@@ -153,8 +156,8 @@ def test_epochs_are_passes_through_the_data():
         ("penalty.r1.interval", r"^penalty=r1\n    interval: 1\s+# only every so many"),
         ("architecture.discriminator.norm", r"architecture=mlp\n    norm: none"),
         ("model.importance_samples", r"^model=vae\n    importance_samples: 1\s+# k: log"),
-        ("lr", r"no such key: here it is optimizer.lr"),
-        ("batchsize", r"no such key: here it is batch_size"),
+        ("lr", r"^lr: here it is optimizer.lr=…\n\noptimizer=adam\n +lr: 5.0e-4"),
+        ("batchsize", r"^batchsize: here it is batch_size=…\n\nbatch_size: 64"),
         ("stepz", r"--help stepz: no such group, option, key or topic \(did you mean 'steps'\?\)"),
     ],
 )

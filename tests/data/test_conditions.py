@@ -243,3 +243,13 @@ def test_another_unit_is_other_data_and_another_name_is_told(caplog):
 def test_conditions_that_do_not_fit_their_labels_are_refused(labels, conditions, line):
     with pytest.raises(ValueError, match=line):
         Samples(np.zeros((4, 2), np.float32), labels, conditions=(Condition("x"),) * conditions)
+
+
+def test_titles_say_what_tells_one_column_from_another():
+    columns = (Condition("a:b", "number", 50.0, 10.0), Condition("red", "attribute"), Condition("big", "attribute"))
+    known = Conditions(columns, np.zeros((2, 3), np.float32))
+    assert known.titles([[0, 1, 0], [0, 0, 1]]) == ["red", "big"]
+    assert known.titles([[0, 1, 0], [1.5, 1, 1]]) == ["a:b\n50", "a:b\n65\nbig"]
+    assert known.titles([[0, 1, 0], [0, 1, 1]]) == ["a:b\n50\nred", "a:b\n50\nred\nbig"]  # the first has no more
+    assert known.titles([[0, 1, 0]]) == ["a:b\n50\nred"]
+    assert known.titles([]) == []

@@ -10,6 +10,18 @@ function figure(source, hue, label, onclick) {
   return make("figure", {}, button, caption);
 }
 
+// what the training samples are called: by their data where there are several, by number where these have one name
+function realName(place) {
+  const named = at => {
+    const settings = runs.find(run => run.real === at)?.settings || {};
+    const path = settings["dataset.path"], name = path ? String(path).replace(/\/+$/, "").split("/").pop() : settings.dataset;
+    return name ? `training samples of ${name}` : "training samples";
+  };
+  const names = data.reals.map((_, at) => named(at));
+  if (names.length < 2) return "training samples";
+  return names.filter(name => name === names[place]).length > 1 ? `${names[place]} (${place + 1})` : names[place];
+}
+
 // the runs whose grids are to be shown, the best first
 const pictured = () => ranked().flatMap(row => row.members).filter(run => isOn(run) && stepsOf(run).length);
 
@@ -18,11 +30,11 @@ function samples() {
   const items = reals.map(place => ({
     key: `real ${place}`,
     sign: data.reals[place],
-    build: () => figure(data.reals[place], null, reals.length > 1 ? `training samples ${place + 1}` : "training samples", () => enlarge({real: place})),
+    build: () => figure(data.reals[place], null, realName(place), () => enlarge({real: place})),
   }));
   for (const run of list.slice(0, limit)) {
     const step = gridAt(run, state.step), source = run.grids[step];
-    const label = `${run.name}, step ${whole(step)}${reals.length > 1 && known(run.real) ? `, of training samples ${run.real + 1}` : ""}`;
+    const label = `${run.name}, step ${whole(step)}${reals.length > 1 && known(run.real) ? `, ${realName(run.real).replace("training samples", "").trim()}` : ""}`;
     items.push({key: run.id, sign: `${source}${hueOf(run)}${label}`, build: old => {
       const made = figure(source, hueOf(run), label, () => enlarge({run: run.id, step: state.step}));
       const before = old?.querySelector("img"), now = made.querySelector("img");

@@ -14,7 +14,7 @@ from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import DATASET, KnowsConditions, KnowsDepth, Shipped
+from gan_cli.data.knows import DATASET, KnowsConditions, KnowsDepth, KnowsLeftOut, Shipped
 from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples
 from gan_cli.ensemble.train import Ensemble
@@ -70,7 +70,8 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
     few, game = check(setup), setup.game
     begun = [] if config.resume else begin(setup, library)[1]  # a resumed run has its weights
     count = outlook.count_of(dataset, None if known else samples)
-    told = [*begun, *frozen(game, config.freeze), *in_parts(setup), *advice(setup, count)]
+    left_out = dataset.left_out() if isinstance(dataset, KnowsLeftOut) else []
+    told = [*left_out, *begun, *frozen(game, config.freeze), *in_parts(setup), *advice(setup, count)]
     if config.metrics:
         evidence = Outline(
             samples.shape,
@@ -83,8 +84,8 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
             model=Averaged(setup),
             fields=samples.fields,
         )
-        left_out = metrics_of(config, library, evidence).left_out
-        told += [f"metrics={name}: left out: {reason}" for name, reason in left_out.items()]
+        unfit = metrics_of(config, library, evidence).left_out
+        told += [f"metrics={name}: left out: {reason}" for name, reason in unfit.items()]
     layers, disk, members = tables(setup, few), needed(setup), max(1, config.ensemble)
     free = available(device)  # before anything lies there
     with enough(config):

@@ -49,7 +49,7 @@ def _told_of(setup: Setup) -> str:
     if isinstance(setup.game, LearnsLabels):
         labels = setup.config.model.model_dump().get("labels", 0)
         return f", of which D is told {f'{labels:,} labels' if labels else 'every label'}"
-    return "" if setup.config.conditional else " that no player is told of"
+    return "" if setup.config.conditional else " that no player is told of (conditional=true)"
 
 
 def about_game(setup: Setup) -> str:
@@ -74,11 +74,11 @@ def about_length(setup: Setup, start: int, count: int | None) -> str:
 
 def about_time(setup: Setup, pace: Pace) -> str:
     """``time: about 4 minutes on cpu (2 threads), fp32: an estimate …``"""
-    config, step = setup.config, pace.steps / max(1, pace.count)
+    config, each = setup.config, 1000 * pace.steps / max(1, pace.count)
     apart = [key for key, on in (("evaluations", config.metrics), ("compile=true", config.compile)) if on]
     return (
         f"time: about {told(pace.steps + pace.grids)} on {place_of(setup.device)}, {setup.precision}: an estimate from "
-        f"{pace.timed} steps timed now, {1000 * step:,.3g} ms each"
+        f"{pace.timed} steps timed now, {f'{each:,.0f}' if each >= 100 else f'{each:.3g}'} ms each"
         + (f", and {told(pace.grids)} for grids" if pace.grids >= 1 else "")
         + (f"; without {' and '.join(apart)}" if apart else "")
     )

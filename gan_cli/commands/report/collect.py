@@ -17,6 +17,7 @@ from gan_cli.output.text import printable
 from gan_cli.runs.hydra_files import Unreadable
 
 MISSING = "missing"
+DATA = ("dataset", "dataset.path")
 WHERE = "give a run folder, or one with runs below it, such as outputs"
 
 
@@ -84,18 +85,21 @@ def differing(runs: Sequence[RunRecord]) -> list[str]:
     """The keys of the config that differ between runs.
 
     Of keys with the same values in each run, only the shortest; no keys of options that not every run has chosen; and
-    none that nobody typed and that follow from those that were, as the prior's size does from the model.
+    none that nobody typed and that follow from those that were, as the prior's size does from the model. But always
+    which data they are of, as no result can be read without.
     """
     every = dict.fromkeys(key for run in runs for key in run.config)
     values = {key: [json.dumps(run.config.get(key, MISSING)) for run in runs] for key in every}
     different = [key for key in every if len(set(values[key])) > 1]
     own = {key.partition(".")[0] for key in different if "." not in key}
-    different = [k for k in different if k.partition(".")[0] not in own or "." not in k or '"missing"' not in values[k]]
-    different = _without_consequences(different, runs, values)
+    of_all = [k for k in different if k.partition(".")[0] not in own or "." not in k or '"missing"' not in values[k]]
+    kept = {*_without_consequences(of_all, runs, values), *DATA}
+    different = [key for key in different if key in kept]
     columns: dict[str, str] = {}
     for key in sorted(different, key=lambda key: key.count(".")):
         columns.setdefault(json.dumps(values[key]), key)
-    return [key for key in different if key in columns.values()]
+    found = [key for key in different if key in columns.values()]
+    return [*(key for key in DATA if key in found), *(key for key in found if key not in DATA)]
 
 
 def swept(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[str]:

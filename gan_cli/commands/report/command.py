@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> None:
         "gan-report",
         description="Results, sample grids and curves of runs or of a sweep.",
         epilog=EXAMPLES,
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_cli.commands.sampling.draw import Shot, chosen_labels, said
+from gan_cli.commands.sampling.draw import Shot, chosen_labels
 from gan_cli.commands.sampling.keys import Sampling
 from gan_cli.config.library import Library
 from gan_cli.data.knows import DATASET
@@ -36,10 +36,8 @@ def sheet(config: Sampling, found: Trained, library: Library, wanted: Sequence[S
     each = list(dict.fromkeys(shot.label for shot in wanted))
     if sampler.conditions is None:
         return titled(grid(values, columns), titles([_class(shot) for shot in wanted], columns, sampler.names))
-    names, place = (
-        [said(label, sampler) for label in each if label is not None],
-        {label: i for i, label in enumerate(each)},
-    )
+    rows = [label for label in each if label is not None and not isinstance(label, int)]
+    names, place = sampler.conditions.titles(rows), {label: i for i, label in enumerate(each)}
     return titled(grid(values, columns), titles([place[shot.label] for shot in wanted], columns, names))
 
 

@@ -73,7 +73,7 @@ class SampleGrids:
         if turn is not None and (self.places != self.seeds or sampler.conditions is None):
             places = torch.arange(count) % len(turn)
             self.shown = turn[places]
-            names = [sampler.said(label) for label in turn] if sampler.conditions else sampler.names
+            names = sampler.conditions.titles(turn.tolist()) if sampler.conditions else sampler.names
             self.titles = titles(places.tolist()[: len(self.places)], self.columns, names)
         self.real = some_real(minibatches, count, seed, self.shown)
 
