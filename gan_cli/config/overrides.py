@@ -198,7 +198,8 @@ def _parsed(word: str, library: Library, several: bool, root: type[BaseModel]) -
     if key.startswith("hydra."):
         raise UserError(f"{word}: is the same for all runs: give one value, or quote it: '{name}=\"…\"'")
     if not several:
-        raise UserError(f"{word}: several values make a sweep: {_instead(name, raw, is_group)}")
+        unknown = _unknown(key, parsed._value, library) if is_group else []
+        raise UserError(f"{word}: several values make a sweep: {_instead(name, raw, is_group)}", *unknown)
     if key in OF_A_SWEEP:
         raise UserError(f"{word}: is the same for all runs of a sweep: give one")
     found = parsed.value()
@@ -315,6 +316,20 @@ def _extent(word: str, found: Any) -> tuple[int, float]:
     if count < 1:
         raise UserError(f"{word}: has no values: range(from,to,step) takes steps from one number to another")
     return count, start + (count - 1) * step
+
+
+def _unknown(group: str, value: object, library: Library) -> list[str]:
+    """A line for each option that a list of values names and that is not there."""
+    from hydra.core.override_parser.types import ChoiceSweep
+
+    lines: list[str] = []
+    for name in value.list if isinstance(value, ChoiceSweep) else []:
+        try:
+            for each in _names(name):
+                library.file(group, str(each))
+        except UserError as error:
+            lines += error.problems
+    return lines
 
 
 def _instead(name: str, raw: str, is_group: bool) -> str:

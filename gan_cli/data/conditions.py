@@ -116,6 +116,15 @@ class Conditions:
         """``smiling+glasses``, ``angle:45``: these words as one."""
         return "+".join(self.words(row))
 
+    def beyond(self, row: Sequence[float]) -> list[str]:
+        """``["height:500 (the data have 1 to 99)"]``: numbers that lie beyond the rows by a tenth of their extent."""
+        found = []
+        for column, seen, low, high in zip(self.columns, row, self.rows.min(0), self.rows.max(0), strict=True):
+            margin = (high - low) / 10
+            if column.kind == "number" and not low - margin <= seen <= high + margin:
+                found.append(f"{column.said(seen)} (the data have {column.value(low):.4g} to {column.value(high):.4g})")
+        return found
+
     def titles(self, rows: Iterable[Sequence[float]]) -> list[str]:
         """What tells each row from the others, a line for each word, and a number below its name.
 

@@ -245,6 +245,12 @@ def test_all_mistakes_of_a_command_are_told_at_once(gan_train):
     for key in ("step=1", "loss=hnge", "optimizer.lr=-1", "dataset.size=30", "prior.size=x", "foo"):
         assert sum(f"error: {key}" in line for line in result.errors) == 1
     assert len(result.errors) == 6
+    told = [line.partition("error: ")[2] for line in gan_train("loss=minmax,hinge,f_gam").errors]
+    assert told[0] == "loss=minmax,hinge,f_gam: several values make a sweep: add --multirun"
+    assert [line.partition(";")[0] for line in told[1:]] == [
+        "loss=minmax: no such option (did you mean 'minimax'?)",
+        "loss=f_gam: no such option (did you mean 'f_gan'?)",
+    ]
 
 
 def test_a_full_trace_is_shown_only_when_asked_for(gan_train, monkeypatch):

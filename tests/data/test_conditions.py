@@ -253,3 +253,10 @@ def test_titles_say_what_tells_one_column_from_another():
     assert known.titles([[0, 1, 0], [0, 1, 1]]) == ["a:b\n50\nred", "a:b\n50\nred\nbig"]  # the first has no more
     assert known.titles([[0, 1, 0]]) == ["a:b\n50\nred"]
     assert known.titles([]) == []
+
+
+def test_numbers_far_from_all_that_was_learnt_are_told():
+    columns = (Condition("height", "number", 50.0, 10.0), Condition("red", "attribute"))
+    known = Conditions(columns, np.array([[-5, 0], [5, 1]], np.float32))  # 0 to 100
+    assert known.beyond([6, 1]) == known.beyond([-5.9, 0]) == []  # 110 and −9
+    assert known.beyond([45, 1]) == ["height:500 (the data have 0 to 100)"]

@@ -59,6 +59,10 @@ def run(config: Sampling, library: Library) -> None:
         refuse = {"project": projecting.problems, "directions": directing.problems}.get(config.mode)
         if problems := (refuse(config, found.sampler) if refuse else []) or misfits(config, found):
             raise UserError(*problems)
+        if (known := found.sampler.conditions) is not None:
+            rows = [row for row in chosen_labels(config, found.sampler) if not isinstance(row, int)]
+            for far in dict.fromkeys(far for row in rows for far in known.beyond(row)):
+                say("gan-sample", f"label={far}: beyond what was learnt")
         make = {"export": _export, "interpolation": _interpolation, "arithmetic": _arithmetic}.get(config.mode)
         of_run = {"project": projecting.projected, "directions": directing.directed, PICTURES: _each}
         with enough(f"seeds={config.seeds_text}", "draw fewer at a time, or use format=png"):
