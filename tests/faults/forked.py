@@ -21,6 +21,7 @@ import hydra.core.utils  # noqa: F401
 import matplotlib.figure  # noqa: F401
 import torch
 import torch._dynamo
+import torch.utils.tensorboard.summary
 
 import gan_cli.commands.dry_run.command
 import gan_cli.ensemble.together
