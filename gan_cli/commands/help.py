@@ -16,7 +16,7 @@ from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import GROUPS
 from gan_cli.config.root import Root
 from gan_cli.config.typed import known_keys
-from gan_cli.config.words import EPOCHS, KIMG, key_here, options_named, plain, told
+from gan_cli.config.words import LENGTHS, key_here, options_named, plain, told
 from gan_cli.errors import UserError
 from gan_cli.output.screen import console
 
@@ -115,7 +115,7 @@ def about(library: Library, word: str, keys: str) -> str:
 
 def _here(word: str) -> str | None:
     """What to type for a key in another program's words."""
-    return "steps=…" if plain(word) in EPOCHS | KIMG else key_here(word, "…")
+    return "steps=…" if plain(word) in LENGTHS else key_here(word, "…")
 
 
 def _unknown(library: Library, word: str) -> str:
@@ -143,8 +143,8 @@ def key_text(library: Library, key: str, keys: str) -> str:
     group, _, rest = key.partition(".")
     found = lines_giving((shipped_conf() / keys).read_text(encoding="utf-8"), key.split("."))
     parts = ["\n".join(below(found, columns()))] if found else []
-    preset = library.file("experiment", DEFAULT).read_text(encoding="utf-8") if keys == "config.yaml" else ""
-    if found and (others := lines_giving(preset, key.split("."))):
+    preset = library.file("experiment", DEFAULT) if found and keys == "config.yaml" else None
+    if preset and (others := lines_giving(preset.read_text(encoding="utf-8"), key.split("."))):
         told_of = [f"experiment={DEFAULT}, which a run is that names no preset", *below(others, columns() - 4)]
         parts.append("\n    ".join(told_of))
     if group in library.groups() and rest:

@@ -14,7 +14,7 @@ from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import Options
 from gan_cli.config.overrides import Overrides
 from gan_cli.config.root import Root
-from gan_cli.config.words import EPOCHS, key_here, option_here, plain, told
+from gan_cli.config.words import LENGTHS, key_here, option_here, plain, told
 from gan_cli.errors import UserError
 
 SHORT = {short: long for long, short in TAKES_VALUE.items()}
@@ -60,7 +60,7 @@ class Command:
                 command.flags.append(f"--info={value}" if value else "--info")
             elif word in (*PLAIN, *OWN):
                 command.flags.append(word)
-            elif plain(flag) in EPOCHS:  # answered as the key is, by the number of pictures
+            elif plain(flag) in LENGTHS:  # answered as the key is
                 value = value or (words.pop(0) if words and words[0].isdigit() else "10")
                 command.overrides.append(f"{plain(flag)}={value}")
             else:

@@ -323,10 +323,10 @@ def _unknown(group: str, value: object, library: Library) -> list[str]:
     from hydra.core.override_parser.types import ChoiceSweep
 
     lines: list[str] = []
-    for name in value.list if isinstance(value, ChoiceSweep) else []:
+    each = value.list if isinstance(value, ChoiceSweep) else []
+    for name in [name for some in each for name in _names(some)]:
         try:
-            for each in _names(name):
-                library.file(group, str(each))
+            library.file(group, str(name))
         except UserError as error:
             lines += error.problems
     return lines

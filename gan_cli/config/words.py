@@ -11,11 +11,13 @@ from pathlib import Path
 import yaml
 
 from gan_cli.config.flags import groups, shipped
+from gan_cli.config.numbers import finite
 from gan_cli.config.paths import says_folder
 from gan_cli.config.pictures import PICTURES
 
 EPOCHS = frozenset(("epoch", "epochs", "n_epochs", "n_epoch", "num_epochs", "max_epochs", "nb_epochs"))
 KIMG = frozenset(("kimg", "total_kimg", "max_kimg", "n_kimg"))
+LENGTHS = EPOCHS | KIMG  # of a run: what they are here follows from its minibatches
 NAMED = {"dataset=image_folder dataset.path={value}": "dataset", "prior.size={value}": "prior"}  # where it is an option
 
 
@@ -84,7 +86,7 @@ def epochs_here(epochs: str, pictures: int | None, batch_size: int) -> str:
 
 def in_images_here(key: str, value: str, batch_size: int) -> str | None:
     """What to type for a length in thousands of pictures, or for the decay of an average by steps; None of others."""
-    word, number = plain(key), float(value) if re.fullmatch(r"\d*\.?\d+", value) else 0.0
+    word, number = plain(key), max(finite(value) or 0.0, 0.0)
     if word in KIMG:
         return f"steps={max(1, round(1000 * number / batch_size))}" if number else "steps=…"
     if word == "ema_kimg" and number:

@@ -49,11 +49,11 @@ class Condition:
         """The value in its own unit."""
         return seen * self.scale + self.mean
 
-    def said(self, seen: float) -> str:
+    def said(self, seen: float, between: str = ":") -> str:
         """``smiling``, ``no smiling``, ``angle:45``."""
         if self.kind == "attribute":
             return self.name if seen > 0.5 else f"no {self.name}"
-        return f"{self.name}:{self.value(seen):.4g}"
+        return f"{self.name}{between}{self.value(seen):.4g}"
 
 
 class Columns(int):
@@ -107,10 +107,10 @@ class Conditions:
         each = self.rows[np.lexsort(self.rows.T[::-1])]
         return np.unique(each[spaced(len(each), count)], axis=0)
 
-    def words(self, row: Sequence[float]) -> list[str]:
+    def words(self, row: Sequence[float], between: str = ":") -> list[str]:
         """``["smiling", "angle:45"]``; attributes that are not there are not named, unless all are not."""
         pairs = zip(self.columns, row, strict=True)
-        return [c.said(seen) for c, seen in pairs if c.kind == "number" or seen > 0.5] or ["none"]
+        return [c.said(seen, between) for c, seen in pairs if c.kind == "number" or seen > 0.5] or ["none"]
 
     def said(self, row: Sequence[float]) -> str:
         """``smiling+glasses``, ``angle:45``: these words as one."""
@@ -130,13 +130,11 @@ class Conditions:
 
         What all have in common is left out, unless it is all that one of them has.
         """
-        each = [self.words(row) for row in rows]
+        each = [self.words(row, "\n") for row in rows]
         common = set(each[0]).intersection(*each) if each else set()
         if any(common.issuperset(words) for words in each):
             common = set()
-        numbers = tuple(f"{column.name}:" for column in self.columns if column.kind == "number")
-        told = [[word for word in words if word not in common] for words in each]
-        return ["\n".join("\n".join(w.rsplit(":", 1)) if w.startswith(numbers) else w for w in ws) for ws in told]
+        return ["\n".join(word for word in words if word not in common) for words in each]
 
     def saved(self) -> list[SavedCondition]:
         """The columns, for a checkpoint."""
@@ -153,9 +151,14 @@ def like(some: Sequence[Condition], others: Sequence[Condition]) -> bool:
     )
 
 
+def saved_columns(data: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """The columns that the identity of a checkpoint's data, or an export, tells of; empty where it has none."""
+    return tuple(Condition(**column) for column in data.get("conditions") or ())
+
+
 def conditions_in(data: Mapping[str, Any]) -> Conditions | None:
-    """The conditions that the identity of a checkpoint's data, or an export, tells of; None where it has none."""
-    made = tuple(Condition(**column) for column in data.get("conditions") or ())
+    """The same with the rows that stand for the data's; None where there are no columns."""
+    made = saved_columns(data)
     return Conditions(made, np.array(data["rows"], np.float32).reshape(-1, len(made))) if made else None
 
 

@@ -209,20 +209,25 @@ class ImageFolder(ImageDataset):
             if names:
                 told += f"; {printable(names[0])}: {unreadable[names[0]]}"
             log.log(logging.WARNING if names or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
-        if self.told and self.told.told:
-            log.warning("%s: its labels: %s: they are left out", self.path, self.told.told)
+        if line := self._unlabelled:
+            log.warning("%s", line)
         return samples
 
     def left_out(self) -> list[str]:
         """What is left out by name or label, and whether more may be, as pictures are opened only to be decoded."""
         lines = [f"{self.path}: {told}"] if (told := self.listing.told()) else []
-        if self.told and self.told.told:
-            lines.append(f"{self.path}: its labels: {self.told.told}: they are left out")
+        lines += [line] if (line := self._unlabelled) else []
         if self._pack.stamp() is None:
             lines.append(f"{self.path}: no picture has been opened yet: one that cannot be read will be left out")
         return lines
 
     @property
+    def _unlabelled(self) -> str:
+        """What is left out as a table does not tell its label; empty if nothing is."""
+        told = self.told.told if self.told else ""
+        return f"{self.path}: its labels: {told}: they are left out" if told else ""
+
+    @cached_property
     def _pack(self) -> Pack:
         """Where the chosen pictures lie once they are decoded."""
         return pack_of(Path(self.root), self._pictures(self._labelled_ones(self.chosen)), self.canvas)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from gan_cli.data.columns import saved as saved_fields
-from gan_cli.data.conditions import Condition, like
+from gan_cli.data.conditions import Condition, like, saved_columns
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import Dataset
 from gan_cli.data.reading import TRAINED_ON, load
@@ -68,7 +68,7 @@ def _same_columns(samples: Samples, saved: Identity) -> bool:
 
 def _same_units(samples: Samples, saved: Identity) -> bool:
     """Whether conditions are those of the checkpoint; as networks see them, others may be the same numbers."""
-    return like(samples.conditions, [Condition(**column) for column in saved.get("conditions", ())])
+    return like(samples.conditions, saved_columns(saved))
 
 
 def require_same(samples: Samples, name: str, saved: Identity) -> None:
@@ -80,10 +80,9 @@ def require_same(samples: Samples, name: str, saved: Identity) -> None:
     if not _same_columns(samples, saved):
         what = "columns"
     elif saved["fingerprint"].rpartition("-")[0] == samples.fingerprint().rpartition("-")[0]:
-        then = [Condition(**column) for column in saved.get("conditions", ())]
         there = samples.labels is not None
         now = _words(samples.names if there else (), samples.conditions, samples.classes if there else 0)
-        what, before_that = "labels", _words(saved.get("names", ()), then, saved.get("classes", 0))
+        what, before_that = "labels", _words(saved.get("names", ()), saved_columns(saved), saved.get("classes", 0))
         if now != before_that:
             fix = f"now {now}, then {before_that}: {fix}"
     elif (before := saved.get("decoder")) != samples.decoder and before:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.columns import Fields, fit
-from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, like, standing_for
+from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, like, saved_columns, standing_for
 from gan_cli.output.pictures import as_bytes
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Samples:
         names of then, if they are of the same numbers.
         """
         if self.conditions:
-            then = tuple(Condition(**column) for column in data.get("conditions", ()))
+            then = saved_columns(data)
             return replace(self, conditions=then) if like(self.conditions, then) else self
         seen = 0 if self.labels is None else int(self.labels.max()) + 1
         classes = data.get("classes", seen)

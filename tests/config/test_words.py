@@ -108,6 +108,7 @@ def test_every_answer_to_an_option_is_a_command(group, tmp_path):
             "--loss wgan-gp: no such flag: here it is loss=wasserstein loss.clip=0 penalty=gradient_penalty",
         ),
         ("--epochs 10", "epochs=10: no such key: here it is steps=3125"),
+        ("--kimg 10", "kimg=10: no such key: here it is steps=312"),
         ("data=cifar10", "data=cifar10: no such key: here it is dataset=cifar10"),
         ("latent=uniform", "latent=uniform: no such key: here it is prior=uniform"),
         ("cuda=false", "cuda=false: no such key: here it is device=cpu"),

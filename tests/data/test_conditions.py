@@ -253,6 +253,8 @@ def test_titles_say_what_tells_one_column_from_another():
     assert known.titles([[0, 1, 0], [0, 1, 1]]) == ["a:b\n50\nred", "a:b\n50\nred\nbig"]  # the first has no more
     assert known.titles([[0, 1, 0]]) == ["a:b\n50\nred"]
     assert known.titles([]) == []
+    alike = Conditions((Condition("a", "number"), Condition("a:b", "attribute")), np.zeros((2, 2), np.float32))
+    assert alike.titles([[1, 1], [2, 0]]) == ["a\n1\na:b", "a\n2"]  # the name of an attribute stays whole
 
 
 def test_numbers_far_from_all_that_was_learnt_are_told():

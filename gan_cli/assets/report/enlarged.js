@@ -23,7 +23,7 @@ function enlarged() {
   const run = runs.find(one => one.id === what.run), isReal = "real" in what;
   const source = isReal ? data.reals[what.real] : run && run.grids[gridAt(run, what.step)];
   if (!source) return; // as it was
-  $("e-title").textContent = isReal ? realName(what.real) : `${run.name}, step ${whole(gridAt(run, what.step))}`;
+  $("e-title").textContent = isReal ? `training samples${ofData(what.real)}` : `${run.name}, step ${whole(gridAt(run, what.step))}`;
   const address = safe(large(source));
   if ($("e-picture").getAttribute("src") !== address) $("e-picture").src = address;
   $("e-picture").alt = $("e-title").textContent;

@@ -10,15 +10,14 @@ function figure(source, hue, label, onclick) {
   return make("figure", {}, button, caption);
 }
 
-// what the training samples are called: by their data where there are several, by number where these have one name
-function realName(place) {
-  const named = at => {
+// which data the training samples are of, where there are several: by name, and by number where these have one name
+function ofData(place) {
+  const names = data.reals.map((_, at) => {
     const settings = runs.find(run => run.real === at)?.settings || {};
     const path = settings["dataset.path"], name = path ? String(path).replace(/\/+$/, "").split("/").pop() : settings.dataset;
-    return name ? `training samples of ${name}` : "training samples";
-  };
-  const names = data.reals.map((_, at) => named(at));
-  if (names.length < 2) return "training samples";
+    return name ? ` of ${name}` : "";
+  });
+  if (names.length < 2) return "";
   return names.filter(name => name === names[place]).length > 1 ? `${names[place]} (${place + 1})` : names[place];
 }
 
@@ -30,11 +29,12 @@ function samples() {
   const items = reals.map(place => ({
     key: `real ${place}`,
     sign: data.reals[place],
-    build: () => figure(data.reals[place], null, realName(place), () => enlarge({real: place})),
+    build: () => figure(data.reals[place], null, `training samples${ofData(place)}`, () => enlarge({real: place})),
   }));
   for (const run of list.slice(0, limit)) {
     const step = gridAt(run, state.step), source = run.grids[step];
-    const label = `${run.name}, step ${whole(step)}${reals.length > 1 && known(run.real) ? `, ${realName(run.real).replace("training samples", "").trim()}` : ""}`;
+    const of = reals.length > 1 && known(run.real) ? ofData(run.real) : "";
+    const label = `${run.name}, step ${whole(step)}${of && `,${of}`}`;
     items.push({key: run.id, sign: `${source}${hueOf(run)}${label}`, build: old => {
       const made = figure(source, hueOf(run), label, () => enlarge({run: run.id, step: state.step}));
       const before = old?.querySelector("img"), now = made.querySelector("img");
