@@ -11,6 +11,7 @@ from textwrap import fill
 from gan_cli.commands.comments import below, filled, lines_giving, whole_file
 from gan_cli.commands.pages import INDEX, mentioning, pages, rendered
 from gan_cli.config.flags import SEVERAL
+from gan_cli.config.interpolations import REFERENCE
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import GROUPS
@@ -157,6 +158,9 @@ def key_text(library: Library, key: str, keys: str) -> str:
                 lines := lines_giving(text, path) or lines_giving(text, [group, *path])
             ):  # of all groups: model=vae
                 parts.append("\n".join([f"{group}={option}", *(f"    {line}" for line in below(lines, columns() - 4))]))
+    for meant in dict.fromkeys(REFERENCE.findall("\n".join(found))):
+        if text := key_text(library, meant, keys):
+            parts.append(f"{meant}, which it follows:\n\n{text}")
     return "\n\n".join(parts)
 
 

@@ -6,7 +6,7 @@ Labels are classes, int64 (B,), which are given one-hot, or conditions, float32 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from gan_cli.data.conditions import Columns
@@ -20,6 +20,12 @@ def with_label(x: Tensor, labels: Tensor | None, classes: int) -> Tensor:
     if x.dim() > 2:
         code = code[(...,) + (None,) * (x.dim() - 2)].expand(-1, -1, *x.shape[2:])  # (B, K, H, W) or (B, K, L)
     return torch.cat([x, code], dim=1)
+
+
+def appended(module: nn.Module) -> int | None:
+    """How many columns labels append to what a network is given; None of what does not say, as its parts."""
+    found = getattr(module, "appended", getattr(module, "classes", None))
+    return found if isinstance(found, int) else None
 
 
 def one_hot_of(labels: Tensor | None, classes: int, like: Tensor) -> Tensor:

@@ -131,9 +131,10 @@ class Generator(nn.Module):
         super().__init__()
         self.classes, start = classes, doubling_of(*shape[1:])
         plan = halving_plan(width, wide_to, start.side)
+        self.appended = latent if classes else 0  # the label as so many numbers
         if classes:
             self.embedding = scaled(nn.Linear(classes, latent, bias=False))
-        self.basis = Basis((1 + (classes > 0)) * latent, plan[0], start)
+        self.basis = Basis(latent + self.appended, plan[0], start)
         self.layers = layers_of(plan, blocks, expansion, group, Up)
         self.out = mixing(plan[-1], shape[0])
 

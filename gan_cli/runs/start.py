@@ -129,14 +129,14 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
         name, network = player.name, player.network
         there, other = source.networks.get(name, {}), source.game.networks.get(name) if source.game else None
         found = taken(network, there, other)
-        take(network, there, found.names)
+        take(network, there, found)
         lines.append(_told(name, network, there, found))
         some |= any(tensor.dim() > 1 for key, tensor in there.items() if key in found.names.values())
         if name == setup.game.sampler and setup.ema:
             average = source.average if name == source.sampler and source.average else there
             found = taken(setup.ema.network, average, other)
-            take(setup.ema.network, average, found.names)
-            whole = setup.ema.begun = not found.misfits
+            take(setup.ema.network, average, found)
+            whole = setup.ema.begun = not found.misfits and not found.parts
     for grown in growing([*setup.game.networks.values(), *([setup.ema.network] if setup.ema else [])]):
         grown.images.zero_()  # the stage follows from the images of this run
     if not some:
@@ -152,11 +152,14 @@ def _told(player: str, network: nn.Module, there: Mapping[str, Tensor], found: T
     here = network.state_dict()
     if not found.names and not found.left:
         return f"has no {player}, which begins anew"
-    numbers = [sum(here[name].numel() for name in names) for names in (found.names, here)]
-    line = f"the {player} takes {len(found.names)} of {len(here)} tensors, {numbers[0]:,} of {numbers[1]:,} numbers"
+    numbers = sum(here[name][found.parts.get(name) or ...].numel() for name in found.names)
+    of = sum(tensor.numel() for tensor in here.values())
+    line = f"the {player} takes {len(found.names)} of {len(here)} tensors, {numbers:,} of {of:,} numbers"
     moved = {layer_of(name): layer_of(source) for name, source in found.names.items() if name != source}
     if moved:
         line += f" ({', '.join(f'{layer} from {source}' for layer, source in moved.items())})"
+    if found.parts:
+        line += f"; columns of labels begin at 0: {', '.join(found.parts)}"
     if found.misfits:
         line += f"; anew: {_by_layer(found.misfits, here)}"
     return line + (f"; left there: {_by_layer(dict.fromkeys(found.left, ''), there)}" if found.left else "")

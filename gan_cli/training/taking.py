@@ -3,6 +3,9 @@
 Layers of a sequence are named by their places, which move where a network has more of them: a generator for pictures of
 twice the size has a stage more at its beginning. So the layers of two sequences are matched in their order, in the way
 that takes over the most numbers; of several such ways, the one that keeps the most names.
+
+Labels are appended to an input, so that the layer that reads it has more columns where it is told more of them. All its
+other columns are taken over, and those of the labels begin at 0: it does at first what it did there.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.models.conditioning import Conditioned
+from gan_cli.models.labels import appended
 
 Names = dict[str, str]  # of tensors: here → there
+Part = tuple[slice, slice] | None  # rows and columns of a tensor; None is the whole
 Score = tuple[int, int]  # numbers taken over, and names kept
 
 
@@ -25,11 +30,13 @@ class Taken:
 
     Attributes:
         names: each tensor that is taken, and its name there.
+        parts: what is taken of those that are not taken whole.
         misfits: each tensor of the network that is not, with the reason.
         left: the tensors there that nothing takes.
     """
 
     names: Names
+    parts: dict[str, Part]
     misfits: dict[str, str]
     left: list[str]
 
@@ -42,19 +49,32 @@ def taken(network: nn.Module, there: Mapping[str, Tensor], other: nn.Module | No
     """
     here = network.state_dict()
     names = {name: name for name, tensor in here.items() if name in there and _alike(tensor, there[name])}
+    parts: dict[str, Part] = {}
     if other is not None:
-        _, names = _Matching(here, there).modules("", network, "", other)
+        matching = _Matching(here, there, _of_labels(network), _of_labels(other))
+        _, names = matching.modules("", network, "", other)
+        parts = {name: part for name, source in names.items() if (part := matching.but_labels(name, source))}
     used = set(names.values())
     misfits = {name: _reason(tensor, there.get(name)) for name, tensor in here.items() if name not in names}
-    return Taken(names, misfits, [name for name in there if name not in used])
+    return Taken(names, parts, misfits, [name for name in there if name not in used])
 
 
 @torch.no_grad()
-def take(network: nn.Module, there: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
-    """Copies the tensors ``names`` into the network."""
+def take(network: nn.Module, there: Mapping[str, Tensor], found: Taken) -> None:
+    """Copies into the network what it takes over."""
     here = network.state_dict()  # the network's own memory
-    for name, source in names.items():
-        here[name].copy_(there[source])
+    for name, source in found.names.items():
+        part = found.parts.get(name) or ...
+        here[name].zero_()[part] = there[source][part]
+
+
+def _of_labels(network: nn.Module) -> dict[str, int]:
+    """For each tensor, how many columns labels append to what the part around it is given; 0 if it is given none."""
+    found: dict[str, int] = {}
+    for name, module in network.named_modules():  # those inside follow those around them
+        if (count := appended(module)) is not None:
+            found |= dict.fromkeys((f"{name}.{key}".removeprefix(".") for key in module.state_dict()), count)
+    return found
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:
@@ -78,8 +98,25 @@ def _shown(tensor: Tensor) -> str:
 class _Matching:
     """Matches the tensors of two networks, by their state dicts."""
 
-    def __init__(self, here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        here: Mapping[str, Tensor],
+        there: Mapping[str, Tensor],
+        labels_here: Mapping[str, int],
+        labels_there: Mapping[str, int],
+    ) -> None:
         self.here, self.there = here, there
+        self.labels_here, self.labels_there = labels_here, labels_there
+
+    def but_labels(self, name: str, source: str) -> Part:
+        """What two tensors share that differ by the columns of labels alone; None of others."""
+        one, other = self.here[name], self.there[source]
+        if _alike(one, other) or one.dtype != other.dtype or min(one.dim(), other.dim()) < 2:
+            return None
+        shared = one.shape[1] - self.labels_here.get(name, 0)
+        fits = shared == other.shape[1] - self.labels_there.get(source, 0) > 0
+        alike = one.shape[0] == other.shape[0] and one.shape[2:] == other.shape[2:]
+        return (slice(None), slice(shared)) if fits and alike else None
 
     def modules(self, name: str, one: nn.Module, source: str, other: nn.Module) -> tuple[Score, Names]:
         """What one module takes over from another; ``name`` and ``source`` are what their tensors' names begin with.
@@ -93,9 +130,12 @@ class _Matching:
         score, names = (0, 0), Names()
         own = [*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False))]
         for mine, theirs in ((f"{name}{each}", f"{source}{each}") for each in own):
-            if mine in self.here and theirs in self.there and _alike(self.here[mine], self.there[theirs]):
+            if mine not in self.here or theirs not in self.there:
+                continue
+            tensor, part = self.here[mine], self.but_labels(mine, theirs)
+            if part or _alike(tensor, self.there[theirs]):
                 names[mine] = theirs
-                score = _plus(score, (self.here[mine].numel(), int(mine == theirs)))
+                score = _plus(score, (tensor[part or ...].numel(), int(mine == theirs)))
         if _ordered(one) and _ordered(other):
             more, found = self._sequences(name, one, source, other)
             return _plus(score, more), names | found

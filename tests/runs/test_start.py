@@ -13,6 +13,7 @@ from conftest import (
     MODELS,
     TINY_DCGAN,
     TINY_MLP,
+    TINY_R3GAN,
     assert_same_run,
     config_of,
     outline_of,
@@ -30,7 +31,7 @@ from gan_cli.runs import checkpoint, start
 from gan_cli.runs.loading import load
 from gan_cli.training.freezing import layers_of
 from gan_cli.training.state import state_of
-from gan_cli.training.taking import taken
+from gan_cli.training.taking import take, taken
 
 WAYS = {"none": ("conditional=false",)} | {
     how: ("conditional=true", f"conditioning={how}") for how in ("concat", "projection", "auxiliary", "embedding")
@@ -156,6 +157,37 @@ def test_what_tells_labels_does_not_hide_the_network_in_it(here, there):
     assert names.items() >= {name: name for name in ("stages.0.bias", "out.weight", "out.bias")}.items()
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [TINY_MLP, TINY_DCGAN, TINY_R3GAN, MODELS["fvsbn"], MODELS["made"], MODELS["nice"], MODELS["vae"]],
+    ids=["mlp", "dcgan", "r3gan", "fvsbn", "made", "nice", "vae"],
+)
+def test_a_network_that_is_told_labels_anew_does_at_first_what_it_did(keys):
+    """Labels are appended to an input, so that all other columns of the layer that reads it are taken over."""
+    torch.manual_seed(0)
+    told, untold = (setup_of(*keys, *WAYS[way]).game for way in ("concat", "none"))
+    for name, network in told.networks.items():
+        if name == "discriminator" and "architecture=r3gan" in keys:
+            continue  # its logit is a product with the label's numbers
+        there = untold.networks[name]
+        found = taken(network, there.state_dict(), there)
+        assert found.parts, name
+        assert not found.left
+        assert all("embedding" in each for each in found.misfits), found.misfits
+        take(network, there.state_dict(), found)
+        for key, source in found.names.items():
+            here, before = network.state_dict()[key], there.state_dict()[source]
+            assert torch.equal(here[tuple(map(slice, before.shape))], before)
+            assert (key in found.parts) == (here.shape != before.shape)
+            assert key not in found.parts or not here[:, before.shape[1] :].any()
+        back = taken(there, network.state_dict(), network)
+        assert back.parts.keys() == {found.names[key] for key in found.parts}
+        assert not back.misfits
+    if told.sampler == "generator":
+        z, y = torch.randn(4, 4), torch.tensor([0, 3, 3, 9])
+        torch.testing.assert_close(told.networks["generator"](z, y), untold.networks["generator"](z))
+
+
 def test_what_does_not_fit_is_listed_before_training(gan_train, trained):
     keys = (*TINY_DCGAN, "dataset.size=16", f"start={trained(*TINY_DCGAN)}", "freeze=discriminator:1")
     dry = gan_train(*keys, "dry_run=true")
@@ -168,8 +200,8 @@ def test_what_does_not_fit_is_listed_before_training(gan_train, trained):
     assert "out.weight (there 1×64, here 1×128)" in shown
     assert "(stages.3 from stages.0)" in shown
     assert "frozen: 1 of 3 layers of the discriminator (stages.0): 68 of 725 weights" in shown
-    assert "the discriminator takes 2 of 10 tensors" in result.err  # its first layer sees labels too
-    assert "stages.0.weight (there 4×1×4×4, here 4×11×4×4)" in result.err
+    assert "the discriminator takes 3 of 10 tensors" in result.err  # of its first layer, all that is not of labels
+    assert "columns of labels begin at 0: stages.0.weight" in result.err
 
 
 def test_mistaken_starts_are_a_line_and_leave_nothing(gan_train, trained):
