@@ -146,6 +146,14 @@ MODELS = {  # every option of model=… but gan, tiny: each keeps the promises i
     ),
     "semi_supervised-dcgan": ("model=semi_supervised", "model.labels=30", "loss=hinge", "augment=[color]", *TINY_DCGAN),
     "rbm": ("model=rbm", "model.hidden=6", "model.particles=5", "model.chain=9", "schedule=constant", *TINY_PICTURES),
+    "dbm": (
+        "model=dbm",
+        "model.hidden=[6,5]",
+        "model.particles=5",
+        "model.chain=9",
+        "schedule=constant",
+        *TINY_PICTURES,
+    ),
     "rbm-gaussian": (
         "model=rbm",
         "model.visible=gaussian",

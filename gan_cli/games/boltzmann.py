@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from gan_cli.games.game import Game, LogLikelihood, Moment, Statistics, Strength
 from gan_cli.games.likelihood import in_parts, require_presented
 from gan_cli.games.parts import Parts
 from gan_cli.models.annealing import annealed, exact_log_z, reversed_annealed
+from gan_cli.models.dbm import DeepBM
 from gan_cli.models.priors import Seeds
 from gan_cli.models.rbm import RBM, BinaryRBM, GaussianRBM
 from gan_cli.models.units import of_densities, of_levels
@@ -81,22 +83,25 @@ class RBMGame(Game):
             self.particles.copy_(kept["particles"])
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None = None) -> LogLikelihood:
-        """−F(x) − log Z: exact where one side has few units, else by annealed importance sampling.
+        """−F(x) − log Z, or a bound of it: log Z is exact where one side has few units, else by annealing.
 
         The value is of the chains that anneal from independent units, whose log Z is low (the usual figure, and
         optimistic). The reverse chains begin at the samples asked about, go as many Gibbs steps as a sample takes, and
         anneal back: their log Z is high, which makes the lower end. Either end adds three standard errors.
         """
         rbm = self.rbm
-        weight = in_parts(lambda x, labels: -rbm.free_energy(rbm.state(x)), x, labels) + rbm.log_scale()
+        weight = in_parts(lambda x, labels: rbm.log_mass(rbm.state(x)), x, labels) + rbm.log_scale()
         exact = exact_log_z(rbm)
         if exact is not None:
-            return LogLikelihood(weight - exact)
+            return (
+                LogLikelihood(weight - exact, "lower bound", rbm.bound) if rbm.bound else LogLikelihood(weight - exact)
+            )
         up = annealed(rbm, self.chains, self.temperatures)
         some = torch.arange(self.chains, device=x.device) * max(1, len(x) // self.chains) % len(x)
         begun = rbm.gibbs(rbm.state(x[some]), torch.rand_like, rbm.chain)
         down = reversed_annealed(rbm, begun, self.temperatures)
-        how = (
+        how = f"of a lower bound by {rbm.bound}; " if rbm.bound else ""
+        how += (
             f"log Z {up.value:.2f} ± {up.error:.2f} by AIS of {self.chains} chains over {self.temperatures:,} "
             f"temperatures, {down.value:.2f} ± {down.error:.2f} by its reverse from these samples"
         )
@@ -104,29 +109,29 @@ class RBMGame(Game):
         return LogLikelihood(weight - up.value, "estimate", how, low, DEVIATIONS * up.error)
 
 
-class RestrictedBoltzmannMachine:
-    """``model=rbm``."""
+class BoltzmannMachine:
+    """What the options below share.
+
+    Args:
+        machine: makes the network for samples of a shape.
+    """
 
     def __init__(
         self,
-        visible: str,
-        hidden: int,
+        machine: Callable[[tuple[int, ...]], RBM],
         chains: str,
         gibbs_steps: int,
         particles: int | None,
-        centring: bool,
-        chain: int,
         ais_chains: int,
         ais_temperatures: int,
     ) -> None:
-        self.kind = BinaryRBM if visible == "binary" else GaussianRBM
-        self.options, self.steps = (hidden, centring, chain), gibbs_steps
+        self.machine, self.steps = machine, gibbs_steps
         self.persistent, self.particles = chains == "persistent", particles
         self.annealing = (ais_chains, ais_temperatures)
 
     def game(self, parts: Parts) -> RBMGame:
         require_presented(parts)
-        network = parts.network("model", lambda: self.kind(parts.shape, *self.options))
+        network = parts.network("model", lambda: self.machine(parts.shape))
         assert isinstance(network, RBM)
         particles = self.begun(network, parts) if self.persistent else None
         return RBMGame(network, parts.shape, self.steps, particles, *self.annealing)
@@ -138,3 +143,19 @@ class RestrictedBoltzmannMachine:
         u = torch.rand(count, network.dimensions, generator=generator).to(parts.device)
         with torch.no_grad():
             return network.base(count, lambda like: u.to(like.dtype).clamp(1e-7, 1 - 1e-7))
+
+
+class RestrictedBoltzmannMachine(BoltzmannMachine):
+    """``model=rbm``."""
+
+    def __init__(self, visible: str, hidden: int, centring: bool, chain: int, **of_chains: Any) -> None:
+        kind = BinaryRBM if visible == "binary" else GaussianRBM
+        super().__init__(lambda shape: kind(shape, hidden, centring, chain), **of_chains)
+
+
+class DeepBoltzmannMachine(BoltzmannMachine):
+    """``model=dbm``."""
+
+    def __init__(self, hidden: list[int], mean_field: int, centring: bool, chain: int, **of_chains: Any) -> None:
+        first, second = hidden
+        super().__init__(lambda shape: DeepBM(shape, first, second, mean_field, centring, chain), **of_chains)

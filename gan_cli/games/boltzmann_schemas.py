@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,12 +13,12 @@ from gan_cli.games.schemas import LikelihoodOptions
 WEIGHTS = 2**27
 
 
-class RBMOptions(LikelihoodOptions):
-    idle = (*LikelihoodOptions.idle, "conditional", "precision")
-    figures = ("mixing",)
+class BoltzmannOptions(LikelihoodOptions):
+    """What both machines are told."""
 
-    visible: Literal["binary", "gaussian"]
-    hidden: Count
+    idle = (*LikelihoodOptions.idle, "conditional", "precision")
+    reads: ClassVar[Reading] = "binary"
+
     chains: Literal["contrastive", "persistent"]
     gibbs_steps: Count
     particles: Annotated[Count, Field(le=100_000)] | None
@@ -27,26 +27,9 @@ class RBMOptions(LikelihoodOptions):
     ais_chains: Annotated[Several, Field(le=100_000)]
     ais_temperatures: Annotated[Count, Field(le=10_000_000)]
 
-    @property
-    def reads(self) -> Reading:
-        """Black and white, or a density."""
-        return "binary" if self.visible == "binary" else "dequantised"
-
-    @property
-    def points(self) -> bool:  # type: ignore[override]
-        """Coordinates are Gaussian units."""
-        return self.visible == "gaussian"
-
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points of binary units, chains that are not kept, or that processes cannot share; too many weights."""
-        problems, dataset, devices = [], chosen.one("dataset"), chosen.count("devices")
-        if isinstance(dataset, VectorOptions) and not self.points:
-            problems.append(
-                f"dataset={dataset.name}: holds points, and binary units are pixels: use model.visible=gaussian, or "
-                "pictures, such as dataset=digits"
-            )
-        else:
-            problems += super().contradictions(chosen)
+        """Chains that are not kept, or that processes cannot share; too many weights."""
+        problems, dataset, devices = super().contradictions(chosen), chosen.one("dataset"), chosen.count("devices")
         if self.particles and self.chains == "contrastive":
             problems.append(
                 f"model.particles={self.particles}: model.chains=contrastive begins at the minibatch, and keeps none: "
@@ -59,13 +42,62 @@ class RBMOptions(LikelihoodOptions):
             )
         if (parts := chosen.count("accumulate")) > 1:
             problems.append(
-                f"accumulate={parts}: the chains of model=rbm and its running means go on once in a move: leave it out"
+                f"accumulate={parts}: chains and running means of model={self.name} go on once in a move: leave it out"
             )
         if isinstance(dataset, ImageOptions):
-            weights = dataset.numbers * self.hidden
-            if weights > WEIGHTS:
-                problems.append(
-                    f"model.hidden={self.hidden}: needs {weights:,} weights for dataset.size={dataset.shown_size}: use "
-                    f"at most {WEIGHTS // dataset.numbers}"
-                )
+            problems += self.too_large(dataset)
         return problems
+
+    def too_large(self, dataset: ImageOptions) -> list[str]:
+        """More weights than are multiplied in one step of a chain."""
+        raise AssertionError("a machine counts its weights")
+
+
+class RBMOptions(BoltzmannOptions):
+    figures = ("mixing",)
+
+    visible: Literal["binary", "gaussian"]
+    hidden: Count
+
+    @property
+    def reads(self) -> Reading:  # type: ignore[override]
+        """Black and white, or a density."""
+        return "binary" if self.visible == "binary" else "dequantised"
+
+    @property
+    def points(self) -> bool:  # type: ignore[override]
+        """Coordinates are Gaussian units."""
+        return self.visible == "gaussian"
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Points of binary units too."""
+        problems, dataset = super().contradictions(chosen), chosen.one("dataset")
+        if not isinstance(dataset, VectorOptions) or self.points:
+            return problems
+        return [
+            f"dataset={dataset.name}: holds points, and binary units are pixels: use model.visible=gaussian, or "
+            "pictures, such as dataset=digits",
+            *problems[1:],
+        ]
+
+    def too_large(self, dataset: ImageOptions) -> list[str]:
+        if (weights := dataset.numbers * self.hidden) <= WEIGHTS:
+            return []
+        return [
+            f"model.hidden={self.hidden}: needs {weights:,} weights for dataset.size={dataset.shown_size}: use "
+            f"at most {WEIGHTS // dataset.numbers}"
+        ]
+
+
+class DBMOptions(BoltzmannOptions):
+    hidden: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    mean_field: Annotated[Count, Field(le=1000)]
+
+    def too_large(self, dataset: ImageOptions) -> list[str]:
+        first, second = self.hidden
+        if (weights := (dataset.numbers + second) * first) <= WEIGHTS:
+            return []
+        return [
+            f"model.hidden=[{first},{second}]: needs {weights:,} weights for dataset.size={dataset.shown_size}: use "
+            f"fewer than {WEIGHTS:,}, such as model.hidden=[500,500]"
+        ]

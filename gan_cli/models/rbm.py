@@ -44,7 +44,7 @@ class RBM(nn.Module):
         chain: Gibbs steps of a sample.
     """
 
-    latent = 2
+    latent, bound = 2, ""  # the second: what makes log_mass() a lower bound, if it is one
 
     def __init__(self, shape: tuple[int, ...], hidden: int, centred: bool, chain: int) -> None:
         super().__init__()
@@ -113,6 +113,10 @@ class RBM(nn.Module):
     def free_energy(self, x: Tensor) -> Tensor:
         """F(x), (B,)."""
         return -self.log_weight(x, self.inputs(x))
+
+    def log_mass(self, state: Tensor) -> Tensor:
+        """log p(x) + log Z of the sample that a state is of, (B,)."""
+        return -self.free_energy(state)
 
     def log_weight(self, x: Tensor, a: Tensor, beta: float = 1.0) -> Tensor:
         """log p_β(x) without its constant, (B,): −F(x) at β = 1."""

@@ -35,7 +35,7 @@ def less_memory(config: Config) -> str:
         more = next(
             (n for n in range(2 * config.accumulate, max(sizes) + 1) if not any(s % (n * share) for s in sizes)), 0
         )
-        unlike = config.reuse_fakes or config.model.name == "rbm"
+        unlike = config.reuse_fakes or config.model.name in ("rbm", "dbm")
         ways += [f"accumulate={more}"] if more and not unlike else []
         ways += ["activation_checkpointing=true"] if not (config.activation_checkpointing or config.compile) else []
     ways += ["a smaller batch_size", "smaller networks"]

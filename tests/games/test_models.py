@@ -83,7 +83,7 @@ def test_it_is_dry_run_sampled_evaluated_loaded_and_reported(gan_train, gan_samp
     found = json.loads(Path("found.json").read_text())
     assert np.isfinite(found["metrics"]["parzen"])
     if isinstance(model.game, Likelihood):
-        logged = "free_energy/data" if "model=rbm" in keys else "bits_per_dim"  # log Z is not known in training
+        logged = "free_energy/data" if {"model=rbm", "model=dbm"} & {*keys} else "bits_per_dim"  # log Z is not known in training
         assert logged in metrics_in(Path("run"))[0] or "images" not in drawn
         assert found["notes"]["nats"].startswith(("exact", "lower bound", "estimate"))
         assert np.isfinite(found["metrics"]["nats"])
@@ -143,6 +143,11 @@ MISTAKES = {
     "model=rbm model.hidden=200000": "model.hidden=200000: needs 204,800,000 weights for dataset.size=32: use at most",
     "model=rbm model.chains=contrastive model.particles=5": "model.particles=5: model.chains=contrastive begins at the",
     "model=rbm devices=2 model.particles=5": "model.particles=5: devices=2 share them, so it must be a multiple of 2",
+    "model=dbm model.hidden=[5]": "model.hidden=[5]: ",
+    "model=dbm model.hidden=[200000,5]": "model.hidden=[200000,5]: needs 205,800,000 weights for dataset.size=32: use",
+    "model=dbm model.mean_field=0": "model.mean_field=0: must be at least 1",
+    "model=dbm accumulate=2": "accumulate=2: chains and running means of model=dbm go on once in a move: leave",
+    "model=dbm dataset=ring": "dataset=ring: holds points, and model=dbm is of the levels of pixels: use pictures",
     "model=rbm conditional=true": "conditional=true: model=rbm heeds no labels: use conditional=false",
     "model=rbm precision=bf16": "precision=bf16: model=rbm has no use for it: leave it out",
     "model=rbm ensemble=2": "ensemble=2: model=rbm cannot train several seeds as one computation: use",

@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines against enumeration: gradients, likelihoods, log Z, and where chains lead."""
+"""Boltzmann machines against enumeration: gradients, likelihoods, log Z, and where chains lead."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scipy.stats import chisquare
 from gan_cli.games.boltzmann import RBMGame
 from gan_cli.models.annealing import annealed, exact_log_z, reversed_annealed
 from gan_cli.models.counted import Counted
+from gan_cli.models.dbm import DeepBM
 from gan_cli.models.rbm import RBM, BinaryRBM, GaussianRBM
 
 
@@ -159,6 +160,62 @@ def test_counted_numbers_are_uniform_and_independent():
         pairs = (u.narrow(axis, 0, u.shape[axis] - 1) - 0.5) * (u.narrow(axis, 1, u.shape[axis] - 1) - 0.5)
         assert abs(float(pairs.mean())) * 12 < 4 / math.sqrt(pairs.numel())
     assert len(u.unique()) > 0.98 * u.numel()
+
+
+def deep(scale: float, updates: int = 500) -> DeepBM:
+    """4 pixels, 3 units and 5 above them."""
+    torch.manual_seed(5)
+    dbm = DeepBM((1, 2, 2), 3, 5, updates, centred=True, chain=40).double()
+    for weight in (dbm.weight, dbm.b, dbm.c):
+        weight.data = scale * torch.randn_like(weight)
+    dbm.mean.uniform_(0.2, 0.8)
+    dbm.active.uniform_(0.2, 0.8)
+    return dbm
+
+
+def deep_by_hand(dbm: DeepBM) -> tuple[np.ndarray, float]:
+    """log p(x) + log Z of all pictures, and log Z, summed over both layers from the energy of the docstring."""
+    x, h, g = every(4).numpy(), every(3).numpy(), every(5).numpy()
+    weight, b, c, mean, active = (p.detach().numpy() for p in (dbm.weight, dbm.b, dbm.c, dbm.mean, dbm.active))
+    dx, dh, dg = x - mean[:4], h - active, g - mean[4:]
+    terms = (dx @ b[:4])[:, None, None] + (dh @ c)[:, None] + dg @ b[4:]
+    terms = terms + (dx @ weight[:4] @ dh.T)[:, :, None] + dh @ weight[4:].T @ dg.T
+    log_mass = np.logaddexp.reduce(terms.reshape(16, -1), axis=1)
+    return log_mass, float(np.logaddexp.reduce(log_mass))
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.5, 1.5])
+def test_the_bound_of_a_deep_machine_is_below_the_sum_over_both_layers(scale):
+    dbm, every_x = deep(scale), (2 * every(4) - 1).view(-1, 1, 2, 2)
+    log_mass, log_z = deep_by_hand(dbm)
+    assert exact_log_z(dbm) == pytest.approx(log_z, abs=1e-9)
+    found = RBMGame(dbm, (1, 2, 2), 1, None, 10, 10).log_likelihood(every_x)
+    assert found.told == "lower bound (mean field)"
+    gap = log_mass - log_z - found.nats.detach().numpy()
+    assert gap.min() > 0
+    assert gap.max() < scale**2
+    alone = deep(scale)
+    alone.weight.data[4:] = 0  # a layer that sees nobody: the mean field is its posterior
+    np.testing.assert_allclose(alone.log_mass(alone.state(every_x)).detach().numpy(), deep_by_hand(alone)[0], atol=1e-9)
+
+
+def test_the_mean_field_is_a_fixed_point_where_the_bound_is_flat():
+    """So what is learnt from it, with m² held still, is the gradient of the bound."""
+    dbm = deep(0.7)
+    state = dbm.state((2 * every(4) - 1).view(-1, 1, 2, 2))
+    middle = torch.sigmoid(dbm.inputs(state))
+    torch.testing.assert_close(torch.sigmoid(dbm.field(middle))[:, 4:], state[:, 4:])
+    state.requires_grad_()
+    (by_mean,) = torch.autograd.grad(dbm.log_mass(state).sum(), state)
+    torch.testing.assert_close(by_mean[:, 4:], torch.zeros_like(by_mean[:, 4:]), atol=1e-9, rtol=0)
+
+
+def test_the_chain_of_a_deep_machine_ends_where_its_pictures_are():
+    dbm = deep(1.0)
+    z = 2 * torch.rand(20_000, 2, generator=torch.Generator().manual_seed(3)) - 1
+    places = (dbm(z).view(-1, 4) > 0).long() @ torch.tensor([8, 4, 2, 1])
+    log_mass, log_z = deep_by_hand(dbm)
+    assert chisquare(np.bincount(places.numpy(), minlength=16), 20_000 * np.exp(log_mass - log_z)).pvalue > 0.001
 
 
 @pytest.mark.parametrize("u", [0.0, 1.0])
