@@ -109,7 +109,7 @@ def _augmentation(chosen: Chosen) -> list[str]:
     given = [(k, v) for k, v in options.model_dump().items() if v is not None and k in ("probability", "target")]
     if given and not chosen.root.get("augment"):
         key, value = given[-1]
-        problems.append(f"augmentation.{key}={value}: of what? add augment=[blit,geometric,ada_color]")
+        problems.append(f"augmentation.{key}={value}: of what? add augment=[blit,geometric,ada_color], or set null")
     if target is not None and final is not None:
         problems.append(
             f"augmentation.final_probability={final}: augmentation.target decides it: leave one of them out"
