@@ -1,4 +1,4 @@
-"""``labels.csv`` and ``labels.json``, in a folder or zip of pictures or beside it: which is taken, what it says."""
+"""``labels.csv``, ``labels.json`` and ``dataset.json``, in a folder or zip of pictures or beside it: which is taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from gan_cli.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
 KINDS = (".csv", ".json")
-NAMES = tuple(f"labels{kind}" for kind in KINDS)
+OF_NVIDIA = "dataset.json"  # as StyleGAN's tools call it; elsewhere a file of this name may be about anything
+NAMES = (*(f"labels{kind}" for kind in KINDS), OF_NVIDIA)
 AUTO, FOLDERS = "auto", "folders"
 
 
@@ -31,6 +32,11 @@ class Found:
     name: str
     data: bytes
     inside: bool
+
+    @property
+    def sure(self) -> bool:
+        """Whether it must be about these pictures, by where it lies and what it is called."""
+        return self.inside and posixpath.basename(self.name) != OF_NVIDIA
 
 
 def labels_in(source: Path, listing: Listing, labels: str | Sequence[str]) -> PictureLabels | None:
@@ -52,14 +58,17 @@ def labels_in(source: Path, listing: Listing, labels: str | Sequence[str]) -> Pi
         raise UserError(f"{typed}: a table of labels cannot be read ({reason_of(error)}): mend it") from error
     if found is None:
         if wanted:
-            raise UserError(f"{typed}: there is no {' or '.join(NAMES)} in dataset.path or beside it: put one there")
+            raise UserError(
+                f"{typed}: there is no {' or '.join(NAMES[:2])} in dataset.path or beside it: put one there"
+            )
         return None
     try:
         table = table_of(found.data, posixpath.splitext(found.name)[1])
         made = picture_labels(table, [file.name for file in listing.pictures], wanted)
     except (Unreadable, Misfit) as error:
-        if not wanted and not found.inside:
-            log.info("%s beside the pictures is not about them: it %s", found.name, error)
+        if not wanted and not found.sure:
+            where = "in" if found.inside else "beside"
+            log.info("%s %s the pictures is not about them: it %s", found.name, where, error)
             return None
         raise UserError(f"{typed}: {found.name} {error}") from error
     _passed(listing, found)

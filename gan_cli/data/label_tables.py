@@ -1,7 +1,7 @@
 """Tables of labels: a file name and what is said of that picture, as CSV or JSON.
 
 CSV has a header; the first column names the file. JSON is ``{file: label}``, ``{file: {column: value}}``, a list of
-``{"file": …, column: value}``, or ``{"labels": [[file, label], …]}`` as NVIDIA's tools write it.
+``{"file": …, column: value}``, or NVIDIA's ``{"labels": [[file, label], …]}``, and null there if there are none.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ class Table:
 
     Attributes:
         again: names that come again with other values.
+        classes: whether it is of a kind that has nothing but classes, whatever their names; without rows it says that
+            there are none.
     """
 
     columns: tuple[str, ...]
     rows: Mapping[str, tuple[str, ...]]
     again: Sequence[str] = ()
+    classes: bool = False
 
 
 def table_of(data: bytes, kind: str) -> Table:
@@ -50,8 +53,8 @@ def table_of(data: bytes, kind: str) -> Table:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable("is no UTF-8: save it as UTF-8") from error
-    columns, rows = _of_json(text) if kind == ".json" else _of_csv(text)
-    if not columns or not rows:
+    columns, rows, classes = _of_json(text) if kind == ".json" else (*_of_csv(text), False)
+    if not columns or not (rows or classes):
         raise Unreadable("has no labels: a first line such as file,label, and a row for each picture")
     if len(set(columns)) < len(columns) or not all(columns):
         raise Unreadable(f"has columns of the same name, or of none: {', '.join(columns)}")
@@ -60,7 +63,7 @@ def table_of(data: bytes, kind: str) -> Table:
     for name, values in rows:
         if found.setdefault(name, values) != values:
             again.append(name)
-    return Table(columns, found, again)
+    return Table(columns, found, again, classes)
 
 
 Rows = list[tuple[str, tuple[str, ...]]]
@@ -83,20 +86,40 @@ def _of_csv(text: str) -> tuple[tuple[str, ...], Rows]:
     return head[1:], [(clean(line[0]), tuple(cell.strip() for cell in line[1:])) for line in lines[1:]]
 
 
-def _of_json(text: str) -> tuple[tuple[str, ...], Rows]:
+class _Object(dict[str, Any]):
+    """A JSON object that knows its names that come again too."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _of_json(text: str) -> tuple[tuple[str, ...], Rows, bool]:
     try:
-        found: object = json.loads(text)
+        found: object = json.loads(text, object_pairs_hook=_Object)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"is no JSON ({error})") from error
-    if isinstance(found, dict) and isinstance(found.get("labels"), list):
-        found = {pair[0]: pair[1] for pair in found["labels"] if isinstance(pair, list) and len(pair) == 2}
-    if isinstance(found, list):
-        found = dict(map(_named, found))
-    if not isinstance(found, dict):
+    if found == {"labels": None}:
+        return (LABEL,), [], True
+    pairs, classes = None, isinstance(found, dict) and isinstance(found.get("labels"), list)
+    if isinstance(found, _Object):
+        pairs = list(map(_pair, found["labels"])) if classes else found.pairs
+    elif isinstance(found, list):
+        pairs = list(map(_named, found))
+    if pairs is None:
         raise Unreadable('is no table: write {"a.png": "cat"} or {"a.png": {"smiling": true, "angle": 30}}')
-    each = {name: value if isinstance(value, dict) else {LABEL: value} for name, value in found.items()}
-    columns = tuple(dict.fromkeys(column for values in each.values() for column in values))
-    return columns, [(clean(name), tuple(_text(values.get(c)) for c in columns)) for name, values in each.items()]
+    each = [(name, value if isinstance(value, dict) else {LABEL: value}) for name, value in pairs]
+    for name, values in each:
+        if isinstance(values, _Object) and len(values) < len(values.pairs):
+            raise Unreadable(f"gives {name} two values of one column: keep one")
+    columns = tuple(dict.fromkeys(column for _, values in each for column in values))
+    return columns, [(clean(name), tuple(_text(values.get(c)) for c in columns)) for name, values in each], classes
+
+
+def _pair(entry: object) -> tuple[str, Any]:
+    if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
+        return entry[0], entry[1]
+    raise Unreadable('has an entry in "labels" that is no pair: write {"labels": [["a.png", 3], …]}')
 
 
 def _named(entry: object) -> tuple[str, dict[str, Any]]:

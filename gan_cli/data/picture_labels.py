@@ -65,6 +65,8 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
     """
     if table.again:
         raise Misfit(f"names {_few(table.again)} again with other labels: keep one row of each")
+    if table.classes and not table.rows and not wanted:
+        return PictureLabels(dict.fromkeys(files, 0), ("picture",), ())
     chosen = [_column(name, table.columns) for name in wanted or table.columns]
     if len({place for place, _ in chosen}) < len(chosen):
         raise Misfit("names a column twice: name each once")
@@ -85,7 +87,10 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
         )
     told = "; ".join(without)
     values = [list(column) for column in zip(*whole.values(), strict=True)]
-    meanings = [said or meaning_of(column) for (_, said), column in zip(chosen, values, strict=True)]
+    meanings = [
+        said or ("class" if table.classes else meaning_of(column))
+        for (_, said), column in zip(chosen, values, strict=True)
+    ]
     names = [table.columns[place] for place in places]
     if meanings == ["class"]:
         classes = tuple(sorted(set(values[0]), key=natural))

@@ -141,7 +141,10 @@ MISTAKES = [
     ("pack=3", "batch_size=32: is shared out equally by pack=3: must be a multiple of 3, such as batch_size=33"),
     ("pack=2 conditional=true", "pack=2: packs have no label of their own"),
     ("augment=[colour]", "augment.0=colour: must be one of 'color', 'translation', 'cutout', 'blit', 'geometric' or "),
-    ("augmentation.target=0.6", "augmentation.target=0.6: of what? add augment=[blit,geometric,ada_color], or set null"),
+    (
+        "augmentation.target=0.6",
+        "augmentation.target=0.6: of what? add augment=[blit,geometric,ada_color], or set null",
+    ),
     ("augmentation.probability=0.6", "augmentation.probability=0.6: of what? add augment="),
     (
         "augment=[blit] augmentation.target=0.6 augmentation.final_probability=0.3 augmentation.anneal_images=9",

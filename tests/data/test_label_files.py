@@ -100,6 +100,41 @@ def test_json_is_read_in_each_of_its_forms(value):
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"labels": [["1.png", 3], ["2.png"]]}', 'has an entry in "labels" that is no pair'),
+        ('{"labels": [["1.png", 3], {"2.png": 4}]}', 'has an entry in "labels" that is no pair'),
+        ('{"labels": [["1.png", 3], ["1.png", 4]]}', "names 1.png again with other labels"),
+        ('[{"file": "1.png", "x": 3}, {"file": "1.png", "x": 4}]', "names 1.png again with other labels"),
+        ('[{"file": "1.png", "x": 3}, {"x": 4}]', "has an entry without the name of a file"),
+        ('{"1.png": 3, "1.png": 4}', "names 1.png again with other labels"),
+        ('{"1.png": {"x": 3, "x": 4}}', "gives 1.png two values of one column"),
+        ('{"labels": [["1.png", [0.5, 1]]]}', "holds lists of labels"),
+    ],
+)
+def test_json_in_which_something_would_be_lost_is_refused(text, line):
+    with pytest.raises((Unreadable, Misfit), match=line):
+        labels_of(text, kind=".json")
+
+
+def test_what_stylegans_tools_write_are_classes_or_none_whatever_the_folders(caplog):
+    caplog.set_level("INFO")
+    folder()
+    names = sorted(path.relative_to("pics").as_posix() for path in Path("pics").rglob("*.png"))
+    written = Path("pics/dataset.json")
+    written.write_text(json.dumps({"labels": [[name, 2 * i] for i, name in enumerate(names)]}))
+    samples = dataset().load()
+    assert samples.names == tuple(str(2 * i) for i in range(len(names)))  # as numbers they are no condition
+    written.write_text('{"labels": null}')
+    none = dataset().load()
+    assert (len(none), none.classes) == (len(names), 1)
+    assert not none.conditions
+    written.write_text('{"name": "anything", "version": 2}')
+    assert dataset().load().names == ("even", "odd")
+    assert "dataset.json in the pictures is not about them" in caplog.text
+
+
+@pytest.mark.parametrize(
     ("text", "wanted", "line"),
     [
         ("", (), "has no labels"),

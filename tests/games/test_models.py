@@ -83,7 +83,9 @@ def test_it_is_dry_run_sampled_evaluated_loaded_and_reported(gan_train, gan_samp
     found = json.loads(Path("found.json").read_text())
     assert np.isfinite(found["metrics"]["parzen"])
     if isinstance(model.game, Likelihood):
-        logged = "free_energy/data" if {"model=rbm", "model=dbm"} & {*keys} else "bits_per_dim"  # log Z is not known in training
+        logged = (
+            "free_energy/data" if {"model=rbm", "model=dbm"} & {*keys} else "bits_per_dim"
+        )  # log Z is not known in training
         assert logged in metrics_in(Path("run"))[0] or "images" not in drawn
         assert found["notes"]["nats"].startswith(("exact", "lower bound", "estimate"))
         assert np.isfinite(found["metrics"]["nats"])
