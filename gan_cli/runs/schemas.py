@@ -157,7 +157,7 @@ class StartState(Options):
     path: Word
     step: Step
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    averaged: bool
+    averaged: bool = False
 
 
 class Saved(Options):

@@ -1,7 +1,8 @@
 """``start=PATH``: a new run that begins with the weights of another.
 
-Each network takes what fits from its own counterpart, and the moving average from the moving average (as Karras et al.
-2020 resume), or from the weights where the start kept none. All else is the new run's own: optimizers, steps, draws,
+Each network takes what fits from its own counterpart, and the moving average from the moving average, or from the
+weights where the start kept none. It forgets them as it would forget first weights of its own, in proportion to the
+images seen: samples of a short run are not those of its start. All else is the new run's own: optimizers, steps, draws,
 and what a game keeps besides weights (chains, the probability of adaptive augmentation).
 """
 
@@ -45,16 +46,16 @@ class Origin:
     Attributes:
         path: the checkpoint, or the exported file.
         sha256: of that file.
-        averaged: whether the whole moving average comes from there, so that there is no reason to forget it early.
+        averaged: whether the average forgets nothing of it early, as in runs that an earlier version began.
     """
 
     path: str
     step: int
     sha256: str
-    averaged: bool
+    averaged: bool = False
 
     def saved(self) -> dict[str, Any]:
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "averaged" or value}
 
 
 def origin_of(state: State) -> Origin | None:
@@ -124,7 +125,7 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
     if where is None:
         return None, []
     source = find(where, library)
-    lines, some, whole = [], False, False
+    lines, some = [], False
     for player in setup.players:
         name, network = player.name, player.network
         there, other = source.networks.get(name, {}), source.game.networks.get(name) if source.game else None
@@ -136,7 +137,6 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
             average = source.average if name == source.sampler and source.average else there
             found = taken(setup.ema.network, average, other)
             take(setup.ema.network, average, found)
-            whole = setup.ema.begun = not found.misfits and not found.parts
     for grown in growing([*setup.game.networks.values(), *([setup.ema.network] if setup.ema else [])]):
         grown.images.zero_()  # the stage follows from the images of this run
     if not some:
@@ -144,7 +144,7 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
     if lost := not_finite(setup):
         raise UserError(f"{source.what}: has {lost}: start from an earlier checkpoint")
     lines = [f"{source.what} (step {source.step}): {line}" for line in lines]
-    return Origin(shortened(str(source.path), LONGEST), source.step, _sha256(source.path), whole), lines
+    return Origin(shortened(str(source.path), LONGEST), source.step, _sha256(source.path)), lines
 
 
 def _told(player: str, network: nn.Module, there: Mapping[str, Tensor], found: Taken) -> str:

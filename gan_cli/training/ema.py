@@ -30,7 +30,7 @@ class EMA(AveragedNetwork):
         anneal_images: the images that this takes.
 
     Attributes:
-        begun: whether it begins as the average of another run, and has no start to forget early.
+        begun: whether it begins as the average of another run and forgets nothing early, as an earlier version had it.
     """
 
     def __init__(

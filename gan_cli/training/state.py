@@ -48,7 +48,7 @@ def restore(setup: Setup, state: State) -> int:
             player.restore(state["players"][player.name])
         if setup.ema:
             setup.ema.network.load_state_dict(state["ema"] or state["networks"][setup.game.sampler])
-            setup.ema.begun = bool(state.get("start") and state["start"]["averaged"])
+            setup.ema.begun = bool(state.get("start") and state["start"].get("averaged"))
         if isinstance(setup.game, Keeps):
             setup.game.restore(state["kept"])
     except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:

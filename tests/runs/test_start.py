@@ -59,7 +59,7 @@ def test_a_run_begins_as_another_ended_and_needs_it_no_more(gan_train, trained, 
     assert all(not player["optimizer"]["state"] for player in begun["players"].values())
     assert torch.equal(load("new/checkpoints/step-000000000.pt").sample(4), load("old").sample(4))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    told = {"path": str(path), "step": 2, "sha256": digest, "averaged": bool(old["ema"])}
+    told = {"path": str(path), "step": 2, "sha256": digest}
     assert json.loads(Path("new/status.json").read_text())["start"] == begun["start"] == told
     assert not same(networks(state_in(Path("new"))), networks(old))
 
@@ -74,15 +74,34 @@ def test_a_run_begins_as_another_ended_and_needs_it_no_more(gan_train, trained, 
     assert state_in(Path("new"))["start"] == told
 
 
-def test_an_average_that_goes_on_is_not_forgotten_early(gan_train, trained):
-    """Of two steps of 8 images, and a half-life of 8000, all but 2 · 8 / 8000 · ln 2 of it is left."""
+def test_an_average_forgets_its_start_in_proportion_to_the_images_seen(gan_train, trained):
+    """After 200 steps of 8 images a half-life of 8000 would leave nine tenths of it."""
+    keys = (*TINY_MLP, "ema_half_life=8000", "checkpoint_every=100")
+    old = trained(*keys)
+    assert gan_train(*keys, "start=" + str(old), "steps=200", "hydra.run.dir=new").code == 0
+    before, after = state_in(old)["ema"], state_in(Path("new"))
+    gaps = []
+    for name, value in after["ema"].items():
+        now = after["networks"]["generator"][name]
+        gaps.append(((value - now).norm() / (before[name] - now).norm()).item())
+    assert max(gaps) < 0.5, gaps
+
+
+def test_a_run_that_an_earlier_version_began_keeps_its_average_as_that_had_it(gan_train, trained):
+    """All but 2 · 8 / 8000 · ln 2 is left after 2 steps of 8 images and a half-life of 8000."""
     keys = (*TINY_MLP, "ema_half_life=8000")
     old = trained(*keys)
-    assert gan_train(*keys, "start=" + str(old), "steps=2", "hydra.run.dir=new").code == 0
-    before, after = state_in(old)["ema"], state_in(Path("new"))
+    assert gan_train(*keys, "start=" + str(old), "steps=1", "hydra.run.dir=new").code == 0
+    path = max(Path("new/checkpoints").glob("*.pt"))
+    state = torch.load(path, weights_only=True)
+    state["start"]["averaged"], state["ema"] = True, state_in(old)["ema"]
+    torch.save(state, path)
+    assert gan_train("resume=new", "steps=3").code == 0
+    after = state_in(Path("new"))
     for name, value in after["ema"].items():
-        moved = (value - before[name]).abs().max()
-        assert moved <= 2e-3 * (after["networks"]["generator"][name] - before[name]).abs().max() + 1e-9
+        moved = (value - state["ema"][name]).abs().max()
+        assert moved <= 2e-3 * (after["networks"]["generator"][name] - state["ema"][name]).abs().max() + 1e-9
+    assert after["start"]["averaged"] is True
 
 
 def test_an_exported_generator_is_a_start(gan_train, gan_sample, trained):
