@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -148,14 +147,38 @@ class BoltzmannMachine:
 class RestrictedBoltzmannMachine(BoltzmannMachine):
     """``model=rbm``."""
 
-    def __init__(self, visible: str, hidden: int, centring: bool, chain: int, **of_chains: Any) -> None:
+    def __init__(
+        self,
+        visible: str,
+        hidden: int,
+        chains: str,
+        gibbs_steps: int,
+        particles: int | None,
+        centring: bool,
+        chain: int,
+        ais_chains: int,
+        ais_temperatures: int,
+    ) -> None:
         kind = BinaryRBM if visible == "binary" else GaussianRBM
-        super().__init__(lambda shape: kind(shape, hidden, centring, chain), **of_chains)
+        of_chains = (chains, gibbs_steps, particles, ais_chains, ais_temperatures)
+        super().__init__(lambda shape: kind(shape, hidden, centring, chain), *of_chains)
 
 
 class DeepBoltzmannMachine(BoltzmannMachine):
     """``model=dbm``."""
 
-    def __init__(self, hidden: list[int], mean_field: int, centring: bool, chain: int, **of_chains: Any) -> None:
+    def __init__(
+        self,
+        hidden: list[int],
+        mean_field: int,
+        chains: str,
+        gibbs_steps: int,
+        particles: int | None,
+        centring: bool,
+        chain: int,
+        ais_chains: int,
+        ais_temperatures: int,
+    ) -> None:
+        of_chains = (chains, gibbs_steps, particles, ais_chains, ais_temperatures)
         first, second = hidden
-        super().__init__(lambda shape: DeepBM(shape, first, second, mean_field, centring, chain), **of_chains)
+        super().__init__(lambda shape: DeepBM(shape, first, second, mean_field, centring, chain), *of_chains)
