@@ -44,6 +44,7 @@ SMALL = {  # of what costs by its size
     "model=maf": ["model.hidden=[8]", "model.layers=2"],
     "model=spline_flow": ["model.hidden=[8]", "model.bins=4", "model.layers=2"],
     "model=rbm": ["model.hidden=6", "model.particles=4", "model.chain=5"],
+    "model=dbm": ["model.hidden=[6,5]", "model.particles=4", "model.chain=5"],
 }
 ROOT = [
     "conditional=true", "conditional=auto", "updates=simultaneous", "updates=extragradient", "updates=optimistic",
