@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -108,32 +110,28 @@ class RBMGame(Game):
         return LogLikelihood(weight - up.value, "estimate", how, low, DEVIATIONS * up.error)
 
 
-class BoltzmannMachine:
-    """What the options below share.
+@dataclass
+class BoltzmannMachine(ABC):
+    """The keys that ``model=rbm`` and ``model=dbm`` share."""
 
-    Args:
-        machine: makes the network for samples of a shape.
-    """
+    chains: str
+    gibbs_steps: int
+    particles: int | None
+    centring: bool
+    chain: int
+    ais_chains: int
+    ais_temperatures: int
 
-    def __init__(
-        self,
-        machine: Callable[[tuple[int, ...]], RBM],
-        chains: str,
-        gibbs_steps: int,
-        particles: int | None,
-        ais_chains: int,
-        ais_temperatures: int,
-    ) -> None:
-        self.machine, self.steps = machine, gibbs_steps
-        self.persistent, self.particles = chains == "persistent", particles
-        self.annealing = (ais_chains, ais_temperatures)
+    @abstractmethod
+    def machine(self, shape: tuple[int, ...]) -> RBM:
+        """The network for samples of a shape."""
 
     def game(self, parts: Parts) -> RBMGame:
         require_presented(parts)
         network = parts.network("model", lambda: self.machine(parts.shape))
         assert isinstance(network, RBM)
-        particles = self.begun(network, parts) if self.persistent else None
-        return RBMGame(network, parts.shape, self.steps, particles, *self.annealing)
+        particles = self.begun(network, parts) if self.chains == "persistent" else None
+        return RBMGame(network, parts.shape, self.gibbs_steps, particles, self.ais_chains, self.ais_temperatures)
 
     def begun(self, network: RBM, parts: Parts) -> Tensor:
         """Persistent chains at independent units, drawn on the CPU by the run's seed."""
@@ -144,41 +142,25 @@ class BoltzmannMachine:
             return network.base(count, lambda like: u.to(like.dtype).clamp(1e-7, 1 - 1e-7))
 
 
+@dataclass
 class RestrictedBoltzmannMachine(BoltzmannMachine):
     """``model=rbm``."""
 
-    def __init__(
-        self,
-        visible: str,
-        hidden: int,
-        chains: str,
-        gibbs_steps: int,
-        particles: int | None,
-        centring: bool,
-        chain: int,
-        ais_chains: int,
-        ais_temperatures: int,
-    ) -> None:
-        kind = BinaryRBM if visible == "binary" else GaussianRBM
-        of_chains = (chains, gibbs_steps, particles, ais_chains, ais_temperatures)
-        super().__init__(lambda shape: kind(shape, hidden, centring, chain), *of_chains)
+    visible: str
+    hidden: int
+
+    def machine(self, shape: tuple[int, ...]) -> RBM:
+        kind = BinaryRBM if self.visible == "binary" else GaussianRBM
+        return kind(shape, self.hidden, self.centring, self.chain)
 
 
+@dataclass
 class DeepBoltzmannMachine(BoltzmannMachine):
     """``model=dbm``."""
 
-    def __init__(
-        self,
-        hidden: list[int],
-        mean_field: int,
-        chains: str,
-        gibbs_steps: int,
-        particles: int | None,
-        centring: bool,
-        chain: int,
-        ais_chains: int,
-        ais_temperatures: int,
-    ) -> None:
-        of_chains = (chains, gibbs_steps, particles, ais_chains, ais_temperatures)
-        first, second = hidden
-        super().__init__(lambda shape: DeepBM(shape, first, second, mean_field, centring, chain), *of_chains)
+    hidden: list[int]
+    mean_field: int
+
+    def machine(self, shape: tuple[int, ...]) -> RBM:
+        first, second = self.hidden
+        return DeepBM(shape, first, second, self.mean_field, self.centring, self.chain)
