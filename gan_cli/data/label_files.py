@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,55 +52,54 @@ def labels_in(source: Path, listing: Listing, labels: str | Sequence[str]) -> Pi
         return None
     wanted = () if labels == AUTO else tuple(labels)
     typed = f"dataset.labels={AUTO if not wanted else wanted[0] if len(wanted) == 1 else '[' + ','.join(wanted) + ']'}"
+    files = [file.name for file in listing.pictures]
+    left: list[str] = []
     try:
-        found = _found(source, listing)
+        for tables in _found(source, listing):
+            used: list[tuple[Found, PictureLabels]] = []
+            for found in tables:
+                try:
+                    table = table_of(found.data, posixpath.splitext(found.name)[1])
+                    used.append((found, picture_labels(table, files, wanted)))
+                except (Unreadable, Misfit) as error:
+                    if found.sure:
+                        raise UserError(f"{typed}: {found.name} {error}") from error
+                    where = "in" if found.inside else "beside"
+                    log.info("%s %s the pictures is not about them: it %s", found.name, where, error)
+                    left.append(f"{found.name} {error}")
+            if len(used) > 1:
+                raise UserError(f"{typed}: {used[0][0].name} and {used[1][0].name} lie there both: keep one")
+            for found, made in used:
+                _passed(listing, found)
+                return made
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"{typed}: a table of labels cannot be read ({reason_of(error)}): mend it") from error
-    if found is None:
-        if wanted:
-            raise UserError(
-                f"{typed}: there is no {' or '.join(NAMES[:2])} in dataset.path or beside it: put one there"
-            )
-        return None
-    try:
-        table = table_of(found.data, posixpath.splitext(found.name)[1])
-        made = picture_labels(table, [file.name for file in listing.pictures], wanted)
-    except (Unreadable, Misfit) as error:
-        if not wanted and not found.sure:
-            where = "in" if found.inside else "beside"
-            log.info("%s %s the pictures is not about them: it %s", found.name, where, error)
-            return None
-        raise UserError(f"{typed}: {found.name} {error}") from error
-    _passed(listing, found)
-    return made
+    if wanted and left:
+        raise UserError(f"{typed}: {left[0]}")
+    if wanted:
+        raise UserError(f"{typed}: there is no {' or '.join(NAMES[:2])} in dataset.path or beside it: put one there")
+    return None
 
 
-def _found(source: Path, listing: Listing) -> Found | None:
-    """The table in the source, or else beside it: of its name, or for all that lies there."""
+def _found(source: Path, listing: Listing) -> Iterator[list[Found]]:
+    """The tables in the source, then those beside it: of its name, then for all that lies there."""
     if source.is_dir():
-        inside = [Found(name, path.read_bytes(), True) for name in NAMES if (path := source / name).is_file()]
+        yield [Found(name, path.read_bytes(), True) for name in NAMES if (path := source / name).is_file()]
     else:
         members = [name for name in listing.entries if posixpath.basename(name) in NAMES]
         least = min((name.count("/") for name in members), default=0)
         with archive.opened(source) as packed:
-            inside = [
+            yield [
                 Found(name, archive.read(packed, listing.entries[name]).getvalue(), True)
                 for name in members
                 if name.count("/") == least
             ]
     place = source.resolve()
     stem = place.name if source.is_dir() else place.stem
-    for names in (inside, [stem + kind for kind in KINDS], NAMES):
-        each = [
-            one if isinstance(one, Found) else Found(one, path.read_bytes(), False)
-            for one in names
-            if isinstance(one, Found) or (path := place.parent / one).is_file()
-        ]
-        if len(each) > 1:
-            raise ValueError(f"{each[0].name} and {each[1].name} lie there both: keep one")
-        if each:
-            return each[0]
-    return None
+    for names in ([stem + kind for kind in KINDS], NAMES):
+        yield [Found(name, path.read_bytes(), False) for name in names if (path := place.parent / name).is_file()]
 
 
 def _passed(listing: Listing, found: Found) -> None:

@@ -134,6 +134,35 @@ def test_what_stylegans_tools_write_are_classes_or_none_whatever_the_folders(cap
     assert "dataset.json in the pictures is not about them" in caplog.text
 
 
+@pytest.mark.parametrize("text", ['{"name": "anything"}', "[]", "no JSON", '{"nobody.png": "cat"}'])
+@pytest.mark.parametrize("place", ["pics", ".", "pics.zip"])
+@pytest.mark.parametrize("table", ["labels.csv", "pics.csv"])
+@pytest.mark.parametrize("wanted", ["auto", "[age]"])
+def test_a_dataset_json_about_something_else_stands_in_no_tables_way(caplog, text, place, table, wanted):
+    caplog.set_level("INFO")
+    folder()
+    rows = "".join(f"{i}.png,{10 * i}.5\n" for i in range(12))
+    inside = place != "." and table == "labels.csv"
+    (Path("pics" if inside else ".") / table).write_text(f"file,age\n{rows}")
+    (Path("." if place == "." else "pics") / "dataset.json").write_text(text)
+    if place == "pics.zip":
+        with zipfile.ZipFile(place, "w") as packed:
+            for path in sorted(Path("pics").rglob("*.*")):
+                packed.write(path, path.relative_to("pics"))
+    found = dataset(place if place == "pics.zip" else "pics", wanted).load()
+    assert [condition.name for condition in found.conditions] == ["age"]
+    beside_its_own = place == "." and table == "pics.csv"  # is looked at first
+    assert ("dataset.json" in caplog.text) == (not beside_its_own)
+
+
+def test_two_tables_of_the_same_pictures_are_refused(caplog):
+    folder()
+    Path("pics/labels.csv").write_text("file,kind\n" + "".join(f"{i}.png,x{i}\n" for i in range(12)))
+    Path("pics/dataset.json").write_text(json.dumps({"labels": [[f"{i}.png", i] for i in range(12)]}))
+    with pytest.raises(UserError, match=r"labels\.csv and dataset\.json lie there both: keep one"):
+        dataset().load()
+
+
 @pytest.mark.parametrize(
     ("text", "wanted", "line"),
     [
