@@ -244,9 +244,14 @@ def _torch_as_it_was() -> Iterator[None]:
     import torch
 
     from gan_cli.random import apart
+    from gan_cli.training.cpu import PRODUCTS
 
     deterministic = torch.are_deterministic_algorithms_enabled()
-    switches = [(torch.backends.cuda.matmul, "allow_tf32"), (torch.backends.cudnn, "allow_tf32")]
+    switches = [
+        (torch.backends.cuda.matmul, "allow_tf32"),
+        (torch.backends.cudnn, "allow_tf32"),
+        (PRODUCTS, "fp32_precision"),
+    ]
     before = [getattr(*switch) for switch in switches]
     with apart():
         try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # glibc's malloc.h
 KEPT = 2**31 - 1  # bytes: more than any tensor of a step
+PRODUCTS: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # of CPUs alone, and not in torch's types
 EXACT = 1e-5  # relative error of a float32 product; bfloat16 makes one of 1e-3
 
 
@@ -30,15 +32,15 @@ def keep_memory() -> None:
 def route_products() -> None:
     """Sends matrix products to oneDNN where MKL does not use the machine's AVX-512: on processors that are not Intel's.
 
-    torch offers the switch only as a precision. It is reset where it would lose precision, as on processors that
-    multiply in bfloat16.
+    torch offers the switch only as a precision. It is reset where it would lose precision, as on processors whose
+    float32 products are then rounded to bfloat16.
     """
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or vendor() != "AuthenticAMD":
         return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+    before = PRODUCTS.fp32_precision
+    PRODUCTS.fp32_precision = "bf16"
     if product_error() > EXACT:
-        torch.set_float32_matmul_precision(before)
+        PRODUCTS.fp32_precision = before
 
 
 def vendor() -> str:

@@ -18,16 +18,20 @@ from conftest import TINY_DCGAN, TINY_POINTS, assert_same_run
 import gan_cli
 from gan_cli.errors import UserError
 from gan_cli.python import Stopped
+from gan_cli.training import cpu
+from gan_cli.training.cpu import PRODUCTS
 
 
 def settings() -> tuple:
     root = logging.getLogger()
     drawn = torch.get_rng_state().tolist(), torch.are_deterministic_algorithms_enabled()
     environment = os.environ.get("HYDRA_FULL_ERROR"), os.getcwd()  # noqa: PTH109
-    return list(root.handlers), root.level, list(sys.argv), *environment, *drawn
+    return list(root.handlers), root.level, list(sys.argv), *environment, *drawn, PRODUCTS.fp32_precision
 
 
-def test_train_is_the_command(gan_train):
+def test_train_is_the_command(gan_train, monkeypatch):
+    monkeypatch.setattr(cpu, "vendor", lambda: "AuthenticAMD")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     before = settings()
     keys = {"steps": 4, "penalty": ["r1"], "log_every": 2, "sample_every": 2, "deterministic": True}
     run = gan_cli.train(*TINY_DCGAN, "hydra.run.dir=here", keys)

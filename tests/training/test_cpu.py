@@ -5,35 +5,42 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gan_cli.games.exactly import exact_kernels
 from gan_cli.training import cpu
+from gan_cli.training.cpu import PRODUCTS
 
 
 @pytest.fixture
 def precision():
-    before = torch.get_float32_matmul_precision()
+    before = PRODUCTS.fp32_precision
+    PRODUCTS.fp32_precision = "ieee"
     yield
-    torch.set_float32_matmul_precision(before)
+    PRODUCTS.fp32_precision = before
 
 
 @pytest.mark.usefixtures("precision")
 @pytest.mark.parametrize(
     ("vendor", "capability", "error", "chosen"),
     [
-        ("AuthenticAMD", "AVX512", 1e-7, "medium"),
-        ("AuthenticAMD", "AVX512", 1e-3, "highest"),  # a processor that would multiply in bfloat16
-        ("AuthenticAMD", "AVX2", 1e-7, "highest"),
-        ("GenuineIntel", "AVX512", 1e-7, "highest"),
+        ("AuthenticAMD", "AVX512", 1e-7, "bf16"),
+        ("AuthenticAMD", "AVX512", 1e-3, "ieee"),  # a processor that would multiply in bfloat16
+        ("AuthenticAMD", "AVX2", 1e-7, "ieee"),
+        ("GenuineIntel", "AVX512", 1e-7, "ieee"),
     ],
 )
 def test_products_go_to_the_other_library_only_where_it_is_faster_and_as_exact(
     monkeypatch, vendor, capability, error, chosen
 ):
-    torch.set_float32_matmul_precision("highest")
     monkeypatch.setattr(cpu, "vendor", lambda: vendor)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(cpu, "product_error", lambda: error)
     cpu.route_products()
-    assert torch.get_float32_matmul_precision() == chosen
+    assert chosen == PRODUCTS.fp32_precision
+    with exact_kernels():  # which sets what torch's older switches set
+        pass
+    cpu.route_products()
+    assert chosen == PRODUCTS.fp32_precision
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_float32_products_are_told_from_rounded_ones():

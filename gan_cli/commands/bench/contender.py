@@ -21,6 +21,7 @@ from gan_cli.models.priors import Latents
 from gan_cli.runs.peak import Memory
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
+from gan_cli.training.cpu import PRODUCTS
 from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
 
@@ -169,18 +170,17 @@ def eager(config: Config) -> Config:
 
 def switches() -> list[Callable[[], None]]:
     """Calls that bring back torch's process-wide settings as they are now."""
-    precision, deterministic = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
-    threads, cudnn, matmul = torch.get_num_threads(), torch.backends.cudnn, torch.backends.cuda.matmul
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    cudnn, matmul, on_cpu = torch.backends.cudnn, torch.backends.cuda.matmul, PRODUCTS
     flags = {name: getattr(cudnn, name) for name in ("allow_tf32", "benchmark", "deterministic")}
-    tf32 = matmul.allow_tf32
+    tf32, precision = matmul.allow_tf32, on_cpu.fp32_precision
 
     def set_flags() -> None:
         for name, value in flags.items():
             setattr(cudnn, name, value)
-        matmul.allow_tf32 = tf32
+        matmul.allow_tf32, on_cpu.fp32_precision = tf32, precision
 
     return [
-        lambda: torch.set_float32_matmul_precision(precision),
         lambda: torch.use_deterministic_algorithms(deterministic),
         lambda: torch.set_num_threads(threads),
         set_flags,
