@@ -243,8 +243,8 @@ def _torch_as_it_was() -> Iterator[None]:
         return
     import torch
 
+    from gan_cli.games.exactly import PRODUCTS
     from gan_cli.random import apart
-    from gan_cli.training.cpu import PRODUCTS
 
     deterministic = torch.are_deterministic_algorithms_enabled()
     switches = [

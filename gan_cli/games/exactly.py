@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from gan_cli.games.game import Game
 from gan_cli.random import seed_all
+
+PRODUCTS: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # of CPUs alone, and not in torch's types
 
 
 @contextmanager
@@ -28,11 +31,11 @@ def as_used(game: Game, device: torch.device, seed: int) -> Iterator[None]:
 
 @contextmanager
 def exact_kernels() -> Iterator[None]:
-    """Deterministic float32 kernels on a GPU, whatever precision a run has switched on: the same in every process."""
-    before = torch.backends.cuda.matmul.allow_tf32
+    """Deterministic float32 kernels, whatever precision or library a run has switched on: the same in every process."""
+    before = torch.backends.cuda.matmul.allow_tf32, PRODUCTS.fp32_precision
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32, PRODUCTS.fp32_precision = False, "ieee"
         try:
             yield
         finally:
-            torch.backends.cuda.matmul.allow_tf32 = before
+            torch.backends.cuda.matmul.allow_tf32, PRODUCTS.fp32_precision = before

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import platform
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from gan_cli.games.exactly import PRODUCTS
+
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # glibc's malloc.h
 KEPT = 2**31 - 1  # bytes: more than any tensor of a step
-PRODUCTS: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # of CPUs alone, and not in torch's types
 EXACT = 1e-5  # relative error of a float32 product; bfloat16 makes one of 1e-3
 
 

@@ -17,9 +17,9 @@ from conftest import TINY_DCGAN, TINY_POINTS, assert_same_run
 
 import gan_cli
 from gan_cli.errors import UserError
+from gan_cli.games.exactly import PRODUCTS
 from gan_cli.python import Stopped
 from gan_cli.training import cpu
-from gan_cli.training.cpu import PRODUCTS
 
 
 def settings() -> tuple:

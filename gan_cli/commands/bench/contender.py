@@ -17,11 +17,11 @@ from gan_cli.commands.bench.work import period, work
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.minibatches import Minibatches
+from gan_cli.games.exactly import PRODUCTS
 from gan_cli.models.priors import Latents
 from gan_cli.runs.peak import Memory
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
-from gan_cli.training.cpu import PRODUCTS
 from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
 
