@@ -8,22 +8,27 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from PIL import Image
 
 from gan_cli import memory
 from gan_cli.config.paths import expanded
 from gan_cli.data.array_files import FEWER, classes_of, pair
+from gan_cli.data.canvas import Canvas
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.conditions import Condition, Kind, standardised
+from gan_cli.data.formats import fitted
 from gan_cli.data.presenting import Presentation
 from gan_cli.data.rows import Rows, of_split
 from gan_cli.data.samples import Samples, blocks
 from gan_cli.data.signals import channel_columns
+from gan_cli.data.sizes import Size, sides_of, size_of
 from gan_cli.errors import UserError
 from gan_cli.output.text import printable
 
 log = logging.getLogger(__name__)
 KINDS = {"pictures": (3, 4), "points": (2,), "signals": (2, 3)}  # and how many dimensions they may have
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))  # of numbers of pictures, as they are guessed
+BLOCK = 1024  # rows that are read at a time
 MOST = 256  # channels: an axis of more is height, width or time
 
 
@@ -35,6 +40,8 @@ class Arrays(Rows):
         kind: ``pictures``, ``points``, ``signals``, or ``auto``: bytes are pictures, other numbers pictures where they
             have four dimensions, signals where they have three and points where they have two.
         layout: where the channels are: ``first``, ``last``, or ``auto``.
+        size: of pictures; None: as they are. Each channel is resized by itself (Lanczos), as picture files are.
+        fit: ``crop``, ``pad`` with black, or ``stretch``, where the shape is another.
         range: black and white of pictures that are no bytes; None: by their numbers.
         standardise: whether points are stored as (x − mean) / deviation, and given back in their units.
     """
@@ -43,6 +50,8 @@ class Arrays(Rows):
     layout: str
     key: str | None
     labels_key: str | None
+    size: Size | None
+    fit: str
     range: Sequence[float] | None
     standardise: bool
     flip: bool
@@ -113,8 +122,10 @@ class Arrays(Rows):
         Raises:
             UserError: if the file cannot be read, or holds no samples.
         """
-        if self.flip and self.holds != "pictures":
-            raise UserError(f"dataset.flip=true: is for pictures, and {self.path} holds {self.holds}: leave it out")
+        size = f"size={size_of(*sides_of(self.size or 0))}"
+        for key, value in {"flip=true": self.flip, size: self.size is not None}.items():
+            if value and self.holds != "pictures":
+                raise UserError(f"dataset.{key}: is for pictures, and {self.path} holds {self.holds}: leave it out")
         samples = self.samples_of(self.chosen)
         log.info("%s", self.told(samples))
         return samples
@@ -136,11 +147,29 @@ class Arrays(Rows):
         return f"{self.path}: " + "; ".join(parts)
 
     def samples_of(self, rows: np.ndarray) -> Samples:
-        found, meaning = self._values_of(rows), self.meaning
+        found, meaning = self._values_of(rows) if self._stays else self._resized(rows), self.meaning
         if self._labels is None:
             return Samples(found, fields=meaning)
         labels, names, conditions = self._labels
         return Samples(found, labels[rows], names, conditions=conditions, fields=meaning)
+
+    @property
+    def _stays(self) -> bool:
+        """Whether samples have the size that they have in the file."""
+        return self.size is None or sides_of(self.size) == self.values.shape[2:]
+
+    def _resized(self, rows: np.ndarray) -> np.ndarray:
+        """As ``_values_of``, of another size."""
+        assert self.size is not None
+        canvas, dtype = Canvas(*sides_of(self.size), channels=1, fit=self.fit), self._values_of(rows[:1]).dtype
+        mode, black = ("L", 0) if dtype == np.uint8 else ("F", -1.0)
+        found = self._room(len(rows), (self.values.shape[1], canvas.height, canvas.width), dtype)
+        for start in range(0, len(rows), BLOCK):
+            for place, picture in enumerate(self._values_of(rows[start : start + BLOCK]), start):
+                for channel, plane in enumerate(picture):
+                    image = fitted(Image.fromarray(np.ascontiguousarray(plane)), canvas, mode, black)
+                    found[place, channel] = np.asarray(image).clip(black, None if mode == "L" else 1)
+        return found
 
     def _values_of(self, rows: np.ndarray) -> np.ndarray:
         whole = len(rows) == len(self.values)
@@ -164,14 +193,17 @@ class Arrays(Rows):
         return found
 
     def _some(self, rows: np.ndarray, dtype: type) -> np.ndarray:
-        """A copy of some rows in memory; pictures have their channels last there."""
-        shape = self.values.shape[1:]
-        memory.require(len(rows) * np.prod(shape, dtype=float) * np.dtype(dtype).itemsize, self.who, FEWER)
-        laid = np.empty((len(rows), *shape[1:], shape[0]) if len(shape) == 3 else (len(rows), *shape), dtype)
-        found = np.moveaxis(laid, -1, 1) if len(shape) == 3 else laid
-        for start in range(0, len(rows), 1024):
-            found[start : start + 1024] = self.values[rows[start : start + 1024]]
+        """A copy of some rows in memory."""
+        found = self._room(len(rows), self.values.shape[1:], np.dtype(dtype))
+        for start in range(0, len(rows), BLOCK):
+            found[start : start + BLOCK] = self.values[rows[start : start + BLOCK]]
         return found
+
+    def _room(self, count: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Memory for samples of a shape; pictures have their channels last there."""
+        memory.require(count * np.prod(shape, dtype=float) * dtype.itemsize, self.who, FEWER)
+        laid = np.empty((count, *shape[1:], shape[0]) if len(shape) == 3 else (count, *shape), dtype)
+        return np.moveaxis(laid, -1, 1) if len(shape) == 3 else laid
 
     @cached_property
     def ends(self) -> tuple[float, float]:

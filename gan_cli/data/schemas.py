@@ -16,7 +16,7 @@ from gan_cli.config.options import (
     Whole,
 )
 from gan_cli.data.colours import ColourName
-from gan_cli.data.sizes import PictureSize, sides_of, size_of
+from gan_cli.data.sizes import PictureSize, SizeIfAny, sides_of, size_of
 
 
 def _classes(wanted: list[object]) -> list[object]:
@@ -145,11 +145,15 @@ class ArrayOptions(PresentedOptions):
     layout: Literal["auto", "first", "last"]
     key: Text | None
     labels_key: Text | None
+    size: SizeIfAny
+    fit: Literal["crop", "pad", "stretch"]
     range: BlackAndWhite | None
     standardise: bool
     split: Literal["all", "train", "test"]
     limit: Whole
     flip: bool
+
+    before: ClassVar[Values] = {**PresentedOptions.before, "size": None, "fit": "crop"}
 
     @property
     def has_labels(self) -> bool:

@@ -36,4 +36,9 @@ def _picture_size(value: object) -> object:
     return whole[0] if len(set(whole)) == 1 else whole
 
 
+def _size_if_any(value: object) -> object:
+    return None if value is None else _picture_size(value)
+
+
 PictureSize = Annotated[Any, BeforeValidator(_picture_size)]  # int, or list of two int
+SizeIfAny = Annotated[Any, BeforeValidator(_size_if_any)]  # that, or None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY_MLP, config_of, metrics_in, setup_of, state_in, tensors
+from PIL import Image
 
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
@@ -77,6 +78,39 @@ def test_ranges_of_pictures_are_guessed_or_typed():
     assert loaded(x > 0.5).values.max() == 255
     with pytest.raises(UserError, match=r"hold 7 to 90007: say dataset.range=\[black,white\]"):
         loaded(7 + 90000 * x)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("size", ["8", "[8,12]", "[32,16]"])
+def test_pictures_are_brought_to_a_size_as_picture_files_are(channels, fit, size):
+    x = numbers(12, 20, 14, channels).astype(np.uint8)
+    Path("files").mkdir()
+    for i, picture in enumerate(x):
+        Image.fromarray(picture.squeeze()).save(f"files/{i:02d}.png")
+    keys = (f"dataset.size={size}", f"dataset.fit={fit}")
+    of_files = ("dataset=image_folder", "dataset.path=files", f"dataset.channels={channels}", "dataset.root=kept")
+
+    def read(*more: str) -> np.ndarray:
+        config = config_of("architecture=mlp", *of_files, "dataset.background=black", *keys, *more)
+        return Library().build("dataset", config.dataset).load().values
+
+    found = loaded(x, *keys)
+    assert found.values.dtype == np.uint8
+    np.testing.assert_array_equal(found.values, read())
+    deep = loaded(x / 255, *keys).values
+    assert deep.dtype == np.float32
+    np.testing.assert_allclose(deep, read("dataset.depth=full"), atol=1e-5)
+    six = loaded(np.moveaxis(np.concatenate([x, x[:, ::-1]], axis=3), 3, 1), *keys, "dataset.limit=5").values
+    np.testing.assert_array_equal(six[:, :channels], loaded(x, *keys, "dataset.limit=5").values)
+
+
+def test_a_size_is_of_pictures_alone():
+    for array in (numbers(20, 5), numbers(20, 2, 16).astype(np.float32)):
+        with pytest.raises(UserError, match=r"dataset\.size=\[8,12\]: is for pictures, and x\.npy holds"):
+            loaded(array, "dataset.size=[8,12]")
+    same = loaded(numbers(20, 3, 8, 12).astype(np.uint8), "dataset.size=[8,12]")
+    assert isinstance(same.values, np.memmap)  # nothing is to be done
 
 
 def test_splits_limits_and_labels():
