@@ -34,6 +34,7 @@ from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.data.knows import DATASET
+from gan_cli.games.exactly import PRODUCTS
 from gan_cli.games.game import Game
 from gan_cli.runs import peak
 from gan_cli.training.build import blank, build, label_count
@@ -212,8 +213,7 @@ def _clean(tmp_path, monkeypatch):
     modules = set(sys.modules)
     named = [logging.getLogger(name) for name in ("hydra", "hydra_plugins")]
     levels = [logger.level for logger in named]
-    products = torch.backends.mkldnn.matmul
-    routed = products.fp32_precision
+    routed = PRODUCTS.fp32_precision
     heard = {number: signal.getsignal(number) for number in HEARD}
     yield
     for number, before in heard.items():  # a notebook that is run in this process leaves others
@@ -224,7 +224,7 @@ def _clean(tmp_path, monkeypatch):
         handler.close()
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)
-    products.fp32_precision = routed
+    PRODUCTS.fp32_precision = routed
     if torch.are_deterministic_algorithms_enabled():  # setting it imports the compiler
         torch.use_deterministic_algorithms(False)
     for name in set(sys.modules) - modules:

@@ -122,10 +122,10 @@ class Arrays(Rows):
         Raises:
             UserError: if the file cannot be read, or holds no samples.
         """
-        size = f"size={size_of(*sides_of(self.size or 0))}"
-        for key, value in {"flip=true": self.flip, size: self.size is not None}.items():
-            if value and self.holds != "pictures":
-                raise UserError(f"dataset.{key}: is for pictures, and {self.path} holds {self.holds}: leave it out")
+        typed = ["flip=true"] if self.flip else []
+        typed += [] if self.size is None else [f"size={size_of(*sides_of(self.size))}"]
+        if typed and self.holds != "pictures":
+            raise UserError(f"dataset.{typed[0]}: is for pictures, and {self.path} holds {self.holds}: leave it out")
         samples = self.samples_of(self.chosen)
         log.info("%s", self.told(samples))
         return samples
@@ -167,9 +167,9 @@ class Arrays(Rows):
         for start in range(0, len(rows), BLOCK):
             for place, picture in enumerate(self._values_of(rows[start : start + BLOCK]), start):
                 for channel, plane in enumerate(picture):
-                    image = fitted(Image.fromarray(np.ascontiguousarray(plane)), canvas, mode, black)
-                    found[place, channel] = np.asarray(image).clip(black, None if mode == "L" else 1)
-        return found
+                    image = Image.fromarray(np.ascontiguousarray(plane))
+                    found[place, channel] = np.asarray(fitted(image, canvas, mode, black))
+        return found if mode == "L" else np.clip(found, -1, 1, out=found)
 
     def _values_of(self, rows: np.ndarray) -> np.ndarray:
         whole = len(rows) == len(self.values)

@@ -52,30 +52,16 @@ def labels_in(source: Path, listing: Listing, labels: str | Sequence[str]) -> Pi
         return None
     wanted = () if labels == AUTO else tuple(labels)
     typed = f"dataset.labels={AUTO if not wanted else wanted[0] if len(wanted) == 1 else '[' + ','.join(wanted) + ']'}"
-    files = [file.name for file in listing.pictures]
-    left: list[str] = []
-    try:
-        for tables in _found(source, listing):
-            used: list[tuple[Found, PictureLabels]] = []
-            for found in tables:
-                try:
-                    table = table_of(found.data, posixpath.splitext(found.name)[1])
-                    used.append((found, picture_labels(table, files, wanted)))
-                except (Unreadable, Misfit) as error:
-                    if found.sure:
-                        raise UserError(f"{typed}: {found.name} {error}") from error
-                    where = "in" if found.inside else "beside"
-                    log.info("%s %s the pictures is not about them: it %s", found.name, where, error)
-                    left.append(f"{found.name} {error}")
-            if len(used) > 1:
-                raise UserError(f"{typed}: {used[0][0].name} and {used[1][0].name} lie there both: keep one")
-            for found, made in used:
-                _passed(listing, found)
-                return made
-    except UserError:
-        raise
-    except (OSError, ValueError) as error:
-        raise UserError(f"{typed}: a table of labels cannot be read ({reason_of(error)}): mend it") from error
+    files, left = [file.name for file in listing.pictures], list[str]()
+    for tables in _found(source, listing, typed):
+        used, others = _about(tables, files, wanted, typed)
+        left += others
+        if len(used) > 1:
+            raise UserError(f"{typed}: {used[0][0].name} and {used[1][0].name} lie there both: keep one")
+        if used:
+            found, made = used[0]
+            _passed(listing, found)
+            return made
     if wanted and left:
         raise UserError(f"{typed}: {left[0]}")
     if wanted:
@@ -83,23 +69,47 @@ def labels_in(source: Path, listing: Listing, labels: str | Sequence[str]) -> Pi
     return None
 
 
-def _found(source: Path, listing: Listing) -> Iterator[list[Found]]:
+def _about(
+    tables: Sequence[Found], files: Sequence[str], wanted: Sequence[str], typed: str
+) -> tuple[list[tuple[Found, PictureLabels]], list[str]]:
+    """Those of the tables that are about these pictures, and what speaks against each of the others."""
+    used, left = [], []
+    for found in tables:
+        try:
+            table = table_of(found.data, posixpath.splitext(found.name)[1])
+            used.append((found, picture_labels(table, files, wanted)))
+        except (Unreadable, Misfit) as error:
+            if found.sure:
+                raise UserError(f"{typed}: {found.name} {error}") from error
+            where = "in" if found.inside else "beside"
+            log.info("%s %s the pictures is not about them: it %s", found.name, where, error)
+            left.append(f"{found.name} {error}")
+    return used, left
+
+
+def _found(source: Path, listing: Listing, typed: str) -> Iterator[list[Found]]:
     """The tables in the source, then those beside it: of its name, then for all that lies there."""
-    if source.is_dir():
-        yield [Found(name, path.read_bytes(), True) for name in NAMES if (path := source / name).is_file()]
-    else:
-        members = [name for name in listing.entries if posixpath.basename(name) in NAMES]
-        least = min((name.count("/") for name in members), default=0)
-        with archive.opened(source) as packed:
-            yield [
-                Found(name, archive.read(packed, listing.entries[name]).getvalue(), True)
-                for name in members
-                if name.count("/") == least
-            ]
-    place = source.resolve()
-    stem = place.name if source.is_dir() else place.stem
-    for names in ([stem + kind for kind in KINDS], NAMES):
-        yield [Found(name, path.read_bytes(), False) for name in names if (path := place.parent / name).is_file()]
+    try:
+        if source.is_dir():
+            yield [Found(name, path.read_bytes(), True) for name in NAMES if (path := source / name).is_file()]
+        else:
+            members = [name for name in listing.entries if posixpath.basename(name) in NAMES]
+            least = min((name.count("/") for name in members), default=0)
+            with archive.opened(source) as packed:
+                inside = [
+                    Found(name, archive.read(packed, listing.entries[name]).getvalue(), True)
+                    for name in members
+                    if name.count("/") == least
+                ]
+            yield inside
+        place = source.resolve()
+        stem = place.name if source.is_dir() else place.stem
+        for names in ([stem + kind for kind in KINDS], NAMES):
+            yield [Found(name, path.read_bytes(), False) for name in names if (path := place.parent / name).is_file()]
+    except UserError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(f"{typed}: a table of labels cannot be read ({reason_of(error)}): mend it") from error
 
 
 def _passed(listing: Listing, found: Found) -> None:

@@ -9,15 +9,6 @@ from gan_cli.games.exactly import PRODUCTS, exact_kernels
 from gan_cli.training import cpu
 
 
-@pytest.fixture
-def precision():
-    before = PRODUCTS.fp32_precision
-    PRODUCTS.fp32_precision = "ieee"
-    yield
-    PRODUCTS.fp32_precision = before
-
-
-@pytest.mark.usefixtures("precision")
 @pytest.mark.parametrize(
     ("vendor", "capability", "error", "chosen"),
     [
@@ -30,6 +21,7 @@ def precision():
 def test_products_go_to_the_other_library_only_where_it_is_faster_and_as_exact(
     monkeypatch, vendor, capability, error, chosen
 ):
+    PRODUCTS.fp32_precision = "ieee"
     monkeypatch.setattr(cpu, "vendor", lambda: vendor)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(cpu, "product_error", lambda: error)

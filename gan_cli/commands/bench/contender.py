@@ -171,14 +171,14 @@ def eager(config: Config) -> Config:
 def switches() -> list[Callable[[], None]]:
     """Calls that bring back torch's process-wide settings as they are now."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    cudnn, matmul, on_cpu = torch.backends.cudnn, torch.backends.cuda.matmul, PRODUCTS
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     flags = {name: getattr(cudnn, name) for name in ("allow_tf32", "benchmark", "deterministic")}
-    tf32, precision = matmul.allow_tf32, on_cpu.fp32_precision
+    tf32, precision = matmul.allow_tf32, PRODUCTS.fp32_precision
 
     def set_flags() -> None:
         for name, value in flags.items():
             setattr(cudnn, name, value)
-        matmul.allow_tf32, on_cpu.fp32_precision = tf32, precision
+        matmul.allow_tf32, PRODUCTS.fp32_precision = tf32, precision
 
     return [
         lambda: torch.use_deterministic_algorithms(deterministic),
