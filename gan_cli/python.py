@@ -241,26 +241,15 @@ def _torch_as_it_was() -> Iterator[None]:
     if "torch" not in sys.modules:  # which takes seconds, and a mistake is to be answered at once
         yield
         return
-    import torch
-
-    from gan_cli.games.exactly import PRODUCTS
     from gan_cli.random import apart
+    from gan_cli.training.switches import Switches
 
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    switches = [
-        (torch.backends.cuda.matmul, "allow_tf32"),
-        (torch.backends.cudnn, "allow_tf32"),
-        (PRODUCTS, "fp32_precision"),
-    ]
-    before = [getattr(*switch) for switch in switches]
+    switches = Switches()
     with apart():
         try:
             yield
         finally:
-            for (place, name), value in zip(switches, before, strict=True):
-                setattr(place, name, value)
-            if torch.are_deterministic_algorithms_enabled() != deterministic:  # setting it imports the compiler
-                torch.use_deterministic_algorithms(deterministic)
+            switches.restore()
 
 
 __all__ = ["Diverged", "Run", "Stopped", "UserError", "compose", "evaluate", "train"]

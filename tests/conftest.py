@@ -34,11 +34,11 @@ from gan_cli.config.compose import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.data.knows import DATASET
-from gan_cli.games.exactly import PRODUCTS
 from gan_cli.games.game import Game
 from gan_cli.runs import peak
 from gan_cli.training.build import blank, build, label_count
 from gan_cli.training.setup import Setup
+from gan_cli.training.switches import Switches
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, by every process that a test starts too
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks, and several processes at a time
@@ -213,7 +213,7 @@ def _clean(tmp_path, monkeypatch):
     modules = set(sys.modules)
     named = [logging.getLogger(name) for name in ("hydra", "hydra_plugins")]
     levels = [logger.level for logger in named]
-    routed = PRODUCTS.fp32_precision
+    switches = Switches()
     heard = {number: signal.getsignal(number) for number in HEARD}
     yield
     for number, before in heard.items():  # a notebook that is run in this process leaves others
@@ -224,9 +224,7 @@ def _clean(tmp_path, monkeypatch):
         handler.close()
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)
-    PRODUCTS.fp32_precision = routed
-    if torch.are_deterministic_algorithms_enabled():  # setting it imports the compiler
-        torch.use_deterministic_algorithms(False)
+    switches.restore()
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

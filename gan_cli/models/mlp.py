@@ -92,13 +92,17 @@ def layers(
     return made
 
 
-def initialise(network: nn.Module, limit: float | None) -> None:
-    """Weights from U(−limit, limit) and biases 0, as in the 2014 configuration; None leaves torch's own."""
-    if limit is None:
+def initialise(network: nn.Module, how: float | str | None) -> None:
+    """Weights and biases 0: a number r: U(−r, r), as in the 2014 configuration; ``glorot``: U(−r, r) with r of
+    √(6/(inputs + outputs)) (Glorot & Bengio 2010). None leaves torch's own."""
+    if how is None:
         return
     for name, parameter in network.named_parameters():
         if parameter.dim() == 2:  # not the scales of norms
-            nn.init.uniform_(parameter, -limit, limit)
+            if how == "glorot":
+                nn.init.xavier_uniform_(parameter)
+            else:
+                nn.init.uniform_(parameter, -how, how)
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
 
@@ -123,7 +127,7 @@ class Generator(nn.Module):
         norm: str,
         dropout: float,
         output: str,
-        init: float | None,
+        init: float | str | None,
         output_norm: str = "none",
     ) -> None:
         super().__init__()
@@ -160,7 +164,7 @@ class Discriminator(nn.Module):
         dropout: float,
         input_dropout: float,
         minibatch_std: bool,
-        init: float | None,
+        init: float | str | None,
         pixels: str,
         noise: float = 0.0,
         input_noise: float = 0.0,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from gan_cli.config.options import Choice, Chosen, Count, Fraction, NonNegative, Options, Positive
 from gan_cli.models.doubling import not_doubled
@@ -12,6 +13,17 @@ from gan_cli.models.lengths import not_signals
 
 Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "softplus", "maxout"]
 SIDES_OF_DCGAN = 8, 256
+
+
+def _start(value: object) -> object:
+    if value is None or value == "glorot":
+        return value
+    if type(value) not in (int, float) or not 0 < value < math.inf:  # type: ignore[operator]
+        raise ValueError("must be glorot, a number r > 0 (weights from U(-r, r)), or null")
+    return value
+
+
+Start = Annotated[Any, BeforeValidator(_start)]  # float, "glorot" or None
 
 
 class MLPGeneratorOptions(Options):
@@ -22,7 +34,7 @@ class MLPGeneratorOptions(Options):
     dropout: Fraction
     output: Literal["auto", "tanh", "sigmoid", "none"]
     output_norm: Literal["none", "weight"]
-    init: Positive | None
+    init: Start
 
 
 class MLPDiscriminatorOptions(Options):
@@ -35,7 +47,7 @@ class MLPDiscriminatorOptions(Options):
     noise: NonNegative
     input_noise: NonNegative
     minibatch_std: bool
-    init: Positive | None
+    init: Start
     pixels: Literal["signed", "unit"]
 
 

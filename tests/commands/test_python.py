@@ -17,16 +17,16 @@ from conftest import TINY_DCGAN, TINY_POINTS, assert_same_run
 
 import gan_cli
 from gan_cli.errors import UserError
-from gan_cli.games.exactly import PRODUCTS
 from gan_cli.python import Stopped
 from gan_cli.training import cpu
+from gan_cli.training.switches import Switches
 
 
 def settings() -> tuple:
     root = logging.getLogger()
-    drawn = torch.get_rng_state().tolist(), torch.are_deterministic_algorithms_enabled()
+    drawn = torch.get_rng_state().tolist(), vars(Switches())
     environment = os.environ.get("HYDRA_FULL_ERROR"), os.getcwd()  # noqa: PTH109
-    return list(root.handlers), root.level, list(sys.argv), *environment, *drawn, PRODUCTS.fp32_precision
+    return list(root.handlers), root.level, list(sys.argv), *environment, *drawn
 
 
 def test_train_is_the_command(gan_train, monkeypatch):

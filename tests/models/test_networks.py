@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,18 @@ def test_the_weights_of_2014_are_small_and_uniform_with_biases_of_nothing():
                 assert 0.9 * limit < parameter.abs().max() <= limit, name
             else:
                 assert (parameter == (0 if "bias" in name else 1)).all(), name
+
+
+def test_glorot_weights_are_uniform_by_their_inputs_and_outputs():
+    generator, discriminator = players(
+        "architecture=mlp", "architecture.generator.init=glorot", "architecture.discriminator.init=glorot"
+    )
+    for name, parameter in (*generator.named_parameters(), *discriminator.named_parameters()):
+        if parameter.dim() == 2:
+            limit = math.sqrt(6 / sum(parameter.shape))
+            assert 0.9 * limit < parameter.abs().max() <= limit, name
+        else:
+            assert (parameter == 0).all(), name
 
 
 def test_a_discriminator_can_be_fed_pixels_from_0_to_1():

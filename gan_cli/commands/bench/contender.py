@@ -17,13 +17,13 @@ from gan_cli.commands.bench.work import period, work
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.games.exactly import PRODUCTS
 from gan_cli.models.priors import Latents
 from gan_cli.runs.peak import Memory
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
 from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
+from gan_cli.training.switches import Switches
 
 WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 Result = TypeVar("Result")
@@ -60,7 +60,7 @@ class Contender:
         memory = Memory()
         self.setup = build(variant.config, library)
         self.executor = executor or recorder(self.setup)
-        self._switches = switches()
+        self._switches = Switches()
         self._period = period(self.setup)
         self._at = 1
         for _ in range(WARM_UP):
@@ -85,8 +85,7 @@ class Contender:
 
     def turn(self, seconds: float) -> float:
         """Images per second over about ``seconds``: whole periods of its penalties."""
-        for switch in self._switches:
-            switch()
+        self._switches.restore()
         steps = self._period * max(1, math.ceil(seconds / (self._step * self._period)))
         took = self._time(steps, self.executor)
         self.peaks.append(self._races.measure())
@@ -166,22 +165,3 @@ def eager(config: Config) -> Config:
     """The same game without compilation and capture, which hide the operations from a count."""
     plain = {"compile": False, "capture": False}
     return config.model_copy(update=plain)
-
-
-def switches() -> list[Callable[[], None]]:
-    """Calls that bring back torch's process-wide settings as they are now."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    flags = {name: getattr(cudnn, name) for name in ("allow_tf32", "benchmark", "deterministic")}
-    tf32, precision = matmul.allow_tf32, PRODUCTS.fp32_precision
-
-    def set_flags() -> None:
-        for name, value in flags.items():
-            setattr(cudnn, name, value)
-        matmul.allow_tf32, PRODUCTS.fp32_precision = tf32, precision
-
-    return [
-        lambda: torch.use_deterministic_algorithms(deterministic),
-        lambda: torch.set_num_threads(threads),
-        set_flags,
-    ]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gan_cli import memory
-from gan_cli.commands.bench.contender import advance, switches
+from gan_cli.commands.bench.contender import advance
 from gan_cli.commands.bench.until import Goal
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
@@ -23,6 +23,7 @@ from gan_cli.training.budget import enough
 from gan_cli.training.build import build
 from gan_cli.training.capture import recorder
 from gan_cli.training.setup import Loaded
+from gan_cli.training.switches import Switches
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Trial:
         config = variant.config.model_copy(update={"seed": seed, "watch": None})
         self.setup = build(config, library, like=like)
         self.executor = recorder(self.setup)
-        self._switches = switches()
+        self._switches = Switches()
         evidence = evidence_of(self.setup, library)
         self.config = measuring(config, goals, library, evidence)
         self._measurements = Measurements(replace(self.setup, config=self.config), library, evidence)
@@ -89,8 +90,7 @@ class Trial:
 
     def turn(self) -> None:
         """Trains until the next evaluation, and measures."""
-        for switch in self._switches:
-            switch()
+        self._switches.restore()
         steps = range(self.step + 1, min(self.config.steps, self.step + self.every) + 1)
         began, worked = time.perf_counter(), time.process_time()
         with enough(self.config):
