@@ -102,7 +102,7 @@ def initialise(network: nn.Module, how: float | str | None) -> None:
             if how == "glorot":
                 nn.init.xavier_uniform_(parameter)
             else:
-                nn.init.uniform_(parameter, -how, how)
+                nn.init.uniform_(parameter, -float(how), float(how))
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
 

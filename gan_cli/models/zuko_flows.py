@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from gan_cli.errors import UserError
 from gan_cli.models.flows import Bijection
 from gan_cli.models.labels import one_hot_of
+
+FARTHEST = 1e20
 
 
 def zuko_flows(model: str) -> ModuleType:
@@ -62,5 +66,20 @@ class Autoregressive(Bijection):
         return y, log_det
 
     def inverse(self, y: Tensor, labels: Tensor | None) -> Tensor:
-        x: Tensor = self.transform(self.told(labels, y)).inv(y)
-        return x
+        for transform in reversed(self.transform(self.told(labels, y)).transforms):
+            y = inverse_of(transform, y)
+        return y
+
+
+def inverse_of(transform: Any, y: Tensor) -> Tensor:
+    """zuko's inverse of one transform, except that numbers beyond ±``FARTHEST`` stay there.
+
+    Each pass settles one number, given those before it, and guesses the others. A guess that overflows would make NaN
+    of all numbers: a masked weight of 0, times ∞.
+    """
+    if not hasattr(transform, "passes"):
+        return torch.as_tensor(transform.inv(y)).clamp(-FARTHEST, FARTHEST)
+    x = torch.zeros_like(y)
+    for _ in range(transform.passes):
+        x = transform.meta(x).inv(y).clamp(-FARTHEST, FARTHEST)
+    return x

@@ -7,12 +7,14 @@ import math
 import pytest
 import scipy.stats
 import torch
+import zuko.flows
 from conftest import setup_of
 from torch.autograd.functional import jacobian
 
 from gan_cli.games.flows import FlowGame
 from gan_cli.models.flows import LogisticBase, NormalBase, Space
 from gan_cli.models.units import levels, unit_interval
+from gan_cli.models.zuko_flows import FARTHEST, Autoregressive
 
 POINTS = ("dataset=mixture", "dataset.points=100", "dataset.means=[[0,0,0]]")
 PICTURES = ("dataset.size=4", "dataset.limit=64", "conditional=true")
@@ -112,6 +114,21 @@ def test_logit_space_is_told_beside_the_unit_interval():
     assert untrained(*FLOWS["nice"], *PICTURES).log_likelihood(x, labels).in_logit_space is None
     points = untrained(*FLOWS["realnvp"], *POINTS)
     assert points.log_likelihood(*some(points, 3)).in_logit_space is None
+
+
+def test_a_number_that_overflows_spoils_none_of_those_before_it():
+    torch.manual_seed(0)
+    flow = Autoregressive(zuko.flows.MAF, 64, 0, 1, [32], None, False, None)
+    y = torch.randn(10, 64)
+    before = flow.inverse(y, None)
+    assert torch.equal(before, flow.transform(None).inv(y))
+    with torch.no_grad():
+        flow.transform.transforms[0].hyper[-1].bias[2 * 60 : 2 * 61] = torch.tensor([3e38, -20.0])  # shift and scale
+    assert flow.transform(None).inv(y).isnan().any(dim=1).all()
+    after = flow.inverse(y, None)
+    assert torch.equal(after[:, :60], before[:, :60])
+    assert (after[:, 60] == -FARTHEST).all()
+    assert after.isfinite().all()
 
 
 def test_draws_from_the_logistic_base_are_logistic_and_finite():
