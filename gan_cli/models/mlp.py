@@ -93,8 +93,8 @@ def layers(
 
 
 def initialise(network: nn.Module, how: float | str | None) -> None:
-    """Weights and biases 0: a number r: U(−r, r), as in the 2014 configuration; ``glorot``: U(−r, r) with r of
-    √(6/(inputs + outputs)) (Glorot & Bengio 2010). None leaves torch's own."""
+    """Weights from U(−r, r) and biases 0, with the r that is given, as in the 2014 configuration, or for ``glorot``
+    with r of √(6/(inputs + outputs)) (Glorot & Bengio 2010). None leaves torch's own."""
     if how is None:
         return
     for name, parameter in network.named_parameters():

@@ -15,7 +15,7 @@ Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "softp
 SIDES_OF_DCGAN = 8, 256
 
 
-def _start(value: object) -> object:
+def _init(value: object) -> object:
     if value is None or value == "glorot":
         return value
     if type(value) not in (int, float) or not 0 < value < math.inf:  # type: ignore[operator]
@@ -23,7 +23,7 @@ def _start(value: object) -> object:
     return value
 
 
-Start = Annotated[Any, BeforeValidator(_start)]  # float, "glorot" or None
+Init = Annotated[Any, BeforeValidator(_init)]  # float, "glorot" or None
 
 
 class MLPGeneratorOptions(Options):
@@ -34,7 +34,7 @@ class MLPGeneratorOptions(Options):
     dropout: Fraction
     output: Literal["auto", "tanh", "sigmoid", "none"]
     output_norm: Literal["none", "weight"]
-    init: Start
+    init: Init
 
 
 class MLPDiscriminatorOptions(Options):
@@ -47,7 +47,7 @@ class MLPDiscriminatorOptions(Options):
     noise: NonNegative
     input_noise: NonNegative
     minibatch_std: bool
-    init: Start
+    init: Init
     pixels: Literal["signed", "unit"]
 
 

@@ -13,7 +13,7 @@ from gan_cli.errors import UserError
 from gan_cli.models.flows import Bijection
 from gan_cli.models.labels import one_hot_of
 
-FARTHEST = 1e20
+FARTHEST = 1e20  # beyond any sample, and so far below the largest float32 that sums of products stay finite
 
 
 def zuko_flows(model: str) -> ModuleType:
@@ -77,8 +77,9 @@ def inverse_of(transform: Any, y: Tensor) -> Tensor:
     Each pass settles one number, given those before it, and guesses the others. A guess that overflows would make NaN
     of all numbers: a masked weight of 0, times ∞.
     """
-    if not hasattr(transform, "passes"):
-        return torch.as_tensor(transform.inv(y)).clamp(-FARTHEST, FARTHEST)
+    if not hasattr(transform, "passes"):  # a coupling or a permutation
+        x: Tensor = transform.inv(y)
+        return x.clamp(-FARTHEST, FARTHEST)
     x = torch.zeros_like(y)
     for _ in range(transform.passes):
         x = transform.meta(x).inv(y).clamp(-FARTHEST, FARTHEST)
