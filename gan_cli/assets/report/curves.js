@@ -13,7 +13,10 @@ function findGraphs() {
   for (const [title, pair] of Object.entries(pairs)) if (pair.every(name => names.includes(name))) graphs[title] = pair;
   const costs = names.filter(name => name.startsWith("loss/"));  // of a game of other players
   if (costs.length > 1 && !graphs["losses of D and G"]) graphs["losses of all players"] = costs;
-  for (const name of names) graphs[name.replace("metric/", "")] = [name];
+  for (const name of names) { // what minibatches say of the likelihood is another number than what a metric says
+    const title = name.replace("metric/", "");
+    graphs[title === name && names.includes(`metric/${name}`) ? `${name} of minibatches` : title] = [name];
+  }
 }
 
 // what stands on the x axis: for each run a function of the step
