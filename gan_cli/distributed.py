@@ -30,7 +30,7 @@ Arguments = ParamSpec("Arguments")
 @contextmanager
 def joined(store: dist.Store, rank: int, world: int, local: int, device: torch.device) -> Iterator[None]:
     """In this context the process is number ``rank`` of ``world``, and number ``local`` on its machine."""
-    global _local
+    global _local, _alone
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group(
@@ -46,7 +46,10 @@ def joined(store: dist.Store, rank: int, world: int, local: int, device: torch.d
         yield
     finally:
         _local = None
-        dist.destroy_process_group()
+        if device.type == "cuda":
+            _alone = True  # NCCL's end is a collective: a process that ends alone would wait for the others for ever
+        else:
+            dist.destroy_process_group()
 
 
 def local() -> int | None:

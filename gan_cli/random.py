@@ -119,3 +119,5 @@ def apart() -> Iterator[None]:
     on_gpu = torch.cuda.is_initialized()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if on_gpu else []):
         yield
+    if torch.cuda.is_initialized() and not on_gpu:
+        torch.cuda.manual_seed_all(torch.initial_seed())  # as torch does when it first wakes a GPU

@@ -59,14 +59,14 @@ def taken(keys: tuple[str, ...]) -> float:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     cpu.tune()
     play(setup_of(*TINY_DCGAN, "device=cpu"), range(1, 3))
-    memory = Memory()
+    memory = Memory(torch.device("cpu"))
     setup = setup_of(*keys, *COMMON)
     if sys.argv[1] == "predicted":
         found = peak_of(setup)
         assert found is not None
         return found.total
     play(setup, range(1, 4))
-    peak = memory.peak(setup.device)
+    peak = memory.peak()
     assert peak is not None
     return peak - setup.samples.values.nbytes
 

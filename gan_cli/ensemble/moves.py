@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -72,13 +73,15 @@ class Move:
         self.cost, self.seeds, self.compile = Cost(setup, name), seeds, compile
         self.flips, self.draws = self.record()
         self.drawn = [torch.empty(len(seeds), *draw.shape, device=setup.device) for draw in self.draws]
+        self.values, self.told = torch.empty(len(self.strengths), device=setup.device), [math.nan] * len(self.strengths)
         self.graph: Graph | None = None
 
     def record(self) -> tuple[int, list[Draw]]:
         """The draws of a member in this move, after the number of those that belong to its minibatch (flips)."""
         mode = Noting()
         with mode:
-            x, labels = self.setup.minibatches.at(torch.zeros(self.size, dtype=torch.int64))
+            first = torch.zeros(self.size, dtype=torch.int64, device=self.setup.minibatches.values.device)
+            x, labels = self.setup.minibatches.at(first)
         flips = len(mode.draws)
         kept = {name: buffer.clone() for name, buffer in self.cost.named_buffers()}
         functional_call(self.cost, kept, (x, labels, dict.fromkeys(self.strengths, 1.0), mode))
@@ -97,12 +100,16 @@ class Move:
         Args:
             indices: the samples in every member's minibatch, int64 (E, B).
         """
+        for i, name in enumerate(self.strengths):
+            if (value := float(strengths[name])) != self.told[i]:
+                self.told[i] = value
+                self.values[i].fill_(value)
         given = (
             self.weights[self.name].flat,
             [self.weights[other].flat for other in self.others],
             [stack.flat for stack in self.buffers],
             indices,
-            torch.tensor([strengths[name] for name in self.strengths], device=self.setup.device),
+            self.values,
             self.drawn,
         )
         if self.graph is None:

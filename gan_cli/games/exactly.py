@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from gan_cli.distributed import by_itself
 from gan_cli.games.game import Game
 from gan_cli.random import seed_all
 
@@ -16,9 +17,12 @@ PRODUCTS: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # of
 
 @contextmanager
 def as_used(game: Game, device: torch.device, seed: int) -> Iterator[None]:
-    """The networks of a game as they are used, and draws that follow from the seed and change nobody else's."""
+    """The networks of a game as they are used, and draws that follow from the seed and change nobody else's.
+
+    One of several processes that train together asks as if it were the only one.
+    """
     modes = {network: network.training for network in game.networks.values()}
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with by_itself(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         seed_all(seed, "asked", device=device)
         try:
             for network in modes:

@@ -116,7 +116,7 @@ class SemiSupervisedGame(AdversarialGame):
         self, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths
     ) -> tuple[Tensor, Statistics]:
         with self.computing(x):
-            known, classes = self._known(len(x))
+            known, classes = (part.to(x.device) for part in self._known(len(x)))
             seen = [self.view(known, strengths)]
             if self.weight:
                 real, fake = self.seen(x, z, None, strengths)

@@ -179,10 +179,16 @@ def error_of(told: Tensor, labels: Tensor, kinds: Sequence[Kind]) -> Tensor:
         return cross_entropy(told, labels)
     labels, parts = labels.to(told.dtype), []
     if some := [i for i, kind in enumerate(kinds) if kind == "attribute"]:
-        parts.append(binary_cross_entropy_with_logits(told[:, some], labels[:, some], reduction="none"))
+        each = _columns(told, some), _columns(labels, some)
+        parts.append(binary_cross_entropy_with_logits(*each, reduction="none"))
     if some := [i for i, kind in enumerate(kinds) if kind == "number"]:
-        parts.append((told[:, some] - labels[:, some]).square() / 2)
+        parts.append((_columns(told, some) - _columns(labels, some)).square() / 2)
     return torch.cat(parts, dim=1).mean()
+
+
+def _columns(x: Tensor, some: list[int]) -> Tensor:
+    """Some columns of x (B, K): without a list as an index, which a GPU would have to wait for."""
+    return x if len(some) == x.shape[1] else torch.stack([x[:, i] for i in some], dim=1)
 
 
 def features_of(network: nn.Module) -> int:

@@ -44,7 +44,7 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
             begin(setup, library)
 
         def share(step: int, statistics: Sequence[Statistics], setup: Setup = setup) -> None:
-            if config.metrics and due(config, step):
+            if config.metrics and due(config, step) and from_first(None, setup.device):  # whether samples are judged
                 deep = setup.samples.full_depth
                 decoded_batches(setup.sampler, config.evaluate_count, config.seed, full_depth=deep)
             if returns and is_looked_at(config, step):

@@ -27,31 +27,32 @@ ENOUGH, LONG = 2**29, 4.0  # bytes that a step takes, and seconds of a processor
 
 
 class Memory:
-    """The peak of memory use since this object was made."""
+    """The peak of memory use since this object was made: of a GPU, else of the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         gc.collect()
-        if torch.cuda.is_available():
+        if device.type == "cuda":
             torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+            torch.cuda.reset_peak_memory_stats(device)
         try:
             ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before would else be reused without being counted
             Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts from here
         except (AttributeError, OSError):
             pass
         self._before = _resident("VmRSS")
-        self._cuda = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
+        self._cuda = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
 
-    def peak(self, device: torch.device) -> int | None:
+    def peak(self) -> int | None:
         """The peak, in bytes above what was held at first."""
-        if device.type == "cuda":
-            return torch.cuda.max_memory_allocated(device) - self._cuda
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) - self._cuda
         peak = _resident("VmHWM")
-        return None if device.type != "cpu" or peak is None or self._before is None else peak - self._before
+        return None if self.device.type != "cpu" or peak is None or self._before is None else peak - self._before
 
-    def held(self, device: torch.device) -> int:
+    def held(self) -> int:
         """What was held at first, in bytes."""
-        return self._cuda if device.type == "cuda" else self._before or 0
+        return self._cuda if self.device.type == "cuda" else self._before or 0
 
 
 def _resident(key: str) -> int | None:
@@ -88,7 +89,7 @@ def peak_of(setup: Setup) -> Peak | None:
     """The peak of a run; None where this system does not tell it. Trains the setup for some steps."""
     networks = [player.network for player in setup.players] + ([setup.ema.network] if setup.ema else [])
     weights = sum(tensor.nbytes for network in networks for tensor in network.state_dict().values())
-    before, found = Memory().held(setup.device), []
+    before, found = Memory(setup.device).held(), []
     for largest, images in _demanding(setup):
         if (peak := _measured(setup, largest // setup.config.devices, images, before)) is None:
             return None
@@ -119,11 +120,11 @@ def _measured(setup: Setup, largest: int, images: int, before: int) -> Peak | No
         _step(setup, largest, images)
     measured: list[tuple[int, int]] = []
     for size in sizes:
-        memory, began = Memory(), time.process_time()
+        memory, began = Memory(setup.device), time.process_time()
         _step(setup, size, images)
-        if (peak := memory.peak(setup.device)) is None:
+        if (peak := memory.peak()) is None:
             return None
-        measured.append((size, memory.held(setup.device) + peak - before))
+        measured.append((size, memory.held() + peak - before))
         if (peak >= ENOUGH or time.process_time() - began > LONG) and len(measured) > 1:
             break
     (size, taken), slope = measured[-1], 0.0

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
@@ -89,11 +90,21 @@ class CUDAGraphs:
     """Records as CUDA graphs, each with memory of its own."""
 
     def record(self, function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
-        graph = torch.cuda.CUDAGraph()
+        graph, failed = torch.cuda.CUDAGraph(), None
         current = torch.cuda.current_stream()
         stream = None if current == torch.cuda.default_stream() else current  # the default one cannot be recorded
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):  # other threads fetch data
-            result = function()
+        try:
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):  # other threads fetch data
+                try:
+                    result = function()
+                except BaseException as error:
+                    failed = error
+                    raise
+        except RuntimeError as error:
+            if error is not failed:  # of the recording's end: the reason came before, and the generator is left within
+                index = current.device.index
+                torch.cuda.default_generators[index].graphsafe_set_state(torch.Generator(f"cuda:{index}"))
+            raise failed or error from None
         return graph.replay, result
 
     @contextmanager
@@ -299,8 +310,16 @@ def own_stream(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    stream, outside = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    stream, outside = _stream_of(device), torch.cuda.current_stream(device)
     stream.wait_stream(outside)
-    with torch.cuda.stream(stream):
-        yield
-    outside.wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        outside.wait_stream(stream)  # an interrupted run is saved after this
+
+
+@cache
+def _stream_of(device: torch.device) -> torch.cuda.Stream:
+    """One stream of a GPU for all that is recorded: the allocator keeps the memory of each stream apart."""
+    return torch.cuda.Stream(device)

@@ -60,7 +60,7 @@ def set_precision(precision: str, device: torch.device, deterministic: bool) -> 
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = not deterministic
-        if deterministic:  # torch requires it, and reads it at its first matrix product
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        # deterministic kernels require it, and torch reads it once, at the first matrix product of the process
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if torch.are_deterministic_algorithms_enabled() != deterministic:  # setting it imports the compiler
         torch.use_deterministic_algorithms(deterministic)

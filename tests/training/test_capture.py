@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -219,6 +221,34 @@ def test_what_cannot_be_recorded_stops_with_one_line(monkeypatch):
         UserError, match=r"the discriminator's move cannot be recorded \(.*capturing\): use capture=false"
     ):
         played((*TINY_DCGAN, "augment=[color]"), Recorder(Tape(), strict=False))
+
+
+def test_a_recording_that_fails_says_why_and_leaves_the_generator_outside(monkeypatch):
+    """With an illegal call in it, its end fails too, says nothing, and leaves the generator within."""
+
+    @contextmanager
+    def broken(*args, **keywords):
+        try:
+            yield
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def illegal():
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    generator, current = Mock(), Mock(device=torch.device("cuda:0"))
+    for name, value in {
+        "graph": broken,
+        "CUDAGraph": Mock,
+        "current_stream": lambda: current,
+        "default_stream": Mock,
+        "default_generators": [generator],
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch, "Generator", lambda device: f"a new one of {device}")
+    with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
+        capture.CUDAGraphs().record(illegal)
+    generator.graphsafe_set_state.assert_called_once_with("a new one of cuda:0")
 
 
 def test_capture_is_for_cuda(gan_train):

@@ -19,7 +19,7 @@ from gan_cli.config.schema import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.models.priors import Latents
 from gan_cli.runs.peak import Memory
-from gan_cli.training.build import build
+from gan_cli.training.build import build, pick_device
 from gan_cli.training.capture import Eager, own_stream, recorder
 from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
@@ -57,7 +57,7 @@ class Contender:
 
     def __init__(self, variant: Variant, library: Library, executor: Eager | None = None) -> None:
         self.name, self.config = variant.name, variant.config
-        memory = Memory()
+        memory = Memory(pick_device(variant.config.device))
         self.setup = build(variant.config, library)
         self.executor = executor or recorder(self.setup)
         self._switches = Switches()
@@ -66,7 +66,7 @@ class Contender:
         for _ in range(WARM_UP):
             self._step = self._time(1, self.executor)
         self._step = min(self._step, self._time(self._period, self.executor) / self._period)
-        self.memory = memory.peak(self.setup.device)
+        self.memory = memory.peak()
         plain = eager(variant.config)
         self.work = work(self.setup if plain == variant.config else build(plain, library))
         self._races = Peaks(self.setup.device, self.dtype)

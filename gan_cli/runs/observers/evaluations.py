@@ -10,9 +10,11 @@ from typing import TypedDict
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.distributed import from_first
 from gan_cli.errors import Diverged, EarlyStop
 from gan_cli.games.game import Statistics
 from gan_cli.memory import enough
+from gan_cli.metrics.evaluation import judge_samples
 from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.measurements import Measurements, evidence_of
 from gan_cli.runs.observers.pruning import Pruner
@@ -76,6 +78,8 @@ class Evaluations:
         self.best_step = self.without_better = 0
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
+        if due(self.config, step):
+            from_first(int(judge_samples(self.metrics)), self.setup.device)  # other processes wait to hear it
         if self.due(step):
             with self.not_counted(), enough(f"evaluate_count={self.config.evaluate_count}", "use a smaller one"):
                 self.evaluate(step)
