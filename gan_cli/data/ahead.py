@@ -76,6 +76,8 @@ class DeviceBuffers(Buffers):
     def __init__(self, sources: Sources, size: int, device: torch.device, stream: torch.cuda.Stream) -> None:
         super().__init__([torch.empty(size, *s.shape[1:], dtype=s.dtype, pin_memory=True) for s in sources])
         self.arrived = [torch.empty(b.shape, dtype=b.dtype, device=device) for b in self.staged]
+        for arrived in self.arrived:
+            arrived.record_stream(stream)  # it may still be written there when these buffers are dropped
         self.stream, self.copied, self.taken = stream, torch.cuda.Event(), torch.cuda.Event()
         self.taken.record(torch.cuda.current_stream(device))  # the memory may still be in use by earlier work
 
