@@ -186,7 +186,7 @@ def _of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tupl
         evidence.real = evidence.held_out
     evidence.real = some(evidence.real, config.count, config.seed)
     if draws:
-        evidence.fake = draw(sampler, config.count, config.seed, config.batch_size, full_depth=training.full_depth)
+        evidence.fake = draw(sampler, config.count, config.seed, training, config.batch_size)
     seeds = seeds_of(config.count, config.seed)
     facts: Facts = {
         "checkpoint": str(path),

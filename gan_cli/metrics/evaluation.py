@@ -10,11 +10,13 @@ from inspect import getmembers
 from typing import SupportsFloat
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gan_cli.config.asking import asked, is_own, kind, method
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.conditions import spaced
 from gan_cli.data.samples import Samples, as_stored
 from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
@@ -160,20 +162,35 @@ def some(samples: Samples, count: int, seed: int) -> Samples:
     return samples.take(np.sort(np.random.default_rng(seed).choice(len(samples), count, replace=False)))
 
 
-def draw(sampler: Sampler, count: int, seed: int, batch_size: int = 256, *, full_depth: bool) -> Samples:
-    """``count`` samples as a dataset stores them: the pictures of ``seeds_of(count, seed)``, classes in turn.
-
-    Args:
-        full_depth: whether the dataset stores pictures at full depth.
+def draw(sampler: Sampler, count: int, seed: int, training: Samples, batch_size: int = 256) -> Samples:
+    """``count`` samples as the training data are stored: of the latents of ``seeds_of(count, seed)``, each with the
+    label that ``labels_asked`` says.
 
     Raises:
         Diverged: if they are not finite.
     """
-    parts = decoded_batches(sampler, count, seed, batch_size, full_depth=full_depth)
+    parts = decoded_batches(sampler, count, seed, training, batch_size)
     if not all(part.isfinite().all() for part in parts):
         raise Diverged("the generator's samples are not finite")
-    labels = sampler.labels_of(seeds_of(count, seed))
-    return labelled(sampler, np.concatenate([part.numpy() for part in parts]), labels)
+    return labelled(
+        sampler, np.concatenate([part.numpy() for part in parts]), labels_asked(sampler, count, seed, training)
+    )
+
+
+def labels_asked(sampler: Sampler, count: int, seed: int, training: Samples) -> Tensor | None:
+    """The labels that an evaluation asks for: classes in the shares that the training data have them in.
+
+    Where all classes have equally many samples, and of conditions, whose rows are in their shares, these are the labels
+    of ``seeds_of(count, seed)``. None unless the generator is conditional.
+    """
+    if not sampler.classes or sampler.conditions is not None:
+        return sampler.labels_of(seeds_of(count, seed))
+    assert training.labels is not None, "a generator that is told classes has learnt them"
+    there = np.bincount(training.labels, minlength=sampler.classes)
+    if (there == there[0]).all():
+        return sampler.labels_of(seeds_of(count, seed))
+    labels = np.searchsorted(there.cumsum(), spaced(len(training), count), side="right")
+    return torch.from_numpy(np.random.default_rng(0).permutation(labels))
 
 
 def labelled(sampler: Sampler, values: np.ndarray, labels: Tensor | None) -> Samples:
@@ -187,21 +204,18 @@ def seeds_of(count: int, seed: int) -> range:
     return range(seed * count, (seed + 1) * count)
 
 
-def decoded_batches(
-    sampler: Sampler, count: int, seed: int, batch_size: int = 256, *, full_depth: bool
-) -> list[Tensor]:
-    """The samples of ``seeds_of(count, seed)`` in batches, as a dataset stores them; float32 where they are not finite.
+def decoded_batches(sampler: Sampler, count: int, seed: int, training: Samples, batch_size: int = 256) -> list[Tensor]:
+    """The samples of ``draw`` in batches, as the training data are stored; float32 where they are not finite.
 
     Processes that train together all call this and share the work; only the first gets the result.
     """
-    seeds = seeds_of(count, seed)
-    latents, labels = sampler.latents_of(seeds), sampler.labels_of(seeds)
+    latents, labels = sampler.latents_of(seeds_of(count, seed)), labels_asked(sampler, count, seed, training)
     as_in_first(sampler.network)
 
     def decode(batch: int) -> Tensor:
         part = slice(batch * batch_size, (batch + 1) * batch_size)
         x = sampler.decode(latents[part], None if labels is None else labels[part], batch_size)
-        return as_stored(x, full_depth=full_depth) if x.isfinite().all() else x
+        return as_stored(x, full_depth=training.full_depth) if x.isfinite().all() else x
 
     return shared_out(-(-count // batch_size), decode)
 

@@ -20,10 +20,9 @@ class Marginals(Metric):
     ``ks`` is the mean, over columns of numbers, of the Kolmogorov–Smirnov statistic max |F − F′|, and ``ks_worst`` the
     largest; ``tv`` the mean, over categories, of the total variation ½ Σ |p − p′|, and ``tv_worst`` the largest.
     ``correlation`` is the mean of |r − r′| over all pairs of numbers and indicators of values, of different columns;
-    ``correlation_worst`` the largest. A column that is asked for has the shares of the
-    data. A cell without a value is a value: a number is compared where it has one, and
-    whether it has one is an indicator. ``…_floor`` is the same of as many training rows in the place of generated ones:
-    what perfect samples score.
+    ``correlation_worst`` the largest. A column that is asked for has the shares of the training data. A cell without a
+    value is a value: a number is compared where it has one, and whether it has one is an indicator. ``…_floor`` is the
+    same of as many training rows in the place of generated ones: what perfect samples score.
     """
 
     def better(self, evidence: Evidence) -> Better:
@@ -40,7 +39,7 @@ class Marginals(Metric):
         if real is evidence.real:
             evidence.note("ks", "compared with rows that were trained on: there are too few others")
         cells = _cells(columns, real)
-        found = distances(columns, cells, _cells(columns, in_proportion(evidence.drawn, real)))
+        found = distances(columns, cells, _cells(columns, evidence.drawn))
         same = evidence.some_samples(evidence.training, len(evidence.drawn), "marginals")
         floor = distances(columns, cells, _cells(columns, same))
         return {**found, **{f"{name}_floor": floor[name] for name in found if "worst" not in name}}
@@ -48,19 +47,6 @@ class Marginals(Metric):
 
 def _cells(columns: Fields, samples: Samples) -> Cells:
     return decoded(columns, samples.values, samples.labels)
-
-
-def in_proportion(samples: Samples, like: Samples) -> Samples:
-    """As many of the samples as have the classes in the shares that others have them: all of them without classes."""
-    if samples.labels is None or like.labels is None or samples.labels.ndim > 1:
-        return samples
-    count = max(int(samples.labels.max()), int(like.labels.max())) + 1
-    wanted = np.bincount(like.labels, minlength=count) / len(like)
-    there = np.bincount(samples.labels, minlength=count)
-    total = min(there[wanted > 0] / wanted[wanted > 0])
-    rows = [np.flatnonzero(samples.labels == label)[: round(total * share)] for label, share in enumerate(wanted)]
-    kept = np.sort(np.concatenate(rows))
-    return samples.take(kept) if len(kept) else samples
 
 
 def distances(columns: Fields, real: Cells, fake: Cells) -> dict[str, float]:

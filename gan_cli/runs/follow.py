@@ -45,8 +45,7 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
 
         def share(step: int, statistics: Sequence[Statistics], setup: Setup = setup) -> None:
             if config.metrics and due(config, step) and from_first(None, setup.device):  # whether samples are judged
-                deep = setup.samples.full_depth
-                decoded_batches(setup.sampler, config.evaluate_count, config.seed, full_depth=deep)
+                decoded_batches(setup.sampler, config.evaluate_count, config.seed, setup.samples)
             if returns and is_looked_at(config, step):
                 back = from_first(None, setup.device)
                 if back is not None:

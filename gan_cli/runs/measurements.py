@@ -10,7 +10,16 @@ from gan_cli.config.library import Library
 from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import as_stored
 from gan_cli.games.game import Classifies, Encodes, Likelihood, parameters_of
-from gan_cli.metrics.evaluation import draw, judge_samples, judged, labelled, metrics_of, seeds_of, some
+from gan_cli.metrics.evaluation import (
+    draw,
+    judge_samples,
+    judged,
+    labelled,
+    labels_asked,
+    metrics_of,
+    seeds_of,
+    some,
+)
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import AskedExtractor, extractor_of
 from gan_cli.metrics.judge import Judge
@@ -62,9 +71,11 @@ class Measurements:
         own = {name: metric for name, metric in self.metrics.items() if every or is_own(metric)}
         if not own:
             return
-        sampler, seeds = self.setup.sampler, seeds_of(self.config.evaluate_count, self.config.seed)
-        x, labels = sampler.decode(sampler.latents_of(seeds), sampler.labels_of(seeds)), sampler.labels_of(seeds)
-        values = as_stored(x, full_depth=self.evidence.real.full_depth)
+        sampler, training = self.setup.sampler, self.evidence.training
+        count, seed = self.config.evaluate_count, self.config.seed
+        labels = labels_asked(sampler, count, seed, training)
+        x = sampler.decode(sampler.latents_of(seeds_of(count, seed)), labels)
+        values = as_stored(x, full_depth=training.full_depth)
         self.evidence.fake = labelled(sampler, values.numpy(), labels)
         picture, self.evidence.picture = self.evidence.picture, None
         judged(self.evidence, own, chosen=True)
@@ -77,8 +88,8 @@ class Measurements:
             Diverged: if the samples are not finite.
         """
         if judge_samples(self.metrics):
-            count, deep = self.config.evaluate_count, self.evidence.real.full_depth
-            self.evidence.fake = draw(self.setup.sampler, count, self.config.seed, full_depth=deep)
+            count, training = self.config.evaluate_count, self.evidence.training
+            self.evidence.fake = draw(self.setup.sampler, count, self.config.seed, training)
         setup = self.setup
         self.evidence.judge = Judge.of(self.config, setup.game, setup.sampler.classes, setup.device, step)
         if isinstance(self.evidence.model, Averaged):

@@ -110,9 +110,15 @@ def test_a_seed_is_one_picture_in_a_grid_a_file_and_a_notebook(gan_sample, train
 
 def test_evaluations_judge_the_pictures_of_a_block_of_seeds_and_share_none(trained):
     sampler = gan_cli.load(trained(*TINY_MLP, "conditional=true"))
-    second = draw(sampler, 12, seed=1, full_depth=False)
+    even = Samples(np.zeros((20, 1, 8, 8), np.uint8), np.arange(20) % 10)
+    second = draw(sampler, 12, 1, even)
     assert np.abs(second.values.astype(int) - as_bytes(sampler.sample(12, seed=12)).numpy()).max() <= 1
     assert second.labels.tolist() == [seed % 10 for seed in range(12, 24)]
+    uneven = Samples(np.zeros((20, 1, 8, 8), np.uint8), np.repeat([3, 5], [15, 5]), classes=10)
+    third = draw(sampler, 12, 2, uneven)
+    assert sorted(third.labels) == [3] * 9 + [5] * 3
+    shown = as_bytes(sampler.decode(sampler.latents(12, 24), torch.from_numpy(third.labels))).numpy()
+    assert np.abs(third.values.astype(int) - shown).max() <= 1
 
 
 def test_seeds_on_the_way_of_an_interpolation_and_in_a_sum_are_their_own_pictures(gan_sample, trained):

@@ -14,7 +14,6 @@ import gan_cli
 from gan_cli.config.library import Library
 from gan_cli.data.coding import decoded, encoded, number_column
 from gan_cli.data.rows import of_split, spread
-from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
 TINY = (
@@ -299,7 +298,7 @@ def test_columns_of_a_checkpoint_are_checked(trained, gan_sample):
 def test_marginals_are_those_of_scipy():
     from scipy.stats import ks_2samp
 
-    from gan_cli.metrics.marginals import correlation_gaps, in_proportion, kolmogorov_smirnov, total_variation
+    from gan_cli.metrics.marginals import correlation_gaps, kolmogorov_smirnov, total_variation
 
     draws = np.random.default_rng(0)
     x, y = draws.integers(0, 9, 200) / 3, draws.integers(1, 9, 300) / 3
@@ -309,9 +308,6 @@ def test_marginals_are_those_of_scipy():
     columns = tuple(number_column(name, a, None, True) for name in "ab")
     (gap,) = correlation_gaps(columns, {"a": a, "b": b}, {"a": a, "b": a + b})
     assert gap == pytest.approx(abs(np.corrcoef(a, b)[0, 1] - np.corrcoef(a, a + b)[0, 1]))
-    half = Samples(np.zeros((100, 1), np.float32), np.arange(100) % 2)
-    like = Samples(np.zeros((100, 1), np.float32), (np.arange(100) < 20).astype(int))
-    assert np.bincount(in_proportion(half, like).labels).tolist() == [50, 12]
 
 
 def mixed(count: int, seed: int) -> dict[str, np.ndarray]:

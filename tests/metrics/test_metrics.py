@@ -8,13 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from conftest import TINY_POINTS, config_of
 
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
+from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import View
 from gan_cli.metrics.classes import inception_score, kl_of_counts
 from gan_cli.metrics.densities import cell_counts, jsd_of_counts
 from gan_cli.metrics.distances import frechet_distance, mean_and_covariance, mmd2
+from gan_cli.metrics.evaluation import draw
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.classifier import Classifier
 from gan_cli.metrics.extractors.inception import Inception
@@ -185,6 +188,31 @@ def test_modes_of_a_mixture_and_the_divergence_of_their_shares():
     nowhere = metric("modes")(points(samples.values, 0 * half, dataset=ring))
     assert nowhere["modes"] == 0
     assert nowhere["mode_kl"] == math.inf
+
+
+class EachMode(torch.nn.Module):
+    """A perfect generator of a mixture whose labels are its modes."""
+
+    def __init__(self, means, sigma: float) -> None:
+        super().__init__()
+        self.means, self.sigma = torch.tensor(means), sigma
+
+    def forward(self, z, labels):
+        return self.means[labels] + self.sigma * z
+
+
+def test_a_perfect_generator_that_is_told_classes_is_judged_perfect_where_they_are_unequal():
+    means = [[-5.0, 0.0], [5.0, 0.0]]
+    mixture = LIBRARY.build_by_name("dataset", "mixture", means=means, weights=[0.9, 0.1], sigma=1.0, points=5000)
+    data, config = mixture.load(), config_of(*TINY_POINTS)
+    prior = SimpleNamespace(sample=lambda n, device, generator: torch.randn(n, 2, generator=generator))
+    sampler = Sampler(EachMode(means, 1.0), prior, config, 2, torch.device("cpu"))
+    fake = draw(sampler, 2000, 0, data)
+    found = Evidence(data, data, Pixels(), dataset=mixture, fake=fake)
+    assert metric("modes")(found)["mode_kl"] < 1e-3  # log(5/3) = 0.51, were both asked for equally often
+    assert metric("frechet")(found)["frechet"] < 0.2
+    divergence = metric("divergence")(found)
+    assert divergence["jsd"] < divergence["jsd_floor"] + 0.01
 
 
 def test_kl_of_counts():
