@@ -135,14 +135,18 @@ class SemiSupervisedGame(AdversarialGame):
         return cost, {**statistics, "loss/discriminator": cost.detach()}
 
     def _known(self, size: int) -> tuple[Tensor, Tensor]:
-        """As many labelled samples as there are others: all of them equally often, or some at random of more."""
+        """As many labelled samples as there are others: each equally often, and at random those of one time more; of
+        more labelled samples than others, some at random.
+        """
         assert self.known is not None, "labelled samples come with the data"
         many = self.known.count
 
         def some(n: int, generator: torch.Generator | None) -> Tensor:
             device = self.known.values.device  # type: ignore[union-attr]
             if many <= n:
-                return torch.arange(n, device=device) % many
+                whole, more = torch.arange(n - n % many, device=device) % many, n % many
+                shuffled = torch.rand(many, device=device, generator=generator).argsort() if more else whole
+                return torch.cat([whole, shuffled[:more]])
             return torch.randint(many, (n,), device=device, generator=generator)
 
         x, labels = self.known.at(drawn(shares() * size, some))

@@ -48,7 +48,7 @@ def test_the_probability_of_data_is_that_of_the_implied_class():
 def test_ds_cost_and_gradient_are_those_of_a_softmax_over_one_class_more(keys, weight):
     """Cross-entropy over K + 1 classes, of which the last has the logit 0, written down without the game's help."""
     setup = setup_of(*keys, "model.labels=10", f"model.weight={weight}", "loss=non_saturating")
-    game, size = setup.game, 16
+    game, size = setup.game, 20
     x, _ = setup.minibatches.draw("discriminator", 0, size)
     z = torch.randn(size, 4, generator=torch.Generator().manual_seed(0))
     network = game.discriminator
@@ -80,13 +80,32 @@ def test_ds_cost_and_gradient_are_those_of_a_softmax_over_one_class_more(keys, w
 
 def test_labels_alone_are_learnt_where_the_game_has_no_weight():
     setup = setup_of(*SEMI, *STILL, "model.labels=10", "model.weight=0", "steps=3")
-    x, _ = setup.minibatches.draw("discriminator", 0, 16)
-    z = torch.zeros(16, 4)
+    x, _ = setup.minibatches.draw("discriminator", 0, 20)
+    z = torch.zeros(20, 4)
     cost, statistics = setup.game.cost("discriminator", x, z, None, {})
     again, _ = setup.game.cost("discriminator", -x, z + 1, None, {})
     assert torch.equal(cost, again)
     assert set(statistics) == {"classification", "error/labelled", "loss/discriminator"}
     play(setup, range(1, 3))
+
+
+def test_each_label_is_shown_equally_often(monkeypatch):
+    """Where labels do not divide the minibatch, others are shown once more each time; where they do, none is drawn."""
+    game = setup_of(*SEMI, "model.labels=10").game
+    counts = []
+    at = game.known.at
+    monkeypatch.setattr(game.known, "at", lambda rows: counts.append(rows.bincount(minlength=10)) or at(rows))
+    torch.manual_seed(0)
+    for _ in range(500):
+        game._known(16)
+    shown = torch.stack(counts)
+    assert torch.equal(shown.amin(dim=1), torch.full((500,), 1))
+    assert torch.equal(shown.amax(dim=1), torch.full((500,), 2))
+    assert (shown.float().mean(dim=0) - 1.6).abs().max() < 0.09  # four standard deviations
+    before = torch.get_rng_state()
+    game._known(20)
+    assert torch.equal(counts[-1], torch.full((10,), 2))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_labels_are_drawn_balanced_and_by_the_seed_alone():
