@@ -53,8 +53,9 @@ def frechet_distance(mean: np.ndarray, covariance: np.ndarray, mean2: np.ndarray
 class Kernel(Metric):
     """Kernel distance, squared: unbiased MMD² with k(x, y) = (x·y/F + 1)³ (Bińkowski et al. 2018; the KID).
 
-    The mean over random subsets, and the standard error of that mean. A subset has at most a quarter of the samples:
-    larger subsets overlap so much that their spread would understate the error.
+    The mean over random subsets, and the standard error of that mean. Subsets of n of N samples overlap, so that they
+    tell no more than N / n that do not: the error is their standard deviation / √min(subsets, N / n). A subset has at
+    most a quarter of the samples.
     """
 
     subsets: int
@@ -78,7 +79,7 @@ class Kernel(Metric):
             )
             for _ in range(self.subsets)
         ]
-        error = np.std(values, ddof=1) / np.sqrt(len(values))
+        error = np.std(values, ddof=1) / np.sqrt(min(len(values), evidence.count / size))
         return {"kernel": float(np.mean(values)), "kernel_error": float(error)}
 
 

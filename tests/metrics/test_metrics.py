@@ -116,6 +116,19 @@ def test_kernel_distance_of_equal_distributions_is_zero_within_its_error():
     assert apart["kernel"] > 20 * apart["kernel_error"] > 0
 
 
+def test_the_error_of_the_kernel_distance_is_that_of_other_draws_of_the_samples():
+    """Twice the true one of equal distributions, whose subsets differ more than their mean; never half of it."""
+    for shift, low, high in ((0.0, 1.0, 2.6), (0.3, 0.7, 1.3)):
+        found = [
+            metric("kernel", subsets=50, subset_size=80)(
+                points(gaussian(400, 4, seed), gaussian(400, 4, 1000 + seed, mean=shift), seed=seed)
+            )
+            for seed in range(60)
+        ]
+        true = np.std([each["kernel"] for each in found], ddof=1)
+        assert low < np.mean([each["kernel_error"] for each in found]) / true < high
+
+
 def test_precision_and_recall_agree_with_torch_fidelity():
     prc = pytest.importorskip("torch_fidelity.metric_prc")
     real, fake = gaussian(300, 5, 0), 0.6 * gaussian(300, 5, 1)
