@@ -17,7 +17,7 @@ DRAWS = 200_000  # from the density, to estimate the mass of each cell
 class Divergence(Metric):
     """Jensen–Shannon divergence to a density, over ``cells`` that have equal mass under it, in nats.
 
-    The cells come from repeatedly halving a large draw of the density at the median of its widest coordinate. By the
+    The cells come from repeatedly halving a large draw of the density along its widest coordinate. By the
     data processing inequality, no partition shows more than the true divergence, so apart from sampling noise this is a
     lower bound. ``jsd_floor`` is the value of as many samples of the density itself. ``log_density_gap`` is
     E_data log p(x) − E_model log p(x), exact where the density has a formula.
@@ -52,16 +52,17 @@ class Divergence(Metric):
 
 
 def cell_counts(sets: list[np.ndarray], cells: int) -> np.ndarray:
-    """The counts of each set in the cells of a k-d tree that halves the first set: int (sets, number of cells)."""
+    """The counts of each set in the cells of a k-d tree that divides the first set evenly: int (sets, cells)."""
     if cells < 2 or len(sets[0]) < 2:
         return np.array([[len(points)] for points in sets])
     axis = int(np.ptp(sets[0], axis=0).argmax())
-    cut = np.median(sets[0][:, axis])
+    half = (cells + 1) // 2
+    widest = sets[0][:, axis]
+    cut = np.median(widest) if cells % 2 == 0 else np.quantile(widest, half / cells)
     low = [points[points[:, axis] <= cut] for points in sets]
     high = [points[points[:, axis] > cut] for points in sets]
     if not len(high[0]):  # many equal values
         return np.array([[len(points)] for points in sets])
-    half = (cells + 1) // 2
     return np.concatenate([cell_counts(low, half), cell_counts(high, cells - half)], axis=1)
 
 
