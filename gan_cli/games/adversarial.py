@@ -18,7 +18,7 @@ from gan_cli.games.growing import at_stage, growth_of, note_images, shown_at, st
 from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY, Lazy, Penalises
 from gan_cli.games.steering import EVERY
-from gan_cli.games.view import CHANGE, View, view_of
+from gan_cli.games.view import AGAIN, CHANGE, View, view_of
 from gan_cli.losses.loss import LOSS, Costs, Loss
 from gan_cli.models.choices import Choices
 from gan_cli.models.conditioning import TellsLabels
@@ -134,7 +134,7 @@ class AdversarialGame(Game):
         due = {name: penalty for name, penalty in self.penalties.items() if penalty.due(moment.moves)}
         weights = {f"penalty/{name}": penalty.strength(moment.images) for name, penalty in due.items()}
         start = {START: 1.0} if self.starts and not moment.moves else {}
-        return {**start, **seen, **self.view.changes(moment.moves), **weights}
+        return {**start, **seen, **self.view.changes(moment.moves, moment.again), **weights}
 
     def grow(self, before: int, images: int) -> bool:
         """Tells growing networks how many images have been seen, and the log where a phase begins."""
@@ -220,7 +220,7 @@ class AdversarialGame(Game):
         """J(D) with its penalties, of what D has seen and its logits."""
         cost = self.loss.discriminator(real_logits, fake_logits)
         statistics = {"loss/discriminator": cost.detach(), **self._scores(real_logits.detach(), fake_logits.detach())}
-        if self.view.steering:
+        if self.view.steering and AGAIN not in strengths:
             many = len(real) * self.view.pack
             statistics |= self.view.steering.saw(real_logits.detach(), many, change=CHANGE in strengths)
         for name, penalty in self.penalties.items():

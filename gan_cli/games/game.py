@@ -42,6 +42,7 @@ class Moment:
         images: real images seen before this step.
         drawn: samples of the data that this player has drawn before.
         batch_size: samples that it draws now.
+        again: whether it has looked ahead from here already (extragradient).
     """
 
     step: int
@@ -49,6 +50,7 @@ class Moment:
     images: int
     drawn: int
     batch_size: int
+    again: bool = False
 
 
 class Game(Protocol):

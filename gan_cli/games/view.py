@@ -18,7 +18,8 @@ from gan_cli.games.steering import EVERY, Steering
 from gan_cli.models.noise import Noise
 from gan_cli.random import normal_like
 
-NOISE, AUGMENTATION, CHANGE = "instance_noise", "augmentation", "augmentation/change"  # among the strengths of a move
+NOISE, AUGMENTATION = "instance_noise", "augmentation"  # among the strengths of a move
+CHANGE, AGAIN = "augmentation/change", "augmentation/again"  # the same
 
 
 def noised(x: Tensor, sigma: float | Tensor) -> Tensor:
@@ -61,9 +62,15 @@ class View:
             found[AUGMENTATION] = self._scheduled(images)
         return found
 
-    def changes(self, moves: int) -> dict[str, float]:
-        """Among the strengths of D's move after so many: that the probability changes after it, if it does."""
-        return {CHANGE: 1.0} if self.steering and moves % EVERY == EVERY - 1 else {}
+    def changes(self, moves: int, again: bool) -> dict[str, float]:
+        """Among the strengths of D's move after so many: that the probability changes after it, if it does.
+
+        Args:
+            again: whether D makes this move for the second time, which counts for nothing.
+        """
+        if not self.steering or again:
+            return {AGAIN: 1.0} if self.steering else {}
+        return {CHANGE: 1.0} if moves % EVERY == EVERY - 1 else {}
 
     def _scheduled(self, images: int) -> float:
         return annealed(self.probability, self.final_probability, images, self.anneal_images)

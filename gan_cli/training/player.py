@@ -77,6 +77,7 @@ class Player:
             images=batch_sizes.images_seen(step - 1),
             drawn=batch_sizes.drawn(step) * self.steps + move * size,
             batch_size=size,
+            again=bool(self._start),
         )
 
     def gradient(self, game: Game, x: Tensor, z: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
@@ -149,6 +150,7 @@ class Player:
     def descend_from_start(self, step: int) -> None:
         """The second half: back to where the look-ahead began, then along the gradient found at its end."""
         torch._foreach_copy_(self.parameters, self._start)
+        self._start = []
         self.descend(step)
 
     @torch.no_grad()

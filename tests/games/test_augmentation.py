@@ -12,6 +12,7 @@ import torch
 from conftest import TINY_DCGAN, metrics_in, setup_of
 from PIL import Image
 
+from gan_cli.algorithm import play
 from gan_cli.config.library import Library
 from gan_cli.games.augmentation import AUGMENTATIONS
 from gan_cli.games.steering import Steering
@@ -126,6 +127,14 @@ def test_the_probability_follows_the_sign_of_d():
     other.restore(steering.kept())
     assert [s.saw(sure, 5, change=True)["augmentation/probability"] for s in (steering, other)] == [0, 0]
     assert steering.probability == other.probability == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("updates", ["alternating", "simultaneous", "extragradient", "optimistic"])
+def test_a_move_of_d_counts_once_however_it_descends(updates):
+    keys = ("augment=[blit]", "augmentation.target=-0.99", "augmentation.adapt_images=1000", "batch_size=16")
+    setup = setup_of(*TINY_DCGAN, *keys, f"updates={updates}")
+    play(setup, range(1, 9))
+    assert setup.game.view.steering.probability.item() == pytest.approx(8 * 16 / 1000)
 
 
 def test_the_probability_is_annealed_along_half_a_cosine():
