@@ -33,6 +33,9 @@ class MADE(nn.Module):
 
         h = relu(b + (W ⊙ M) x),   given = c + (V ⊙ M) h + (A ⊙ M) x   (A: direct connections, if any).
 
+    Where labels have no direct connections, an eighth of each hidden layer has the degree 0: it sees labels alone, and
+    every pixel sees it, the first ones too, which see no other unit or few.
+
     Of several masks, a move of the training takes one; the model is the mixture of all, p(x) = 1/K Σ_k p_k(x).
 
     Args:
@@ -64,7 +67,8 @@ class MADE(nn.Module):
         self.layers = nn.ModuleList(self.hidden)
         self.out = MaskedLinear(sizes[-1], size * head.size)
         self.direct = MaskedLinear(size + classes, size * head.size, bias=False) if direct else None
-        for i, degrees in enumerate(drawn_degrees(size, hidden, masks, order, seed)):
+        of_labels = bool(classes) and not direct
+        for i, degrees in enumerate(drawn_degrees(size, hidden, masks, order, seed, of_labels)):
             self.register_buffer(f"degrees{i}", degrees)
 
     def degrees(self, mask: Tensor) -> list[Tensor]:
@@ -159,10 +163,15 @@ class MADE(nn.Module):
         return rows
 
 
-def drawn_degrees(size: int, hidden: Sequence[int], masks: int, order: str, seed: int) -> list[Tensor]:
+def drawn_degrees(
+    size: int, hidden: Sequence[int], masks: int, order: str, seed: int, of_labels: bool = False
+) -> list[Tensor]:
     """Degrees of the inputs and of every hidden layer, int64 (masks, units) each.
 
     Those of hidden units are uniform between the least of the layer before and D − 1 (section 3).
+
+    Args:
+        of_labels: whether the first eighth of each hidden layer has 0.
     """
     inputs: list[Tensor] = []
     layers: list[list[Tensor]] = [[] for _ in hidden]
@@ -173,5 +182,6 @@ def drawn_degrees(size: int, hidden: Sequence[int], masks: int, order: str, seed
         inputs.append(before)
         for layer, units in zip(layers, hidden, strict=True):
             before = torch.randint(int(before.min()), max(2, size), (units,), generator=generator, device="cpu")
+            before[: -(-units // 8) if of_labels else 0] = 0
             layer.append(before)
     return [torch.stack(inputs), *(torch.stack(layer) for layer in layers)]

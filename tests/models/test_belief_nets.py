@@ -117,6 +117,22 @@ def test_no_pixel_sees_itself_or_what_comes_after(net, shape):
         assert torch.equal(sees, earlier)
 
 
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("order", ["natural", "random"])
+def test_every_pixel_sees_the_label(direct, order):
+    torch.manual_seed(0)
+    network = MADE(TOY, 3, Bernoulli(), [64, 64], 1, order, direct, 0)
+    rows = torch.rand(1, 12).expand(3, 12)
+    given = network.conditionals(rows, torch.arange(3), torch.tensor([0]))[..., 0]
+    assert (given.std(dim=0) > 1e-6).all()
+    state = network.state_dict()
+    before = MADE(TOY, 0, Bernoulli(), [64, 64], 1, order, direct, 0).state_dict()
+    same = {**state, **{name: tensor for name, tensor in before.items() if name.startswith("degrees")}}
+    network.load_state_dict(same)  # runs of before, whose degrees are in their checkpoints, stay what they were
+    given = network.conditionals(rows, torch.arange(3), torch.tensor([0]))[:, network.degrees0[0].argmin(), 0]
+    assert (given.std(dim=0) > 1e-6).all() == direct
+
+
 def test_two_stacks_see_everything_before_and_one_has_a_blind_spot():
     sees = {}
     for net in ("pixelcnn", "pixelcnn-blind"):
