@@ -120,7 +120,8 @@ class Sampler:
                 found = game.bound(x, labels, draws)
             else:
                 found = game.log_likelihood(x, labels)
-        return replace(found, nats=found.nats.cpu())
+        inner = found.in_logit_space
+        return replace(found, nats=found.nats.cpu(), in_logit_space=None if inner is None else inner.cpu())
 
     def presented(self, x: Tensor) -> Tensor:
         """Samples as they were shown to the model in training."""

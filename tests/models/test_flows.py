@@ -12,6 +12,7 @@ from conftest import setup_of
 from torch.autograd.functional import jacobian
 
 from gan_cli.games.flows import FlowGame
+from gan_cli.games.sampler import Sampler
 from gan_cli.models.flows import LogisticBase, NormalBase, Space
 from gan_cli.models.units import levels, unit_interval
 from gan_cli.models.zuko_flows import FARTHEST, Autoregressive
@@ -102,7 +103,7 @@ def test_the_density_of_pictures_integrates_to_1_over_the_unit_cube_in_logit_spa
     assert mass.item() == pytest.approx(1, abs=1e-3)
 
 
-def test_logit_space_is_told_beside_the_unit_interval():
+def test_logit_space_is_told_beside_the_unit_interval(monkeypatch):
     game = untrained(*FLOWS["realnvp"], *PICTURES)
     x, labels = some(game, 300)
     found = game.log_likelihood(x, labels)
@@ -112,6 +113,12 @@ def test_logit_space_is_told_beside_the_unit_interval():
     torch.testing.assert_close(found.in_logit_space, found.nats - slope)
     assert found.kind == "exact"
     assert untrained(*FLOWS["nice"], *PICTURES).log_likelihood(x, labels).in_logit_space is None
+    setup, fetched = setup_of(*FLOWS["realnvp"], *PICTURES), []
+    s = setup.sampler
+    sampler = Sampler(s.network, s.prior, s.config, s.classes, s.device, game=setup.game)
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: fetched.append(tensor) or tensor)
+    found = sampler.likelihood(x.float(), labels)
+    assert {id(found.nats), id(found.in_logit_space)} <= set(map(id, fetched))  # neither stays on a GPU
     points = untrained(*FLOWS["realnvp"], *POINTS)
     assert points.log_likelihood(*some(points, 3)).in_logit_space is None
 

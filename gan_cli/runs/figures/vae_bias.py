@@ -27,7 +27,8 @@ class VAEBias(Figure):
     """The Jensen–Shannon divergence of a run in the plane to its density, as it learns, beside its last samples.
 
     It is taken over cells of equal mass, as ``metrics=divergence`` takes it; ``floor`` is that of as many draws from
-    the density itself. Samples of a VAE are of its whole density: its decoder's noise is added to the mean.
+    the density itself. Samples of a VAE are of its whole density: its decoder's noise is added to the mean, which
+    metrics judge without it.
     """
 
     def __init__(self, setup: Setup) -> None:
