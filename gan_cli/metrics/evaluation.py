@@ -22,7 +22,7 @@ from gan_cli.distributed import as_in_first, shared_out
 from gan_cli.errors import Diverged, UserError
 from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.evidence import Evidence, Unseen
-from gan_cli.metrics.metric import METRICS, Measure, Metric, Refuses
+from gan_cli.metrics.metric import METRICS, Better, Measure, Metric, Refuses
 from gan_cli.output import screen
 
 
@@ -32,12 +32,10 @@ class Measuring:
 
     Attributes:
         metrics: by name.
-        more_is_better: whether high values of the watched one are better.
         left_out: why metrics are left out, by name.
     """
 
     metrics: dict[str, Measure]
-    more_is_better: bool
     left_out: dict[str, str]
 
 
@@ -51,7 +49,7 @@ def metrics_of(config: Config, library: Library, evidence: Evidence) -> Measurin
     metrics = {name: library.build(METRICS, choice) for name, choice in config.metrics.items()}
     for name, metric in metrics.items():
         method(metric, f"metrics={name}", "__call__", "evidence", evidence)
-    _way_of(config.watch, metrics, evidence)  # before an extractor is made ready
+    _require_watched(config.watch, metrics, evidence)  # before an extractor is made ready
     left_out: dict[str, str] = {}
     for name, metric in metrics.items():
         with suppress(Unseen):
@@ -60,23 +58,38 @@ def metrics_of(config: Config, library: Library, evidence: Evidence) -> Measurin
     if left_out and config.unfit_metrics == "refuse":
         raise UserError(*(f"metrics={name}: {reason}" for name, reason in left_out.items()))
     metrics = {name: metric for name, metric in metrics.items() if name not in left_out}
-    return Measuring(metrics, _way_of(config.watch, metrics, evidence) == "high", left_out)
+    _require_watched(config.watch, metrics, evidence)
+    return Measuring(metrics, left_out)
 
 
-def _way_of(watched: str | None, metrics: Mapping[str, Measure], evidence: Evidence) -> str | None:
-    """Which way the watched value is better; raises a UserError if no metric has it."""
-    if watched is None:
-        return None
-    better = {key: way for metric in metrics.values() for key, way in watchable(metric, evidence).items()}
-    if watched not in better:
+def _require_watched(watched: str | None, metrics: Mapping[str, Measure], evidence: Evidence) -> None:
+    """Raises a UserError if no metric has the watched value."""
+    if watched is not None and watched not in (better := better_of(metrics, evidence)):
         raise UserError(
             f"watch={watched}: metrics=[{','.join(metrics)}] has no such value to watch: "
             f"choose one of: {', '.join(better) or 'none of them has any'}"
         )
-    return better[watched]
 
 
-def watchable(metric: Measure, evidence: Evidence) -> Mapping[str, str]:
+def better_of(metrics: Mapping[str, Measure], evidence: Evidence) -> Better:
+    """The values of all these metrics that can be watched, and which way is better.
+
+    Raises:
+        UserError: if a metric of your own says anything but ``low`` or ``high`` by name.
+    """
+    found: Better = {}
+    for name, metric in metrics.items():
+        who = f"metrics={name}: better"
+        with asked(who) if is_own(metric) else nullcontext():
+            said = dict(watchable(metric, evidence))
+        for key, way in said.items():
+            if not isinstance(key, str) or way not in ("low", "high"):
+                raise UserError(f"{who}: says {key!r}: {way!r}: say 'low' or 'high' by name, {{'{name}': 'low'}}")
+            found[key] = way
+    return found
+
+
+def watchable(metric: Measure, evidence: Evidence) -> Better:
     """The values of a metric that can be watched, and which way is better: what its ``better`` is or returns."""
     better = dict(getmembers(metric)).get("better", {})
     return better(evidence) if callable(better) else better

@@ -11,6 +11,7 @@ from gan_cli.data.reading import TRAINED_ON, still
 from gan_cli.data.samples import as_stored
 from gan_cli.games.game import Classifies, Encodes, Likelihood, parameters_of
 from gan_cli.metrics.evaluation import (
+    better_of,
     draw,
     judge_samples,
     judged,
@@ -62,7 +63,7 @@ class Measurements:
         self.setup, self.config, self.evidence = setup, setup.config, evidence
         measuring = metrics_of(self.config, library, evidence)  # refused now, not after an hour
         self.metrics, self.left_out = measuring.metrics, measuring.left_out
-        self.more_is_better = measuring.more_is_better
+        self.better = better_of(self.metrics, evidence)
         self._try_own()
 
     def _try_own(self) -> None:

@@ -47,6 +47,7 @@ KINDS: dict[str, Callable[[object], bool]] = {  # of what is read again, as it m
     "reason": _text,
     "job": _text,
     "best": _best,
+    "better": lambda value: isinstance(value, dict) and all(way in ("low", "high") for way in value.values()),
     "config": lambda value: isinstance(value, dict),
     "environment": lambda value: isinstance(value, dict),
     "seeds": lambda value: isinstance(value, list) and all(map(_whole, value)),

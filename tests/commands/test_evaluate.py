@@ -317,6 +317,18 @@ def test_a_metric_and_an_extractor_of_ones_own_are_one_class_and_one_file_each(g
     assert found["extractor"] == {"name": "rows", "of": "rows"}
 
 
+@pytest.mark.parametrize("way", ['"max"', "None"])
+def test_a_metric_of_ones_own_must_say_low_or_high(gan_train, way):
+    Path("own_metrics.py").write_text(BRIGHTNESS.replace('"high"', way))
+    Path("own/metrics").mkdir(parents=True)
+    yaml = "# @package metrics.brightness\nname: brightness\nclass: own_metrics.Brightness\nscale: 2.0\n"
+    Path("own/metrics/brightness.yaml").write_text(yaml)
+    result = gan_train("--config-dir", "own", *TINY_MLP, "metrics=brightness", "steps=2", "hydra.run.dir=run")
+    assert result.code == 2
+    assert "metrics=brightness: better: says 'brightness': " in result.err
+    assert "say 'low' or 'high'" in result.err
+
+
 def test_ctrl_c_says_a_word(trained, gan_eval, monkeypatch):
     def stopped(config, library):
         raise KeyboardInterrupt

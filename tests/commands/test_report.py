@@ -22,6 +22,7 @@ from gan_cli.commands.report.command import main
 from gan_cli.commands.report.facts import chosen, curves
 from gan_cli.commands.report.logged import Logged
 from gan_cli.commands.report.page import as_html
+from gan_cli.commands.report.tables import low_is_better
 from gan_cli.runs import records
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.records import record_of
@@ -105,6 +106,44 @@ def test_it_says_which_data_runs_are_of_where_a_preset_chose_them(tmp_path):
         (tmp_path / name / ".hydra/overrides.yaml").write_text(f"- experiment={name}\n- steps={10 + len(data)}\n")
     content = content_of(as_html(collect([str(tmp_path)]), tmp_path))
     assert content["keys"] == ["dataset", "dataset.path", "steps"]
+
+
+def left(folder: Path, config: dict, typed: tuple[str, ...] = (), lines: tuple[dict, ...] = (), **facts) -> None:
+    """Leaves in a folder what a finished run does."""
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / "status.json").write_text(json.dumps({"status": "finished", "config": config, **facts}))
+    (folder / ".hydra/overrides.yaml").write_text(json.dumps(typed))
+    (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def test_each_metric_says_which_way_its_values_are_better(gan_train):
+    keys = ("metrics=[divergence,precision_recall,sliced_wasserstein]", "watch=recall", "steps=2", "evaluate_count=50")
+    assert gan_train(*TINY_POINTS, *keys, "hydra.run.dir=run").code == 0
+    status = json.loads(Path("run/status.json").read_text())
+    low, high = ("jsd", "log_density_gap", "sliced_wasserstein"), ("precision", "recall")
+    assert status["better"] == dict.fromkeys(low, "low") | dict.fromkeys(high, "high")
+    assert status["best"]["better"] == "high"
+    low = low_is_better(collect(["run"]))
+    assert {"jsd", "sliced_wasserstein", "loss/generator", "seconds"} <= {*low}
+    assert not {"best recall", "recall", "precision", "images_per_second"} & {*low}
+
+
+@pytest.mark.parametrize("of_before", [False, True])
+def test_the_report_takes_less_for_better_where_it_is(tmp_path, of_before):
+    low = ("swd", "reconstruction", "errors", "error_rate", "errors_now", "ks", "ks_worst", "tv", "tv_worst", "mode_kl")
+    low += ("correlation", "frechet", "frechet_by_label", "kernel", "jsd", "jsd_bound", "log_density_gap", "two_sample")
+    low += ("conditional_jsd", "conditional_kl", "copied", "bits_per_dim", "label_error/angle")
+    high = ("nats", "parzen", "modes", "high_quality", "recall", "coverage", "label_agreement", "inception_score")
+    parts = {"swd/16": True, "reconstruction/training": True, "nats/training": False, "label_agreement/a": False}
+    values = {f"metric/{key}": 1.0 for key in (*low, *high, *parts)}
+    said = {} if of_before else {"better": dict.fromkeys(low, "low") | dict.fromkeys(high, "high")}
+    left(tmp_path / "run", {"seed": 0}, lines=({"step": 1, **values},), **said)
+    assert {*low_is_better(collect([str(tmp_path)]))} == {*low, *(key for key, less in parts.items() if less)}
+
+
+def test_what_a_metric_of_ones_own_says_of_its_values_wins(tmp_path):
+    left(tmp_path / "run", {"seed": 0}, lines=({"step": 1, "metric/distance": 1.0},), better={"distance": "high"})
+    assert low_is_better(collect([str(tmp_path)])) == []
 
 
 def test_it_says_its_version(gan_report):

@@ -118,6 +118,7 @@ class Told(BaseModel):
     spread: dict[Line, Number] = {}
     notes: dict[Line, Line] = {}
     kinds: dict[Line, Line] = {}
+    better: dict[Line, Literal["low", "high"]] = {}
     left_out: dict[Line, Line] = {}
     classes: list[Line] | None = None
     conditions: list[Line] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -14,9 +15,9 @@ from gan_cli.output.text import in_markdown, printable
 from gan_cli.runs.results import cited, with_spread
 
 CLOCK = ("images_per_second", "seconds")
-LOW = (  # parts of the names of results of which less is better
-    *("loss/", "bits_per_dim", "frechet", "kernel", "wasserstein", "kl", "jsd", "gap"),
-    *("two_sample", "copied", "distance"),
+LOW = re.compile(  # words in the names of results of which less is better, where a run does not say it
+    r"(^|[\W_])(loss|seconds|errors?|bits_per_dim|reconstruction|frechet|kernel|wasserstein|swd|kl|jsd|gap|two_sample"
+    r"|copied|distance|ks|tv|correlation)($|[\W_])"
 )
 
 
@@ -130,10 +131,21 @@ def result_keys(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def low_is_better(runs: Sequence[RunRecord]) -> list[str]:
-    """The results of which low values are better; for a watched value, the runs say so themselves."""
-    watched = {f"best {best['metric']}": best for run in runs if (best := run.status.get("best"))}
-    said = {key: best["better"] == "low" for key, best in watched.items() if "better" in best}
-    return [key for key in result_keys(runs) if said.get(key, any(word in key for word in LOW))]
+    """The results of which low values are better, as the runs say of their metrics; parts (``nats/training``) go with
+    the whole.
+    """
+    said: dict[str, str] = {}
+    for run in runs:
+        best = run.status.get("best") or {}
+        said |= {best["metric"]: best["better"]} if "better" in best else {}  # all that older runs say
+        said |= run.status.get("better", {})
+
+    def is_low(key: str) -> bool:
+        value = key.removeprefix("best ")
+        way = said.get(value) or said.get(value.partition("/")[0])
+        return way == "low" if way else bool(LOW.search(value))
+
+    return [key for key in result_keys(runs) if is_low(key)]
 
 
 def mean_and_spread(value: tuple[float, float | None] | None) -> str:

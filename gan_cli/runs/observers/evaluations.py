@@ -73,7 +73,7 @@ class Evaluations:
         self.metrics, self.left_out = self.measurements.metrics, self.measurements.left_out
         for name, reason in self.left_out.items():
             log.warning("metrics=%s: left out: %s", name, reason)
-        self.sign = 1 if self.measurements.more_is_better else -1
+        self.sign = 1 if self.measurements.better.get(self.config.watch or "") == "high" else -1
         self.best: float | None = None
         self.best_step = self.without_better = 0
 
@@ -133,14 +133,17 @@ class Evaluations:
 
     def facts(self) -> dict[str, object]:
         """The best value of the watched metric, and what a reader of the values must know, for ``status.json``."""
-        facts: dict[str, object] = {"notes": self.evidence.notes, "kinds": self.evidence.kinds}
+        facts: dict[str, object] = {
+            "notes": self.evidence.notes,
+            "kinds": self.evidence.kinds,
+            "better": self.measurements.better,
+        }
         if self.left_out:
             facts["left_out"] = self.left_out
         if self.config.watch:
-            better = "low" if self.sign < 0 else "high"
             facts["best"] = {
                 "metric": self.config.watch,
-                "better": better,
+                "better": self.measurements.better[self.config.watch],
                 "value": self.best,
                 "step": self.best_step,
             }
