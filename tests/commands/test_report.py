@@ -17,7 +17,7 @@ from conftest import TINY_POINTS, Result, metrics_in
 from PIL import Image
 
 from gan_cli import cli
-from gan_cli.commands.report.collect import RunRecord, collect
+from gan_cli.commands.report.collect import RunRecord, collect, grouped
 from gan_cli.commands.report.command import main
 from gan_cli.commands.report.facts import chosen, curves
 from gan_cli.commands.report.logged import Logged
@@ -144,6 +144,35 @@ def test_the_report_takes_less_for_better_where_it_is(tmp_path, of_before):
 def test_what_a_metric_of_ones_own_says_of_its_values_wins(tmp_path):
     left(tmp_path / "run", {"seed": 0}, lines=({"step": 1, "metric/distance": 1.0},), better={"distance": "high"})
     assert low_is_better(collect([str(tmp_path)])) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "typed"),
+    [("discriminator.steps", "discriminator.steps={0}"), ("batch_size", "experiment=own{0}")],
+    ids=["typed", "by a preset"],
+)
+def test_the_seed_stands_for_no_other_key(tmp_path, key, typed):
+    group, _, name = key.partition(".")
+    for value in (1, 2):
+        config = {"seed": value, "dataset": {"name": "ring"}, group: {name: value} if name else value}
+        left(tmp_path / f"run-{value}", config, (typed.format(value), f"seed={value}"))
+    runs = collect([str(tmp_path)])
+    assert {*content_of(as_html(runs, tmp_path))["keys"]} == {key, "seed"}
+    assert [group.settings for group in grouped(runs)] == [{key: 1}, {key: 2}]
+
+
+def test_runs_of_other_settings_are_not_averaged_beside_what_was_published(tmp_path):
+    figure = {"result": "modes", "model": "A", "value": 8, "source": "B"}
+    for loss, modes in (("minimax", 1), ("hinge", 8)):
+        for seed in (0, 1):
+            config = {"seed": seed, "dataset": {"name": "ring"}, "loss": {"name": loss}, "published": [figure]}
+            found = {"modes": modes, "of_modes": 8, "high_quality": 1.0}
+            left(tmp_path / f"{loss}-{seed}", config, (f"loss={loss}", f"seed={seed}"), **found)
+    rows = content_of(as_html(collect([str(tmp_path)]), tmp_path))["published"]
+    assert [(row["of"], row["here"], row["runs"]) for row in rows] == [
+        ("loss=hinge", "8 ± 0", 2),
+        ("loss=minimax", "1 ± 0", 2),
+    ]
 
 
 def test_it_says_its_version(gan_report):

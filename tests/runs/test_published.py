@@ -33,7 +33,7 @@ def test_a_run_and_its_report_show_what_was_published(gan_train, capfd):
     content = json.loads(page.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
     assert content["published"][0]["published"] == "A 7.8 ± 0.1 (B 2018)"
     assert content["published"][0]["here"].startswith(f"{sum(modes) / 2:.4g} ± ")
-    assert content["published"][1] == {"result": "frechet", "published": "C 9 (D)", "here": "", "runs": 0}
+    assert content["published"][1] == {"result": "frechet", "published": "C 9 (D)", "of": "", "here": "", "runs": 0}
     assert "published" not in content["keys"]
 
 

@@ -3,8 +3,10 @@
 function papers() {
   const row = (tag, cells) => make("tr", {}, ...cells.map(value => make(tag, {textContent: value})));
   $("papers").hidden = !data.published.length;
-  $("published").replaceChildren(make("thead", {}, row("th", ["result", "published", "here", "runs"])),
-    make("tbody", {}, ...data.published.map(each => row("td", [each.result, each.published, each.here || "–", each.runs]))));
+  const several = data.published.some(each => each.of); // settings: a row for each
+  const cells = (result, published, of, ...ours) => [result, published, ...(several ? [of] : []), ...ours];
+  $("published").replaceChildren(make("thead", {}, row("th", cells("result", "published", "settings", "here", "runs"))),
+    make("tbody", {}, ...data.published.map(each => row("td", cells(each.result, each.published, each.of, each.here || "–", each.runs)))));
 }
 
 // the table of results

@@ -18,6 +18,7 @@ from gan_cli.runs.hydra_files import Unreadable
 
 MISSING = "missing"
 DATA = ("dataset", "dataset.path")
+SEED = "seed"
 WHERE = "give a run folder, or one with runs below it, such as outputs"
 
 
@@ -86,7 +87,8 @@ def differing(runs: Sequence[RunRecord]) -> list[str]:
 
     Of keys with the same values in each run, only the shortest; no keys of options that not every run has chosen; and
     none that nobody typed and that follow from those that were, as the prior's size does from the model. But always
-    which data they are of, as no result can be read without.
+    which data they are of, as no result can be read without. The seed stands for no other key, and none for it: runs
+    that differ in it alone are of one setting.
     """
     every = dict.fromkeys(key for run in runs for key in run.config)
     values = {key: [json.dumps(run.config.get(key, MISSING)) for run in runs] for key in every}
@@ -97,8 +99,9 @@ def differing(runs: Sequence[RunRecord]) -> list[str]:
     different = [key for key in different if key in kept]
     columns: dict[str, str] = {}
     for key in sorted(different, key=lambda key: key.count(".")):
-        columns.setdefault(json.dumps(values[key]), key)
-    found = [key for key in different if key in columns.values()]
+        if key != SEED:
+            columns.setdefault(json.dumps(values[key]), key)
+    found = [key for key in different if key == SEED or key in columns.values()]
     return [*(key for key in DATA if key in found), *(key for key in found if key not in DATA)]
 
 
@@ -115,7 +118,7 @@ def _without_consequences(keys: list[str], runs: Sequence[RunRecord], values: Ma
     if any(run.overrides is None for run in runs):
         return keys
     typed = {key for run in runs for key in run.typed}
-    chosen = [key for key in keys if key in typed]
+    chosen = [key for key in keys if key in typed and key != SEED]
     cases = list(zip(*(values[key] for key in chosen), strict=True)) or [()] * len(runs)
     follows = {key for key in keys if len({*zip(cases, values[key], strict=True)}) == len({*cases})}
     return [key for key in keys if key in typed or key not in follows]
@@ -140,7 +143,7 @@ class SeedGroup:
 
 def grouped(runs: Sequence[RunRecord]) -> list[SeedGroup]:
     """The runs, grouped by the settings that differ, other than the seed."""
-    keys = [key for key in differing(runs) if key != "seed"]
+    keys = [key for key in differing(runs) if key != SEED]
     groups: dict[str, list[RunRecord]] = {}
     for run in runs:
         groups.setdefault(json.dumps([run.config.get(key) for key in keys]), []).append(run)

@@ -156,18 +156,26 @@ def mean_and_spread(value: tuple[float, float | None] | None) -> str:
 
 
 def published(runs: Sequence[RunRecord]) -> list[dict[str, object]]:
-    """Each figure of a paper that these runs name, and theirs: mean, spread and count of the runs that have it."""
-    named: dict[str, list[RunRecord]] = {}
-    for run in runs:
-        for figure in run.published:
-            named.setdefault(json.dumps(figure), []).append(run)
+    """Each figure of a paper that these runs name, and theirs: a row for each group of settings, with the mean, the
+    spread and the count of the runs that have it.
+    """
+    named: dict[str, list[SeedGroup]] = {}
+    for group in grouped(runs):
+        of_group: dict[str, list[RunRecord]] = {}
+        for run in group.runs:
+            for figure in run.published:
+                of_group.setdefault(json.dumps(figure), []).append(run)
+        for text, naming in of_group.items():
+            named.setdefault(text, []).append(SeedGroup(group.settings, naming))
     rows = []
-    for text, naming in named.items():
+    for text, groups in named.items():
         figure = json.loads(text)
         result = figure["result"]
-        here = mean_and_spread(SeedGroup({}, naming).results.get(result))
-        count = sum(run.results.get(result) is not None for run in naming)
-        rows.append({"result": result, "published": cited(figure), "here": here, "runs": count})
+        for group in groups:
+            here = mean_and_spread(group.results.get(result))
+            count = sum(run.results.get(result) is not None for run in group.runs)
+            of = ", ".join(f"{key}={shown(value)}" for key, value in group.settings.items())
+            rows.append({"result": result, "published": cited(figure), "of": of, "here": here, "runs": count})
     return rows
 
 
