@@ -27,17 +27,22 @@ function places(run) {
   const clock = state.axis === "steps" ? null : run.clock[state.axis];
   if (state.axis === "steps") return step => step;
   if (!clock) return () => null;
-  const rows = clock[0].map((step, i) => [step, clock[1][i]]).filter(([, value]) => value !== null);
-  return step => { // on a line between the nearest two that are known, from 0 at step 0
-    let low = -1, high = rows.length;
+  const there = clock[1].map((_, i) => i).filter(i => clock[1][i] !== null);
+  return between([0, ...there.map(i => clock[0][i])], [0, ...there.map(i => clock[1][i])]); // from 0 at step 0
+}
+
+// the value at a step: on a line between the nearest two, and the last beyond it; null before the first, and beside a null
+function between(steps, values) {
+  return step => {
+    let low = -1, high = steps.length;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (rows[middle][0] <= step) low = middle; else high = middle;
+      if (steps[middle] <= step) low = middle; else high = middle;
     }
-    const [before, x] = low < 0 ? [0, 0] : rows[low];
-    if (high === rows.length) return x;
-    const [after, y] = rows[high];
-    return after > before ? x + (y - x) * (step - before) / (after - before) : x;
+    if (low < 0) return null;
+    const x = values[low], y = values[high];
+    if (high === steps.length || steps[low] === step) return x;
+    return x === null || y === null ? null : x + (y - x) * (step - steps[low]) / (steps[high] - steps[low]);
   };
 }
 
@@ -64,23 +69,21 @@ function smoothed(values, width) {
   });
 }
 
-// one line for each group: its mean over seeds, with the spread as a band; over time, which no two runs share, one for each run
+// one line for each group: its mean over seeds, with the spread as a band; over time, which no two runs share, one for each run.
+// At each step stand all that have begun and got there: not all log the same steps, and long curves are thinned
 function series(row, name) {
   const list = row.members.filter(run => run.curves[name]).map(run => {
     const [steps, values] = run.curves[name], place = places(run);
-    return {steps, xs: steps.map(place), values: smoothed(values, +$("smooth").value), label: run.name};
+    return {steps, place, xs: steps.map(place), values: smoothed(values, +$("smooth").value), label: run.name};
   }).filter(line => line.xs.length && line.xs.every(known));
   if (list.length < 2 || state.axis === "seconds") return list.map(line => ({...line, row, name}));
-  const at = new Map();
-  const when = new Map();
-  for (const {steps, xs, values} of list) steps.forEach((step, i) => {
-    if (!at.has(step)) { at.set(step, []); when.set(step, []); }
-    when.get(step).push(xs[i]);
-    if (values[i] !== null) at.get(step).push(values[i]);
-  });
-  const steps = [...at.keys()].sort((a, b) => a - b), values = steps.map(step => at.get(step).length ? mean(at.get(step)) : null);
-  const half = steps.map(step => at.get(step).length > 1 ? deviation(at.get(step)) : 0);
-  return [{steps, xs: steps.map(step => mean(when.get(step))), values, half, row, name, label: row.label}];
+  for (const line of list) line.at = between(line.steps, line.values);
+  const steps = [...new Set(list.flatMap(line => line.steps))].sort((a, b) => a - b);
+  const there = steps.map(step => list.filter(line => line.steps[0] <= step && step <= line.steps[line.steps.length - 1]));
+  const found = steps.map((step, i) => there[i].map(line => line.at(step)).filter(known));
+  const values = found.map(each => each.length ? mean(each) : null), half = found.map(each => each.length > 1 ? deviation(each) : 0);
+  const xs = steps.map((step, i) => mean(there[i].map(line => line.place(step))));
+  return [{steps, xs, values, half, row, name, label: row.label}];
 }
 
 // round numbers between two ends
