@@ -196,6 +196,8 @@ class EnsembleRun:
         try:
             with enough(self.config), self.progress:
                 observers = (self.observe, self.progress, interrupts)
+                for member in self.going:
+                    member.record.start_clock()
                 self.ensemble.train(range(self.start + 1, self.config.steps + 1), observers)
         except Interrupted as stop:
             self._save()

@@ -258,6 +258,7 @@ class Running:
             reading = (self._count, self.record, self.grids, self.evaluations)
             telling = (self.guard, self.loggers, self.checkpoints, self.progress, interrupts)
             observers = [*(observer for observer in reading if observer is not None), *telling]
+            self.record.start_clock()
             play(setup, range(self.start + 1, self.config.steps + 1), observers, self.recorder)
 
     def _go_on(self, state: State) -> None:

@@ -6,13 +6,17 @@ import json
 import math
 import re
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, assert_same_run, metrics_in, state_in
 from PIL import Image
+
+from gan_cli.runs.measurements import Measurements
 
 PIXELS = ("extractor=pixels", "evaluate_count=80", "dataset.limit=100")
 MEASURED = (*TINY_MLP, *PIXELS, "metrics=[frechet,sliced_wasserstein]", "watch=frechet", "evaluate_every=3")
@@ -184,6 +188,31 @@ def test_a_measured_run_resumes_exactly_with_what_it_watches(gan_train):
     status = json.loads(Path("whole/status.json").read_text())
     facts = {"metric": "frechet", "better": "low", "value": best["metric/frechet"], "step": best["step"]}
     assert status["best"] == facts
+
+
+@pytest.mark.parametrize("ensemble", [0, 2])
+def test_the_seconds_of_a_run_are_those_of_its_steps(gan_train, monkeypatch, ensemble):
+    late = [0.0]  # what the clock has been put on by
+
+    def make(*these) -> None:
+        made(*these)
+        late[0] += 1000
+
+    def measure(*_) -> dict[str, float]:
+        late[0] += 1000
+        return {"sliced_wasserstein": 1.0}  # which gets no better
+
+    made, clock = Measurements.__init__, SimpleNamespace(perf_counter=lambda: time.perf_counter() + late[0])
+    monkeypatch.setattr("gan_cli.runs.observers.log.time", clock)
+    monkeypatch.setattr(Measurements, "__init__", make)
+    monkeypatch.setattr(Measurements, "at", measure)
+    keys = ("metrics=sliced_wasserstein", "watch=sliced_wasserstein", "evaluate_every=1", "patience=1", "log_every=5")
+    assert gan_train(*TINY_POINTS, *keys, "steps=9", f"ensemble={ensemble}", "hydra.run.dir=run").code == 0
+    for folder in (Path("run/seed-0"), Path("run/seed-1")) if ensemble else (Path("run"),):
+        status = json.loads((folder / "status.json").read_text())
+        assert (status["step"], status["reason"][:18]) == (2, "sliced_wasserstein")
+        assert 0 < metrics_in(folder, clock=True)[-1]["seconds"] <= status["seconds"] < 1000
+    assert late[0] >= 3000
 
 
 def test_another_watched_metric_after_a_resume_starts_afresh(gan_train):

@@ -33,6 +33,8 @@ class LogState(TypedDict):
 class Log:
     """Writes the means of all statistics since the last line; the sums stay on the device until a line is due.
 
+    Its clock stands still until ``start_clock``.
+
     Args:
         listeners: called with each record: the live line, the guard.
         batch_sizes: convert steps into images.
@@ -59,7 +61,7 @@ class Log:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.seconds = self._marked_seconds = 0.0
-        self._since = time.perf_counter()
+        self._since: float | None = None  # until when the time is counted; None while the clock stands still
         self.steps_in_interval = 0
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
@@ -114,16 +116,25 @@ class Log:
         values = torch.stack([value.float() for value in self.sums.values()]).tolist()
         return {name: total / self.counts[name] for name, total in zip(self.sums, values, strict=True)}
 
+    def start_clock(self) -> None:
+        """From now on time counts as training time."""
+        self._since = time.perf_counter()
+
     def mark_time(self) -> None:
-        now = time.perf_counter()
-        self.seconds, self._since = self.seconds + now - self._since, now
+        if self._since is not None:
+            now = time.perf_counter()
+            self.seconds, self._since = self.seconds + now - self._since, now
 
     @contextmanager
     def not_counted(self) -> Iterator[None]:
-        """The time in this context does not count as training time."""
-        began = time.perf_counter()
-        yield
-        self._since += time.perf_counter() - began
+        """The time in this context does not count as training time, however it is left."""
+        self.mark_time()
+        running, self._since = self._since is not None, None
+        try:
+            yield
+        finally:
+            if running:
+                self.start_clock()
 
     def flush(self) -> None:
         """Forces the lines onto the disk, so that no checkpoint is ever ahead of them."""
@@ -145,4 +156,3 @@ class Log:
         self.sums = {name: value.to(device) for name, value in state["sums"].items()}
         self.counts, self.seconds = dict(state["counts"]), state["seconds"]
         self.steps_in_interval, self._marked_seconds = state["steps_in_interval"], state["marked_seconds"]
-        self._since = time.perf_counter()
