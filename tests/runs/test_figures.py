@@ -16,6 +16,7 @@ from gan_cli.config.library import Library
 from gan_cli.runs.figures import simulator
 from gan_cli.runs.figures.kl_vs_js import best_by_js, jsd_on_grid, kl_on_grid, normal
 from gan_cli.runs.figures.mixing import Mixing
+from gan_cli.runs.figures.saturation import Saturation
 from gan_cli.runs.figures.vae_bias import VAEBias
 
 
@@ -34,6 +35,15 @@ def test_saturation_measures_what_the_formula_says(gan_train):
     late = D < 0.05
     assert numbers["minimax"][late] / numbers["non_saturating"][late] == pytest.approx(D[late] / (1 - D[late]), rel=0.6)
     assert numbers["maximum_likelihood"][late] == pytest.approx(numbers["minimax"][late], rel=0.2)
+
+
+def test_saturation_is_measured_of_as_many_latents_while_the_batch_grows(gan_train):
+    small = ("experiment=lecture_saturation", "dataset.points=100", "log_every=1", "hydra.run.dir=run")
+    assert gan_train(*small, "batch_size={0:4,8:8}", "steps=3").code == 0
+    assert gan_train("resume=run", "batch_size=16", "steps=4").code == 0
+    assert json.loads(Path("run/figure.json").read_text())["step"] == [1, 2, 3, 4]
+    setup = setup_of(*small[:2], "batch_size={0:4,8:8}")
+    assert len(Saturation(setup).latents) == 4
 
 
 def test_measuring_for_a_figure_never_changes_training(gan_train):

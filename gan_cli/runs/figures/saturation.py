@@ -29,7 +29,8 @@ class Saturation(Figure):
         super().__init__(setup)
         self.game = adversarial(setup)
         self.losses = {name: losses.build(name) for name in GAMES}
-        size, labels = setup.config.batch_size, setup.sampler.labels_of(range(setup.config.batch_size))
+        size = setup.batch_sizes.at(1)  # the same for the whole run
+        labels = setup.sampler.labels_of(range(size))
         self.latents = setup.sampler.latents(size, seed=0).to(setup.device)
         self.labels = None if labels is None else labels.to(setup.device)
 
