@@ -238,6 +238,24 @@ def test_what_was_typed_at_a_resume_counts(gan_train, gan_report):
     assert run["commands"][1:] == ["gan-train resume=latest steps=6 loss=hinge optimizer.lr=1e-3"]
 
 
+@pytest.mark.parametrize("torn", ["overrides.yaml", "config.yaml"])
+def test_a_resumption_that_a_kill_ended_at_its_first_file_leaves_the_run_in_the_report(tmp_path, torn):
+    for of_before in (False, True):
+        folder, config = tmp_path / f"run-{of_before}", {"seed": 0, "steps": 4, "dataset": {"name": "ring"}}
+        left(folder, config, ("steps=4",))
+        (folder / ".hydra/config.yaml").write_text(json.dumps(config))
+        if of_before:  # whose status does not hold the config
+            (folder / "status.json").write_text('{"status": "finished"}')
+        (folder / ".hydra/resume-1").mkdir()
+        (folder / ".hydra/resume-1" / torn).touch()
+        (folder / ".hydra/resume-2").mkdir()
+        (folder / ".hydra/resume-2/config.yaml").write_text(json.dumps({**config, "steps": 8}))
+        (folder / ".hydra/resume-2/overrides.yaml").write_text('["resume=run", "steps=8"]')
+    now, before = collect([str(tmp_path)])
+    assert now.commands == before.commands == ["gan-train steps=4", "gan-train resume=latest steps=8"]
+    assert before.config["steps"] == 8
+
+
 def test_a_killed_run_is_told_from_a_running_one_and_a_torn_line_ends_the_curve(gan_train, gan_report):
     assert gan_train("-m", *TINY_POINTS, "steps=4", "log_every=2", "seed=0,1", "name=two").code == 0
     for seed in (0, 1):
@@ -326,14 +344,17 @@ def test_what_became_of_one_run_does_not_take_the_others_with_it(gan_train, gan_
     result = gan_report("outputs/sweeps/games", "--out", "page.html")
     assert result.code == 0, result.err
     runs = {run["name"]: run for run in content_of(Path("page.html").read_text())["runs"]}
-    assert runs.keys() == {"seed-2", "seed-3"}
+    assert runs.keys() == {"seed-1", "seed-2", "seed-3"}
+    assert runs["seed-1"]["commands"] == []
     assert list(runs["seed-2"]["grids"]) == ["2"]
     assert list(runs["seed-3"]["grids"]) == ["2", "4"]
     assert runs["seed-2"]["curves"]["loss/generator"][0] == [1, 3, 4]
     told = [line for line in result.err.splitlines() if line.startswith("gan-report: outputs")]
     assert len(told) == 5
     for folder, words in zip(
-        folders, ("status.json: cannot", "cannot", "1 line of metrics.jsonl", "", "cannot"), strict=True
+        folders,
+        ("status.json: cannot", "what was typed is not known", "1 line of metrics.jsonl", "", "cannot"),
+        strict=True,
     ):
         assert sum(line.startswith(f"gan-report: {folder}") and words in line for line in told) == bool(words)
     assert sum("step-000000004.png: cannot be read: left out" in line for line in told) == 1

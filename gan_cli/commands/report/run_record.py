@@ -104,7 +104,7 @@ class RunRecord:
     @cached_property
     def overrides(self) -> list[str] | None:
         """The overrides of the first command; None if they are not known."""
-        return overrides_in(self.folder, ".hydra")
+        return self._typed_in(".hydra")
 
     @property
     def commands(self) -> list[str]:
@@ -114,7 +114,7 @@ class RunRecord:
         """
         if self.overrides is None:
             return []
-        later = [["resume=latest", *typed] for _, typed in self._resumptions if typed]
+        later = [["resume=latest", *typed] for _, typed in self._resumptions]
         return [shlex.join(["gan-train", *words]) for words in [self.overrides, *later]]
 
     @property
@@ -125,13 +125,21 @@ class RunRecord:
 
     @cached_property
     def _resumptions(self) -> list[tuple[str, list[str]]]:
-        """The folder of each resumption in ``.hydra``, and its overrides other than ``resume``."""
+        """The folder of each resumption in ``.hydra`` with other keys, and its overrides other than ``resume``."""
         found = []
         for place in numbered(self.folder / ".hydra", RESUMPTION).values():
-            typed = overrides_in(self.folder, ".hydra", place.name)
-            if file_in(self.folder, ".hydra", place.name, "config.yaml"):  # a kill may leave it empty
-                found.append((place.name, [text for text in typed or () if key_of(text) != "resume"]))
+            typed = self._typed_in(".hydra", place.name) or ()
+            if kept := [text for text in typed if key_of(text) != "resume"]:
+                found.append((place.name, kept))
         return found
+
+    def _typed_in(self, *parts: str) -> list[str] | None:
+        """The overrides of one command; None if they are not known, as where a kill has left an empty file."""
+        try:
+            return overrides_in(self.folder, *parts)
+        except Unreadable as error:
+            note(f"{self.folder.joinpath(*parts)}: what was typed is not known ({error})")
+            return None
 
     @cached_property
     def log(self) -> Logged:
