@@ -141,7 +141,9 @@ def write_config(folder: Path, member: Path, seed: int) -> None:
     alone = {"seed": seed, "ensemble": 0, "compile": False}
     typed = overrides_of(parent / "overrides.yaml")
     kept = [text for text in typed if key_of(text) not in alone]
+    of_hydra = {name: OmegaConf.load(parent / name) for name in ("hydra.yaml",) if (parent / name).is_file()}
     files = {
+        **of_hydra,
         "config.yaml": OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone),
         "overrides.yaml": OmegaConf.create([*kept, f"seed={seed}"]),  # last: all is there if it is
     }

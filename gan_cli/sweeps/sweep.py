@@ -14,6 +14,7 @@ from gan_cli.config.mistakes import shown
 from gan_cli.config.overrides import Overrides, key_of
 from gan_cli.errors import Busy, UserError
 from gan_cli.output import lock
+from gan_cli.runs.commands import own_folders, repeated
 from gan_cli.runs.hydra_files import Unreadable, overrides_of
 from gan_cli.runs.status import Status, result, status_of
 
@@ -142,11 +143,9 @@ def _again(folder: Path, path: Path, status: Status) -> list[str]:
     best = status["best"]
     lines = [f"best {best['metric']}: {best['value']:.5g} at step {best.get('step', '?')} of {path}"]
     with suppress(Unreadable):
-        texts = overrides_of(path / ".hydra" / "overrides.yaml")
-        typed = [text.lstrip("+") for text in texts if key_of(text) != "name"]
-        if any(key_of(text) == "sweep" for text in texts):  # which may set more than the space: a sweep of one run
-            typed = ["-m", *typed, f"name={folder.name}-best", "hydra/sweeper=basic"]
-        lines.append(f"  again: gan-train {shlex.join(typed)}")
+        typed = [text for text in overrides_of(path / ".hydra" / "overrides.yaml") if key_of(text) != "name"]
+        own = own_folders(path / ".hydra" / "hydra.yaml")
+        lines.append(f"  again: gan-train {shlex.join(repeated(typed, own, f'{folder.name}-best'))}")
     return lines
 
 

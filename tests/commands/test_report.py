@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 from statistics import fmean, stdev
 from urllib.parse import unquote
@@ -216,6 +217,52 @@ def test_tables_have_every_run_or_the_mean_and_spread_over_seeds(gan_train, gan_
     assert f"{fmean(wanted):.4g} ± {stdev(wanted):.2g}" in line
     assert gan_report("outputs", "--format", "json", "--out", "all.json").code == 0
     assert len(json.loads(Path("all.json").read_text())) == 4
+
+
+OWN = {
+    "experiment/mine.yaml": "defaults:\n  - override /dataset: ring\n  - override /architecture: mlp\nsteps: 3\n",
+    "sweep/two.yaml": "defaults:\n  - override /experiment: mine\nname: two\nsample_count: 2\n"
+    "hydra:\n  sweeper:\n    params:\n      loss: hinge,minimax\n",
+}
+
+
+@pytest.fixture
+def own_options(tmp_path) -> Path:
+    """A folder of own options: an experiment, and a sweep that is laid over it."""
+    for name, text in OWN.items():
+        (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / name).write_text(f"# @package _global_\n{text}")
+    return tmp_path / "own"
+
+
+def test_the_command_of_a_sweeps_run_trains_it_again(gan_train, gan_report, own_options):
+    small = ("dataset.points=50", "batch_size=8", "evaluate_count=20", "evaluate_every=0")
+    watched = ("metrics=sliced_wasserstein", "watch=sliced_wasserstein", "sweep=two")
+    result = gan_train("-m", "--config-dir", "own", *small, *watched)
+    assert result.code == 0, result.err
+    found = {row["run"]: row for row in json.loads(gan_report("outputs/sweeps/two", "--format", "json").out)}
+    best = min(found, key=lambda name: found[name]["results"]["best sliced_wasserstein"])
+    shown = result.err.partition("again: ")[2].splitlines()[0]
+    for name, command in (("loss-hinge", found["loss-hinge"]["commands"][0]), (best, shown)):
+        assert command.startswith(f"gan-train -m --config-dir {own_options} ")
+        assert gan_train(*shlex.split(command)[1:]).code == 0
+        (folder,) = Path("outputs/sweeps", command.partition(" name=")[2].split()[0]).glob("*/")
+        status = json.loads((folder / "status.json").read_text())
+        assert status["best"] == found[name]["status"]["best"]
+        assert status["config"] == found[name]["status"]["config"]
+
+
+def test_a_command_names_the_folder_of_ones_own_options(gan_train, gan_report, gan_sample, own_options):
+    keys = ("--config-dir", "own", "experiment=mine", "dataset.points=50", "batch_size=8", "steps=1", "sample_count=2")
+    assert gan_train(*keys, "hydra.run.dir=runs/one").code == 0
+    assert gan_train("--config-dir", "own", "resume=runs/one", "steps=2").code == 0
+    assert gan_train(*keys, "ensemble=2", "hydra.run.dir=runs/two").code == 0
+    one, *two = json.loads(gan_report("runs", "--format", "json").out)
+    assert one["commands"][1:] == [f"gan-train --config-dir {own_options} resume=latest steps=2"]
+    for row in (one, *two):
+        assert row["commands"][0].startswith(f"gan-train --config-dir {own_options} experiment=mine ")
+    assert gan_sample("checkpoint=runs/one", "--config-dir", "own", "export=hub", "out=there").code == 0
+    assert "gan-train --config-dir own resume=latest steps=2" in Path("there/README.md").read_text().splitlines()
 
 
 def test_failed_and_diverged_runs_are_on_the_page_with_their_reason(gan_train, gan_report):

@@ -21,6 +21,7 @@ from gan_cli.config.root import Published
 from gan_cli.errors import UserError
 from gan_cli.output.screen import say
 from gan_cli.output.text import printable, shortened
+from gan_cli.runs.commands import own_folders
 from gan_cli.runs.hydra_files import DEEPEST, Unreadable, bytes_of, config_of, overrides_of
 
 STATUS, METRICS, PICTURE = 4_000_000, 256_000_000, 64_000_000  # bytes of a file, at most
@@ -179,6 +180,16 @@ def overrides_in(folder: Path, *parts: str) -> list[str] | None:
     """
     path = file_in(folder, *parts, "overrides.yaml")
     return None if path is None else [printable(text).lstrip("+") for text in overrides_of(path)]
+
+
+def own_folders_in(folder: Path, *parts: str) -> list[str]:
+    """The folders of own options that a command was given, as far as Hydra has written them down."""
+    path = file_in(folder, *parts, "hydra.yaml")
+    try:
+        return [] if path is None else [printable(text) for text in own_folders(path)]
+    except Unreadable as error:
+        note(f"{folder}: the command may lack --config-dir ({error})")
+        return []
 
 
 def config_in(folder: Path, *parts: str) -> dict[str, Any]:

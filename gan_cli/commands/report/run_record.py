@@ -14,6 +14,7 @@ from gan_cli.commands.report.reading import (
     file_in,
     note,
     overrides_in,
+    own_folders_in,
     saved_in,
     status_in,
 )
@@ -22,6 +23,8 @@ from gan_cli.config.library import NAMES
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import key_of
 from gan_cli.output import lock
+from gan_cli.output.text import printable
+from gan_cli.runs.commands import repeated
 from gan_cli.runs.hydra_files import Unreadable
 from gan_cli.runs.names import GRID, RESUMPTION, numbered
 from gan_cli.runs.results import OF_LIKELIHOOD, results_of
@@ -106,7 +109,7 @@ class RunRecord:
         """The overrides of the first command; None if they are not known."""
         return self._typed_in(".hydra")
 
-    @property
+    @cached_property
     def commands(self) -> list[str]:
         """The commands that reproduce the run: the first one, and one for each resumption with other keys.
 
@@ -114,8 +117,13 @@ class RunRecord:
         """
         if self.overrides is None:
             return []
-        later = [["resume=latest", *typed] for _, typed in self._resumptions]
-        return [shlex.join(["gan-train", *words]) for words in [self.overrides, *later]]
+        own = own_folders_in(self.folder, ".hydra")
+        first = repeated(self.overrides, own, f"{printable(self.folder.resolve().name)}-again")
+        later = [
+            repeated(["resume=latest", *typed], own_folders_in(self.folder, ".hydra", name))
+            for name, typed in self._resumptions
+        ]
+        return [shlex.join(["gan-train", *words]) for words in [first, *later]]
 
     @property
     def typed(self) -> set[str]:

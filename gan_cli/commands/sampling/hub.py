@@ -25,6 +25,7 @@ from gan_cli.output.pictures import save_png
 from gan_cli.output.replacing import making
 from gan_cli.output.screen import say
 from gan_cli.runs import checkpoint, weights
+from gan_cli.runs.commands import own_folders, repeated
 from gan_cli.runs.hydra_files import Unreadable, overrides_of
 from gan_cli.runs.links import leads_out
 from gan_cli.runs.loading import Trained
@@ -100,16 +101,17 @@ def _commands(folder: Path) -> list[list[str]]:
     """The words of the command that began the run, and of those that went on with it with other keys."""
     home, commands = folder / ".hydra", []
     for place in (home, *numbered(home, RESUMPTION).values()):
-        file = place / "overrides.yaml"
-        if leads_out(file, folder.resolve()):
+        files = place / "overrides.yaml", place / "hydra.yaml"
+        if any(leads_out(file, folder.resolve()) for file in files):
             continue
         try:
-            words = [word.lstrip("+") for word in overrides_of(file)]
+            words = overrides_of(files[0])
+            own = [_last(path) for path in own_folders(files[1])]
         except Unreadable:
             continue
         kept = [placeless_word(word) for word in words if key_of(word).partition(".")[0] not in (*ELSEWHERE, "resume")]
         if place == home:
-            commands.append(kept)
+            commands.append(repeated(kept, own))
         elif kept and commands:
-            commands.append(["resume=latest", *kept])
+            commands.append(repeated(["resume=latest", *kept], own))
     return commands
