@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from gan_cli.config.command import Command
 from gan_cli.config.compose import compose
 from gan_cli.config.flags import SEVERAL
+from gan_cli.config.interpolations import texts_in
 from gan_cli.config.library import NAMES, Library
 from gan_cli.config.mistakes import RENAMED
 from gan_cli.config.options import GROUPS, OF_GAMES, Choice, Chosen, Values
@@ -18,6 +19,8 @@ from gan_cli.config.overrides import PLAIN_GAME
 from gan_cli.config.root import RULES, PlayerOptions, Root, unlabelled
 from gan_cli.config.typed import typed
 from gan_cli.errors import UserError
+
+NOT_SAVED = {"name", "resume", "dry_run"}  # into checkpoints
 
 
 class Config(Root):
@@ -64,7 +67,7 @@ class Config(Root):
 
     def saved(self) -> dict[str, object]:
         """Plain values for a checkpoint. It holds the names of options only, so it cannot say which code to run."""
-        saved = self.model_dump(exclude={"name", "resume", "dry_run"})
+        saved = self.model_dump(exclude=NOT_SAVED)
         for group in GROUPS:
             if group in SEVERAL:
                 saved[group] = {name: choice.model_dump() for name, choice in self.several(group).items()}
@@ -81,6 +84,11 @@ def validate(raw: Values, library: Library) -> Config:
     """
     values, problems = typed(raw, library, Root, GROUPS)
     problems.extend(_contradictions(Chosen(raw, values)))
+    problems += [
+        f"{key}={text}: holds ${{, and what looks like a reference is not saved: give it another name, or a link"
+        for key, text in texts_in({key: value for key, value in raw.items() if key not in NOT_SAVED})
+        if "${" in text
+    ]
     if problems:
         raise UserError(*problems)
     dataset, model = values["dataset"], values["model"]

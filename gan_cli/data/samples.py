@@ -15,10 +15,12 @@ from torch import Tensor
 from gan_cli.data.columns import Fields, fit
 from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, like, saved_columns, standing_for
 from gan_cli.output.pictures import as_bytes
+from gan_cli.output.text import printable
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
+LONGEST = 1000  # characters of a class's or a condition's name
 SHOWN = 20  # classes in a line of the log
 BLOCK = 2**24  # bytes that are hashed at a time
 KINDS: dict[int, tuple[type, ...]] = {  # of samples, by their dimensions
@@ -92,6 +94,12 @@ class Samples:
                 f"samples must be {self.values.dtype} (N, C, H, W), and {self.values.shape} looks like (N, H, W, C): "
                 "give .transpose(0, 3, 1, 2)"
             )
+        for name in (*self.names, *(condition.name for condition in self.conditions)):
+            if not name.isprintable() or len(name) > LONGEST:
+                raise ValueError(
+                    f"a class or condition is called {printable(name[:40])}…: names are one line of at most "
+                    f"{LONGEST:,} characters that can be seen: give it another"
+                )
         if not fit(self.fields, self.shape):
             raise ValueError(f"the columns are not those of samples {self.shape}")
         if self.values.dtype == np.float32:

@@ -31,6 +31,7 @@ TAIL = 22
 FOLDER = 0x10  # an attribute of a member
 FLAGS = 0x808  # lengths after the data, names in UTF-8
 DEEPEST, LARGEST, LONGEST = 24, 1_000_000, 100_000  # levels and entries of what is read; characters of a text
+NUMBERS = 10_000_000  # in lists of them alone, as of the columns of a wide table
 BLOCK = 2**20
 
 
@@ -77,7 +78,16 @@ def read(path: Path) -> Any:
             if shortage(error) is not None:
                 raise
             raise Damaged("more than plain values and tensors, or no file of torch's") from error
-    return _plain(found, [LARGEST], DEEPEST)
+    return plain(found)
+
+
+def plain(node: object) -> Any:
+    """The same in plain containers of its own; what else there was about them, such as attributes, is gone.
+
+    Raises:
+        Damaged: if it holds more than plain values and tensors, or more of them than are read.
+    """
+    return _plain(node, [LARGEST, NUMBERS], DEEPEST)
 
 
 def _verify(file: BinaryIO) -> None:
@@ -139,7 +149,7 @@ def _verify_members(file: BinaryIO, size: int, sealed: bool) -> None:
 
 
 def _plain(node: object, left: list[int], depth: int) -> Any:
-    """The same in plain containers of its own; what else there was about them, such as attributes, is gone."""
+    """Part of ``plain``; ``left`` are the entries and the numbers in lists that there may still be."""
     left[0] -= 1
     if depth < 0 or left[0] < 0:
         raise Damaged(f"nested deeper than {DEEPEST} levels" if depth < 0 else f"more than {LARGEST:,} values")
@@ -148,9 +158,14 @@ def _plain(node: object, left: list[int], depth: int) -> Any:
             raise Damaged(f"{type(bad).__name__}: no key of a checkpoint")
         return {key: _plain(value, left, depth - 1) for key, value in node.items()}
     if isinstance(node, list | tuple):
+        if node and set(map(type, node)) == {float}:
+            left[1] -= len(node)
+            if left[1] < 0:
+                raise Damaged(f"more than {NUMBERS:,} numbers in lists")
+            return list(node) if isinstance(node, list) else tuple(node)
         made = [_plain(value, left, depth - 1) for value in node]
         return made if isinstance(node, list) else tuple(made)
-    if isinstance(node, Tensor) and node.layout is torch.strided and node.device.type == "cpu":
+    if isinstance(node, Tensor) and node.layout is torch.strided and node.device.type != "meta":
         return node.detach()
     if _is_plain(node):
         return node

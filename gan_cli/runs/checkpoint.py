@@ -71,6 +71,20 @@ def save(state: State, path: Path) -> None:
         ) from error
 
 
+def require_readable(state: State) -> None:
+    """Refuses a state that ``load`` would not take back, before anything is trained that could not be continued.
+
+    Raises:
+        UserError: with what cannot be read.
+    """
+    try:
+        problem = problem_of(sealed.plain({"format": FORMAT, **state}), Saved)
+    except sealed.Damaged as error:
+        problem = str(error)
+    if problem:
+        raise UserError(f"checkpoints of this run could not be read again: {problem}: change what it is about")
+
+
 def load(path: Path) -> State:
     """A checkpoint's state, on the CPU.
 

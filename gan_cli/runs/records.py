@@ -13,6 +13,7 @@ Record = dict[str, float | None]  # a line: its step and numbers by name; None w
 BACK = "rollback/attempt"  # in the line that says that the run went back
 LONGEST = 1_000_000  # bytes of a line
 SAME = 64  # bytes before the place of a reader, by which it knows the file again
+LONGEST_NAME = 1200  # characters: that of a class, of 1,000 at most, is a part of some
 LARGEST = 1e100  # beyond what any number of a run can be
 
 
@@ -34,7 +35,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_name(key: str) -> bool:
-    return key.isprintable() and len(key) <= 500
+    return key.isprintable() and len(key) <= LONGEST_NAME
 
 
 def step_in(record: Record) -> int:

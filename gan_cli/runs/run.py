@@ -16,7 +16,7 @@ from gan_cli.errors import Diverged, EarlyStop, Interrupted, WentBack, first_lin
 from gan_cli.games.game import Judges
 from gan_cli.output import screen
 from gan_cli.runs import figures
-from gan_cli.runs.checkpoint import file_of, load
+from gan_cli.runs.checkpoint import file_of, load, require_readable
 from gan_cli.runs.description import opening
 from gan_cli.runs.environment import environment
 from gan_cli.runs.figures.drawing import draw
@@ -240,6 +240,8 @@ class Running:
 
     def begin(self) -> None:
         """Everything before the first step."""
+        if not_finite(self.setup) is None:  # which is told at the first step
+            require_readable(self.state(self.at))
         if self.resumption:
             self._go_on(self.resumption.state)
         else:

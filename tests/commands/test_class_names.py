@@ -23,6 +23,7 @@ from gan_cli.data.sources import CIFAR10, KMNIST, MNIST, STL10, FashionMNIST
 from gan_cli.games.labels import file_words, labels_of
 from gan_cli.metrics.classes import Modes
 from gan_cli.output.titles import HEIGHT, titled, titles
+from gan_cli.runs.records import record_of
 
 KEYS = ("dataset=image_folder", "dataset.channels=1", "conditional=true", "steps=1")
 FOLDERS = ("2", "10", "1")
@@ -149,12 +150,15 @@ def test_an_export_says_which_label_is_which_class(gan_sample, named, monkeypatc
 
 
 def test_shares_of_classes_have_their_names():
-    training = gan_cli.data.Samples(np.zeros((2, 1, 8, 8), np.uint8), np.array([0, 1]), ("cat", "dog"))
+    cat = 1000 * "c"
+    training = gan_cli.data.Samples(np.zeros((2, 1, 8, 8), np.uint8), np.array([0, 1]), (cat, "dog"))
     sure = SimpleNamespace(probabilities=lambda values: np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 0.9], [0.2, 0.8]]))
     drawn = gan_cli.data.Samples(np.zeros((4, 1, 8, 8), np.uint8))
     evidence = SimpleNamespace(is_image=True, extractor=sure, training=training, drawn=drawn, dataset=None)
     values = Modes()(evidence)
-    assert (values["class_share/cat"], values["class_share/dog"]) == (0.25, 0.75)
+    assert (values[f"class_share/{cat}"], values["class_share/dog"]) == (0.25, 0.75)
+    record = {"step": 1, **{f"metric/{name}": value for name, value in values.items()}}
+    assert record_of(json.dumps(record).encode()) == record
 
 
 def test_well_known_datasets_have_the_names_torchvision_knows():

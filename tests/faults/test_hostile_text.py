@@ -16,6 +16,7 @@ from fuzz_configs import fuzz as fuzz_configs
 from fuzz_overrides import SECRET, fuzz
 from PIL import Image
 
+from gan_cli.output import sealed
 from gan_cli.output.text import printable
 from gan_cli.runs import checkpoint
 
@@ -162,6 +163,43 @@ def test_names_of_folders_move_no_cursor_on_a_screen_or_in_a_log(gan_train):
     assert "torn\\x1b[2J.png" in result.err
     assert json.loads((folder / "status.json").read_text())["classes"] == sorted(map(printable, names))
     assert len(metrics_in(folder)) == 1
+
+
+@pytest.mark.parametrize("name", ["pics\u00a0a", "a\u3000b", "zero\u200dwidth", "tab\tbed", "two\nlines", "\x1b[5mred"])
+def test_a_checkpoint_of_any_path_is_read_again(gan_train, gan_sample, name):
+    Path(name, "kind").mkdir(parents=True)
+    for j in range(8):
+        Image.new("L", (8, 8), 20 * j).save(Path(name, "kind", f"{j}.png"))
+    keys = [key for key in TINY_MLP if "limit" not in key]
+    begun = gan_train(*keys, "dataset=image_folder", f"dataset.path='{name}'", "steps=1", "hydra.run.dir=run")
+    gone_on = gan_train("resume=run", "steps=2")
+    drawn = gan_sample("checkpoint=run", "n=2")
+    shown = gan_train("resume=run", "steps=3", "dry_run=full")
+    for result in (begun, gone_on, drawn, shown):
+        assert result.code == 0, result.err
+        assert shows_nothing(result.out + result.err)
+
+
+def test_a_path_that_looks_like_a_reference_is_refused_before_a_folder_is_made(gan_train):
+    result = gan_train(*TINY_MLP, "dataset=image_folder", "dataset.path='a\\${b}'", "steps=1")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert "dataset.path=a${b}: holds ${" in result.err
+    assert not list(Path().iterdir())
+
+
+def test_nothing_is_trained_whose_checkpoints_could_not_be_read_again(gan_train, monkeypatch):
+    monkeypatch.setattr(sealed, "LONGEST", 4)
+    result = gan_train(*TINY_MLP, "steps=1", "hydra.run.dir=run")
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert "checkpoints of this run could not be read again" in result.err
+    assert not Path("run").exists()
+
+
+def test_the_columns_of_a_wide_table_are_read_again():
+    wide = {"fields": [{"at": [0.5] * 257, "low": [0.5] * 257, "high": [0.5] * 257} for _ in range(2000)]}
+    assert sealed.plain(wide) == wide
+    with pytest.raises(sealed.Damaged, match="more than 10,000,000 numbers in lists"):
+        sealed.plain([[0.5] * 257] * 40_000)
 
 
 def test_random_commands_are_configs_or_lines(monkeypatch):

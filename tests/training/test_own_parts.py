@@ -374,6 +374,16 @@ PARTS = {
             method("Dots", "load(self)", "return Samples(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4))"),
             "dataset=mine: labels must be whole numbers",
         ),
+        "a class name of two lines": (
+            method("Dots", "load(self)", "s = super().load(); return Samples(s.values, s.labels, ('a', 'b', 'c\\nd'))"),
+            "dataset=mine: a class or condition is called c\\nd…: names are one line of at most 1,000 characters",
+        ),
+        "a long class name": (
+            method(
+                "Dots", "load(self)", "s = super().load(); return Samples(s.values, s.labels, ('a', 'b', 1001 * 'c'))"
+            ),
+            "dataset=mine: a class or condition is called cccc",
+        ),
         "a torch Dataset": (
             "class Dots(Dataset):\n    def __len__(self):\n        return 4\n"
             "    def __getitem__(self, i):\n        return torch.zeros(1, 8, 8), 0",
