@@ -102,17 +102,15 @@ class RunFolder:
     def _turn_back(self, step: int, *, forget: bool) -> None:
         """Takes away what is of later steps, the last first."""
         later = [path for path in checkpoints_in(self.path) if step_of(path) > step]
-        if forget:
-            for path in later:
-                path.unlink()
-            later = []
-        best = self.checkpoints / BEST
-        if later and best.is_file() and beyond(best, step):
-            later.append(best)
         pictures = [path for number, path in numbered(self.samples, GRID).items() if number > step]
-        if not later:
-            for path in pictures:
+        if forget or not later:
+            for path in [*later, *pictures]:
                 path.unlink()
+            later, pictures = [], []
+        best = self.checkpoints / BEST
+        if best.is_file() and beyond(best, step):
+            later.append(best)
+        if not later:
             return
         names = ", ".join(path.name for path in later)
         log.info("%s: of later steps, or cannot be read: moved to %s", names, self.path / "abandoned")

@@ -154,7 +154,10 @@ class Running:
             keep=config.keep_checkpoints,
             needed=lambda: self.guard.needed,
         )
-        if (resumed := folder.checkpoints / file_of(self.at)).is_file():
+        self.elsewhere = bool(  # the resumed checkpoint is not the one of its step, as best.pt
+            resumption and resumption.checkpoint.is_file() and resumption.checkpoint.name != file_of(self.at)
+        )
+        if not self.elsewhere and (resumed := folder.checkpoints / file_of(self.at)).is_file():
             self.checkpoints.trust(resumed)
         self.evaluations = None
         if config.metrics:
@@ -268,6 +271,8 @@ class Running:
         if self.evaluations and state.get("evaluations"):
             self.evaluations.restore(state["evaluations"])
         self.guard.restore(state.get("guard"), self.start)
+        if self.elsewhere:
+            self.checkpoints.require(self.start)  # before those of later steps go: a kill loses no run
         logged = self.start - self.record.steps_in_interval
         self.folder.rewind(self.start, self.guard.notes(), forget=self.forgets, logged=logged)
         log.info("continuing %s from step %d", self.folder.path, self.start)

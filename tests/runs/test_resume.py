@@ -29,6 +29,7 @@ from PIL import Image
 
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint
+from gan_cli.runs.run import Running
 
 CASES = {
     "mlp-adam": (*TINY_MLP, "optimizer=adam"),
@@ -313,6 +314,37 @@ def test_an_older_checkpoint_can_be_resumed_and_nothing_is_lost(gan_train):
     assert Path("run/abandoned/checkpoints/step-000000004.pt").exists()
     assert state_in(Path("run"))["config"]["generator"]["lr"] == 1e-3
     assert [record["step"] for record in metrics_in(Path("run"))] == [3, 4, 5, 6]
+
+
+def ended(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_kill_after_another_file_than_a_runs_checkpoints_is_resumed_loses_no_run(gan_train, monkeypatch):
+    keys = (*TINY_MLP, "steps=6", "checkpoint_every=2", "keep_checkpoints=5", "hydra.run.dir=outputs/run")
+    assert gan_train(*keys).code == 0
+    places = Path("outputs/run/checkpoints")
+    whole = state_in(places.parent)
+    (places / "step-000000002.pt").rename(places / "best.pt")
+    with monkeypatch.context() as patch:
+        patch.setattr(Running, "_train", ended)  # before there is another checkpoint
+        assert gan_train(f"resume={places / 'best.pt'}").code == 130
+    assert state_in(places.parent)["step"] == 2
+    result = gan_train("resume=latest")
+    assert result.code == 0, result.err
+    assert "continuing outputs/run from step 2" in result.err
+    ours, theirs = tensors(state_in(places.parent)), tensors(whole)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs if not name.startswith("log"))
+
+
+def test_a_best_checkpoint_of_another_future_is_taken_away(gan_train):
+    assert gan_train(*TINY_MLP, "steps=4", "checkpoint_every=2", "hydra.run.dir=run").code == 0
+    Path("run/checkpoints/step-000000004.pt").rename("run/checkpoints/best.pt")  # as if killed before its checkpoint
+    result = gan_train("resume=run", "generator.lr=1e-3")
+    assert result.code == 0, result.err
+    assert "best.pt: of later steps, or cannot be read: moved to run/abandoned" in result.err
+    assert not Path("run/checkpoints/best.pt").exists()
+    assert Path("run/abandoned/checkpoints/best.pt").exists()
 
 
 def test_pictures_after_the_last_checkpoint_are_drawn_again_or_go(gan_train):

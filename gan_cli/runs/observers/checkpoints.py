@@ -73,6 +73,12 @@ class Checkpoints:
             self.seconds = self.last - began
         return True
 
+    def require(self, step: int) -> None:
+        """Writes the checkpoint of a step unless it is there and can be read."""
+        path = self.folder / "checkpoints" / checkpoint.file_of(step)
+        if not (path.is_file() and self._good(path)):
+            self.write(step)
+
     def trust(self, path: Path) -> None:
         """This checkpoint was written or read just now: it is good as long as nobody changes it."""
         self._known[path] = _stamp(path)
