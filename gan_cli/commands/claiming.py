@@ -54,6 +54,11 @@ def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: fr
             lock.take(wanted, lock.TRAINING, place.lock_wait())
             if _holds_a_run(wanted):
                 raise UserError(f"hydra.run.dir={wanted}: holds a run already: continue it with resume={wanted}")
+            if _holds_a_log(wanted):
+                raise UserError(
+                    f"hydra.run.dir={wanted}: holds a run whose checkpoints are gone: choose another folder, or move "
+                    "this one elsewhere"
+                )
         lock.take(wanted, lock.TRAINING)
     except OSError as error:
         raise UserError(
@@ -81,6 +86,12 @@ def _holds_a_run(folder: Path) -> bool:
     """Whether there is anything to continue; what a kill has left before the first checkpoint is not."""
     places = (folder, *numbered(folder, MEMBER).values())
     return any(not ASIDE.fullmatch(file.name) for place in places for file in (place / "checkpoints").glob("*"))
+
+
+def _holds_a_log(folder: Path) -> bool:
+    """Whether there are lines of a run that was trained; a kill before the first checkpoint leaves none."""
+    places = (folder, *numbered(folder, MEMBER).values())
+    return any(log.is_file() and log.stat().st_size for log in (place / "metrics.jsonl" for place in places))
 
 
 def _left_by_this_job(wanted: Path, raw: str, config: Config, library: Library) -> Path | None:

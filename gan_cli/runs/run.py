@@ -248,7 +248,7 @@ class Running:
         if self.resumption:
             self._go_on(self.resumption.state)
         else:
-            self.folder.sweep()
+            self.folder.rewind(0)  # what is there of a run whose checkpoints are gone is no part of this one
             self.checkpoints.save(0)  # from here on a kill loses no run, and a folder that cannot be written is known
         if not (self.folder.samples / REAL).is_file():
             self.grids.write_real()

@@ -20,11 +20,13 @@ from gan_cli.runs.status import Status, result, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
+    from gan_cli.config.options import Values
     from gan_cli.config.schema import Config
     from gan_cli.runs.resume import Resumption
     from gan_cli.training.state import State
 
 log = logging.getLogger(__name__)
+OTHER_NAME = "give this sweep another name, name=…"
 MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
     *("steps", "schedule.duration", "patience", "guard"),
     *("device", "dataset.root", "dataset.path"),
@@ -71,7 +73,8 @@ def _run_one(config: Config, library: Library, path: Path, search: Mapping[str, 
     from gan_cli.runs.observers.pruning import pruner
 
     resumption = continuation(config, library, path)
-    if resumption is not None and is_over(config, resumption):
+    over = _stays(config, library, path) if resumption is None else is_over(config, resumption)
+    if over:
         log.info("%s: finished already", path.name)
         return (status_of(path).get("best") or {}).get("value")
     value = train_in_processes(config, library, path, resumption, live=False, pruner=pruner(search, path))
@@ -79,9 +82,7 @@ def _run_one(config: Config, library: Library, path: Path, search: Mapping[str, 
     return value
 
 
-def continuation(
-    config: Config, library: Library, path: Path, instead: str = "give this sweep another name, name=…"
-) -> Resumption | None:
+def continuation(config: Config, library: Library, path: Path, instead: str = OTHER_NAME) -> Resumption | None:
     """The newest checkpoint in the folder, to be continued with this config; None if there is none.
 
     Raises:
@@ -91,14 +92,13 @@ def continuation(
 
     if (found := _newest(config, path)) is None:
         return None
-    if changed := _changed(config, library, found[1]):
-        raise UserError(*(f"{key}={new}: the run in {path} has {old}: {instead}" for key, old, new in changed))
+    _require_same(config, library, path, found[1]["config"], instead)
     return Resumption(path, *found, config, left_at_its_end(path, found[1], config))
 
 
 def changes(config: Config, library: Library, path: Path) -> bool:
     """Whether the run in a folder cannot be continued with this config."""
-    return (found := _newest(config, path)) is None or bool(_changed(config, library, found[1]))
+    return (found := _newest(config, path)) is None or bool(_changed(config, library, found[1]["config"]))
 
 
 def _newest(config: Config, path: Path) -> tuple[Path, State] | None:
@@ -109,14 +109,51 @@ def _newest(config: Config, path: Path) -> tuple[Path, State] | None:
     return checkpoint.newest(path, "hydra.sweep.dir") if checkpoint.checkpoints_in(path) else None
 
 
-def _changed(config: Config, library: Library, state: State) -> list[tuple[str, str, str]]:
+def _stays(config: Config, library: Library, path: Path) -> bool:
+    """Whether a folder holds a run that is finished, and whose checkpoints somebody has deleted.
+
+    Raises:
+        UserError: if it is a run of another config, or more is asked for.
+    """
+    if (saved := _recorded(path)) is None:
+        return False
+    _require_same(config, library, path, saved, OTHER_NAME)
+    if config.steps > (ended := saved.get("steps", 0)):
+        raise UserError(
+            f"steps={config.steps}: the run in {path} ended at {ended}, and its checkpoints are gone: "
+            "move the folder elsewhere to train it anew"
+        )
+    return True
+
+
+def _recorded(path: Path) -> Values | None:
+    """The config of a finished run or ensemble, as its status says it."""
+    from gan_cli.runs.ensemble_folder import member_folder, seeds_in
+
+    status = status_of(path)
+    if status.get("status") != "finished":
+        return None
+    seeds: list[int] = seeds_in(path)
+    if not seeds:
+        return status.get("config")
+    config = status_of(member_folder(path, seeds[0])).get("config")
+    whole = {"seed": seeds[0], "ensemble": len(seeds), "compile": status.get("compile") is True}
+    return {**config, **whole} if config else None
+
+
+def _require_same(config: Config, library: Library, path: Path, saved: Values, instead: str) -> None:
+    if changed := _changed(config, library, saved):
+        raise UserError(*(f"{key}={new}: the run in {path} has {old}: {instead}" for key, old, new in changed))
+
+
+def _changed(config: Config, library: Library, saved: Values) -> list[tuple[str, str, str]]:
     """The keys that differ and may not change in a continued run, with their values before and now."""
     from gan_cli.config.schema import from_saved
     from gan_cli.runs.resume import differences
 
     return [
         (key, shown(old), shown(new))
-        for key, old, new in differences(from_saved(state["config"], library).saved(), config.saved())
+        for key, old, new in differences(from_saved(saved, library).saved(), config.saved())
         if not key.startswith(MAY_CHANGE)
     ]
 
@@ -134,7 +171,8 @@ def note(path: Path, error: Exception) -> None:
 
     reason = "; ".join(error.problems) if isinstance(error, UserError) else str(error)
     log.error("%s: %s", path.name, reason)
-    if not checkpoints_in(path) and not isinstance(error, Busy):
+    trained = checkpoints_in(path) or status_of(path).get("status") == "finished"
+    if not trained and not isinstance(error, Busy):
         RunFolder(path).write_status("failed", reason)
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY_POINTS, assert_same_run
+from conftest import TINY_POINTS, assert_same_run, metrics_in
 
 from gan_cli import cli
 from gan_cli.config.command import Command
@@ -80,6 +80,26 @@ def test_a_finished_run_is_not_trained_twice_and_new_values_are_added(gan_train)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert set(statuses("seeds")) == {"seed-0", "seed-1", "seed-2"}
     assert "outputs/sweeps/seeds: 3 of 3 finished" in result.err
+
+
+def test_a_finished_run_whose_checkpoints_were_deleted_is_not_trained_into_its_old_log(gan_train):
+    folder, tiny = Path("outputs/sweeps/seeds"), (*SWEEP[:-4], "steps=3", "log_every=1", "seed=0,1", "name=seeds")
+    assert gan_train(*tiny).code == 0
+    for path in folder.glob("*/checkpoints/*.pt"):
+        path.unlink()
+    status = json.loads((folder / "seed-1/status.json").read_text())
+    (folder / "seed-1/status.json").write_text(json.dumps({**status, "status": "interrupted"}))
+    result = gan_train(*tiny)
+    assert result.code == 0, result.err
+    assert result.err.count("finished already") == 1
+    assert [not list(folder.glob(f"seed-{seed}/checkpoints/*")) for seed in (0, 1)] == [True, False]
+    for seed in (0, 1):
+        assert [record["step"] for record in metrics_in(folder / f"seed-{seed}")] == [1, 2, 3]
+    for key, told in (("batch_size=4", "has 8: give this sweep"), ("steps=4", "its checkpoints are gone: move")):
+        again = gan_train(*tiny, key)
+        assert again.code == 2, again.err
+        assert told in again.err
+    assert "holds a run whose checkpoints are gone" in gan_train(*tiny[1:-2], f"hydra.run.dir={folder}/seed-0").err
 
 
 def stood(name: str, status: str = "finished", **facts) -> None:
