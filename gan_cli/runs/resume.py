@@ -16,7 +16,7 @@ from gan_cli.config.interpolations import as_written, texts_in
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import GROUPS, Values
-from gan_cli.config.overrides import PRESETS, Override
+from gan_cli.config.overrides import PLAIN_GAME, PRESETS, Override
 from gan_cli.config.paths import named
 from gan_cli.config.schema import Config, completed, renamed, validate
 from gan_cli.errors import Busy, UserError
@@ -145,6 +145,12 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
         if key == "model"  # another one; of the same, options that weights cannot follow show where they are loaded
         or (f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not _may_change(key, config))
     ]
+    first = next(iter(state["players"])) if "players" in state else "discriminator"
+    if (moves := config.player(first).steps) != (moved := trained.player(first).steps):
+        impossible.append(
+            f"{first}.steps={moves}: the checkpoint has {moved}, by which its images are counted and its data drawn: "
+            "leave the key out, or start a new run"
+        )
     if config.devices != before["devices"]:
         impossible.append(
             f"devices={config.devices}: the run was begun with devices={before['devices']} and goes on exactly only "
@@ -163,8 +169,7 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
     was = trained if overrides.find("batch_size") else config
     growing = [group for group in GROUPS if group not in SEVERAL and config.one(group).by_images]
     if growing or was.batch_size != config.batch_size:
-        first = next(iter(state["players"])) if "players" in state else "discriminator"
-        images = BatchSizes(was.batch_size, was.player(first).steps).images_seen(state["step"])
+        images = BatchSizes(was.batch_size, moved).images_seen(state["step"])
         update: dict[str, object] = {g: config.one(g).resumed(trained.one(g), images) for g in growing}
         if was.batch_size != config.batch_size:
             update["batch_size"] = changed(was.batch_size, config.batch_size, images)
@@ -204,10 +209,19 @@ def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, li
     if "steps" not in typed and type(steps) is not int:
         raise UserError(f"resume: steps={shown(steps)}: the checkpoint's config is not as gan-train wrote it")
     lengths = [f"steps={steps}", *([f"anneal_images={images}"] if type(images) is int else [])]
-    fresh = compose(command, library, [*(choice.texts[0] for choice in choices), *lengths]).values
+    plain = [
+        *PLAIN_GAME.texts,
+        *(choice.texts[0] for choice in choices),
+        *lengths,
+    ]  # the default's extras are not the run's
+    fresh = compose(command, library, plain).values
     merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
     for choice in choices:
-        OmegaConf.update(merged, choice.key, fresh.get(choice.key, {}), merge=False, force_add=True)
+        options = fresh.get(choice.key, {})
+        if choice.key in SEVERAL:  # those that the run has already stay as they are
+            there = saved.get(choice.key) or {}
+            options = {name: there.get(name, option) for name, option in options.items()}
+        OmegaConf.update(merged, choice.key, options, merge=False, force_add=True)
     if "optimizer.lr" in typed:  # both players follow it, as they do in config.yaml
         rate = typed["optimizer.lr"]
         typed = {"discriminator.lr": rate, "generator.lr": rate, **typed}

@@ -269,7 +269,7 @@ class Running:
     def _go_on(self, state: State) -> None:
         self.record.restore(state["log"], self.setup.device)
         if self.evaluations and state.get("evaluations"):
-            self.evaluations.restore(state["evaluations"])
+            self.evaluations.restore(state["evaluations"], state["config"])
         self.guard.restore(state.get("guard"), self.start)
         if self.elsewhere:
             self.checkpoints.require(self.start)  # before those of later steps go: a kill loses no run

@@ -14,6 +14,7 @@ import torch
 from conftest import (
     TINY_DCGAN,
     TINY_MLP,
+    TINY_POINTS,
     TINY_PROGRESSIVE,
     TINY_R3GAN,
     TINY_RESNET,
@@ -422,6 +423,7 @@ REFUSED = {
     "steps=3": "is at step 3 of 3: nothing left to train; to train longer: steps=6",
     "experiment=ring": "experiment: is a whole preset",
     "stepz=9": "stepz=9: no such key",
+    "discriminator.steps=2": "discriminator.steps=2: the checkpoint has 1, by which its images are counted",
     "batch_size=-1": "batch_size=-1: must be at least 1",
 }
 
@@ -467,6 +469,30 @@ def test_typed_keys_override_the_saved_config_and_the_others_stay(gan_train):
     assert config["discriminator"]["lr"] == config["generator"]["lr"] == 5e-4
     assert config["loss"]["name"] == "minimax"
     assert [record["lr/generator"] for record in metrics_in(Path("run"))] == [1e-3] * 3 + [5e-4] * 2
+
+
+def test_a_penalty_that_a_resumed_run_takes_up_is_as_its_file_says_and_those_it_has_stay(gan_train):
+    assert gan_train(*TINY_MLP, "steps=1", "hydra.run.dir=run").code == 0
+    assert gan_train("resume=run", "steps=2", "penalty=r1", "penalty.r1.weight=0.5").code == 0
+    assert state_in(Path("run"))["config"]["penalty"]["r1"]["interval"] == 1  # the default run's is 8
+    assert gan_train("resume=run", "steps=3", "penalty=[r1,r2]").code == 0
+    found = state_in(Path("run"))["config"]["penalty"]
+    assert (found["r1"]["weight"], found["r2"]["weight"]) == (0.5, 10)
+
+
+def test_values_that_are_measured_otherwise_are_not_compared_with_those_before(gan_train):
+    keys = ("metrics=[modes]", "watch=mode_kl", "evaluate_every=0", "evaluate_count=50")
+    assert gan_train(*TINY_POINTS, *keys, "steps=1", "hydra.run.dir=run").code == 0
+    state = state_in(Path("run"))
+    state["evaluations"]["best"] = -5.0  # better than any
+    checkpoint.save(state, Path("run/checkpoints/step-000000001.pt"))
+    shutil.copytree("run", "other")
+    assert gan_train("resume=run", "steps=2").code == 0
+    assert state_in(Path("run"))["evaluations"]["best"] == -5
+    result = gan_train("resume=other", "steps=2", "evaluate_count=40")
+    assert result.code == 0, result.err
+    assert "mode_kl is measured with another evaluate_count than before: its best begins anew" in result.err
+    assert state_in(Path("other"))["evaluations"]["best"] != -5
 
 
 def test_paths_need_no_quotes_beyond_the_shells(gan_train, monkeypatch):

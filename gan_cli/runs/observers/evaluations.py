@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypedDict
 
 from gan_cli.config.library import Library
+from gan_cli.config.options import Values
 from gan_cli.config.schema import Config
 from gan_cli.distributed import from_first
 from gan_cli.errors import Diverged, EarlyStop
@@ -22,6 +23,7 @@ from gan_cli.runs.records import append
 from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
+MEASURED_BY = ("extractor", "evaluate_count", "metrics")  # keys
 
 
 class EvaluationsState(TypedDict):
@@ -159,12 +161,31 @@ class Evaluations:
             "kinds": dict(self.evidence.kinds),
         }
 
-    def restore(self, state: EvaluationsState) -> None:
+    def restore(self, state: EvaluationsState, before: Values) -> None:
+        """Takes up earlier evaluations.
+
+        Args:
+            before: the config by which they were measured.
+        """
         self.evidence.notes.update(state.get("notes", {}))  # of checkpoints from before there were any
         self.evidence.kinds.update(state.get("kinds", {}))
         if state["watch"] == self.config.watch:  # else the past says nothing of what is watched now
+            if changed := measured_otherwise(before, self.config.saved()):
+                log.info("%s is measured with another %s than before: its best begins anew", state["watch"], changed)
+                return
             self.best, self.best_step = state["best"], state["best_step"]
             self.without_better = state["without_better"]
+
+
+def measured_otherwise(before: Values, now: Values) -> str | None:
+    """The key for which values cannot be compared with earlier ones; a key that an older config lacks is the same."""
+    return next((key for key in MEASURED_BY if not _fits(before.get(key), now[key])), None)
+
+
+def _fits(old: object, new: object) -> bool:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):  # other metrics beside the watched one do not matter
+        return all(_fits(old[key], new[key]) for key in old.keys() & new.keys())
+    return old is None or old == new
 
 
 def due(config: Config, step: int) -> bool:
