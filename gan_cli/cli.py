@@ -21,7 +21,7 @@ from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Values
-from gan_cli.config.overrides import PLAIN_GAME
+from gan_cli.config.overrides import PLAIN_GAME, key_of
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
@@ -199,6 +199,7 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
     if foreign := of_other_commands(command.parsed(library)):
         raise UserError(*foreign)
     plan: Plan | None
+    begins = None
     if command.multirun:
         config, plan = _swept(command, library)
     else:
@@ -209,7 +210,7 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
             config, plan = _resumed(made)
         else:
             config, plan = _single(made), Plan()
-            _require_start([config.start], library)
+            begins = _start_of(config, library)
         if made.composed.hydra["job.chdir"]:
             raise UserError(sweep_plan.CHDIR)
         require_use(command.parsed(library), config)
@@ -225,6 +226,11 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
         plan = claimed(made.composed, config, library, made.composed.added)
     if plan and plan.resumption:
         config = plan.resumption.config
+    elif plan and begins and (whole := made.composed.whole) is not None:
+        config = config.model_copy(update={"start": begins})
+        whole.start = begins
+        words = [word for word in command.overrides if key_of(word) != "start"]
+        command.overrides = [*words, f"start={quoted(begins)}"]  # which repeats the run
     return config, plan and replace(plan, config=config, composed=made.composed.whole)
 
 
@@ -252,14 +258,28 @@ def _resumed(made: Draft) -> tuple[Config, Plan]:
     return resumption.config, resuming(resumption, made.composed.added)
 
 
-def _require_start(starts: Sequence[object], library: Library, *, several: bool = False) -> None:
-    """Reads what runs are to start from, before there is a folder for them.
+def _start_of(config: Config, library: Library) -> str | None:
+    """The checkpoint that ``start=`` means now, where that changes: the newest run, or what several processes look up.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    if config.start is None:
+        return None
+    from gan_cli.runs.start import find
+
+    source = find(config.start, library)
+    return str(source.path) if config.start == "latest" or config.devices > 1 else None
+
+
+def _require_start(starts: Sequence[object], library: Library) -> None:
+    """Reads what the runs of a sweep are to start from, before there is a folder for them.
 
     Raises:
         UserError: if it cannot be read, or would change while a sweep goes on.
     """
     for start in starts:
-        if several and start == "latest":
+        if start == "latest":
             raise UserError("start=latest: of a sweep, that changes with each of its runs: give the folder of the run")
         if start is not None:
             from gan_cli.runs.start import find
@@ -295,7 +315,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     if space.config.dry_run:
         raise UserError(f"dry_run={shown(space.config.dry_run)}: shows one run: leave out --multirun")
     if (starts := overrides.find("start")) is not None:
-        _require_start(starts.values, library, several=True)
+        _require_start(starts.values, library)
     if space.config.name == name:
         command.overrides.append(f"name={name}")
     same = [*(override.key for override in overrides if len(override.values) == 1), "name", *(["experiment"] * alone)]

@@ -11,7 +11,7 @@ from gan_cli.config.interpolations import as_written
 from gan_cli.errors import Unwritable, UserError
 from gan_cli.output import lock
 from gan_cli.parallel import place
-from gan_cli.runs.names import ASIDE, MEMBER, numbered
+from gan_cli.runs.names import ASIDE, MEMBER, below, numbered
 from gan_cli.runs.status import job_of, status_of
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _left_by_this_job(wanted: Path, raw: str, config: Config, library: Library) 
 
     beginning = raw.partition(BY_TIME)[0]
     root = Path() if "${" in beginning else Path(f"{beginning}-").parent
-    found = {file.parent: status_of(file.parent) for file in root.rglob("status.json")}
+    found = {file.parent: status_of(file.parent) for file in below(root, "status.json")}
     ours = [folder for folder, status in found.items() if status.get("job") == job_of() and _holds_a_run(folder)]
     same = [folder for folder in ours if not changes(config, library, folder)]
     return max(same, key=lambda folder: found[folder].get("updated", 0.0), default=None)

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
 from gan_cli.output.replacing import replacing, written
-from gan_cli.runs.names import CHECKPOINT, EXPORTED, HUB_ABOUT, HUB_FILE, MEMBER, number_in, numbered
+from gan_cli.runs.names import CHECKPOINT, EXPORTED, HUB_ABOUT, HUB_FILE, MEMBER, below, number_in, numbered
 from gan_cli.runs.schemas import Saved, problem_of
 
 if TYPE_CHECKING:
@@ -131,9 +132,12 @@ def run_folder(where: str, key: str) -> Path:
 
 def runs_by_age() -> Iterator[Path]:
     """The runs under ``outputs/`` that have checkpoints, the one with the newest first."""
-    places = (place for place in Path("outputs").rglob("checkpoints") if place.parent.name != "abandoned")
-    found = [path for place in places for path in numbered(place, CHECKPOINT).values()]
-    newest_first = sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    found: dict[Path, int] = {}
+    for place in below(Path("outputs"), "checkpoints"):
+        for path in numbered(place, CHECKPOINT).values() if place.parent.name != "abandoned" else ():
+            with suppress(FileNotFoundError):  # deleted meanwhile by the run that trains there
+                found[path] = path.stat().st_mtime_ns
+    newest_first = sorted(found, key=found.__getitem__, reverse=True)
     yield from dict.fromkeys(path.parent.parent for path in newest_first)
 
 

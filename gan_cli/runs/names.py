@@ -6,7 +6,9 @@ ignored.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 CHECKPOINT, GRID = "step-{:09d}.pt", "step-{:09d}.png"
@@ -23,6 +25,13 @@ def number_in(name: str, template: str) -> int | None:
     digits = name.removeprefix(head).removesuffix(tail)
     number = int(digits) if digits.isascii() and digits.isdigit() else None
     return number if number is not None and template.format(number) == name else None
+
+
+def below(root: Path, name: str) -> Iterator[Path]:
+    """What is called so anywhere below a folder; a folder that is deleted meanwhile is passed over."""
+    for place, folders, files in os.walk(root):
+        if name in folders or name in files:
+            yield Path(place, name)
 
 
 def numbered(folder: Path, template: str) -> dict[int, Path]:

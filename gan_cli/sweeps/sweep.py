@@ -154,7 +154,7 @@ def _changed(config: Config, library: Library, saved: Values) -> list[tuple[str,
     return [
         (key, shown(old), shown(new))
         for key, old, new in differences(from_saved(saved, library).saved(), config.saved())
-        if not key.startswith(MAY_CHANGE)
+        if not key.startswith(MAY_CHANGE) and (key, new) != ("start", "latest")  # which it was when the run began
     ]
 
 

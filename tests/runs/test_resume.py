@@ -308,6 +308,14 @@ def test_latest_is_the_run_that_was_trained_last(gan_train):
     assert state_in(Path("outputs/named"))["step"] == 7
 
 
+def test_latest_passes_over_a_checkpoint_that_is_deleted_meanwhile(gan_train, monkeypatch):
+    assert gan_train(*TINY_MLP, "steps=1").code == 0
+    listed = checkpoint.numbered
+    gone = {7: Path("outputs/none/checkpoints/step-000000007.pt")}
+    monkeypatch.setattr(checkpoint, "numbered", lambda *place: {**listed(*place), **gone})
+    assert list(checkpoint.runs_by_age()) == [run_folder()]
+
+
 def test_an_older_checkpoint_can_be_resumed_and_nothing_is_lost(gan_train):
     assert gan_train(*TINY_MLP, "steps=6", "checkpoint_every=2", "keep_checkpoints=5", "hydra.run.dir=run").code == 0
     result = gan_train("resume=run/checkpoints/step-000000002.pt", "generator.lr=1e-3", "log_every=1")

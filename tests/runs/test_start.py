@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import (
     MODELS,
     TINY_DCGAN,
@@ -23,7 +24,10 @@ from conftest import (
     tensors,
 )
 
+from gan_cli import cli
 from gan_cli.algorithm import play
+from gan_cli.config.command import Command
+from gan_cli.config.library import Library
 from gan_cli.errors import UserError
 from gan_cli.models.dcgan import Discriminator, Generator
 from gan_cli.models.mlp import MLP
@@ -260,6 +264,31 @@ def test_mistaken_starts_are_a_line_and_leave_nothing(gan_train, trained):
         f"start={old}: nothing of it fits but biases and the like: the discriminator takes 1 of 4"
     )
     assert "leave one of them out" in refused(f"resume={old}", "start=latest")
+
+
+def test_the_newest_run_is_looked_up_once_and_recorded_by_its_name(gan_train):
+    assert gan_train(*TINY_MLP, "steps=1", "hydra.run.dir=outputs/old, one").code == 0
+    result = gan_train("start=latest", *TINY_MLP, "steps=1", "hydra.run.dir=outputs/new")
+    assert result.code == 0, result.err
+    path = "outputs/old, one/checkpoints/step-000000001.pt"
+    state = state_in(Path("outputs/new"))
+    assert state["config"]["start"] == state["start"]["path"] == path
+    words = yaml.safe_load(Path("outputs/new/.hydra/overrides.yaml").read_text())
+    assert gan_train(*words, "hydra.run.dir=again").code == 0  # the newest is another by now
+    assert_same_run(Path("outputs/new"), Path("again"))
+    config, _ = cli.planned(Command.parse([*TINY_MLP, "devices=2", "start=outputs/old, one"]), Library())
+    assert config.start == path  # that of each process, though the run may go on
+
+
+def test_a_job_that_is_started_again_goes_on_though_the_newest_run_is_another(gan_train, monkeypatch):
+    assert gan_train(*TINY_MLP, "steps=1").code == 0
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    keys = (*TINY_MLP, "start=latest", "hydra.run.dir=job")
+    assert gan_train(*keys, "steps=1").code == 0
+    result = gan_train(*keys, "steps=2")
+    assert result.code == 0, result.err
+    assert "continuing job from step 1" in result.err
 
 
 def test_sweeps_and_ensembles_start_too(gan_train, trained):
