@@ -276,6 +276,12 @@ class Running:
         logged = self.start - self.record.steps_in_interval
         self.folder.rewind(self.start, self.guard.notes(), forget=self.forgets, logged=logged)
         log.info("continuing %s from step %d", self.folder.path, self.start)
+        before, now = state.get("threads"), torch.get_num_threads()
+        if before not in (None, now) and self.setup.device.type == "cpu":
+            told = (
+                "threads: %d until now, and %d from here, which round otherwise; the same bits need OMP_NUM_THREADS=%d"
+            )
+            log.warning(told, before, now, before)
 
     def complete(self) -> None:
         """What came after the last checkpoint of a run that a kill ended there: its quality is that of its samples."""

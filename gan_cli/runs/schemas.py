@@ -170,6 +170,7 @@ class Saved(Options):
     step: Step
     attempt: Few = 0
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    threads: Few | None = None
     sampler: Word = "generator"
     networks: dict[str, Tensors]
     players: dict[str, PlayerState]

@@ -27,6 +27,7 @@ def state_of(setup: Setup, step: int) -> State:
         "step": step,
         "attempt": setup.attempt,
         "precision": setup.precision,
+        "threads": torch.get_num_threads() if setup.device.type == "cpu" else None,
         "sampler": setup.game.sampler,
         "networks": {player.name: player.network.state_dict() for player in setup.players},
         "players": {player.name: player.state() for player in setup.players},

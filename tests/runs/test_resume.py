@@ -316,6 +316,21 @@ def test_latest_passes_over_a_checkpoint_that_is_deleted_meanwhile(gan_train, mo
     assert list(checkpoint.runs_by_age()) == [run_folder()]
 
 
+def test_another_number_of_threads_is_told(gan_train, trained):
+    run = Path(shutil.copytree(trained(*TINY_MLP), "run"))
+    state, told = state_in(run), "from here, which round otherwise"
+    assert state["threads"] == torch.get_num_threads() == 1
+    assert told not in gan_train("resume=run", "steps=3").err
+    checkpoint.save({**state_in(run), "threads": 5}, run / "checkpoints/step-000000003.pt")
+    result = gan_train("resume=run", "steps=4")
+    assert result.code == 0, result.err
+    assert (
+        "threads: 5 until now, and 1 from here, which round otherwise; the same bits need OMP_NUM_THREADS=5"
+        in result.err
+    )
+    assert told not in gan_train("resume=run", "steps=5").err
+
+
 def test_an_older_checkpoint_can_be_resumed_and_nothing_is_lost(gan_train):
     assert gan_train(*TINY_MLP, "steps=6", "checkpoint_every=2", "keep_checkpoints=5", "hydra.run.dir=run").code == 0
     result = gan_train("resume=run/checkpoints/step-000000002.pt", "generator.lr=1e-3", "log_every=1")
