@@ -59,11 +59,24 @@ class Buffers:
     def fill(self, sources: Sources, indices: Tensor) -> None:
         """Runs in the thread: copies rows by NumPy, without torch's threads, which are busy."""
         for source, buffer in zip(sources, self.staged, strict=True):
-            np.take(source.numpy(), indices.numpy(), axis=0, out=buffer.numpy(), mode="clip")
+            _gather(source.numpy(), indices.numpy(), buffer.numpy())
 
     def take(self) -> tuple[Tensor, ...]:
         """Runs in the training's thread: copies of the buffers."""
         return tuple(buffer.clone() for buffer in self.staged)
+
+
+def _gather(source: np.ndarray, indices: np.ndarray, rows: np.ndarray) -> None:
+    """``rows[...] = source[indices]``."""
+    if source.flags.c_contiguous:
+        np.take(source, indices, axis=0, out=rows, mode="clip")
+        return
+    found = source[indices]  # np.take would copy all of a source that lies otherwise, as channels first do
+    if found.ndim < 4:
+        np.copyto(rows, found)
+        return
+    for channel in range(found.shape[-1]):  # ten times as fast as all at once
+        np.copyto(rows[..., channel], found[..., channel])
 
 
 class DeviceBuffers(Buffers):

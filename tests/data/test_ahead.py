@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -43,6 +44,33 @@ def test_packs_on_the_disk_give_the_bytes_of_packs_in_memory(tmp_path, labels):
         expected = direct.draw("generator", 7 * size, size)[0]
         torch.manual_seed(0)
         assert torch.equal(expected, ahead.draw("generator", 7 * size, size)[0])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        np.arange(2000 * 48, dtype=np.float32).reshape(2000, 3, 4, 4).transpose(0, 2, 3, 1),
+        np.arange(2000 * 48).reshape(2000, 3, 4, 4).astype(np.uint8, order="F").transpose(0, 2, 3, 1),
+        np.arange(2000 * 48, dtype=np.float32).reshape(2000, 12, 4).transpose(0, 2, 1),
+        np.arange(2000 * 48, dtype=np.float32).reshape(2000, 48, order="F"),
+        np.arange(4000)[::2],
+    ],
+    ids=["channels first", "columns first", "signals", "points", "labels"],
+)
+def test_a_minibatch_of_samples_that_lie_otherwise_copies_no_other_samples(source):
+    """As pictures in a .npy with their channels first do, whose file may be larger than memory."""
+    indices, rows = (
+        np.array([3, 1999, 0, 3, 77]),
+        torch.empty(5, *source.shape[1:], dtype=torch.from_numpy(source).dtype),
+    )
+    tracemalloc.start()
+    try:
+        Buffers([rows]).fill([torch.from_numpy(source)], torch.from_numpy(indices))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(rows.numpy(), source[indices])
+    assert most < source.nbytes / 3  # np.take copies all of it
 
 
 def test_what_was_foreseen_for_one_attempt_is_not_given_to_another(tmp_path):
