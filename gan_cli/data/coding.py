@@ -125,8 +125,12 @@ def named(fields: Fields, values: np.ndarray, labels: np.ndarray | None = None) 
 
 
 def restored(columns: Fields, values: np.ndarray) -> np.ndarray:
-    """Points (N, d) of numbers alone, or signals (N, C, L), in their units: float32; as they are without columns."""
+    """Points (N, d) of numbers alone, or signals (N, C, L), in their units: float32; as they are without columns.
+
+    A column that is asked for is not among them.
+    """
     if not columns:
         return values
-    parts = [in_units(column, values[:, place]) for place, column in enumerate(columns)]
+    features = (column for column in columns if column.features)
+    parts = [in_units(column, values[:, place]) for place, column in enumerate(features)]
     return np.stack(parts, axis=1).astype(np.float32)

@@ -280,6 +280,17 @@ def test_rows_are_asked_for_by_a_number(trained, gan_sample):
     assert len(set(asked)) > 4
 
 
+@pytest.mark.parametrize("label", ["city", "price"])
+def test_an_array_of_a_table_holds_its_numbers_without_what_is_asked_for(trained, gan_sample, label):
+    people(price=[f"{i / 7:.3f}" for i in range(200)])
+    keys = (f"dataset.columns=[age,income,{label}]", f"dataset.label={label}")
+    run = trained(*TINY, f"dataset.path={Path('people.csv').absolute()}", *keys)
+    for form in ("npy", "csv"):
+        assert gan_sample(f"checkpoint={run}", f"format={form}", "n=5", f"out=made.{form}").code == 0
+    rows = [[float(row["age"]), float(row["income"])] for row in cells_in(Path("made.csv"))]
+    np.testing.assert_allclose(np.load("made.npy"), rows, rtol=1e-6)
+
+
 def test_columns_of_a_checkpoint_are_checked(trained, gan_sample):
     import torch
 
