@@ -14,6 +14,7 @@ from gan_cli import memory
 from gan_cli.config.paths import expanded
 from gan_cli.data.array_files import FEWER, classes_of, pair
 from gan_cli.data.canvas import Canvas
+from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.formats import fitted
@@ -180,17 +181,14 @@ class Arrays(Rows):
         still = self.ends == (-1.0, 1.0) if self.holds == "pictures" else not self.meaning
         if whole and still and self.values.dtype == np.float32:
             return self.values
-        found = self._some(rows, np.float32)
         if self.holds == "pictures":
+            found = self._some(rows, np.float32)
             black, white = self.ends
             found -= black
             found *= 2 / (white - black)
             found -= 1
             return np.clip(found, -1, 1, out=found)
-        for place, column in enumerate(self.meaning):
-            found[:, place] -= column.mean
-            found[:, place] /= column.scale
-        return found
+        return standardise(self._some(rows, accurate(self.meaning)), self.meaning)
 
     def _some(self, rows: np.ndarray, dtype: type) -> np.ndarray:
         """A copy of some rows in memory."""
@@ -231,7 +229,12 @@ class Arrays(Rows):
             return channel_columns(self.who, self.values[self.chosen] if self._partly else self.values, 0.0)
         if self.holds == "pictures" or not self.standardise:
             return ()
-        values = self._some(self.chosen, np.float32).astype(np.float64)
+        found = self._columns(np.float32)
+        return found if accurate(found) is np.float32 else self._columns(np.float64)
+
+    def _columns(self, dtype: type) -> Fields:
+        """The moments of points that are read as numbers of a type."""
+        values = self._some(self.chosen, dtype).astype(np.float64)
         if not np.isfinite(values).all():
             raise UserError(f"{self.who}: holds numbers that are not finite: mend or remove them")
         means, scales = values.mean(axis=0).tolist(), values.std(axis=0).tolist()

@@ -124,13 +124,26 @@ def named(fields: Fields, values: np.ndarray, labels: np.ndarray | None = None) 
     return found
 
 
-def restored(columns: Fields, values: np.ndarray) -> np.ndarray:
-    """Points (N, d) of numbers alone, or signals (N, C, L), in their units: float32; as they are without columns.
+def accurate(columns: Fields) -> type:
+    """The type in which numbers in their units have more digits than their spread needs."""
+    return np.float64 if any(column.is_far for column in columns) else np.float32
 
-    A column that is asked for is not among them.
+
+def standardise(values: np.ndarray, columns: Fields) -> np.ndarray:
+    """Points (N, d) or signals (N, C, L) in their units as networks see them, float32; the values are written over."""
+    for place, column in enumerate(columns):
+        values[:, place] -= column.mean
+        values[:, place] /= column.scale
+    return values.astype(np.float32, copy=False)
+
+
+def restored(columns: Fields, values: np.ndarray) -> np.ndarray:
+    """Points (N, d) of numbers alone, or signals (N, C, L), in their units; as they are without columns.
+
+    They are float32, or float64 where that would round too much. A column that is asked for is not among them.
     """
     if not columns:
         return values
     features = (column for column in columns if column.features)
     parts = [in_units(column, values[:, place]) for place, column in enumerate(features)]
-    return np.stack(parts, axis=1).astype(np.float32)
+    return np.stack(parts, axis=1).astype(accurate(columns))

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gan_cli.config.options import Finite, NonNegative, Options, Positive, Share
 
 MOST = 10_000  # columns, and values of one
+FAR = 2**12  # from 0, in spreads: float32 rounds numbers there by as much as 1/4096 of a spread
 
 
 def _shown(text: str) -> str:
@@ -67,6 +68,14 @@ class Column(Options):
     def features(self) -> int:
         """The numbers of a sample that stand for it."""
         return {"number": 1 + 2 * self.gaps, "category": len(self.values), "label": 0}[self.kind]
+
+    @property
+    def is_far(self) -> bool:
+        """Whether its numbers lie so far from 0, for their spread, that float32 would round much of it away."""
+        middle, spread = (
+            ((self.at[0] + self.at[-1]) / 2, self.at[-1] - self.at[0]) if self.at else (self.mean, self.scale)
+        )
+        return abs(middle) > FAR * (spread or 1.0)
 
     @property
     def is_number(self) -> bool:

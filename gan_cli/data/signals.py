@@ -15,6 +15,7 @@ import numpy as np
 from gan_cli import memory
 from gan_cli.config.paths import expanded
 from gan_cli.data.array_files import classes_of, pair
+from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.finding import is_junk
 from gan_cli.data.rows import Rows, of_split
@@ -130,23 +131,24 @@ class Signals(Rows):
     def meaning(self) -> Fields:
         """Each channel with the scale by which its values of the chosen windows go from −1 to 1."""
         rate = self.rate if self.rate is not None else self.recordings.rate
-        return channel_columns(self.who, self._values(self.chosen), rate)
+        found = channel_columns(self.who, self._values(self.chosen, np.float32), rate)
+        if accurate(found) is np.float32:
+            return found
+        return channel_columns(self.who, self._values(self.chosen, np.float64), rate)
 
-    def _values(self, rows: np.ndarray) -> np.ndarray:
-        """Windows as they are read, float32 (n, C, L)."""
+    def _values(self, rows: np.ndarray, dtype: type) -> np.ndarray:
+        """Windows as they are read, (n, C, L)."""
         channels = self.channels or len(self.recordings.signals[0])
-        memory.require(8.0 * len(rows) * channels * self.length, self.who, "use dataset.limit=…, or a smaller length")
-        values = np.empty((len(rows), channels, self.length), np.float32)
+        size = 2.0 * np.dtype(dtype).itemsize * len(rows) * channels * self.length
+        memory.require(size, self.who, "use dataset.limit=…, or a smaller length")
+        values = np.empty((len(rows), channels, self.length), dtype)
         for row, number, start in zip(values, self.windows[0][rows], self.windows[1][rows], strict=True):
             part = self.recordings.signals[number][:, start : start + self.length]
             row[:] = part if len(part) == channels else part.mean(axis=0)
         return values
 
     def samples_of(self, rows: np.ndarray) -> Samples:
-        values = self._values(rows)
-        for channel, column in enumerate(self.meaning):
-            values[:, channel] -= column.mean
-            values[:, channel] /= column.scale
+        values = standardise(self._values(rows, accurate(self.meaning)), self.meaning)
         labels = None if self.classes is None else self.classes[rows]
         return Samples(values, labels, self.recordings.names, fields=self.meaning)
 

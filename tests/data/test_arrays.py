@@ -14,6 +14,7 @@ from conftest import TINY_MLP, config_of, metrics_in, setup_of, state_in, tensor
 from PIL import Image
 
 from gan_cli.config.library import Library
+from gan_cli.data.coding import restored
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
@@ -22,6 +23,10 @@ MLP = tuple(key for key in TINY_MLP if not key.startswith("dataset."))
 
 def arrays_of(*keys: str):
     return Library().build("dataset", config_of("architecture=mlp", "dataset=arrays", *keys).dataset)
+
+
+def signals_of(*keys: str):
+    return Library().build("dataset", config_of("architecture=mlp", "dataset=signals", *keys).dataset)
 
 
 def loaded(array: np.ndarray, *keys: str) -> Samples:
@@ -241,3 +246,25 @@ def test_keys_for_pictures_alone_are_refused(gan_train):
         assert result.code == 2
         assert said in result.errors[0]
     assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize("kind", ["points", "signals"])
+def test_numbers_far_from_zero_keep_what_tells_them_apart(kind):
+    """Such as times in seconds since 1970, which float32 rounds to multiples of 128; others keep their bits."""
+    x = 1.7e9 + np.random.default_rng(0).uniform(-100, 100, (1000, 1))
+    np.save("far.npy", x if kind == "points" else x.reshape(-1, 1, 20))
+    data = {
+        "points": lambda: arrays_of("dataset.path=far.npy"),
+        "signals": lambda: arrays_of("dataset.path=far.npy", "dataset.kind=signals"),
+        "windows": lambda: signals_of("dataset.path=far.npy", "dataset.length=20", "dataset.split=all"),
+    }
+    for name in ("points",) if kind == "points" else ("signals", "windows"):
+        samples = data[name]().load()
+        assert samples.values.dtype == np.float32
+        assert np.abs(restored(samples.fields, samples.values).ravel() - x.ravel()).max() < 1e-3
+    near = numbers(200, 3) + 2000.0
+    found = loaded(near)
+    means = np.array([field.mean for field in found.fields], np.float32)
+    scales = np.array([field.scale for field in found.fields], np.float32)
+    np.testing.assert_array_equal(found.values, (near.astype(np.float32) - means) / scales)
+    assert restored(found.fields, found.values).dtype == np.float32
