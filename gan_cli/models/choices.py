@@ -19,6 +19,7 @@ class Choices(nn.Module):
     """
 
     group: Tensor
+    of_this_run = ("group",)  # buffers that no other run is asked for: see ``gan_cli.training.taking``
 
     def __init__(self, network: nn.Module, features: int) -> None:
         super().__init__()

@@ -49,6 +49,8 @@ class Scaled(Observation):
         bounded: whether means lie in [−1, 1], those of pixels, by a tanh.
     """
 
+    of_this_run = ("fixed",)  # buffers that no other run is asked for: see ``gan_cli.training.taking``
+
     def __init__(self, scale: float | None, *, bounded: bool) -> None:
         super().__init__()
         self.bounded = bounded

@@ -31,7 +31,7 @@ from gan_cli.training.fits import require_weights
 from gan_cli.training.freezing import layer_of
 from gan_cli.training.setup import Setup
 from gan_cli.training.state import not_finite
-from gan_cli.training.taking import Taken, take, taken
+from gan_cli.training.taking import Taken, take, takeable, taken
 
 if TYPE_CHECKING:
     from gan_cli.training.state import State
@@ -147,7 +147,7 @@ def begin(setup: Setup, library: Library) -> tuple[Origin | None, list[str]]:
 
 def _told(player: str, network: nn.Module, there: Mapping[str, Tensor], found: Taken) -> str:
     """How much is taken, from where if not from layers of the same name, what is not and why, and what is left."""
-    here = network.state_dict()
+    here = takeable(network)
     if not found.names and not found.left:
         return f"has no {player}, which begins anew"
     numbers = sum(here[name][found.parts.get(name) or ...].numel() for name in found.names)

@@ -6,6 +6,8 @@ that takes over the most numbers; of several such ways, the one that keeps the m
 
 Labels are appended to an input, so that the layer that reads it has more columns where it is told more of them. All its
 other columns are taken over, and those of the labels begin at 0: it does at first what it did there.
+
+Buffers that a module names as ``of_this_run`` follow from the data or the config of this run, and are not taken.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ def taken(network: nn.Module, there: Mapping[str, Tensor], other: nn.Module | No
     Args:
         other: the network that they are of, also without memory; None where it cannot be made: names then decide alone.
     """
-    here = network.state_dict()
+    here, there = takeable(network), takeable(network if other is None else other, there)
     names = {name: name for name, tensor in here.items() if name in there and _alike(tensor, there[name])}
     parts: dict[str, Part] = {}
     if other is not None:
@@ -57,6 +59,14 @@ def taken(network: nn.Module, there: Mapping[str, Tensor], other: nn.Module | No
     used = set(names.values())
     misfits = {name: _reason(tensor, there.get(name)) for name, tensor in here.items() if name not in names}
     return Taken(names, parts, misfits, [name for name in there if name not in used])
+
+
+def takeable(network: nn.Module, tensors: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The tensors of a network, by default those that it has, without what is given by its data and config."""
+    modules = network.named_modules()
+    own = {f"{name}.{key}".removeprefix(".") for name, module in modules for key in getattr(module, "of_this_run", ())}
+    every = network.state_dict() if tensors is None else tensors
+    return {name: tensor for name, tensor in every.items() if name not in own}
 
 
 @torch.no_grad()

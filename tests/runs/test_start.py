@@ -15,6 +15,7 @@ from conftest import (
     TINY_DCGAN,
     TINY_MLP,
     TINY_R3GAN,
+    TINY_TABLE,
     assert_same_run,
     config_of,
     outline_of,
@@ -106,6 +107,33 @@ def test_a_run_that_an_earlier_version_began_keeps_its_average_as_that_had_it(ga
         moved = (value - state["ema"][name]).abs().max()
         assert moved <= 2e-3 * (after["networks"]["generator"][name] - state["ema"][name]).abs().max() + 1e-9
     assert after["start"]["averaged"] is True
+
+
+def test_what_follows_from_the_data_and_the_config_is_the_new_runs_own(gan_train):
+    """Which features are a category, in the network and its average, and a scale that is no weight."""
+    rows = [f"{i / 7:.3f},{i / 3:.3f},{'xyz'[i % 3]},{i}\n" for i in range(200)]
+    Path("x.csv").write_text("a,b,c,d\n" + "".join(rows))
+    turned = [",".join(row.strip().split(",")[place] for place in (2, 0, 1, 3)) + "\n" for row in rows]
+    Path("y.csv").write_text("c,a,b,d\n" + "".join(turned))
+    keys = [key for key in TINY_TABLE if "dataset.path" not in key]
+    assert gan_train(*keys, "dataset.path=x.csv", "steps=1", "ema_half_life=20", "hydra.run.dir=old").code == 0
+    result = gan_train(*keys, "dataset.path=y.csv", "steps=1", "ema_half_life=20", "start=old", "hydra.run.dir=new")
+    assert result.code == 0, result.err
+    then, now = state_in(Path("old")), state_in(Path("new"))
+    for each in ("generator", None):
+        groups = [(state["networks"][each] if each else state["ema"])["group"].tolist() for state in (then, now)]
+        assert groups == [[-1, -1, 2, 2, 2, -1], [0, 0, 0, -1, -1, -1]]
+    assert "anew" not in result.err
+
+    keys = ("model=vae", "model.likelihood=gaussian", "ema_half_life=20", *TINY_MLP, "steps=1")
+    assert gan_train(*keys, "model.sigma=0.5", "hydra.run.dir=wide").code == 0
+    assert gan_train(*keys, "model.sigma=0.1", "start=wide", "hydra.run.dir=thin").code == 0
+    scales = [
+        [value.item() for name, value in networks(state_in(Path(run))).items() if name.endswith(".fixed")]
+        for run in ("wide", "thin")
+    ]
+    assert len(scales[0]) == len(scales[1]) > 0
+    assert all(x != y for x, y in zip(*scales, strict=True))
 
 
 def test_an_exported_generator_is_a_start(gan_train, gan_sample, trained):
