@@ -103,6 +103,22 @@ def groups(columns: Iterable[Column]) -> list[int]:
     return found
 
 
+def spelled_alike(some: Sequence[Column], others: Sequence[Column]) -> bool:
+    """Whether columns are the same but for how numbers that are categories are written, such as 501 and 00501."""
+    return len(some) == len(others) and all(
+        one.model_copy(update={"values": []}) == other.model_copy(update={"values": []})
+        and list(map(_number, one.values)) == list(map(_number, other.values))
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def saved(columns: Sequence[Column]) -> list[dict[str, object]]:
     """As plain values, for a checkpoint."""
     return [column.model_dump() for column in columns]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.data.columns import Fields, fit
+from gan_cli.data.columns import Fields, fit, read, spelled_alike
 from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, like, saved_columns, standing_for
 from gan_cli.output.pictures import as_bytes
 from gan_cli.output.text import printable
@@ -197,8 +197,10 @@ class Samples:
         """The same samples with the classes of a checkpoint (``classes``, ``names``).
 
         Old checkpoints lack these keys; their runs had as many classes as the largest label + 1. Conditions have their
-        names of then, if they are of the same numbers.
+        names of then, if they are of the same numbers, and numbers that are categories are written as then.
         """
+        if spelled_alike(self.fields, fields := read(data.get("fields", ()))) and fields != self.fields:
+            return replace(self, fields=fields).as_in(data)
         if self.conditions:
             then = saved_columns(data)
             return replace(self, conditions=then) if like(self.conditions, then) else self

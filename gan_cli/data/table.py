@@ -52,9 +52,8 @@ class Table(Rows):
     @cached_property
     def found(self) -> dict[str, Found]:
         """The columns of the file that are asked for, by name."""
-        every = {
-            column.name: column for column in read(expanded(self.path, "dataset.path="), self.path, self.delimiter)
-        }
+        path, named = expanded(self.path, "dataset.path="), {*self.categories, self.label or ""}
+        every = {column.name: column for column in read(path, self.path, self.delimiter, named)}
         asked = {"columns": self.columns, "leave_out": self.leave_out, "categories": self.categories}
         asked["label"] = [self.label] if self.label else []
         for key, names in asked.items():

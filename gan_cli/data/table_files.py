@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +33,7 @@ class Found:
     Attributes:
         kind: ``other`` is a list or another value that is no cell.
         numbers: float64 (N,), NaN without a value; of a column of numbers.
-        texts: (N,), "" without a value; of any other.
+        texts: (N,), "" without a value; of any other, and of numbers that are asked for as they are written.
         decimals: of the numbers as they are written; None if they have many.
     """
 
@@ -44,7 +44,7 @@ class Found:
     decimals: int | None = None
 
     def as_texts(self) -> np.ndarray:
-        """The cells as texts, numbers as they are written."""
+        """The cells as texts; numbers as they are written in the file, if they were asked for so."""
         if self.texts is not None:
             return self.texts
         assert self.numbers is not None
@@ -58,12 +58,13 @@ def written(x: float, decimals: int | None) -> str:
     return f"{x:.{decimals}f}" if decimals is not None else repr(float(x))
 
 
-def read(path: Path, said: str, delimiter: str | None) -> list[Found]:
+def read(path: Path, said: str, delimiter: str | None, as_written: Collection[str] = ()) -> list[Found]:
     """The columns of a file, in their order, each of one row at least.
 
     Args:
         said: the path as it was typed.
         delimiter: of a CSV; None: the one that its first line has most of.
+        as_written: columns whose numbers may be names, such as 00501, and so are texts too.
 
     Raises:
         UserError: if it cannot be read.
@@ -74,9 +75,9 @@ def read(path: Path, said: str, delimiter: str | None) -> list[Found]:
             what = "is a folder" if path.is_dir() else "does not exist"
             raise UserError(f"{who}: {what}: give a .csv or .parquet file")
         if path.suffix.lower() in (".parquet", ".pq"):
-            columns = _parquet(path, who)
+            columns = _parquet(path, who, as_written)
         else:
-            columns = _csv(path, who, delimiter)
+            columns = _csv(path, who, delimiter, as_written)
     except OSError as error:
         raise UserError(f"{who}: cannot be read ({reason_of(error)}): give another file") from error
     names = [column.name for column in columns]
@@ -87,7 +88,7 @@ def read(path: Path, said: str, delimiter: str | None) -> list[Found]:
     return columns
 
 
-def _csv(path: Path, who: str, delimiter: str | None) -> list[Found]:
+def _csv(path: Path, who: str, delimiter: str | None, as_written: Collection[str]) -> list[Found]:
     size = path.stat().st_size
     memory.require(PER_CELL / 6 * size, who, "give a part of it, or a .parquet file")
     csv.field_size_limit(CELL)
@@ -122,14 +123,16 @@ def _csv(path: Path, who: str, delimiter: str | None) -> list[Found]:
         raise UserError(f"{who}: its first line is all numbers: give each column a name there")
     names = [name or f"column {place}" for place, name in enumerate(header, start=1)]
     comma = mark != ","
-    return [_of_texts(who, name, cells, comma) for name, cells in zip(names, zip(*rows, strict=True), strict=True)]
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return [_of_texts(who, name, cells, comma, name in as_written) for name, cells in columns]
 
 
-def _of_texts(who: str, name: str, cells: Sequence[str], comma: bool) -> Found:
+def _of_texts(who: str, name: str, cells: Sequence[str], comma: bool, as_written: bool) -> Found:
     """A column of a CSV, whose cells say what it is.
 
     Args:
         comma: whether 3,14 is a number.
+        as_written: whether its numbers are texts too.
     """
     texts = ["" if (text := cell.strip()) in MISSING else text for cell in cells]
     there = [text for text in texts if text]
@@ -141,7 +144,8 @@ def _of_texts(who: str, name: str, cells: Sequence[str], comma: bool) -> Found:
         numbers = np.array([float(text) if text else math.nan for text in texts])
         if np.isinf(numbers).any():
             raise UserError(f"{who}: its column {name} holds numbers that are not finite: mend or remove them")
-        return Found(name, "number", numbers=numbers, decimals=_decimals(there))
+        kept = np.array(texts, object) if as_written else None
+        return Found(name, "number", numbers=numbers, texts=kept, decimals=_decimals(there))
     kind: Literal["date", "text"] = "date" if there and all(map(DATE.fullmatch, there)) else "text"
     return Found(name, kind, texts=np.array(texts, object))
 
@@ -155,7 +159,7 @@ def _decimals(texts: Sequence[str]) -> int | None:
     return most if most <= DECIMALS else None
 
 
-def _parquet(path: Path, who: str) -> list[Found]:
+def _parquet(path: Path, who: str, as_written: Collection[str]) -> list[Found]:
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
@@ -170,14 +174,15 @@ def _parquet(path: Path, who: str) -> list[Found]:
                 raise UserError(f"{who}: holds no rows: give others")
             memory.require(PER_CELL * about.num_rows * about.num_columns, who, "give a part of it")
             table = file.read()
-            return [_of_arrow(who, name, table.column(place)) for place, name in enumerate(table.column_names)]
+            columns = zip(table.column_names, table.columns, strict=True)
+            return [_of_arrow(who, name, column, name in as_written) for name, column in columns]
     except UserError:
         raise
     except (arrow.ArrowException, OSError, ValueError, MemoryError) as error:
         raise UserError(f"{who}: cannot be read as Parquet ({reason_of(error)}): write it again") from error
 
 
-def _of_arrow(who: str, name: str, column: Any) -> Found:  # a pyarrow.ChunkedArray
+def _of_arrow(who: str, name: str, column: Any, as_written: bool) -> Found:  # a pyarrow.ChunkedArray
     import pyarrow as arrow
 
     kind = column.type
@@ -190,10 +195,14 @@ def _of_arrow(who: str, name: str, column: Any) -> Found:  # a pyarrow.ChunkedAr
             raise UserError(f"{who}: its column {name} holds numbers that are not finite: mend or remove them")
         there = numbers[~np.isnan(numbers)]
         whole = bool((there == np.round(there)).all())  # of whole numbers with gaps, some programs make floats
-        return Found(name, "number", numbers=numbers.copy(), decimals=0 if whole else None)
+        kept = _texts(column) if as_written and arrow.types.is_integer(kind) else None  # beyond 2⁵³, no float64 is it
+        return Found(name, "number", numbers=numbers.copy(), texts=kept, decimals=0 if whole else None)
     if arrow.types.is_temporal(kind):
         return Found(name, "date", texts=np.array([str(value or "") for value in column.to_pylist()], object))
     if arrow.types.is_string(kind) or arrow.types.is_large_string(kind) or arrow.types.is_boolean(kind):
-        texts = ["" if value is None else str(value) for value in column.to_pylist()]
-        return Found(name, "text", texts=np.array(texts, object))
+        return Found(name, "text", texts=_texts(column))
     return Found(name, "other", texts=np.array([""] * len(column), object))
+
+
+def _texts(column: Any) -> np.ndarray:
+    return np.array(["" if value is None else str(value) for value in column.to_pylist()], object)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import config_of, state_in
 
 import gan_cli
@@ -112,6 +113,41 @@ def test_commas_of_other_countries_are_numbers():
         ("a", "number", 3),
         ("b", "category", None),
     ]
+
+
+CODES = ["01234", "1234", "00501", "12345678901234567", "12345678901234568"]
+
+
+@pytest.mark.parametrize("key", ["dataset.categories=[zip]", "dataset.label=zip"])
+def test_codes_that_are_numbers_are_the_categories_that_are_written(key):
+    people(zip=[CODES[i % 5] for i in range(200)])
+    fields = table_of(key).load().fields
+    assert fields[-1].values == ["00501", "01234", "1234", *CODES[3:]]
+    Path("people.csv").write_text("zip;age\n" + "1,50;3\n2,5;4\n" * 20)
+    assert table_of(key).load().fields[0].values == ["1.50", "2.5"]
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    codes = [None if i % 5 == 0 else int(CODES[i % 5]) for i in range(200)]
+    parquet.write_table(arrow.table({"age": list(range(200)), "zip": codes}), "x.parquet")
+    found = table_of(key, "dataset.path=x.parquet").load().fields[-1].values
+    assert [value for value in found if value] == ["501", "1234", *CODES[3:]]
+
+
+def test_a_run_whose_codes_had_lost_their_zeros_goes_on(gan_train):
+    """As they had in earlier versions, which wrote the numbers anew."""
+    people(zip=[[CODES[0], CODES[2], CODES[3]][i % 3] for i in range(200)])
+    keys = (*TINY, "dataset.path=people.csv", "dataset.columns=[age,zip]", "dataset.categories=[zip]")
+    assert gan_train(*keys, "hydra.run.dir=run").code == 0
+    path = max(Path("run/checkpoints").glob("step-*.pt"))
+    state = torch.load(path, weights_only=True)
+    assert state["data"]["fields"][1]["values"] == ["00501", "01234", CODES[3]]
+    state["data"]["fields"][1]["values"][:2] = ["501", "1234"]
+    torch.save(state, path)
+    assert gan_train("resume=run", "steps=5").code == 0
+    assert state_in(Path("run"))["data"]["fields"][1]["values"] == ["501", "1234", CODES[3]]
+    people(zip=[[CODES[0], "9", CODES[3]][i % 3] for i in range(200)])
+    assert "its columns are not those" in gan_train("resume=run", "steps=6").err
 
 
 BAD = {
