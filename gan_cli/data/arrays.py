@@ -152,7 +152,9 @@ class Arrays(Rows):
         if self._labels is None:
             return Samples(found, fields=meaning)
         labels, names, conditions = self._labels
-        return Samples(found, labels[rows], names, conditions=conditions, fields=meaning)
+        if conditions:
+            return Samples(found, labels[rows], conditions=conditions, fields=meaning)
+        return Samples(found, labels[rows], names, int(labels.max()) + 1, fields=meaning)
 
     @property
     def _stays(self) -> bool:

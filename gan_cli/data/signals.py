@@ -149,8 +149,11 @@ class Signals(Rows):
 
     def samples_of(self, rows: np.ndarray) -> Samples:
         values = standardise(self._values(rows, accurate(self.meaning)), self.meaning)
-        labels = None if self.classes is None else self.classes[rows]
-        return Samples(values, labels, self.recordings.names, fields=self.meaning)
+        labels = self.recordings.labels
+        if labels is None or self.classes is None:
+            return Samples(values, fields=self.meaning)
+        count = int(labels.max()) + 1
+        return Samples(values, self.classes[rows], self.recordings.names, count, fields=self.meaning)
 
     def load(self) -> Samples:
         """float32 (N, C, length); one line says how they were cut, and what is left out and why."""

@@ -133,6 +133,19 @@ def test_splits_limits_and_labels():
     assert arrays_of("dataset.path=x.pt", "dataset.key=label", "dataset.standardise=false").load().fields == ()
 
 
+@pytest.mark.parametrize("kind", ["pictures", "points", "signals", "windows"])
+def test_the_classes_are_those_of_the_whole_source_in_every_part(kind):
+    labels = np.where(np.arange(40) % 10 == 9, 3, np.arange(40) % 3)  # the last one in rows that are held out alone
+    shape, dtype = {"pictures": ((8, 8), np.uint8), "points": ((5,), np.float32)}.get(kind, ((1, 16), np.float32))
+    np.savez("x.npz", x=numbers(40, *shape).astype(dtype), y=labels)
+    keys = ("dataset.path=x.npz", "dataset.split=train", "dataset.limit=20")
+    data = signals_of(*keys, "dataset.length=16") if kind == "windows" else arrays_of(*keys)
+    parts = (data.load(), data.held_out(), data.unused())
+    assert [part.classes for part in parts] == [4, 4, 4]
+    assert not any(part.names for part in parts)
+    assert parts[0].as_in({"fingerprint": "", "shape": [], "classes": 3, "names": []}).classes == 3  # a run of before
+
+
 def test_a_mapped_array_is_trained_on_as_it_lies(gan_train):
     """Pictures with their channels first, read from the disk, train to the bytes of the same pictures in memory."""
     x = numbers(64, 3, 8, 8).astype(np.uint8)
