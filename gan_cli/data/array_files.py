@@ -21,6 +21,8 @@ from gan_cli.output.text import printable
 ENDINGS = (".npy", ".npz", ".pt", ".pth")
 VALUES = ("images", "pictures", "signals", "points", "samples", "values", "data", "x", "X", "x_train", "train_images")
 LABELS = ("labels", "label", "targets", "target", "y", "Y", "y_train", "train_labels")
+NONE = "none"  # in the place of a name: there are no labels
+NUMBERS, TEXTS = "buif", "US"  # kinds of NumPy's types
 SHOWN = 8  # names in a line
 FEWER = "give a part of it, or a .npy of the same numbers, which is read from the disk as needed"
 
@@ -32,7 +34,7 @@ def pair(
 
     Args:
         said: the path as it was typed.
-        key, labels_key: the names of both in a file of several arrays; None: by the usual names.
+        key, labels_key: the names of both in a file of several arrays; None: by the usual ones; labels: or ``none``.
 
     Raises:
         UserError: if there are no such arrays, or the file cannot be read.
@@ -41,25 +43,31 @@ def pair(
     arrays = _arrays(path, who)
     names = [*arrays]
     known = f"there are: {', '.join(map(printable, names[:SHOWN]))}{' …' if len(names) > SHOWN else ''}"
-    for option, name in (("key", key), ("labels_key", labels_key)):
+    for option, name in (("key", key), ("labels_key", None if labels_key == NONE else labels_key)):
         if name is not None and name not in arrays:
             raise UserError(f"dataset.{option}={name}: no array is called so{suggestion(name, names)}; {known}")
-    labels = labels_key or next((name for name in LABELS if name in arrays and name != key), None)
-    others = [name for name in names if name != labels]
+    numbers = [name for name in names if arrays[name].dtype.kind in NUMBERS]
+    labels = labels_key or next((name for name in LABELS if name in numbers and name != key), None)
+    others = [name for name in numbers or names if name != labels]
     usual = [name for name in VALUES if name in others]
     found = key or (others[0] if len(others) == 1 else usual[0] if usual else None)
     if found is None:
         raise UserError(f"{who}: which of its arrays is it? say dataset.key=NAME; {known}")
-    values, of_rows = arrays[found], None if labels is None else arrays[labels]
-    for name, array in ((found, values), *([] if of_rows is None else [(labels, of_rows)])):
-        if array.dtype.kind not in "buif":
+    values = arrays[found]
+    if labels is None:
+        texts = [name for name in LABELS if name in arrays and arrays[name].dtype.kind in TEXTS]
+        each = values.shape[:1], (*values.shape[:1], 1)
+        labels = next((name for name in texts if arrays[name].shape in each), None)
+    of_rows = None if labels is None or labels == NONE else arrays[labels]
+    for name, array, kinds in ((found, values, NUMBERS), (labels, of_rows, NUMBERS + TEXTS)):
+        if array is not None and array.dtype.kind not in kinds:
             raise UserError(f"{who}: {name or 'it'} holds {array.dtype}, and no numbers: give an array of numbers")
     if not values.ndim or not values.size:
         raise UserError(f"{who}: holds no samples ({values.dtype} {values.shape}): give an array (N, …)")
     if of_rows is not None and (of_rows.ndim not in (1, 2) or len(of_rows) != len(values) or not of_rows.size):
         raise UserError(
             f"{who}: its labels {printable(labels or '')} are {of_rows.shape}, and not one for each of "
-            f"{len(values):,} samples: name others, dataset.labels_key=NAME"
+            f"{len(values):,} samples: name others, dataset.labels_key=NAME or none"
         )
     if of_rows is not None and of_rows.ndim == 2 and of_rows.shape[1] == 1:
         of_rows = of_rows[:, 0]
@@ -68,11 +76,21 @@ def pair(
 
 
 def classes_of(labels: np.ndarray, who: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels from 0 up, int64 (N,), and what they are called, where they are not 0, 1, 2, … already."""
+    """Labels from 0 up, int64 (N,), and what they are called, where they are not 0, 1, 2, … already.
+
+    Args:
+        labels: whole numbers, or texts.
+    """
+    if labels.dtype.kind in TEXTS and labels.ndim == 1:
+        texts = np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
+        named, places = np.unique(texts, return_inverse=True)
+        if "" in named:
+            raise UserError(f"{who}: some of its labels are empty: name each class, or use dataset.labels_key=none")
+        return places.astype(np.int64), tuple(map(printable, named.tolist()))
     whole = labels.dtype.kind != "f" or (np.isfinite(labels).all() and (labels == np.round(labels)).all())
     if labels.ndim > 1 or not whole:
         raise UserError(
-            f"{who}: its labels are no whole numbers: give classes, or leave them out: dataset.labels_key=…"
+            f"{who}: its labels are no whole numbers: give classes, or leave them out: dataset.labels_key=none"
         )
     values, numbers = np.unique(labels.astype(np.int64), return_inverse=True)
     if (values == np.arange(len(values))).all():
@@ -111,18 +129,17 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def _npz(path: Path, who: str) -> Mapping[str, np.ndarray]:
-    """The arrays of a ``.npz``, those of numbers alone; what they take is known before they are unpacked."""
+    """The arrays of a ``.npz``; what they take is known before they are unpacked."""
     with opened(path) as packed:
         members = [member for member in packed.infolist() if member.filename.endswith(".npy")]
         heads = {member.filename: _head(packed, member, who) for member in members}
-        memory.require(sum(2 * size for _, size in heads.values()), who, FEWER)
+        memory.require(sum(2 * size for size in heads.values()), who, FEWER)
     with np.load(path, allow_pickle=False) as file:
-        texts = {name for name, (kind, _) in heads.items() if kind not in "buif"}
-        return {name: file[name] for name in file.files if f"{name}.npy" not in texts}
+        return {name: file[name] for name in file.files if f"{name}.npy" in heads}
 
 
-def _head(packed: zipfile.ZipFile, member: zipfile.ZipInfo, who: str) -> tuple[str, int]:
-    """The kind of numbers in a member, and its bytes by what it says of itself."""
+def _head(packed: zipfile.ZipFile, member: zipfile.ZipInfo, who: str) -> int:
+    """The bytes of an array by what it says of itself."""
     with packed.open(member) as file:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -134,7 +151,7 @@ def _head(packed: zipfile.ZipFile, member: zipfile.ZipInfo, who: str) -> tuple[s
         raise UserError(
             f"{who}: {printable(member.filename)} says {size:,} bytes and has {member.file_size:,}: damaged"
         )
-    return dtype.kind, size
+    return size
 
 
 def _tensors(path: Path, who: str) -> Mapping[str, np.ndarray]:

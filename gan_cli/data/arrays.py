@@ -12,7 +12,7 @@ from PIL import Image
 
 from gan_cli import memory
 from gan_cli.config.paths import expanded
-from gan_cli.data.array_files import FEWER, classes_of, pair
+from gan_cli.data.array_files import FEWER, TEXTS, classes_of, pair
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
@@ -98,11 +98,14 @@ class Arrays(Rows):
         labels = self._read[1]
         if labels is None:
             return None
-        if labels.ndim == 1 and (labels.dtype.kind in "bui" or (labels == np.round(labels)).all()):
+        texts = labels.dtype.kind in TEXTS
+        if texts or (labels.ndim == 1 and (labels.dtype.kind in "bui" or (labels == np.round(labels)).all())):
             return (*classes_of(labels, self.who), ())
         each = labels.reshape(len(labels), -1)
         if not np.isfinite(each).all():
-            raise UserError(f"{self.who}: its labels are not finite: mend them, or leave them out")
+            raise UserError(
+                f"{self.who}: its labels are not finite: mend them, or leave them out: dataset.labels_key=none"
+            )
         kinds: list[Kind] = ["attribute" if set(np.unique(x)) <= {0, 1} else "number" for x in each.T]
         names = ["label"] if len(kinds) == 1 else [f"label{place}" for place in range(len(kinds))]
         seen, conditions = standardised(each, names, kinds)

@@ -146,6 +146,33 @@ def test_the_classes_are_those_of_the_whole_source_in_every_part(kind):
     assert parts[0].as_in({"fingerprint": "", "shape": [], "classes": 3, "names": []}).classes == 3  # a run of before
 
 
+def test_texts_are_classes_and_labels_can_be_left_out(caplog):
+    caplog.set_level("INFO")
+    names = np.array(["dog", "cat", "cäsium", "cat"] * 10)
+    for labels in (names, names[:, None], np.char.encode(names, "utf-8")):
+        np.savez("x.npz", x=numbers(40, 5), labels=labels, notes=np.array(["a"]))
+        samples = arrays_of("dataset.path=x.npz").load()
+        assert samples.names == ("cat", "cäsium", "dog")
+        assert samples.labels[:4].tolist() == [2, 0, 1, 0]
+        assert "labels: 3 classes; left out: the arrays notes" in caplog.messages[-1]
+        assert arrays_of("dataset.path=x.npz", "dataset.labels_key=none").load().labels is None
+    np.savez("x.npz", x=numbers(40, 1, 16).astype(np.float32), y=names)
+    assert signals_of("dataset.path=x.npz", "dataset.length=16").load().names == ("cat", "cäsium", "dog")
+    np.savez("x.npz", x=numbers(40, 5), labels=np.array(["cat", "dog"]), y=np.arange(40) % 2)  # names of classes
+    assert arrays_of("dataset.path=x.npz").load().classes == 2
+    np.savez("x.npz", x=numbers(40, 5), y=np.arange(7))
+    with pytest.raises(UserError, match=r"not one for each of 40 samples: .* dataset\.labels_key=NAME or none"):
+        arrays_of("dataset.path=x.npz").load()
+    assert len(arrays_of("dataset.path=x.npz", "dataset.key=x", "dataset.labels_key=none").load()) == 40
+    np.savez("x.npz", x=numbers(40, 1, 16).astype(np.float32), y=np.linspace(0, 1, 40))
+    with pytest.raises(UserError, match=r"leave them out: dataset\.labels_key=none"):
+        signals_of("dataset.path=x.npz", "dataset.length=16").load()
+    assert signals_of("dataset.path=x.npz", "dataset.length=16", "dataset.labels_key=none").load().labels is None
+    np.savez("x.npz", x=numbers(2, 5), labels=np.array(["", "a"]))
+    with pytest.raises(UserError, match="some of its labels are empty"):
+        arrays_of("dataset.path=x.npz").load()
+
+
 def test_a_mapped_array_is_trained_on_as_it_lies(gan_train):
     """Pictures with their channels first, read from the disk, train to the bytes of the same pictures in memory."""
     x = numbers(64, 3, 8, 8).astype(np.uint8)
