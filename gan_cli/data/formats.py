@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.colours import grey_of
-from gan_cli.data.opening import ROOM
+from gan_cli.data.opening import HEIF_IN_NAMES, ROOM
 
 Range = tuple[float, float]  # the values that are black and white
 SIXTEEN = (0.0, 65535.0)
@@ -53,8 +52,7 @@ class Decoded:
 
 def decoder() -> str:
     """What decodes pictures here, with its version: another may round differently."""
-    heif = sys.modules.get("pillow_heif")
-    return f"pillow-{PIL.__version__}" + (f"-heif-{heif.__version__}" if heif else "")
+    return "-heif-".join([f"pillow-{PIL.__version__}", *HEIF_IN_NAMES])
 
 
 def decoded(image: Image.Image, canvas: Canvas, ranges: Mapping[str, Range]) -> Decoded:

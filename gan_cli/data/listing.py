@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from gan_cli.data.opening import kinds
+from gan_cli.data import opening
+from gan_cli.data.opening import HEIF_IN_NAMES, kinds
 from gan_cli.output.text import printable
 
 HEIF = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
@@ -178,12 +179,7 @@ def natural(name: str) -> tuple[list[str | int], str]:
 def readable(heif: bool = False) -> frozenset[str]:
     """The endings of what is read by the Pillow that is here, after asking for its HEIF plugin if that is wanted."""
     if heif:
-        try:
-            from pillow_heif import register_heif_opener
-        except ImportError:
-            pass
-        else:
-            register_heif_opener()
+        HEIF_IN_NAMES[:] = [version] if (version := opening.heif()) else []
     read = kinds()
     return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in read)
 

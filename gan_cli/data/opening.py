@@ -25,8 +25,22 @@ ANY_FILE = 2**25  # pixels that may be in a file of any size; of more, each byte
 DENSE = 100
 
 
+HEIF_IN_NAMES: list[str] = []  # the version of the plugin, once a folder has had a file that is called so
+
+
 class TooLarge(ValueError):
     """A picture that would take more memory than is given to one."""
+
+
+def heif() -> str | None:
+    """The version of Pillow's plugin for HEIF, which is registered by then; None where it is not installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return None
+    if "HEIF" not in Image.OPEN:
+        pillow_heif.register_heif_opener()
+    return str(pillow_heif.__version__)
 
 
 def kinds() -> tuple[str, ...]:
@@ -46,7 +60,10 @@ def opened(file: Path | BytesIO) -> Image.Image:
     size = file.getbuffer().nbytes if isinstance(file, BytesIO) else file.stat().st_size
     if size > BYTES:
         raise TooLarge(f"{size:,} bytes, and a picture of more than {BYTES:,} is not read")
-    for width, height in _in_icon(file):  # which Pillow decodes as it opens it
+    head = _read(file, 8)
+    if head[4:] == b"ftyp":  # perhaps HEIF, whatever the file is called
+        heif()
+    for width, height in _in_icon(file, head[:4]):  # which Pillow decodes as it opens it
         _require_bounded(width, height, size)
     image = Image.open(file, formats=kinds())
     try:
@@ -68,17 +85,23 @@ def _require_bounded(width: int, height: int, size: int) -> None:
         )
 
 
-def _in_icon(file: Path | BytesIO) -> Iterator[tuple[int, int]]:
+def _in_icon(file: Path | BytesIO, head: bytes) -> Iterator[tuple[int, int]]:
     """Width and height of the pictures that an icon holds, whatever it says itself."""
-    with BytesIO(file.getvalue()) if isinstance(file, BytesIO) else file.open("rb") as stream:
-        head = stream.read(4)
-        data = stream.read() if head in (b"\0\0\1\0", b"\0\0\2\0", b"icns") else b""
+    data = _read(file, -1)[4:] if head in (b"\0\0\1\0", b"\0\0\2\0", b"icns") else b""
     for mark, skipped in ((b"\x89PNG\r\n\x1a\n", 16), (b"\xff\x4f\xff\x51", 8)):  # to the sizes in IHDR and in SIZ
         at = data.find(mark)
         while at >= 0:
             if len(data) >= at + skipped + 8:
                 yield struct.unpack_from(">II", data, at + skipped)
             at = data.find(mark, at + 1)
+
+
+def _read(file: Path | BytesIO, size: int) -> bytes:
+    """The first bytes; all of them for −1."""
+    if isinstance(file, BytesIO):
+        return file.getvalue() if size < 0 else bytes(file.getbuffer()[:size])
+    with file.open("rb") as stream:
+        return stream.read(size)
 
 
 class NoRoom(Exception):

@@ -142,6 +142,19 @@ def test_processes_decode_the_same_bytes_and_name_what_ends_one(monkeypatch, man
     assert found.values[:, 0, 0, 0].tolist() == [4 * i for i in range(9) if i != 2]
 
 
+def test_heic_is_read_by_processes_by_itself_and_under_another_name(monkeypatch, many):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    for name in ("60.heic", "61.jpg"):
+        pillow_heif.from_pillow(Image.new("RGB", (SIDE, SIDE), (240, 240, 240))).save(many / "x.heic")
+        (many / "x.heic").rename(many / name)
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)  # as it is where nobody has asked for it
+    with opened(many / "61.jpg") as image:
+        assert image.format == "HEIF"
+    monkeypatch.setattr(decoders, "MANY", 1)
+    monkeypatch.setattr(decoders, "cores", lambda: 2)
+    assert greys(load(many))[60:] == pytest.approx([240, 240], abs=2)
+
+
 class Ending:
     """Ends the process that it is sent to, as a decoder would that a damaged file makes overrun its memory."""
 
