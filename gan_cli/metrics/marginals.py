@@ -20,9 +20,10 @@ class Marginals(Metric):
     ``ks`` is the mean, over columns of numbers, of the Kolmogorov–Smirnov statistic max |F − F′|, and ``ks_worst`` the
     largest; ``tv`` the mean, over categories, of the total variation ½ Σ |p − p′|, and ``tv_worst`` the largest.
     ``correlation`` is the mean of |r − r′| over all pairs of numbers and indicators of values, of different columns;
-    ``correlation_worst`` the largest. A column that is asked for has the shares of the training data. A cell without a
-    value is a value: a number is compared where it has one, and whether it has one is an indicator. ``…_floor`` is the
-    same of as many training rows in the place of generated ones: what perfect samples score.
+    ``correlation_worst`` the largest. A column that is asked for has the shares of the training data; where nobody is
+    asked for it, it is left out. A cell without a value is a value: a number is compared where it has one, and whether
+    it has one is an indicator. ``…_floor`` is the same of as many training rows in the place of generated ones: what
+    perfect samples score.
     """
 
     def better(self, evidence: Evidence) -> Better:
@@ -34,13 +35,15 @@ class Marginals(Metric):
         return needs_samples(evidence, LEAST)
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
-        columns, held_out = evidence.training.fields, evidence.held_out
+        columns, held_out, drawn = evidence.training.fields, evidence.held_out, evidence.drawn
+        if drawn.labels is None:
+            columns = tuple(column for column in columns if column.kind != "label")
         real = evidence.real if held_out is None or len(held_out) < LEAST else held_out
         if real is evidence.real:
             evidence.note("ks", "compared with rows that were trained on: there are too few others")
         cells = _cells(columns, real)
-        found = distances(columns, cells, _cells(columns, evidence.drawn))
-        same = evidence.some_samples(evidence.training, len(evidence.drawn), "marginals")
+        found = distances(columns, cells, _cells(columns, drawn))
+        same = evidence.some_samples(evidence.training, len(drawn), "marginals")
         floor = distances(columns, cells, _cells(columns, same))
         return {**found, **{f"{name}_floor": floor[name] for name in found if "worst" not in name}}
 

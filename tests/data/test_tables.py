@@ -16,6 +16,9 @@ from gan_cli.config.library import Library
 from gan_cli.data.coding import decoded, encoded, number_column
 from gan_cli.data.rows import of_split, spread
 from gan_cli.errors import UserError
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.extractors.pixels import Pixels
+from gan_cli.metrics.marginals import Marginals
 
 TINY = (
     *("experiment=table", "steps=3", "batch_size=16", "discriminator.steps=1", "prior.size=4", "sample_count=4"),
@@ -355,6 +358,22 @@ def test_marginals_are_those_of_scipy():
     columns = tuple(number_column(name, a, None, True) for name in "ab")
     (gap,) = correlation_gaps(columns, {"a": a, "b": b}, {"a": a, "b": a + b})
     assert gap == pytest.approx(abs(np.corrcoef(a, b)[0, 1] - np.corrcoef(a, a + b)[0, 1]))
+
+
+def test_a_label_that_nobody_was_asked_for_has_no_correlations():
+    """As of ``model=semi_supervised``: its place is empty in samples."""
+    draws = np.random.default_rng(0)
+    people(count=400, city=[["Bern", "Genf"][int(x)] for x in draws.random(400) < 0.5])
+    rows = table_of("dataset.columns=[age,income]", "dataset.label=city", "dataset.split=all").load()
+    for labels, floor in ((None, 400), (np.arange(300) % 10 // 9, 60)):  # of the other class there are few
+        fake = Samples(rows.values[: 400 if labels is None else 300], labels, fields=rows.fields)
+        asked = []
+        evidence = Evidence(training=rows, real=rows, source=Pixels(), fake=fake)
+        evidence.some_samples = lambda samples, count, purpose, asked=asked: asked.append(count) or samples
+        found = Marginals()(evidence)
+        assert found["correlation_floor"] == 0
+        assert (found["correlation"] == 0) is (labels is None)
+        assert asked[0] == pytest.approx(floor, abs=10)  # the rows that are compared
 
 
 def mixed(count: int, seed: int) -> dict[str, np.ndarray]:
