@@ -141,7 +141,7 @@ class Signals(Rows):
         channels = self.channels or len(self.recordings.signals[0])
         size = 2.0 * np.dtype(dtype).itemsize * len(rows) * channels * self.length
         memory.require(size, self.who, "use dataset.limit=…, or a smaller length")
-        values = np.empty((len(rows), channels, self.length), dtype)
+        values: np.ndarray = np.empty((len(rows), channels, self.length), dtype)
         for row, number, start in zip(values, self.windows[0][rows], self.windows[1][rows], strict=True):
             part = self.recordings.signals[number][:, start : start + self.length]
             row[:] = part if len(part) == channels else part.mean(axis=0)
