@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gan_cli.commands.claiming import claim_sweep, claimed
 from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
-from gan_cli.commands.out_of_place import of_other_commands, require_use
+from gan_cli.commands.out_of_place import of_new_runs, of_other_commands, of_other_runs, require_use
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Draft, check, draft
 from gan_cli.config.hydra_errors import one_line
+from gan_cli.config.interpolations import BY_TIME, name_unused
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import Values
@@ -196,8 +197,9 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
     Raises:
         UserError: with one line for every mistake.
     """
-    if foreign := of_other_commands(command.parsed(library)):
-        raise UserError(*foreign)
+    typed = command.parsed(library)
+    if misplaced := [*of_other_commands(typed), *of_other_runs(typed, multirun=command.multirun)]:
+        raise UserError(*misplaced)
     plan: Plan | None
     begins = None
     if command.multirun:
@@ -213,7 +215,7 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
             begins = _start_of(config, library)
         if made.composed.hydra["job.chdir"]:
             raise UserError(sweep_plan.CHDIR)
-        require_use(command.parsed(library), config)
+        require_use(command.parsed(library), config, library)
     launch.require_cores(config)
     for logger in config.logger.values():
         library.build(LOGGER, logger)  # refused here if its package is missing
@@ -248,12 +250,18 @@ def _single(made: Draft) -> Config:
     space = made.command.parsed(made.library).find("sweep")
     if space and space.values[0] is not None:
         raise UserError(f"{space.typed}: is a space of values to try: add --multirun")
+    raw = str(made.composed.hydra["run.dir raw"])
+    name = made.command.parsed(made.library).find("name")
+    if BY_TIME not in raw and (unused := name_unused(name, "hydra.run.dir", raw)):
+        raise UserError(*unused)
     return config
 
 
 def _resumed(made: Draft) -> tuple[Config, Plan]:
     from gan_cli.runs.resume import prepare
 
+    if idle := of_new_runs(made.command.parsed(made.library)):
+        raise UserError(*idle)
     resumption = prepare(made, place.lock_wait())
     return resumption.config, resuming(resumption, made.composed.added)
 
@@ -304,7 +312,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
 
     def usable(values: Values, library: Library) -> Config:
         config = validate(values, library)
-        require_use(whole, config)
+        require_use(whole, config, library)
         return config
 
     prepare = sweep_plan.prepare_search if how.search else sweep_plan.prepare_grid

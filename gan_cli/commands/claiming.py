@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gan_cli.commands.hydra_job import Plan, resuming
 from gan_cli.config.compose import Composed
-from gan_cli.config.interpolations import as_written
+from gan_cli.config.interpolations import BY_NAME, BY_TIME, as_written
 from gan_cli.errors import Unwritable, UserError
 from gan_cli.output import lock
 from gan_cli.parallel import place
@@ -17,8 +17,6 @@ from gan_cli.runs.status import job_of, status_of
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
     from gan_cli.config.schema import Config
-
-BY_TIME = "${now:"
 
 
 def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
@@ -43,7 +41,7 @@ def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: fr
     if before := _left_by_this_job(wanted, raw, config, library):
         lock.take(before, lock.TRAINING, lock.LOCK_WAIT)  # another process of this job may be saving
         return _again(before, config, library, added)
-    if BY_TIME in raw and config.name and "${name}" not in raw:
+    if BY_TIME in raw and config.name and BY_NAME not in raw:
         wanted = wanted.with_name(f"{wanted.name}-{config.name}")
     try:
         if BY_TIME in raw:

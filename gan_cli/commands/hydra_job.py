@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.commands.hydra_help import texts_for_help
-from gan_cli.commands.out_of_place import require_use
+from gan_cli.commands.out_of_place import without_effect
 from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
 from gan_cli.config.library import Library, shipped_conf
@@ -112,7 +112,8 @@ def hand_over(command: Command, library: Library, plan: Plan) -> None:
             config = plan.config or validate(plain(cfg, typed), library)
             if command.multirun:
                 texts = [text.lstrip("+") for text in hydra_config.overrides.task]
-                require_use(Overrides.parse(texts, library, root=Root), config)  # a sweep's own values too
+                if idle := without_effect(Overrides.parse(texts, library, root=Root), config):
+                    raise UserError(*idle)  # a sweep's own values too
                 place = f"{hydra_config.job.num + 1} of {plan.runs}"
                 return sweep.run_one(config, library, path, hydra_config.sweeper, place)
             return launch.train_in_processes(config, library, path, resumption)

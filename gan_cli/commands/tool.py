@@ -27,6 +27,8 @@ from gan_cli.errors import UserError
 Device = Annotated[str, AfterValidator(known_device)]
 OF_FOLDERS = ("size", "fit", "background", "channels", "depth", "range", "allow_missing")  # of pictures to compare
 
+OF_CHECKPOINTS = ("split.", "ema.", "batch_size.", "dataset.")  # of what they draw and were trained on
+
 
 class DataPlace(Options):
     """The present location of the data, if it is not the checkpoint's."""
@@ -138,14 +140,18 @@ def _kinds_contradict(values: Values, given: Collection[str]) -> list[str]:
         return [f"{key}={values[key]}: is compared without a checkpoint: leave one out" for key in folders] + [
             f"{key}={shown(values[key])}: is for two folders of pictures: leave it out" for key in idle
         ]
-    if folders:
-        idle = [key for key in ("split", "ema") if key in given]
-        if idle:
-            return [f"{key}={shown(values[key])}: is for a checkpoint: leave it out" for key in idle]
+    if folders and (idle := [key for key in dict.fromkeys(given) if f"{key}.".startswith(OF_CHECKPOINTS)]):
+        return [f"{_typed(key, values)}: is for a checkpoint: leave it out" for key in idle]
     if len(folders) == 1:
         other = "samples" if folders == ["real"] else "real"
         return [f"{other}: is missing: two folders of pictures are compared, real=… samples=…"]
     return [] if folders else ["checkpoint: is missing: checkpoint=RUN_FOLDER (or two folders: real=… samples=…)"]
+
+
+def _typed(key: str, values: Values) -> str:
+    """A key of the root, or ``dataset.path``, with its value."""
+    group, _, rest = key.partition(".")
+    return f"{key}={shown(vars(values[group])[rest] if rest else values[group])}"
 
 
 EVALUATION = Tool(

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
 from gan_cli.output.text import printable
 
+if TYPE_CHECKING:
+    from gan_cli.config.overrides import Override
+
 OF_HYDRA = ("now", "hydra", "folder_name")
+BY_TIME, BY_NAME = "${now:", "${name}"  # in the name of a folder
 ENVIRONMENT, FOLDERS = "oc.env", ("hydra.run.dir", "hydra.sweep.dir", "resume")
 LEFT_OUT = (
     "hydra.launcher.",  # plugins' own defaults may ask for a user's name; what is typed for them may not
@@ -72,6 +76,18 @@ def as_written(error: UserError, value: object, written: object) -> UserError:
     if ENVIRONMENT not in str(written):
         return error
     return UserError(*(line.replace(printable(value), printable(written)) for line in error.problems))
+
+
+def name_unused(typed: Override | None, key: str, *folders: object) -> list[str]:
+    """A line if a typed name of a run or a sweep is in none of the names of its folders.
+
+    Args:
+        key: of the first of them.
+        folders: as they are written.
+    """
+    if typed is None or typed.values[0] is None or any(BY_NAME in str(folder) for folder in folders):
+        return []
+    return [f"{typed.typed}: {key}={folders[0]} has no place for it: leave one of them out, or write …/{BY_NAME}"]
 
 
 def require_permitted(node: object) -> None:

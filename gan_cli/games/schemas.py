@@ -83,7 +83,7 @@ class LikelihoodOptions(Choice):
         points: whether it takes points too.
     """
 
-    idle: ClassVar[Sequence[str]] = ("prior", "updates", "compile")
+    idle: ClassVar[Sequence[str]] = ("prior", "updates", "compile", "guard.certain")
 
     points: ClassVar[bool] = False
 

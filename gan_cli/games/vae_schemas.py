@@ -23,7 +23,10 @@ class EncodedOptions(LikelihoodOptions):
         pictures: what ``likelihood=auto`` means for them; for points it is gaussian.
     """
 
-    idle: ClassVar[Sequence[str]] = ("compile", "architecture.generator.output")  # p(x | z) says where pixels end
+    idle: ClassVar[Sequence[str]] = (
+        *("compile", "guard.certain"),
+        "architecture.generator.output",  # p(x | z) says where pixels end
+    )
     points = True
 
     pictures: ClassVar[str]
@@ -107,7 +110,7 @@ class VAEGANOptions(EncodedOptions):
 
 class AdversarialAutoencoderOptions(Choice):
     uses = (*OF_GAMES, "discriminator", "pack", "instance_noise")
-    idle = ("compile", *STILL)
+    idle = ("compile", "guard.certain", *STILL)
     conditionings = ("concat", "embedding")
 
     adversarial: NonNegative

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Composed, compose, compose_each, without_echoes, wrong_options
+from gan_cli.config.interpolations import name_unused
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
 from gan_cli.errors import UserError
@@ -79,7 +80,7 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             added |= composed.added
             raw, folder = composed.hydra["sweep.dir raw"], composed.hydra["sweep.dir"]
             folders.setdefault(raw if "${now:" in raw else folder, folder)  # the clock goes on meanwhile
-            misplaced = misplaced or _folder_problem(composed.hydra)
+            misplaced = misplaced or _folder_problem(composed.hydra, overrides)
             usable += [] if usable else [validate(composed.values, library)]
         except UserError as error:
             problems += without_echoes(error.problems, composed.linked)
@@ -107,14 +108,15 @@ def runs_of(overrides: Iterable[Override], search: SearchOptions | None) -> int:
     return search.n_trials if endless else min(search.n_trials, grid)
 
 
-def _folder_problem(hydra: Values) -> str:
+def _folder_problem(hydra: Values, overrides: Overrides) -> str:
     """What is wrong with where the runs of a sweep are to lie; empty if nothing is."""
     below = hydra["sweep.subdir"]
     if hydra["job.chdir"]:
         return CHDIR
     if Path(below).is_absolute() or ".." in Path(below).parts:
         return f"hydra.sweep.subdir={below}: must lie below hydra.sweep.dir={hydra['sweep.dir raw']}"
-    return ""
+    folders = hydra["sweep.dir raw"], hydra["sweep.subdir raw"]
+    return "".join(name_unused(overrides.find("name"), "hydra.sweep.dir", *folders))
 
 
 def _not_everywhere(overrides: Overrides) -> set[str]:

@@ -15,7 +15,7 @@ from gan_cli.config.compose import compose_hydra
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import explain, keys_of, suggestion
 from gan_cli.config.options import Count, Options, Whole
-from gan_cli.config.overrides import MOST, Override
+from gan_cli.config.overrides import MOST, Override, Overrides
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
 from gan_cli.sweeps.job_processes import guard, python_first, runs_at_once
@@ -40,7 +40,7 @@ class SearchOptions(Options):
     sampler: Literal["random", "tpe"]
     n_trials: Annotated[Count, Field(le=MOST_TRIALS)]
     seed: Whole
-    trials_at_once: Count | None
+    trials_at_once: Count | None = None  # of draws that learn from each other
     pruner: Literal["median", "halving"] | None
     startup: Count
     params: dict[str, Any]
@@ -115,15 +115,16 @@ def _found(module: str) -> bool:
         return False
 
 
-def check_search(sweeping: Sweeping, overrides: Iterable[Override], config: Config | None = None) -> None:
+def check_search(sweeping: Sweeping, overrides: Overrides, config: Config | None = None) -> None:
     """Checks that intervals have a sweeper that can search them, and that a search has a value to optimise.
+
+    What is typed for a search must have an effect on it.
 
     Raises:
         UserError: if not.
     """
     search = sweeping.search
     if search is None:
-        overrides = list(overrides)
         if wrong := next((override for override in overrides if override.continuous), None):
             if "range" in wrong.typed:
                 raise UserError(
@@ -134,15 +135,29 @@ def check_search(sweeping: Sweeping, overrides: Iterable[Override], config: Conf
                 f"or list its values: {wrong.key}={','.join(str(value) for value in wrong.values)}"
             )
         require_countable(overrides)
-    elif config is not None and config.ensemble and search.pruner:
+        return
+    if search.sampler == "random":
+        idle = {"trials_at_once": "draws do not learn from each other here: hydra.launcher.n_jobs says how many run"}
+        idle |= {} if search.pruner else {"startup": "no run is ended early: add hydra.sweeper.pruner=median"}
+        typed = {key: override for key in idle if (override := overrides.find(f"hydra.sweeper.{key}"))}
+        if typed:
+            raise UserError(*(f"{override.typed}: {idle[key]}, or leave it out" for key, override in typed.items()))
+    if config is None:
+        return
+    if config.ensemble and search.pruner:
         raise UserError(
             f"hydra.sweeper.pruner={search.pruner}: ends single runs, and ensemble={config.ensemble} trains "
             f"{config.ensemble} at once: use hydra.sweeper.pruner=null"
         )
-    elif config is not None and config.watch is None and (search.sampler == "tpe" or search.pruner):
+    if config.watch is None and (search.sampler == "tpe" or search.pruner):
         wanted = "hydra/sweeper=optuna" if search.sampler == "tpe" else f"hydra.sweeper.pruner={search.pruner}"
         raise UserError(
             f"{wanted}: which value is to get better? add watch=… with its metrics=…, such as metrics=frechet"
+        )
+    if search.pruner and overrides.find("hydra.sweeper.pruner") and not config.evaluate_every:
+        raise UserError(
+            f"hydra.sweeper.pruner={search.pruner}: ends runs at evaluations, and they have one at the end alone: "
+            "set evaluate_every to 1 or more, or leave it out"
         )
 
 

@@ -133,6 +133,8 @@ def test_two_folders_of_pictures_are_compared(gan_eval):
         (("checkpoint=RUN", "loss=minimax"), "loss=minimax: is a key of gan-train, not of gan-eval"),
         (("checkpoint=RUN", "steps=100"), "steps=100: is a key of gan-train, not of gan-eval"),
         (("real=a", "samples=b", "split=test"), "split=test: is for a checkpoint"),
+        (("real=a", "samples=b", "batch_size=8"), "batch_size=8: is for a checkpoint"),
+        (("real=a", "samples=b", "dataset.path=c"), "dataset.path=c: is for a checkpoint"),
         (("checkpoint=RUN", "count=1"), "count=1: must be at least 2"),
         (
             ("checkpoint=RUN", "metrics=frechet", "count=50", "out=/dev/null/x.json"),

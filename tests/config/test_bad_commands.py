@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_MLP
+from conftest import TINY_MLP, TINY_POINTS
 from PIL import Image
 
 MISTAKES = [
@@ -207,6 +208,33 @@ MISTAKES = [
     ("-m stepz=3 seed=1,2", "stepz=3: no such key"),
     ("sweep=lr", "sweep=lr: is a space of values to try: add --multirun"),
     ("name=a/b", "name=a/b: must be letters, digits"),
+    # what has no effect as it is given
+    (
+        "name=a hydra.run.dir=run",
+        "name=a: hydra.run.dir=run has no place for it: leave one of them out, or write …/${name}",
+    ),
+    ("-m seed=1,2 name=a hydra.sweep.dir=s", "name=a: hydra.sweep.dir=s has no place for it: leave one of them out"),
+    ("-m seed=1,2 hydra.run.dir=run", "hydra.run.dir=run: is of a single run: use hydra.sweep.dir"),
+    ("hydra.sweep.dir=s", "hydra.sweep.dir=s: is for a sweep: add --multirun, or use hydra.run.dir"),
+    ("hydra/launcher=joblib", "hydra/launcher=joblib: is for a sweep: add --multirun, or leave it out"),
+    ("hydra/sweeper=random", "hydra/sweeper=random: is for a sweep: add --multirun, or leave it out"),
+    ("hydra.sweeper.n_trials=3", "hydra.sweeper.n_trials=3: is for a sweep: add --multirun, or leave it out"),
+    (
+        "instance_noise.images=99",
+        "instance_noise.images=99: of which noise? add instance_noise.sigma=…, or leave it out",
+    ),
+    ("augmentation.adapt_images=99", "augmentation.adapt_images=99: towards what? add augmentation.target=0.6"),
+    ("-m seed=1,2 augmentation.adapt_images=9", "augmentation.adapt_images=9: towards what?"),
+    (
+        "augmentation.final_probability=0.3 anneal_images=9",
+        "augmentation.final_probability=0.3: of what? add augment=[",
+    ),
+    ("guard.far=3", "guard.far=3: of which metric? add watch=…, such as watch=frechet, or leave it out"),
+    ("guard.far=3 metrics=frechet watch=frechet evaluate_every=0", "guard.far=3: is measured at the end alone: set"),
+    ("guard.modes=0.5", "guard.modes=0.5: no modes are counted here: add metrics=modes, or leave it out"),
+    ("guard.certain=9 log_every=0", "guard.certain=9: counts what is logged: set log_every to 1 or more"),
+    ("model=made guard.certain=9", "guard.certain=9: model=made has no use for it: leave it out"),
+    ("unfit_metrics=leave_out", "unfit_metrics=leave_out: nothing is measured: add metrics=[…]"),
 ]
 
 
@@ -240,6 +268,34 @@ def test_a_bad_command_says_what_is_wrong_in_one_line(gan_train, places, command
     assert len(result.errors) == 1
     left = {path for path in Path().rglob("*") if path.parts[0] != "data"}
     assert left == places
+
+
+def test_what_waits_for_another_key_may_stand_in_a_preset_be_off_or_be_met_by_some_runs_of_a_sweep(gan_train):
+    own = Path("mine/experiment")
+    own.mkdir(parents=True)
+    (own / "noisy.yaml").write_text("# @package _global_\ninstance_noise: {sigma: 0.2, images: 99}\nguard: {far: 3}\n")
+    quick = (*TINY_POINTS, "steps=1", "sample_every=0")
+    of_preset = (
+        "--config-dir",
+        "mine",
+        "experiment=noisy",
+        "instance_noise.sigma=0",
+        "guard.certain=0",
+        "guard.modes=0.5",
+    )
+    assert gan_train(*quick, *of_preset, "hydra.run.dir=run").code == 0
+    assert gan_train("-m", *quick, "instance_noise.sigma=0,0.1", "instance_noise.images=99", "name=noise").code == 0
+    found = Path("outputs/sweeps/noise").glob("*/status.json")
+    assert [json.loads(path.read_text())["status"] for path in found] == ["finished"] * 2
+
+
+def test_what_is_for_a_new_run_is_refused_beside_resume(gan_train):
+    assert gan_train(*TINY_POINTS, "steps=1", "hydra.run.dir=old").code == 0
+    for word in ("hydra.run.dir=new", "name=new", "hydra.output_subdir=new"):
+        assert gan_train("resume=old", "steps=2", word).errors == [
+            f"gan-train: error: {word}: is of a new run, and resume=… goes on in the old folder: leave it out"
+        ]
+    assert {path.name for path in Path().iterdir()} == {"old"}
 
 
 def test_all_mistakes_of_a_command_are_told_at_once(gan_train):

@@ -194,6 +194,18 @@ def test_a_pruned_run_ends_finished_and_says_so(gan_train):
         (("hydra/sweeper=random", "seed=0"), "--multirun: nothing to search"),
         (("hydra/sweeper=random", "seed=0,1", "hydra.sweeper.ntrials=3"), "did you mean 'hydra.sweeper.n_trials'?"),
         (("hydra/sweeper=optuna", "seed=0,1"), "hydra/sweeper=optuna: which value is to get better? add watch="),
+        (
+            ("hydra/sweeper=random", "seed=0,1", "hydra.sweeper.trials_at_once=2"),
+            "hydra.sweeper.trials_at_once=2: draws do not learn from each other here",
+        ),
+        (
+            ("hydra/sweeper=random", "seed=0,1", "hydra.sweeper.startup=2"),
+            "hydra.sweeper.startup=2: no run is ended early: add hydra.sweeper.pruner=median, or leave it out",
+        ),
+        (
+            (*SEARCH[-3:], "hydra/sweeper=random", "hydra.sweeper.pruner=median", "evaluate_every=0"),
+            "hydra.sweeper.pruner=median: ends runs at evaluations, and they have one at the end alone",
+        ),
         (("hydra/sweeper=optna", "seed=0,1"), "hydra/sweeper=optna: no such option (did you mean 'optuna'?)"),
     ],
 )
