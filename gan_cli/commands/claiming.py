@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gan_cli.commands.hydra_job import Plan, resuming
 from gan_cli.config.compose import Composed
 from gan_cli.config.interpolations import BY_NAME, BY_TIME, as_written
+from gan_cli.config.paths import expanded
 from gan_cli.errors import Unwritable, UserError
 from gan_cli.output import lock
 from gan_cli.parallel import place
@@ -17,6 +18,19 @@ from gan_cli.runs.status import job_of, status_of
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
     from gan_cli.config.schema import Config
+
+
+def wanted_folder(composed: Composed) -> Path:
+    """The folder that a single run is to have, as far as it is known before it is made.
+
+    Raises:
+        UserError: if no folder can be called so.
+    """
+    raw = str(composed.hydra["run.dir raw"])
+    try:
+        return expanded(str(composed.hydra["run.dir"]), "hydra.run.dir=")
+    except UserError as error:
+        raise as_written(error, composed.hydra["run.dir"], raw) from error
 
 
 def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
@@ -30,11 +44,11 @@ def claimed(composed: Composed, config: Config, library: Library, added: frozens
     Raises:
         UserError: if the folder cannot be made or holds a run already.
     """
-    raw = str(composed.hydra["run.dir raw"])
+    wanted, raw = wanted_folder(composed), str(composed.hydra["run.dir raw"])
     try:
-        return _claimed(Path(composed.hydra["run.dir"]), raw, config, library, added)
+        return _claimed(wanted, raw, config, library, added)
     except UserError as error:
-        raise as_written(error, composed.hydra["run.dir"], raw) from error
+        raise as_written(error, wanted, raw) from error
 
 
 def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: frozenset[str]) -> Plan | None:

@@ -13,6 +13,7 @@ from gan_cli.config.compose import Composed, compose, compose_each, without_echo
 from gan_cli.config.interpolations import name_unused
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
+from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 from gan_cli.sweeps.plugins import SearchOptions, require_countable
 
@@ -78,7 +79,8 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             continue
         try:
             added |= composed.added
-            raw, folder = composed.hydra["sweep.dir raw"], composed.hydra["sweep.dir"]
+            raw = composed.hydra["sweep.dir raw"]
+            folder = str(expanded(str(composed.hydra["sweep.dir"]), "hydra.sweep.dir="))
             folders.setdefault(raw if "${now:" in raw else folder, folder)  # the clock goes on meanwhile
             misplaced = misplaced or _folder_problem(composed.hydra, overrides)
             usable += [] if usable else [validate(composed.values, library)]

@@ -269,6 +269,24 @@ def test_a_sweep_is_told_of_wherever_its_folder_is(gan_train, monkeypatch, words
     assert not Path("outputs").exists()
 
 
+def test_the_home_folder_is_meant_by_a_tilde_in_yaml_too(gan_train, monkeypatch):
+    home = Path("home").absolute()
+    monkeypatch.setenv("HOME", str(home))
+    Path("mine/experiment").mkdir(parents=True)
+    Path("mine/experiment/home.yaml").write_text(
+        "# @package _global_\nhydra: {run: {dir: ~/runs/a}, sweep: {dir: ~/sweeps/b}}\n"
+    )
+    words = (*QUICK, "--config-dir", "mine", "experiment=home")
+    assert gan_train(*words).code == 0
+    assert gan_train("-m", *words, "seed=1,2").code == 0
+    assert len(list(home.glob("runs/a/status.json"))) == 1
+    assert len(list(home.glob("sweeps/b/*/status.json"))) == 2
+    assert {path.name for path in Path().iterdir()} == {"home", "mine"}
+    assert gan_train(*words).errors == [
+        f"gan-train: error: hydra.run.dir={home}/runs/a: holds a run already: continue it with resume={home}/runs/a"
+    ]
+
+
 def test_a_folder_named_by_an_interpolation_is_no_more_trained_over_than_another(gan_train, monkeypatch):
     monkeypatch.setenv("PLACE", "runs")
     words = (*QUICK, "hydra.run.dir=${oc.env:PLACE}/${seed}")
