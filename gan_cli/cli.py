@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.commands.claiming import claim_sweep, claimed
+from gan_cli.commands.claiming import claim_sweep, claimed, wanted_folder
 from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
 from gan_cli.commands.out_of_place import of_new_runs, of_other_commands, of_other_runs, require_use
 from gan_cli.commands.sampling.keys import SAMPLING
@@ -167,8 +167,10 @@ def _command(command: Command) -> None:
         if config.dry_run:
             from gan_cli.commands.dry_run.command import dry_run
 
-            resumption = plan_of_run.resumption if plan_of_run else None
-            return dry_run(config, library, resumption.state["step"] if resumption else 0)
+            assert plan_of_run is not None
+            assert plan_of_run.run_dir is not None
+            resumption = plan_of_run.resumption
+            return dry_run(config, library, plan_of_run.run_dir, resumption.state["step"] if resumption else 0)
         if plan_of_run is None:
             return print("gan-train: finished already", file=sys.stderr)
         plan = plan_of_run
@@ -211,7 +213,7 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
         if made.composed.values.get("resume") is not None:
             config, plan = _resumed(made)
         else:
-            config, plan = _single(made), Plan()
+            config, plan = _single(made), Plan(run_dir=wanted_folder(made.composed))
             begins = _start_of(config, library)
         if made.composed.hydra["job.chdir"]:
             raise UserError(sweep_plan.CHDIR)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,6 +45,19 @@ def test_the_whole_config_is_shown_on_request_and_a_resumed_run_says_what_is_lef
         "gan-train: error: dry_run=full: shows one run: leave out --multirun"
     ]
     assert gan_train("dry_run=yes").errors == ["gan-train: error: dry_run=yes: must be one of true, false or 'full'"]
+
+
+def test_the_disk_is_that_of_the_run_folder(gan_train, monkeypatch):
+    Path("small").mkdir()
+    sizes = {Path("small").absolute(): 2**14}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=sizes.get(Path(path), 2**40)))
+    keys = (*TINY_POINTS, "keep_checkpoints=9", "dry_run=true")
+    assert "; 1,024 GiB are free there" in said(gan_train(*keys))["disk"]
+    result = gan_train(*keys, "hydra.run.dir=small/a/run")
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert "do not fit on the disk of small/a/run, where 16 KiB are free" in result.errors[0]
+    assert "16 KiB are free there" in " ".join(result.out.split())
+    assert not list(Path("small").iterdir())
 
 
 def test_what_does_not_fit_is_refused(gan_train, monkeypatch):

@@ -473,7 +473,7 @@ def test_a_part_that_does_not_fit_is_refused_in_one_line(composed, group, code, 
     config = composed("experiment=lecture", *chosen("dataset", "architecture"), *NEEDS.get(group, chosen(group)))
     write(code)
     with pytest.raises(UserError) as refusal:
-        dry_run(config, Library("own"))
+        dry_run(config, Library("own"), Path())
     (line,) = refusal.value.problems
     assert message in line
     assert "\n" not in line
@@ -507,7 +507,7 @@ def test_a_conditional_run_needs_networks_that_heed_labels(composed, network, na
     config = composed(*chosen("dataset", "architecture"), "conditional=true")
     write(forward(network, "return super().forward(x)"))
     with pytest.raises(UserError, match=f"conditional=true: the {named} of architecture=mine returns the same for all"):
-        dry_run(config, Library("own"))
+        dry_run(config, Library("own"), Path())
     write(f"""
         class {network}({network}):
             def __init__(self, *arguments):
@@ -515,7 +515,7 @@ def test_a_conditional_run_needs_networks_that_heed_labels(composed, network, na
                 nn.init.zeros_(self.embed.weight)
     """)  # heeds none at first, and can learn to
     sys.modules.pop("mine")
-    dry_run(config, Library("own"))
+    dry_run(config, Library("own"), Path())
 
 
 def test_a_network_may_begin_as_zero_be_one_sided_or_want_whole_minibatches(composed):
@@ -533,7 +533,7 @@ def test_a_network_may_begin_as_zero_be_one_sided_or_want_whole_minibatches(comp
             def forward(self, x, labels=None):
                 return super().forward(x.unflatten(0, (8, -1)).flatten(0, 1), labels)[:, None]
     """)
-    dry_run(composed(*chosen("dataset", "architecture"), "batch_size=16"), Library("own"))
+    dry_run(composed(*chosen("dataset", "architecture"), "batch_size=16"), Library("own"), Path())
 
 
 SHAPES = {

@@ -43,10 +43,11 @@ from gan_cli.training.precision import choose, set_precision
 from gan_cli.training.setup import Setup
 
 
-def dry_run(config: Config, library: Library, start: int = 0) -> None:
+def dry_run(config: Config, library: Library, folder: Path, start: int = 0) -> None:
     """Prints what a run is, what it takes, and its networks layer by layer; with ``dry_run=full``, its config too.
 
     Args:
+        folder: of the run, which need not be there.
         start: the step after which a resumed run goes on.
 
     Raises:
@@ -103,7 +104,7 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
         outlook.about_length(setup, start, count),
         *([outlook.about_time(setup, pace)] if pace else []),
         outlook.about_memory(config, peak, free),
-        outlook.about_disk(disk, members),
+        outlook.about_disk(disk, folder, members),
         *told,
     ]
     console = screen.console(stderr=False)
@@ -115,7 +116,7 @@ def dry_run(config: Config, library: Library, start: int = 0) -> None:
     console.print(f"device: {device}, {precision}; nothing was written")
     if missing:
         raise UserError(missing)
-    require(disk, Path(), config.keep_checkpoints, members)
+    require(disk, folder, config.keep_checkpoints, members)
 
 
 def _together(setup: Setup, library: Library) -> Ensemble | None:

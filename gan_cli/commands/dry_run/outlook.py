@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from gan_cli.commands.dry_run.pace import Pace
@@ -11,6 +10,7 @@ from gan_cli.config.schema import Config
 from gan_cli.data.knows import Counted, Dataset
 from gan_cli.data.samples import Samples
 from gan_cli.games.game import LearnsLabels, parameters_of
+from gan_cli.output import disk
 from gan_cli.runs.description import made_of, place_of
 from gan_cli.runs.peak import Peak
 from gan_cli.runs.room import Room, shown
@@ -118,8 +118,8 @@ def _of_all(config: Config, found: Peak) -> float:
     return max(1, config.ensemble) * found.total
 
 
-def about_disk(room: Room, members: int) -> str:
+def about_disk(room: Room, folder: Path, members: int) -> str:
     return (
         f"disk: about {shown(room.checkpoint)} a checkpoint, {shown(members * room.total)} at most: "
-        f"{members * room.at_once} at once, grids and log; {shown(shutil.disk_usage(Path.cwd()).free)} are free here"
+        f"{members * room.at_once} at once, grids and log; {shown(disk.free(folder))} are free there"
     )
