@@ -23,6 +23,21 @@ def replacing(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def flush_names(folder: Path) -> None:
+    """Has the names of the files in a folder, such as that of one that was replaced, on the disk.
+
+    Where a folder cannot be opened, as on Windows, that is left to the system.
+    """
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
 def is_free(folder: Path) -> bool:
     """Whether a folder can be made under this name: nothing is there, or an empty folder."""
     return not os.path.lexists(folder) or (folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()))

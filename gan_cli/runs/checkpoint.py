@@ -15,7 +15,7 @@ import torch
 from gan_cli.config.paths import expanded, named
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output import sealed
-from gan_cli.output.replacing import replacing, written
+from gan_cli.output.replacing import flush_names, replacing, written
 from gan_cli.runs.names import CHECKPOINT, EXPORTED, HUB_ABOUT, HUB_FILE, MEMBER, below, number_in, numbered
 from gan_cli.runs.schemas import Saved, problem_of
 
@@ -60,11 +60,7 @@ def save(state: State, path: Path) -> None:
                 torch.save({"format": FORMAT, **state}, whole)
             file.flush()
             os.fsync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself
-        finally:
-            os.close(folder)
+        flush_names(path.parent)
     except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
         raise UserError(
             f"{path}: cannot write the checkpoint ({reason_of(error)}): make room, then continue with resume="

@@ -194,6 +194,22 @@ def test_what_cannot_fit_is_refused_before_anything_is_left(gan_train, monkeypat
         assert not Path("run").exists()
 
 
+def test_a_run_goes_on_where_no_folder_can_be_opened_to_flush_its_names(gan_train, monkeypatch):
+    opened, refused = os.open, []
+
+    def as_on_windows(path, *args, **kwargs):
+        if os.path.isdir(path):  # noqa: PTH112
+            refused.append(Path(path).name)
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", as_on_windows)
+    assert gan_train(*SHORT, "hydra.run.dir=run").code == 0
+    assert set(refused) == {"checkpoints"}
+    assert gan_train("resume=run", "steps=8").code == 0
+    assert state_in(Path("run"))["step"] == 8
+
+
 def test_a_run_that_is_moved_or_replaced_writes_nothing_more_there(gan_train, monkeypatch):
     write = Log.write
 
