@@ -342,6 +342,5 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         unusable=space.unusable,
         added=space.added,
         in_processes=how.in_processes,
-        limit=space.config.time_limit,
     )
     return space.config, plan

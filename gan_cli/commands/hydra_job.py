@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -24,6 +23,7 @@ from gan_cli.config.quoting import folder_name
 from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, of_storage
+from gan_cli.memory import shortage
 from gan_cli.output.replacing import written
 from gan_cli.output.text import lines_of
 from gan_cli.parallel import launch
@@ -60,7 +60,6 @@ class Plan:
         unusable: values of a sweep that are left out, and why.
         added: typed keys that not every option has.
         in_processes: whether a sweep's runs have processes of their own.
-        limit: of time, of a sweep.
     """
 
     config: Config | None = None
@@ -75,7 +74,6 @@ class Plan:
     unusable: Sequence[tuple[str, str]] = ()
     added: Collection[str] = ()
     in_processes: bool = False
-    limit: str | None = None
 
 
 def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
@@ -86,76 +84,137 @@ def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
 
 def hand_over(command: Command, library: Library, plan: Plan) -> None:
     """Hands over to Hydra, which makes the folder, sets up logging and calls the job for each run."""
-    import hydra
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
-    resumption = plan.resumption
+    if plan.composed is not None:
+        _train_one(command, library, plan, plan.composed)
+    elif plan.folder is not None:
+        _train_many(command, library, plan, plan.folder)
+    else:
+        _show(command, library)
+
+
+def _train_one(command: Command, library: Library, plan: Plan, composed: DictConfig) -> None:
+    """Trains a single run in its folder, a new one or one that is gone on with."""
+    assert plan.config is not None
+    config, resumption = plan.config, plan.resumption
+    before = _stamp(resumption.folder) if resumption else None
     faults: list[Exception] = []
-    main, before = os.getpid(), _stamp(resumption.folder) if resumption else None
 
     def job(cfg: DictConfig) -> float | None:
-        from hydra.core.hydra_config import HydraConfig
-
-        hydra_config = HydraConfig.get()
-        path = _relative(Path(hydra_config.runtime.output_dir))
-        elsewhere = os.getpid() != main
-        typed = [key_of(text) for text in hydra_config.overrides.task]
-        if elsewhere and not workers.begin(path.name, str(cfg.device)):
-            return None
-        if command.multirun and time_limit.is_up(cfg.time_limit and str(cfg.time_limit)):
-            log.warning("%s: not begun: time_limit=%s is up; continue: the same command", path.name, cfg.time_limit)
-            if elsewhere:
-                return None
-            raise SystemExit(TimeUp.code)
+        path = _output_dir()
         try:
-            config = plan.config or validate(plain(cfg, typed), library)
-            if command.multirun:
-                texts = [text.lstrip("+") for text in hydra_config.overrides.task]
-                if idle := without_effect(Overrides.parse(texts, library, root=Root), config):
-                    raise UserError(*idle)  # a sweep's own values too
-                place = f"{hydra_config.job.num + 1} of {plan.runs}"
-                return sweep.run_one(config, library, path, hydra_config.sweeper, place)
             return launch.train_in_processes(config, library, path, resumption)
         except Interrupted as error:
-            if elsewhere:  # status.json tells the process that launched the sweep
-                workers.stop(error)
-                return None
-            raise SystemExit(error.exit_code) from None  # ends a sweep too
-        except Exception as error:  # kept for after the sweep: one bad run does not stop the others
+            raise SystemExit(error.exit_code) from None
+        except Exception as error:
             fault = of_storage(error, "then try again") or error
             faults.append(fault)
-            if command.multirun:
-                sweep.note(path, fault)
-            elif isinstance(fault, UserError):
+            if isinstance(fault, UserError):
                 if resumption is None:
                     discard(path)
                 elif plan.output_subdir and _stamp(path) == before:  # refused: it has not gone on
                     shutil.rmtree(path / plan.output_subdir, ignore_errors=True)
-            if not isinstance(fault, UserError | Diverged):
+            elif not isinstance(fault, Diverged):
                 log.exception("unexpected fault")
         return None
 
-    if plan.composed is not None:
-        _run_composed(command, library, plan, plan.composed, job)
-    else:
-        if command.multirun:
-            register()
-        sys.argv = command.for_hydra(library, plan.added, plan.extra)
-        if plan.folder:
-            print(lines_of(sweep.opening(plan.folder, plan.runs)), file=sys.stderr)
-        watched = workers.stopped_together(plan.folder) if plan.folder and plan.in_processes else nullcontext()
-        with watched, texts_for_help(), nullcontext() if command.trains else _shown():
-            hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(job)()
-    if plan.folder:
-        print(lines_of(sweep.table(plan.folder, plan.unusable)), file=sys.stderr)
-        if plan.unusable:
-            raise UserError(*(reason for _, reason in plan.unusable))
-        if not faults and (code := sweep.exit_code(plan.folder)):  # of runs in other processes
-            limit = plan.limit if code == 128 + signal.SIGINT else None
-            raise SystemExit(TimeUp.code if time_limit.is_up(limit) else code)
+    _run_composed(command, library, plan, composed, job)
     if faults:
         raise faults[0]
+
+
+def _train_many(command: Command, library: Library, plan: Plan, folder: Path) -> None:
+    """Trains the runs of a sweep, here or where its launcher has them, and says how they ended."""
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.global_hydra import GlobalHydra
+
+    main = os.getpid()
+    faults: list[Exception] = []  # of runs in this process
+
+    def job(cfg: DictConfig) -> float | sweep.Outcome | None:
+        from hydra.core.hydra_config import HydraConfig
+
+        hydra_config, path = HydraConfig.get(), _output_dir()
+        elsewhere, before = os.getpid() != main, _stamp(path)
+        if elsewhere and (stopped := workers.begin(path.name, str(cfg.device))):
+            return sweep.Outcome(path, stopped.exit_code, stopped.reason, "not begun")
+        try:
+            config = validate(plain(cfg, [key_of(text) for text in hydra_config.overrides.task]), library)
+            texts = [text.lstrip("+") for text in hydra_config.overrides.task]
+            if idle := without_effect(Overrides.parse(texts, library, root=Root), config):
+                raise UserError(*idle)  # a sweep's own values too
+            if config.time_limit and time_limit.is_up(config.time_limit):
+                up = TimeUp(config.time_limit)
+                log.warning("%s: not begun: %s; continue: the same command", path.name, up.reason)
+                if elsewhere:
+                    return sweep.Outcome(path, up.exit_code, up.reason, "not begun")
+                raise SystemExit(up.exit_code)
+            place = f"{hydra_config.job.num + 1} of {plan.runs}"
+            return sweep.run_one(config, library, path, hydra_config.sweeper, place)
+        except Interrupted as error:
+            if elsewhere:
+                workers.stop(error)
+                return sweep.Outcome(path, error.exit_code, error.reason)
+            raise SystemExit(error.exit_code) from None  # ends the sweep too
+        except Exception as error:  # kept for after the sweep: one bad run does not stop the others
+            fault = of_storage(error, "then try again") or error
+            faults.append(fault)
+            reason = sweep.note(path, fault)
+            if not isinstance(fault, UserError | Diverged):
+                log.exception("unexpected fault")
+            how = "refused" if isinstance(fault, UserError) else "failed"
+            return sweep.Outcome(path, _code_of(fault), reason, how if _stamp(path) == before else "")
+
+    register()
+    print(lines_of(sweep.opening(folder, plan.runs)), file=sys.stderr)
+    GlobalHydra.instance().clear()
+    with workers.stopped_together(folder) if plan.in_processes else nullcontext():
+        try:
+            hydra = Hydra.create_main_hydra2("train", create_config_search_path(str(shipped_conf())))
+            words = command.words_for_hydra(library, plan.added, plan.extra)
+            returned = hydra.multirun(command.config_name, job, words)
+        finally:
+            GlobalHydra.instance().clear()
+    outcomes = list(_outcomes(returned))
+    print(lines_of(sweep.table(folder, plan.unusable, outcomes)), file=sys.stderr)
+    if plan.unusable:
+        raise UserError(*(reason for _, reason in plan.unusable))
+    if faults:
+        raise faults[0]
+    if code := sweep.exit_code(folder, outcomes):  # of runs in other processes
+        raise SystemExit(code)
+
+
+def _outcomes(returned: object) -> Iterator[sweep.Outcome]:
+    """Of the runs that are not finished, in the order of the runs: in lists of what Hydra has of each job."""
+    from hydra.core.utils import JobReturn
+
+    if isinstance(returned, list | tuple):
+        for each in returned:
+            yield from _outcomes(each)
+    elif isinstance(returned, JobReturn) and isinstance(returned.return_value, sweep.Outcome):
+        yield returned.return_value
+
+
+def _code_of(fault: Exception) -> int:
+    """The exit code of a run that ends so."""
+    if isinstance(fault, UserError) or shortage(fault) is not None:
+        return 2
+    return 3 if isinstance(fault, Diverged) else 1
+
+
+def _show(command: Command, library: Library) -> None:
+    """Lets Hydra show what a flag of its own asks for."""
+    import hydra
+
+    if command.multirun:
+        register()
+    sys.argv = command.for_hydra(library)
+    with texts_for_help(), _shown():
+        hydra.main(version_base="1.3", config_path=str(shipped_conf()), config_name="config")(lambda _: None)()
 
 
 def _run_composed(
@@ -220,6 +279,9 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_ino
 
 
-def _relative(path: Path) -> Path:
-    """The path relative to the current folder, if it lies below it."""
+def _output_dir() -> Path:
+    """The run folder of Hydra's job, relative to the current folder if it lies below it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    path = Path(HydraConfig.get().runtime.output_dir)
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

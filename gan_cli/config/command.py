@@ -76,12 +76,8 @@ class Command:
             self._parsed = (list(self.overrides), found)
         return self._parsed[1]
 
-    def for_hydra(self, library: Library, added: Collection[str] = (), extra: Sequence[str] = ()) -> list[str]:
+    def for_hydra(self, library: Library) -> list[str]:
         """The whole command as Hydra's own program takes it.
-
-        Args:
-            added: typed keys that not every option has; all other keys must exist.
-            extra: overrides that nobody typed.
 
         Raises:
             UserError: with one line for each override that cannot be read.
@@ -93,11 +89,23 @@ class Command:
                 flags.pop(0)
             else:
                 kept.append(flag)
+        return [sys.argv[0], *kept, *self.words_for_hydra(library)]
+
+    def words_for_hydra(self, library: Library, added: Collection[str] = (), extra: Sequence[str] = ()) -> list[str]:
+        """The overrides as Hydra takes them.
+
+        Args:
+            added: typed keys that not every option has; all other keys must exist.
+            extra: overrides that nobody typed.
+
+        Raises:
+            UserError: with one line for each override that cannot be read.
+        """
         overrides = self.parsed(library)
         if overrides.problems:
             raise UserError(*overrides.problems)
         texts = [f"++{each.text}" if each.key in added else each.text for each in overrides.every]
-        return [sys.argv[0], *kept, *texts, *library.search_path(), *extra]
+        return [*texts, *library.search_path(), *extra]
 
     def _take(self, flag: str, value: str) -> None:
         if flag == "--cfg" and value not in SHOWN:

@@ -25,7 +25,7 @@ from gan_cli.runs.observers.interrupts import HANG_UP, ending_signals, launchers
 from gan_cli.runs.status import status_of
 
 SAVES_WITHIN = 60.0  # seconds for the runs to finish their step and save
-_stopping = False
+_stopped: Interrupted | None = None
 
 
 def runs_at_once() -> int:
@@ -64,8 +64,8 @@ def guard() -> None:
 
     class Guarded(backend):
         def configure(self, *arguments: object, **options: object) -> int:
-            known = (os.getpid(), time_limit.began())
-            return super().configure(*arguments, initializer=_begin_worker, initargs=known, **options)
+            options |= {"initializer": _begin_worker, "initargs": (os.getpid(), time_limit.began())}
+            return super().configure(*arguments, **options)
 
     register_parallel_backend("loky", Guarded)
 
@@ -79,7 +79,7 @@ def _begin_worker(parent: int, began: float) -> None:
     threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()
 
 
-def begin(name: str, device: str) -> bool:
+def begin(name: str, device: str) -> Interrupted | None:
     """Prepares a launcher's process for a run; a worker of joblib's takes its GPU.
 
     Args:
@@ -87,18 +87,18 @@ def begin(name: str, device: str) -> bool:
         device: the device in the run's config.
 
     Returns:
-        False if the process has been told to stop.
+        Why it is not to begin, if an earlier run in this process was interrupted.
     """
     if multiprocessing.parent_process() is not None:
         take_gpu(device, multiprocessing.current_process().name)
         screen.begin_lines_with(name)
-    return not _stopping
+    return _stopped
 
 
 def stop(interrupted: Interrupted) -> None:
     """After an interrupted run: begins no other here, and repeats the signal if a launcher waits for it."""
-    global _stopping
-    _stopping = True
+    global _stopped
+    _stopped = interrupted
     if interrupted.signal_number in launchers_signal():
         signal.raise_signal(interrupted.signal_number)
 

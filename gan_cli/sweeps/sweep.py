@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.config.mistakes import shown
 from gan_cli.config.overrides import Overrides, key_of
-from gan_cli.errors import Busy, UserError
+from gan_cli.errors import Busy, TimeUp, UserError
 from gan_cli.output import lock
 from gan_cli.runs.commands import own_folders, repeated
 from gan_cli.runs.hydra_files import Unreadable, overrides_of
@@ -37,6 +39,27 @@ CONTINUED_WITH = (  # keys that may change between two calls of the same sweep
     *("hydra.launcher.", "hydra.sweeper.n_trials.", "hydra.sweeper.trials_at_once."),
     *("checkpoint_minutes.", "time_limit."),
 )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a sweep ended that is not finished; it comes back from the process in which the run was.
+
+    Args:
+        path: its folder.
+        code: the exit code that it would have had alone.
+        unsaid: what the status in its folder does not say: ``refused``, ``failed`` or ``not begun``; empty if it does.
+    """
+
+    path: Path
+    code: int
+    reason: str
+    unsaid: str = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal came or the time was up, and no more runs are to begin."""
+        return self.code >= TimeUp.code
 
 
 def name_from(overrides: Overrides) -> str:
@@ -164,16 +187,17 @@ def is_over(config: Config, resumption: Resumption) -> bool:
     return status_of(resumption.folder).get("status") == "finished" and not more
 
 
-def note(path: Path, error: Exception) -> None:
-    """Logs why a run failed and, if nothing was trained there, writes it to ``status.json``."""
+def note(path: Path, error: Exception) -> str:
+    """Logs why a run failed and, if nothing was trained there, writes it to ``status.json``; returns the reason."""
     from gan_cli.runs.checkpoint import checkpoints_in
     from gan_cli.runs.folder import RunFolder
 
     reason = "; ".join(error.problems) if isinstance(error, UserError) else str(error)
     log.error("%s: %s", path.name, reason)
-    trained = checkpoints_in(path) or status_of(path).get("status") == "finished"
-    if not trained and not isinstance(error, Busy):
+    nothing = status_of(path).get("status", "failed") == "failed" and not checkpoints_in(path)
+    if nothing and not isinstance(error, Busy):
         RunFolder(path).write_status("failed", reason)
+    return reason
 
 
 def _again(folder: Path, path: Path, status: Status) -> list[str]:
@@ -206,13 +230,18 @@ def ranked(runs: Mapping[Path, Status]) -> dict[tuple[str, str, str], list[Path]
     return found
 
 
-def table(folder: Path, unusable: Sequence[tuple[str, str]]) -> str:
+def table(folder: Path, unusable: Sequence[tuple[str, str]], outcomes: Sequence[Outcome] = ()) -> str:
     """All runs of a sweep, a line each: the best first, then those without a watched value; and what to do next.
 
     Args:
         unusable: values that were left out, and why.
+        outcomes: of this call's runs that are not finished.
     """
     runs = _runs(folder)
+    for outcome in outcomes:
+        path = folder / os.path.relpath(outcome.path, folder)
+        if outcome.unsaid and not (outcome.interrupted and path in runs):  # what is there then says how it stands
+            runs[path] = {"status": outcome.unsaid, "reason": outcome.reason}
     groups = ranked(runs)
     ranks = {path: f"{rank}. " for paths in groups.values() for rank, path in enumerate(paths, 1)}
     names = {path: path.relative_to(folder).as_posix() for path in runs}
@@ -249,8 +278,14 @@ def report_of(folder: Path) -> str:
     return f"gan-report {shlex.quote(str(folder))}"
 
 
-def exit_code(folder: Path) -> int:
-    """0 if all runs are finished; else the code that the worst of them would have ended with; 1 if there is none."""
+def exit_code(folder: Path, outcomes: Sequence[Outcome] = ()) -> int:
+    """0 if all runs are finished; else that of the first of this call that went wrong, or was interrupted.
+
+    If an earlier call has left some unfinished, the code that the worst of them would have ended with; 1 if there is
+    no run.
+    """
+    if outcomes:
+        return next((outcome for outcome in outcomes if not outcome.interrupted), outcomes[0]).code
     found = {status["status"] for status in _runs(folder).values()} or {"running"}
     codes = {"failed": 2, "diverged": 3, "interrupted": 130, "running": 1}
     return next((code for status, code in codes.items() if status in found), 0)

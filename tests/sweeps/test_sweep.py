@@ -14,7 +14,7 @@ from conftest import TINY_POINTS, assert_same_run, metrics_in
 from gan_cli import cli
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
-from gan_cli.sweeps.sweep import table
+from gan_cli.sweeps.sweep import Outcome, exit_code, table
 
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
 
@@ -243,3 +243,27 @@ def test_ctrl_c_or_a_hang_up_lets_runs_elsewhere_save_before_they_end_wherever_t
     assert [status["status"] for status in found.values()] == ["interrupted", "interrupted"]
     for name, status in found.items():
         assert Path(f"outputs/sweeps/stopped/{name}/checkpoints/step-{status['step']:09d}.pt").is_file()
+
+
+@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib"])
+def test_runs_that_are_refused_are_not_finished_wherever_they_are(gan_train, launcher):
+    assert gan_train(*SWEEP, "steps=2", "seed=0,1", "name=seeds").code == 0
+    result = gan_train(*SWEEP, "steps=2", "seed=0,1", "name=seeds", "batch_size=4", *launcher)
+    assert result.code == 2
+    assert "outputs/sweeps/seeds: 0 of 2 finished\n" in result.err
+    assert "seed-1  refused: batch_size=4: the run in outputs/sweeps/seeds/seed-1 has 8: give" in result.err
+    assert {status["status"] for status in statuses("seeds").values()} == {"finished"}
+
+
+def test_a_run_for_which_no_time_is_left_is_told_of_and_counted():
+    stood("a")
+    stood("b", "interrupted", reason="time_limit=1h is up")
+    late = [Outcome(Path("sweep", name).absolute(), 124, "time_limit=1h is up", "not begun") for name in "abc"]
+    assert table(Path("sweep"), (), late).splitlines()[:4] == [
+        "sweep: 1 of 3 finished",
+        "  a  finished",
+        "  b  interrupted: time_limit=1h is up",
+        "  c  not begun: time_limit=1h is up",
+    ]
+    assert exit_code(Path("sweep"), late) == 124
+    assert exit_code(Path("sweep"), [*late, Outcome(Path("sweep/d"), 3, "loss not finite")]) == 3
