@@ -332,11 +332,13 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     extra = [
         f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]",  # folders say what differs
         f"hydra.sweep.dir={quoted(str(space.folder))}",  # as it is now
+        "hydra.output_subdir=null",  # a run's command is written once it is known to train
         *how.extra,
     ]
     plan = Plan(
         extra=extra,
         folder=space.folder,
+        output_subdir=space.output_subdir,
         # read again: values that are left out are gone
         runs=sweep_plan.runs_of(sweep_plan.with_params(command, library, how.params).parsed(library), how.search),
         unusable=space.unusable,

@@ -28,6 +28,7 @@ from gan_cli.output.replacing import written
 from gan_cli.output.text import lines_of
 from gan_cli.parallel import launch
 from gan_cli.runs import time_limit
+from gan_cli.runs.hydra_files import write
 from gan_cli.runs.names import RESUMPTION
 from gan_cli.runs.status import FILE as STATUS
 from gan_cli.sweeps import job_processes as workers
@@ -51,7 +52,7 @@ class Plan:
         config: the checked config of a single run.
         composed: Hydra's config that it came from, with Hydra's own keys.
         run_dir: the run folder.
-        output_subdir: the folder in it for the config, if not ``.hydra``.
+        output_subdir: the folder in it for the config and the command; empty for that of the config, None for nowhere.
         resumption: the checkpoint to continue.
         claimed: whether the run folder was made for this command.
         extra: overrides of a sweep that nobody typed.
@@ -65,7 +66,7 @@ class Plan:
     config: Config | None = None
     composed: DictConfig | None = None
     run_dir: Path | None = None
-    output_subdir: str | None = None
+    output_subdir: str | None = ""
     resumption: Resumption | None = None
     claimed: bool = False
     extra: Sequence[str] = ()
@@ -139,6 +140,12 @@ def _train_many(command: Command, library: Library, plan: Plan, folder: Path) ->
 
         hydra_config, path = HydraConfig.get(), _output_dir()
         elsewhere, before = os.getpid() != main, _stamp(path)
+
+        def record() -> None:
+            if plan.output_subdir is not None:
+                files = {"config.yaml": cfg, "hydra.yaml": HydraConfig.instance().cfg}
+                write(path / plan.output_subdir, {**files, "overrides.yaml": hydra_config.overrides.task})
+
         if elsewhere and (stopped := workers.begin(path.name, str(cfg.device))):
             return sweep.Outcome(path, stopped.exit_code, stopped.reason, "not begun")
         try:
@@ -153,7 +160,7 @@ def _train_many(command: Command, library: Library, plan: Plan, folder: Path) ->
                     return sweep.Outcome(path, up.exit_code, up.reason, "not begun")
                 raise SystemExit(up.exit_code)
             place = f"{hydra_config.job.num + 1} of {plan.runs}"
-            return sweep.run_one(config, library, path, hydra_config.sweeper, place)
+            return sweep.run_one(config, library, path, hydra_config.sweeper, place, record)
         except Interrupted as error:
             if elsewhere:
                 workers.stop(error)
@@ -162,7 +169,7 @@ def _train_many(command: Command, library: Library, plan: Plan, folder: Path) ->
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
             fault = of_storage(error, "then try again") or error
             faults.append(fault)
-            reason = sweep.note(path, fault)
+            reason = sweep.note(path, fault, record)
             if not isinstance(fault, UserError | Diverged):
                 log.exception("unexpected fault")
             how = "refused" if isinstance(fault, UserError) else "failed"

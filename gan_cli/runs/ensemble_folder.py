@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from gan_cli.config.overrides import key_of
 from gan_cli.config.schema import Config
 from gan_cli.errors import UserError
-from gan_cli.output.replacing import replacing, written
 from gan_cli.runs.checkpoint import checkpoints_in, file_of, load, newest, step_of
 from gan_cli.runs.folder import RunFolder
-from gan_cli.runs.hydra_files import overrides_of
+from gan_cli.runs.hydra_files import overrides_of, write
 from gan_cli.runs.names import MEMBER
 from gan_cli.runs.status import status_of
 
@@ -141,14 +140,6 @@ def write_config(folder: Path, member: Path, seed: int) -> None:
     alone = {"seed": seed, "ensemble": 0, "compile": False}
     typed = overrides_of(parent / "overrides.yaml")
     kept = [text for text in typed if key_of(text) not in alone]
-    of_hydra = {name: OmegaConf.load(parent / name) for name in ("hydra.yaml",) if (parent / name).is_file()}
-    files = {
-        **of_hydra,
-        "config.yaml": OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone),
-        "overrides.yaml": OmegaConf.create([*kept, f"seed={seed}"]),  # last: all is there if it is
-    }
-    with written(own, "then try again"):
-        own.mkdir(exist_ok=True)
-        for name, content in files.items():
-            with replacing(own / name) as aside:
-                OmegaConf.save(content, aside)
+    files = {name: OmegaConf.load(parent / name) for name in ("hydra.yaml",) if (parent / name).is_file()}
+    files["config.yaml"] = OmegaConf.merge(OmegaConf.load(parent / "config.yaml"), alone)
+    write(own, {**files, "overrides.yaml": OmegaConf.create([*kept, f"seed={seed}"])})

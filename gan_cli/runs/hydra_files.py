@@ -1,9 +1,12 @@
-"""What Hydra has written into a run folder, read as data: bounded, and nothing in it is looked up. Torch-free."""
+"""What Hydra writes into a run folder; read as data: bounded, and nothing in it is looked up. Torch-free."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from gan_cli.output.replacing import replacing, written
 
 CONFIG = 200_000  # bytes
 DEEPEST = 20  # keys within keys
@@ -11,6 +14,21 @@ DEEPEST = 20  # keys within keys
 
 class Unreadable(Exception):
     """Why what lies there is not what a run writes."""
+
+
+def write(folder: Path, files: Mapping[str, Any]) -> None:
+    """Writes configs and lists of OmegaConf as Hydra does, but each whole; all are there if the last is.
+
+    Raises:
+        Unwritable: if they cannot be written.
+    """
+    from omegaconf import OmegaConf
+
+    with written(folder, "then try again"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            with replacing(folder / name) as aside:
+                OmegaConf.save(content, aside)
 
 
 def bytes_of(path: Path, most: int) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 24
 FEW = 3  # values of a key that are named when all are wrong
-ASKED = ("sweep.dir", "sweep.subdir", "job.chdir")  # of Hydra's keys
+ASKED = ("sweep.dir", "sweep.subdir", "job.chdir", "output_subdir")  # of Hydra's keys
 CHDIR = "hydra.job.chdir=true: what is read and written is named from the folder of the command: leave it out"
 
 
@@ -36,12 +36,14 @@ class Space:
         folder: of the whole sweep.
         unusable: values that are left out, and why.
         added: typed keys that not every option has.
+        output_subdir: the folder in each run's for its config and its command; None for nowhere.
     """
 
     config: Config
     folder: Path
     unusable: Sequence[tuple[str, str]] = ()
     added: frozenset[str] = frozenset()
+    output_subdir: str | None = None
 
 
 def prepare(command: Command, library: Library, validate: Callable[[Values, Library], Config], name: str) -> Space:
@@ -70,7 +72,7 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
     overrides = command.parsed(library)
     problems: list[str] = []
     folders: dict[str, str] = {}
-    misplaced = ""
+    misplaced, subdir = "", None
     added: set[str] = set()
     usable: list[Config] = []
     for composed in _one_value_at_a_time(command, library, list(overrides), name, usable):
@@ -83,6 +85,7 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             folder = str(expanded(str(composed.hydra["sweep.dir"]), "hydra.sweep.dir="))
             folders.setdefault(raw if "${now:" in raw else folder, folder)  # the clock goes on meanwhile
             misplaced = misplaced or _folder_problem(composed.hydra, overrides)
+            subdir = composed.hydra["output_subdir"]
             usable += [] if usable else [validate(composed.values, library)]
         except UserError as error:
             problems += without_echoes(error.problems, composed.linked)
@@ -97,7 +100,8 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             f"hydra.sweep.dir: would be {one} and {other}: all runs of a sweep lie in one folder; "
             "what differs between them goes into hydra.sweep.subdir"
         )
-    return Space(usable[0], Path(next(iter(folders.values()))), unusable, frozenset(added) | _not_everywhere(overrides))
+    added |= _not_everywhere(overrides)
+    return Space(usable[0], Path(next(iter(folders.values()))), unusable, frozenset(added), subdir)
 
 
 def runs_of(overrides: Iterable[Override], search: SearchOptions | None) -> int:

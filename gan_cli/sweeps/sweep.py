@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,12 +70,15 @@ def name_from(overrides: Overrides) -> str:
     return "-".join([*(swept or ["sweep"]), digest])[-100:]
 
 
-def run_one(config: Config, library: Library, path: Path, search: Mapping[str, object], place: str) -> float | None:
+def run_one(
+    config: Config, library: Library, path: Path, search: Mapping[str, object], place: str, record: Callable[[], None]
+) -> float | None:
     """Trains one run of a sweep: from its last checkpoint if there is one, not at all if it is finished.
 
     Args:
         search: the options of the sweeper, which may end runs early.
         place: which of the runs it is: ``3 of 12``.
+        record: writes the config and the command into the folder; not called if nothing is trained.
 
     Returns:
         The best value of the watched metric, if one is watched.
@@ -86,12 +89,14 @@ def run_one(config: Config, library: Library, path: Path, search: Mapping[str, o
     log.info("%s: begins (%s)", path.name, place)
     lock.take(path, lock.TRAINING, lock.LOCK_WAIT)  # before its checkpoints are looked at
     try:
-        return _run_one(config, library, path, search)
+        return _run_one(config, library, path, search, record)
     finally:
         lock.release(path)
 
 
-def _run_one(config: Config, library: Library, path: Path, search: Mapping[str, object]) -> float | None:
+def _run_one(
+    config: Config, library: Library, path: Path, search: Mapping[str, object], record: Callable[[], None]
+) -> float | None:
     from gan_cli.parallel.launch import train_in_processes
     from gan_cli.runs.observers.pruning import pruner
 
@@ -100,6 +105,7 @@ def _run_one(config: Config, library: Library, path: Path, search: Mapping[str, 
     if over:
         log.info("%s: finished already", path.name)
         return (status_of(path).get("best") or {}).get("value")
+    record()
     value = train_in_processes(config, library, path, resumption, live=False, pruner=pruner(search, path))
     log.info("%s: %s", path.name, result(status_of(path)))
     return value
@@ -187,8 +193,12 @@ def is_over(config: Config, resumption: Resumption) -> bool:
     return status_of(resumption.folder).get("status") == "finished" and not more
 
 
-def note(path: Path, error: Exception) -> str:
-    """Logs why a run failed and, if nothing was trained there, writes it to ``status.json``; returns the reason."""
+def note(path: Path, error: Exception, record: Callable[[], None]) -> str:
+    """Logs why a run failed, and returns it; if nothing was trained there, its folder says what it was and why.
+
+    Args:
+        record: as of ``run_one``.
+    """
     from gan_cli.runs.checkpoint import checkpoints_in
     from gan_cli.runs.folder import RunFolder
 
@@ -197,6 +207,8 @@ def note(path: Path, error: Exception) -> str:
     nothing = status_of(path).get("status", "failed") == "failed" and not checkpoints_in(path)
     if nothing and not isinstance(error, Busy):
         RunFolder(path).write_status("failed", reason)
+        with suppress(UserError):  # of a full disk: it must not hide what happened
+            record()
     return reason
 
 

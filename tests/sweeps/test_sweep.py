@@ -24,6 +24,12 @@ def statuses(name: str) -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in found}
 
 
+def written(name: str) -> dict[Path, str]:
+    """The commands that the runs of a sweep have written down."""
+    found = Path("outputs/sweeps").glob(f"{name}/*/.hydra/overrides.yaml")
+    return {path: path.read_text() for path in sorted(found)}
+
+
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 STEPS = "checkpoints/step-*.pt"
 
@@ -74,10 +80,11 @@ def test_a_sweep_killed_at_random_moments_is_the_undisturbed_sweep(spawn, gan_tr
 def test_a_finished_run_is_not_trained_twice_and_new_values_are_added(gan_train):
     assert gan_train(*SWEEP, "seed=0,1", "name=seeds").code == 0
     before = {path: path.stat().st_mtime_ns for path in Path("outputs/sweeps/seeds").glob("*/checkpoints/*.pt")}
-    result = gan_train(*SWEEP, "seed=0,1,2", "name=seeds")
+    result = gan_train(*SWEEP, "log_every=1", "seed=0,1,2", "name=seeds")
     assert result.code == 0
     assert result.err.count("finished already") == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert [path.parent.parent.name for path, text in written("seeds").items() if "log_every=1" in text] == ["seed-2"]
     assert set(statuses("seeds")) == {"seed-0", "seed-1", "seed-2"}
     assert "outputs/sweeps/seeds: 3 of 3 finished" in result.err
 
@@ -192,6 +199,7 @@ def test_bad_values_and_diverging_runs_stand_in_the_table_and_do_not_stop_the_re
     assert found["loss-maximum_likelihood_optimizer.lr-0.001"]["status"] == "finished"
     assert found["loss-maximum_likelihood_optimizer.lr-1e+30"]["status"] == "diverged"
     assert found["loss-maximum_likelihood_optimizer.lr--1"]["status"] == "failed"
+    assert len(written("bad")) == 3  # a report says of each which it was
     table = result.err[result.err.index("outputs/sweeps/bad: 1 of 4 finished") :]
     assert "failed: optimizer.lr=-1: must be greater than 0" in table
     assert "diverged: " in table
@@ -248,8 +256,11 @@ def test_ctrl_c_or_a_hang_up_lets_runs_elsewhere_save_before_they_end_wherever_t
 @pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib"])
 def test_runs_that_are_refused_are_not_finished_wherever_they_are(gan_train, launcher):
     assert gan_train(*SWEEP, "steps=2", "seed=0,1", "name=seeds").code == 0
+    commands = written("seeds")
+    assert [len(list(path.parent.iterdir())) for path in commands] == [3, 3]
     result = gan_train(*SWEEP, "steps=2", "seed=0,1", "name=seeds", "batch_size=4", *launcher)
     assert result.code == 2
+    assert written("seeds") == commands
     assert "outputs/sweeps/seeds: 0 of 2 finished\n" in result.err
     assert "seed-1  refused: batch_size=4: the run in outputs/sweeps/seeds/seed-1 has 8: give" in result.err
     assert {status["status"] for status in statuses("seeds").values()} == {"finished"}
