@@ -25,7 +25,7 @@ from gan_cli.output import lock
 from gan_cli.output.text import printable
 from gan_cli.runs import time_limit
 from gan_cli.runs.names import GRID, numbered
-from gan_cli.runs.observers.interrupts import ending_signals
+from gan_cli.runs.observers.interrupts import ending_signals, late
 from gan_cli.runs.records import Record, records_in
 from gan_cli.runs.status import Status, result, status_of
 
@@ -78,14 +78,17 @@ class Run:
 
 
 class Stopped(Said, KeyboardInterrupt):
-    """Training was interrupted, and is saved.
+    """Training was interrupted, and is saved; or the run has ended before it could be interrupted.
 
     Attributes:
         run: the run, which ``gan_cli.train(resume=run.folder)`` continues.
     """
 
     def __init__(self, run: Run) -> None:
-        super().__init__(f"interrupted, and saved: gan_cli.train(resume={str(run.folder)!r}) goes on")
+        if run.status.get("status") == "interrupted":
+            super().__init__(f"interrupted, and saved: gan_cli.train(resume={str(run.folder)!r}) goes on")
+        else:
+            super().__init__(f"interrupted as it ended: {run}")
         self.run = run
 
 
@@ -107,7 +110,7 @@ def train(
     Raises:
         UserError: (a ValueError) with one line for each mistake; nothing is made then.
         Diverged: (an ArithmeticError) if training goes wrong and the guard stops it.
-        Stopped: (a KeyboardInterrupt) after Ctrl-C, with everything saved.
+        Stopped: (a KeyboardInterrupt) after Ctrl-C, with everything saved; in the last step, once the run has ended.
     """
     command = _command(overrides, keys, config_dir)
     library = Library(*command.config_dirs)
@@ -118,7 +121,11 @@ def train(
             if config.dry_run or plan is None or plan.run_dir is None:
                 raise UserError("dry_run=true: trains nothing: gan_cli.compose(…) gives the config")
             made = Run(plan.run_dir.absolute())
-            cli.carry_out(command, library, plan)
+            try:
+                cli.carry_out(command, library, plan)
+            finally:
+                if late():
+                    raise Stopped(made)
         except SystemExit as end:
             if end.code != TimeUp.code:
                 raise Stopped(made) from None

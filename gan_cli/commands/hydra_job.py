@@ -30,6 +30,7 @@ from gan_cli.parallel import launch
 from gan_cli.runs import time_limit
 from gan_cli.runs.hydra_files import write
 from gan_cli.runs.names import RESUMPTION
+from gan_cli.runs.observers import interrupts
 from gan_cli.runs.status import FILE as STATUS
 from gan_cli.sweeps import job_processes as workers
 from gan_cli.sweeps import sweep
@@ -136,6 +137,14 @@ def _train_many(command: Command, library: Library, plan: Plan, folder: Path) ->
     faults: list[Exception] = []  # of runs in this process
 
     def job(cfg: DictConfig) -> float | sweep.Outcome | None:
+        ended = trained(cfg)
+        if late := interrupts.late():
+            if os.getpid() == main:
+                raise SystemExit(late.exit_code)
+            workers.begin_no_more(late)
+        return ended
+
+    def trained(cfg: DictConfig) -> float | sweep.Outcome | None:
         from hydra.core.hydra_config import HydraConfig
 
         hydra_config, path = HydraConfig.get(), _output_dir()

@@ -24,7 +24,7 @@ from gan_cli.output import lock
 from gan_cli.parallel.place import GRACE, LOST, given
 from gan_cli.parallel.task import Report, Task
 from gan_cli.runs.names import CHECKPOINT, numbered
-from gan_cli.runs.observers.interrupts import ending_signals
+from gan_cli.runs.observers.interrupts import came_late, ending_signals
 from gan_cli.runs.status import status_of, write_status
 from gan_cli.runs.time_limit import began
 
@@ -206,6 +206,8 @@ def _verdict(folder: Path, codes: Sequence[int | None], received: Sequence[int],
     rank = 0 if codes[0] == 0 or not guilty else guilty[0]
     file = folder / f"report-{rank}.json"
     report: Report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if report.keys() & {"value", "problems", "diverged"}:
+        came_late(received[-1] if received else None)
     if "value" in report:
         return report["value"]
     if "problems" in report:

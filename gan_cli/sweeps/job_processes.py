@@ -95,10 +95,15 @@ def begin(name: str, device: str) -> Interrupted | None:
     return _stopped
 
 
-def stop(interrupted: Interrupted) -> None:
-    """After an interrupted run: begins no other here, and repeats the signal if a launcher waits for it."""
+def begin_no_more(interrupted: Interrupted) -> None:
+    """After a signal: no other run begins here."""
     global _stopped
     _stopped = interrupted
+
+
+def stop(interrupted: Interrupted) -> None:
+    """After an interrupted run: begins no other here, and repeats the signal if a launcher waits for it."""
+    begin_no_more(interrupted)
     if interrupted.signal_number in launchers_signal():
         signal.raise_signal(interrupted.signal_number)
 

@@ -18,6 +18,7 @@ from conftest import TINY_DCGAN, TINY_POINTS, assert_same_run
 import gan_cli
 from gan_cli.errors import UserError
 from gan_cli.python import Stopped
+from gan_cli.runs.observers.log import Log
 from gan_cli.training import cpu
 from gan_cli.training.switches import Switches
 
@@ -107,6 +108,18 @@ def test_what_was_interrupted_is_saved_and_goes_on():
     run = gan_cli.train(resume=stopped.folder, steps=stopped.status["step"] + 3)
     assert run.folder == stopped.folder
     assert run.status["status"] == "finished"
+
+
+def test_ctrl_c_in_the_last_step_ends_a_script_once_the_run_is_finished(monkeypatch):
+    write = Log.write
+
+    def told(self, step):
+        write(self, step)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Log, "write", told)
+    with pytest.raises(Stopped, match=r"interrupted as it ended: Run\(run: finished"):
+        gan_cli.train(*TINY_POINTS, "hydra.run.dir=run", steps=2, log_every=2, sample_every=0)
 
 
 def test_evaluate_is_gan_eval(trained, gan_eval):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import time
@@ -14,6 +15,11 @@ from conftest import TINY_POINTS, assert_same_run, metrics_in
 from gan_cli import cli
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
+from gan_cli.errors import Diverged, Interrupted
+from gan_cli.parallel import launch
+from gan_cli.runs.observers.interrupts import Interrupts, late
+from gan_cli.runs.observers.log import Log
+from gan_cli.sweeps import job_processes
 from gan_cli.sweeps.sweep import Outcome, exit_code, table
 
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
@@ -220,6 +226,47 @@ def test_ctrl_c_leaves_a_sweep_that_can_be_continued(spawn, gan_train):
     step = statuses("stopped")["seed-0"]["step"]
     assert gan_train(*SWEEP, f"steps={step + 10}", "seed=0,1", "name=stopped").code == 0
     assert {status["status"] for status in statuses("stopped").values()} == {"finished"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_in_the_last_step_of_a_run_ends_the_sweep_once_that_is_finished(gan_train, monkeypatch, number, code):
+    write = Log.write
+
+    def told(self, step):
+        write(self, step)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Log, "write", told)
+    assert gan_train(*SWEEP, "steps=2", "log_every=2", "seed=0,1", "name=ended").code == code
+    assert {name: status["status"] for name, status in statuses("ended").items()} == {"seed-0": "finished"}
+
+
+def test_a_signal_to_a_run_that_diverges_is_not_forgotten():
+    def told(then) -> None:
+        with Interrupts(5) as interrupts:
+            os.kill(os.getpid(), signal.SIGTERM)
+            then(interrupts)
+
+    def diverge(_) -> None:
+        raise Diverged("loss not finite")
+
+    with pytest.raises(Diverged):
+        told(diverge)
+    assert late().exit_code == 143
+    assert late() is None
+    with pytest.raises(Interrupted):
+        told(lambda interrupts: interrupts(1, None))
+    assert late() is None  # it was heard
+    Path("report-0.json").write_text('{"value": 2.5}')  # of the first of several processes that train a run
+    assert launch._verdict(Path(), [0, None], [signal.SIGTERM], Path("run")) == 2.5
+    assert late().exit_code == 143
+
+
+def test_a_process_that_was_told_to_end_begins_no_other_run(monkeypatch):
+    monkeypatch.setattr(job_processes, "_stopped", None)
+    assert job_processes.begin("run", "cpu") is None
+    job_processes.begin_no_more(Interrupted(signal.SIGTERM))
+    assert job_processes.begin("run", "cpu").exit_code == 143
 
 
 def test_runs_in_processes_of_their_own_are_told_of_like_the_others(spawn):

@@ -19,6 +19,7 @@ from gan_cli.runs.time_limit import TimeLimit
 ALWAYS = ("SIGINT", "SIGTERM")
 UNLESS_IGNORED = ("SIGHUP", "SIGUSR1", "SIGUSR2")  # Slurm sends the last two before the end; nohup ignores the first
 HANG_UP = signal.Signals.__members__.get("SIGHUP")  # the terminal was closed or the connection lost; Windows has none
+_late: int | None = None
 
 
 def ending_signals() -> list[int]:
@@ -58,6 +59,19 @@ def launchers_signal() -> list[int]:
     return [number] if number is not None and callable(signal.getsignal(number)) else []
 
 
+def came_late(number: int | None) -> None:
+    """Keeps a signal that no longer interrupted the run to which it came: nothing else is to begin after it."""
+    global _late
+    _late = number
+
+
+def late() -> Interrupted | None:
+    """The signal that came too late to interrupt the run before, if one did; it is told once."""
+    number = _late
+    came_late(None)
+    return Interrupted(number) if number is not None else None
+
+
 class Interrupts:
     """Handles ending signals and the end of the time during a run; a context manager, and the last observer.
 
@@ -71,6 +85,7 @@ class Interrupts:
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Interrupts:
+        came_late(None)
         if threading.current_thread() is threading.main_thread():
             for number in ending_signals():
                 if signal.getsignal(number) != signal.SIG_IGN or multiprocessing.parent_process() is None:
@@ -81,6 +96,8 @@ class Interrupts:
         for number, handler in self._before.items():
             again = self.received is not None and number == HANG_UP  # the kernel's, then the shell's
             signal.signal(number, signal.SIG_IGN if again else handler)
+        if not isinstance(error, Interrupted):
+            came_late(self.received)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
