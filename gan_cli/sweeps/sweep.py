@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 OTHER_NAME = "give this sweep another name, name=…"
 MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
-    *("steps", "schedule.duration", "patience", "guard"),
-    *("device", "dataset.root", "dataset.path"),
-    *("log_every", "sample_every", "checkpoint_every", "evaluate_every", "keep_checkpoints", "logger", "unfit_metrics"),
-    *("checkpoint_minutes", "time_limit"),
+    *("steps.", "schedule.duration.", "patience.", "guard."),
+    *("device.", "dataset.root.", "dataset.path."),
+    *("log_every.", "sample_every.", "checkpoint_every.", "evaluate_every.", "keep_checkpoints."),
+    *("logger.", "unfit_metrics.", "checkpoint_minutes.", "time_limit."),
 )
 CONTINUED_WITH = (  # keys that may change between two calls of the same sweep
     *("hydra.launcher.", "hydra.sweeper.n_trials.", "hydra.sweeper.trials_at_once."),
@@ -183,7 +183,7 @@ def _changed(config: Config, library: Library, saved: Values) -> list[tuple[str,
     return [
         (key, shown(old), shown(new))
         for key, old, new in differences(from_saved(saved, library).saved(), config.saved())
-        if not key.startswith(MAY_CHANGE) and (key, new) != ("start", "latest")  # which it was when the run began
+        if not f"{key}.".startswith(MAY_CHANGE) and (key, new) != ("start", "latest")  # which it was when the run began
     ]
 
 

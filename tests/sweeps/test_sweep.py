@@ -10,17 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY_POINTS, assert_same_run, metrics_in
+from conftest import TINY_POINTS, assert_same_run, config_of, metrics_in
 
 from gan_cli import cli
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
-from gan_cli.errors import Diverged, Interrupted
+from gan_cli.errors import Diverged, Interrupted, UserError
 from gan_cli.parallel import launch
 from gan_cli.runs.observers.interrupts import Interrupts, late
 from gan_cli.runs.observers.log import Log
 from gan_cli.sweeps import job_processes
-from gan_cli.sweeps.sweep import Outcome, exit_code, table
+from gan_cli.sweeps.sweep import Outcome, continuation, exit_code, table
 
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
 
@@ -195,6 +195,14 @@ def test_another_config_under_the_same_name_is_refused_and_harms_nothing(gan_tra
     assert result.code == 2
     assert "batch_size=4: the run in outputs/sweeps/seeds/seed-0 has 8: give this sweep another name" in result.err
     assert {status["status"] for status in statuses("seeds").values()} == {"finished"}
+
+
+def test_a_run_may_go_on_elsewhere_but_not_in_another_number_of_processes(trained):
+    keys = (*TINY_POINTS, "sample_every=1", "steps=3", "log_every=7", "guard=rollback", "logger=tensorboard")
+    folder = trained(*TINY_POINTS)
+    assert continuation(config_of(*keys, "device=cpu"), Library(), folder).folder == folder
+    with pytest.raises(UserError, match=r"^devices=2: the run in .* has 1: give this sweep another name, name=…$"):
+        continuation(config_of(*keys, "devices=2"), Library(), folder)
 
 
 def test_bad_values_and_diverging_runs_stand_in_the_table_and_do_not_stop_the_rest(gan_train):
