@@ -46,15 +46,15 @@ def claimed(composed: Composed, config: Config, library: Library, added: frozens
     """
     wanted, raw = wanted_folder(composed), str(composed.hydra["run.dir raw"])
     try:
-        return _claimed(wanted, raw, config, library, added)
+        if before := _left_by_this_job(composed, wanted, config, library):
+            lock.take(before, lock.TRAINING, lock.LOCK_WAIT)  # another process of this job may be saving
+            return _again(before, config, library, added)
+        return _claimed(wanted, raw, config, added)
     except UserError as error:
         raise as_written(error, wanted, raw) from error
 
 
-def _claimed(wanted: Path, raw: str, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
-    if before := _left_by_this_job(wanted, raw, config, library):
-        lock.take(before, lock.TRAINING, lock.LOCK_WAIT)  # another process of this job may be saving
-        return _again(before, config, library, added)
+def _claimed(wanted: Path, raw: str, config: Config, added: frozenset[str]) -> Plan:
     if BY_TIME in raw and config.name and BY_NAME not in raw:
         wanted = wanted.with_name(f"{wanted.name}-{config.name}")
     try:
@@ -106,17 +106,16 @@ def _holds_a_log(folder: Path) -> bool:
     return any(log.is_file() and log.stat().st_size for log in (place / "metrics.jsonl" for place in places))
 
 
-def _left_by_this_job(wanted: Path, raw: str, config: Config, library: Library) -> Path | None:
+def _left_by_this_job(composed: Composed, wanted: Path, config: Config, library: Library) -> Path | None:
     """The folder of this run, if its job was started before and has left a checkpoint."""
     if not place.starts():
         return None
-    if BY_TIME not in raw:
+    if (beginning := composed.hydra.get("run.dir before the time")) is None:
         before = status_of(wanted)
         return wanted if _holds_a_run(wanted) and (not before or before.get("job") == job_of()) else None
     from gan_cli.sweeps.sweep import changes
 
-    beginning = raw.partition(BY_TIME)[0]
-    root = Path() if "${" in beginning else Path(f"{beginning}-").parent
+    root = expanded(f"{beginning}-", "hydra.run.dir=").parent
     found = {file.parent: status_of(file.parent) for file in below(root, "status.json")}
     ours = [folder for folder, status in found.items() if status.get("job") == job_of() and _holds_a_run(folder)]
     same = [folder for folder in ours if not changes(config, library, folder)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gan_cli.config.command import Command
 from gan_cli.config.flags import SEVERAL
 from gan_cli.config.hydra_errors import in_one_line
-from gan_cli.config.interpolations import references_in, require_permitted
+from gan_cli.config.interpolations import before_the_time, references_in, require_permitted
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import GROUPS, Values
@@ -30,7 +30,8 @@ class Composed:
 
     Args:
         values: plain nested values, interpolations resolved; unknown keys are kept, for later error messages.
-        hydra: the values of the requested keys of Hydra's; under ``KEY raw``, each with its interpolations unresolved.
+        hydra: the values of the requested keys of Hydra's; under ``KEY raw``, each with its interpolations unresolved;
+            under ``KEY before the time``, what stands before ``${now:…}`` in it, if that does.
         linked: the dotted keys whose values are interpolations of other keys, with those keys.
         added: the typed keys that the YAML files do not have.
         whole: Hydra's config, with Hydra's own keys, for the run; None if composing failed.
@@ -213,7 +214,7 @@ def _of_hydra(command: Command, library: Library) -> list[str]:
 
 
 def _read(cfg: DictConfig, typed: Sequence[str], ask: Sequence[str], name: str | None) -> Composed:
-    from omegaconf import OmegaConf, open_dict
+    from omegaconf import DictConfig, OmegaConf, open_dict
 
     with open_dict(cfg):
         if name and OmegaConf.select(cfg, "name") is None:
@@ -225,6 +226,8 @@ def _read(cfg: DictConfig, typed: Sequence[str], ask: Sequence[str], name: str |
         assert isinstance(raw, dict)
         asked[f"{key} raw"] = raw[last]
         asked[key] = OmegaConf.select(cfg, f"hydra.{key}")
+        if (before := before_the_time(str(raw[last]))) is not None:
+            asked[f"{key} before the time"] = DictConfig({"it": before}, parent=cfg).it
     ours = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     return Composed(plain(ours, typed), asked, references_in(OmegaConf.to_container(ours, resolve=False)), whole=cfg)
 

@@ -48,6 +48,14 @@ def resolvers_in(text: str) -> Iterator[str]:
             name += character
 
 
+def before_the_time(text: str) -> str | None:
+    """What stands before the first value with the time in it; None if there is none."""
+    before, clock, _ = text.partition(BY_TIME)
+    while before.count("${") > before.count("}"):  # the time is a part of another value
+        before = before[: before.rindex("${")]
+    return before if clock else None
+
+
 def refusal(key: str, text: str) -> str | None:
     """What is wrong with the ``${…}`` in a key's value, if anything is.
 

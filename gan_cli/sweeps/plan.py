@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gan_cli.config.command import Command
 from gan_cli.config.compose import Composed, compose, compose_each, without_echoes, wrong_options
-from gan_cli.config.interpolations import name_unused
+from gan_cli.config.interpolations import BY_TIME, name_unused
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
 from gan_cli.config.paths import expanded
@@ -83,7 +83,7 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
             added |= composed.added
             raw = composed.hydra["sweep.dir raw"]
             folder = str(expanded(str(composed.hydra["sweep.dir"]), "hydra.sweep.dir="))
-            folders.setdefault(raw if "${now:" in raw else folder, folder)  # the clock goes on meanwhile
+            folders.setdefault(raw if BY_TIME in raw else folder, folder)  # the clock goes on meanwhile
             misplaced = misplaced or _folder_problem(composed.hydra, overrides)
             subdir = composed.hydra["output_subdir"]
             usable += [] if usable else [validate(composed.values, library)]

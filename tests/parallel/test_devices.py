@@ -363,3 +363,21 @@ def test_only_the_job_that_left_a_run_goes_on_with_it(gan_train, monkeypatch):
     assert "use another hydra.run.dir" in refused.errors[0]
     monkeypatch.setenv("SLURM_JOB_ID", "8")
     assert "holds a run already" in gan_train(*keys, "steps=4").err
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["${oc.env:SCRATCH}/g/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}", "${oc.env:SCRATCH}/of-${name}/at${now:%H-%M-%S-%f}"],
+)
+def test_a_job_that_is_queued_again_finds_its_run_wherever_its_folder_lies(
+    gan_train, monkeypatch, tmp_path_factory, where
+):
+    place = tmp_path_factory.mktemp("scratch")
+    keys = (*TINY_MLP, "sample_every=0", "name=tried", f"hydra.run.dir={where}")
+    monkeypatch.setenv("SCRATCH", str(place))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert gan_train(*keys, "steps=2").code == 0
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert gan_train(*keys, "steps=3").code == 0
+    (status,) = place.rglob("status.json")
+    assert state_in(status.parent)["step"] == 3
