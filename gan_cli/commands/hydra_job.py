@@ -133,7 +133,7 @@ def _train_many(command: Command, library: Library, plan: Plan, folder: Path) ->
     from hydra._internal.utils import create_config_search_path
     from hydra.core.global_hydra import GlobalHydra
 
-    main = os.getpid()
+    main, began = os.getpid(), time_limit.began()
     faults: list[Exception] = []  # of runs in this process
 
     def job(cfg: DictConfig) -> float | sweep.Outcome | None:
@@ -155,7 +155,7 @@ def _train_many(command: Command, library: Library, plan: Plan, folder: Path) ->
                 files = {"config.yaml": cfg, "hydra.yaml": HydraConfig.instance().cfg}
                 write(path / plan.output_subdir, {**files, "overrides.yaml": hydra_config.overrides.task})
 
-        if elsewhere and (stopped := workers.begin(path.name, str(cfg.device))):
+        if elsewhere and (stopped := workers.begin(path.name, str(cfg.device), began)):
             return sweep.Outcome(path, stopped.exit_code, stopped.reason, "not begun")
         try:
             config = validate(plain(cfg, [key_of(text) for text in hydra_config.overrides.task]), library)

@@ -24,7 +24,7 @@ class Task(TypedDict):
     folder: str
     checkpoint: str | None
     over: bool  # as of a Resumption
-    began: float  # when the command did, by this machine's clock
+    began: float  # when the command did, by the time of day
     live: bool
     pruner: PrunerOptions | None
     logging: NotRequired[dict[str, Any]]

@@ -11,14 +11,14 @@ _began = time.monotonic()
 
 
 def begin(at: float | None = None) -> None:
-    """The command begins now, or began at that time of the system's monotonic clock in the process that started us."""
+    """The command begins now, or began at that time in the process that started us, maybe on another machine."""
     global _began
-    _began = time.monotonic() if at is None else at
+    _began = time.monotonic() - (0.0 if at is None else time.time() - at)
 
 
 def began() -> float:
-    """When the command began, by the monotonic clock."""
-    return _began
+    """When the command began, by the time of day."""
+    return time.time() - (time.monotonic() - _began)
 
 
 def is_up(limit: str | None) -> bool:

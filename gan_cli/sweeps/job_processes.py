@@ -64,31 +64,32 @@ def guard() -> None:
 
     class Guarded(backend):
         def configure(self, *arguments: object, **options: object) -> int:
-            options |= {"initializer": _begin_worker, "initargs": (os.getpid(), time_limit.began())}
+            options |= {"initializer": _begin_worker, "initargs": (os.getpid(),)}
             return super().configure(*arguments, **options)
 
     register_parallel_backend("loky", Guarded)
 
 
-def _begin_worker(parent: int, began: float) -> None:
+def _begin_worker(parent: int) -> None:
     streams.secure()
-    time_limit.begin(began)
     for number in ending_signals():
         if number != signal.SIGTERM:  # that is what the parent says
             signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()
 
 
-def begin(name: str, device: str) -> Interrupted | None:
+def begin(name: str, device: str, began: float) -> Interrupted | None:
     """Prepares a launcher's process for a run; a worker of joblib's takes its GPU.
 
     Args:
         name: the name of the run, which begins each line on the screen.
         device: the device in the run's config.
+        began: when the sweep did, whose runs share its ``time_limit``.
 
     Returns:
         Why it is not to begin, if an earlier run in this process was interrupted.
     """
+    time_limit.begin(began)
     if multiprocessing.parent_process() is not None:
         take_gpu(device, multiprocessing.current_process().name)
         screen.begin_lines_with(name)

@@ -87,6 +87,11 @@ def sweeping(command: Command, library: Library) -> Sweeping:
         guard()
     typed = command.parsed(library).find("hydra.launcher.n_jobs")
     extra = [f"hydra.launcher.n_jobs={runs_at_once()}"] if jobs == -1 and not typed else []
+    most = sweeper.get("max_batch_size")
+    if isinstance(most, int) and most < 1:
+        raise UserError(
+            f"hydra.sweeper.max_batch_size={most}: must be at least 1, or null: all runs are laid out at once"
+        )
     if sweeper.pop("_target_", None) != "hydra_plugins.gan_cli_search.Search":
         return Sweeping(None, sweeper.get("params") or {}, in_processes, extra)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -11,12 +12,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import TINY_POINTS
 
+from gan_cli import cli
+from gan_cli.commands import hydra_job
 from gan_cli.errors import UserError
+from gan_cli.runs import time_limit
 from gan_cli.runs.observers.pruning import Pruner
+from gan_cli.sweeps import job_processes
 from gan_cli.sweeps.search.space import parse
 
 WATCHED = (
@@ -125,6 +131,36 @@ def test_a_study_killed_and_continued_has_its_trials_once_each_and_the_same(spaw
     assert "is another search: give this one another name" in other.err
 
 
+@pytest.fixture
+def late_elsewhere(monkeypatch):
+    """Runs are in other processes, as far as they can tell, and the sweep that launches them has gone on for long."""
+    pids, claim, begin = itertools.count(1), cli.claim_sweep, job_processes.begin
+
+    def long_ago(plan) -> None:
+        time_limit.begin(time.time() - 1000)
+        claim(plan)
+
+    def in_a_new_process(*facts):
+        time_limit.begin()
+        return begin(*facts)
+
+    monkeypatch.setattr(cli, "claim_sweep", long_ago)
+    monkeypatch.setattr(job_processes, "begin", in_a_new_process)
+    monkeypatch.setattr(hydra_job, "os", SimpleNamespace(getpid=lambda: next(pids)))
+
+
+def test_the_time_limit_of_a_sweep_is_that_of_its_runs_elsewhere_too(gan_train, late_elsewhere):
+    result = gan_train(*SEARCH, "time_limit=500", "name=grid")
+    assert result.code == 124
+    assert "outputs/sweeps/grid: 0 of 2 finished\n  loss-hinge    not begun: time_limit=500 is up\n" in result.err
+
+
+def test_no_trials_are_drawn_once_the_time_is_up(gan_train, late_elsewhere):
+    search = (*SEARCH, SPACE, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "name=study")
+    assert gan_train(*search, "time_limit=500").code == 124
+    assert trials("study") == ["RUNNING"]
+
+
 def test_diverging_trials_count_and_stop_nothing(gan_train):
     keys = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "optimizer=sgd", "optimizer.lr=1e-3,1e30", "seed=0,1")
     search = (*SEARCH, *keys, "loss=maximum_likelihood", "name=mixed", "log_every=1")
@@ -206,6 +242,7 @@ def test_a_pruned_run_ends_finished_and_says_so(gan_train):
             (*SEARCH[-3:], "hydra/sweeper=random", "hydra.sweeper.pruner=median", "evaluate_every=0"),
             "hydra.sweeper.pruner=median: ends runs at evaluations, and they have one at the end alone",
         ),
+        (("hydra.sweeper.max_batch_size=0", "seed=0,1"), "hydra.sweeper.max_batch_size=0: must be at least 1, or null"),
         (("hydra/sweeper=optna", "seed=0,1"), "hydra/sweeper=optna: no such option (did you mean 'optuna'?)"),
     ],
 )

@@ -272,9 +272,9 @@ def test_a_signal_to_a_run_that_diverges_is_not_forgotten():
 
 def test_a_process_that_was_told_to_end_begins_no_other_run(monkeypatch):
     monkeypatch.setattr(job_processes, "_stopped", None)
-    assert job_processes.begin("run", "cpu") is None
+    assert job_processes.begin("run", "cpu", time.time()) is None
     job_processes.begin_no_more(Interrupted(signal.SIGTERM))
-    assert job_processes.begin("run", "cpu").exit_code == 143
+    assert job_processes.begin("run", "cpu", time.time()).exit_code == 143
 
 
 def test_runs_in_processes_of_their_own_are_told_of_like_the_others(spawn):
@@ -319,6 +319,13 @@ def test_runs_that_are_refused_are_not_finished_wherever_they_are(gan_train, lau
     assert "outputs/sweeps/seeds: 0 of 2 finished\n" in result.err
     assert "seed-1  refused: batch_size=4: the run in outputs/sweeps/seeds/seed-1 has 8: give" in result.err
     assert {status["status"] for status in statuses("seeds").values()} == {"finished"}
+
+
+def test_a_mistaken_time_limit_is_that_of_a_run(gan_train):
+    result = gan_train(*SWEEP, "steps=2", "time_limit=1h,abc", "name=limits")
+    assert result.code == 2
+    assert "failed: time_limit=abc: must be a length of time, such as 7h30m" in result.err
+    assert {status["status"] for status in statuses("limits").values()} == {"finished", "failed"}
 
 
 def test_a_run_for_which_no_time_is_left_is_told_of_and_counted():

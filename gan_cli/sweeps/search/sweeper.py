@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gan_cli.config.options import Values
 from gan_cli.sweeps.search.space import Dimension, parse
 from gan_cli.sweeps.search.trials import RandomTrials, Trials
+from gan_cli.sweeps.sweep import Outcome
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -51,6 +52,8 @@ def search(sweeper: Search, arguments: Sequence[str]) -> list[JobReturn]:
             assert result.hydra_cfg is not None
             trials.tell(trial, Path(result.hydra_cfg.hydra.runtime.output_dir))
         returned += results
+        if any(isinstance(r.return_value, Outcome) and r.return_value.interrupted for r in results):
+            break  # what is drawn is fixed: the next call draws on, knowing the results of these
     return returned
 
 
