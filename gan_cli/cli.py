@@ -163,17 +163,14 @@ def _command(command: Command) -> None:
 
         return print(lines_of(config_text(command, library)), end="")
     if command.trains:
-        config, plan_of_run = planned(command, library)
+        config, plan = planned(command, library)
         if config.dry_run:
             from gan_cli.commands.dry_run.command import dry_run
 
-            assert plan_of_run is not None
-            assert plan_of_run.run_dir is not None
-            resumption = plan_of_run.resumption
-            return dry_run(config, library, plan_of_run.run_dir, resumption.state["step"] if resumption else 0)
-        if plan_of_run is None:
+            assert plan.run_dir is not None
+            return dry_run(config, library, plan.run_dir, plan.resumption.state["step"] if plan.resumption else 0)
+        if plan.finished:
             return print("gan-train: finished already", file=sys.stderr)
-        plan = plan_of_run
     return carry_out(command, library, plan)
 
 
@@ -191,10 +188,8 @@ def carry_out(command: Command, library: Library, plan: Plan) -> None:
         raise
 
 
-def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
+def planned(command: Command, library: Library) -> tuple[Config, Plan]:
     """The checked config of a command, and the plan to run it; the run folder is made last.
-
-    The plan is None if a job that was restarted has finished its run already.
 
     Raises:
         UserError: with one line for every mistake.
@@ -202,7 +197,6 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
     typed = command.parsed(library)
     if misplaced := [*of_other_commands(typed), *of_other_runs(typed, multirun=command.multirun)]:
         raise UserError(*misplaced)
-    plan: Plan | None
     begins = None
     if command.multirun:
         config, plan = _swept(command, library)
@@ -228,14 +222,14 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan | None]:
         return config, plan
     if not plan.resumption:
         plan = claimed(made.composed, config, library, made.composed.added)
-    if plan and plan.resumption:
+    if plan.resumption:
         config = plan.resumption.config
-    elif plan and begins and (whole := made.composed.whole) is not None:
+    elif begins and (whole := made.composed.whole) is not None:
         config = config.model_copy(update={"start": begins})
         whole.start = begins
         words = [word for word in command.overrides if key_of(word) != "start"]
         command.overrides = [*words, f"start={quoted(begins)}"]  # which repeats the run
-    return config, plan and replace(plan, config=config, composed=made.composed.whole)
+    return config, replace(plan, config=config, composed=made.composed.whole)
 
 
 def _adopted(made: Draft, here: place.Place) -> Draft:

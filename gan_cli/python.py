@@ -118,9 +118,11 @@ def train(
         time_limit.begin()
         try:
             config, plan = cli.planned(command, library)
-            if config.dry_run or plan is None or plan.run_dir is None:
+            if config.dry_run or plan.run_dir is None:
                 raise UserError("dry_run=true: trains nothing: gan_cli.compose(…) gives the config")
             made = Run(plan.run_dir.absolute())
+            if plan.finished:  # by a job that was started again
+                return made
             try:
                 cli.carry_out(command, library, plan)
             finally:

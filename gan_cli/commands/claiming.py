@@ -33,13 +33,10 @@ def wanted_folder(composed: Composed) -> Path:
         raise as_written(error, composed.hydra["run.dir"], raw) from error
 
 
-def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
+def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan:
     """Makes the run's folder: a new one named after the time, or the one that the user asks for.
 
     A job that torchrun or Slurm has restarted continues in its earlier folder.
-
-    Returns:
-        How to call Hydra; None if the run is finished already.
 
     Raises:
         UserError: if the folder cannot be made or holds a run already.
@@ -79,13 +76,12 @@ def _claimed(wanted: Path, raw: str, config: Config, added: frozenset[str]) -> P
     return Plan(run_dir=wanted, claimed=True, added=added)
 
 
-def claim_sweep(plan: Plan | None) -> None:
+def claim_sweep(plan: Plan) -> None:
     """Makes the folder of a sweep and takes it for this process: two of one sweep would train the same runs.
 
     Raises:
         UserError: if it cannot be, or another process has it.
     """
-    assert plan is not None
     assert plan.folder is not None
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
@@ -122,12 +118,12 @@ def _left_by_this_job(composed: Composed, wanted: Path, config: Config, library:
     return max(same, key=lambda folder: found[folder].get("updated", 0.0), default=None)
 
 
-def _again(folder: Path, config: Config, library: Library, added: frozenset[str]) -> Plan | None:
+def _again(folder: Path, config: Config, library: Library, added: frozenset[str]) -> Plan:
     from gan_cli.sweeps.sweep import continuation, is_over
 
     resumption = continuation(config, library, folder, "use another hydra.run.dir")
     if resumption is None or is_over(config, resumption):
-        return None
+        return Plan(run_dir=folder, finished=True)
     return resuming(resumption, added)
 
 

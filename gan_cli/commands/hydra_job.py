@@ -56,6 +56,7 @@ class Plan:
         output_subdir: the folder in it for the config and the command; empty for that of the config, None for nowhere.
         resumption: the checkpoint to continue.
         claimed: whether the run folder was made for this command.
+        finished: whether a job that was started again has finished its run already.
         extra: overrides of a sweep that nobody typed.
         folder: the folder of a sweep.
         runs: how many a sweep has.
@@ -70,6 +71,7 @@ class Plan:
     output_subdir: str | None = ""
     resumption: Resumption | None = None
     claimed: bool = False
+    finished: bool = False
     extra: Sequence[str] = ()
     folder: Path | None = None
     runs: int = 1

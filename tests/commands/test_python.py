@@ -110,6 +110,19 @@ def test_what_was_interrupted_is_saved_and_goes_on():
     assert run.status["status"] == "finished"
 
 
+def test_a_script_in_a_job_that_is_queued_again_goes_on_behind_the_runs_that_are_finished(monkeypatch):
+    def script(steps: int) -> list[gan_cli.Run]:
+        keys = (*TINY_POINTS, "sample_every=0", "hydra.run.dir=runs/${now:%H-%M-%S-%f}")
+        return [gan_cli.train(*keys, f"steps={steps}", f"seed={seed}") for seed in (0, 1)]
+
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    first = script(2)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert script(2) == first
+    assert [run.status["status"] for run in first] == ["finished", "finished"]
+    assert len(list(Path("runs").iterdir())) == 2
+
+
 def test_ctrl_c_in_the_last_step_ends_a_script_once_the_run_is_finished(monkeypatch):
     write = Log.write
 
