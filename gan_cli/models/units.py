@@ -7,10 +7,10 @@ Log-likelihoods are of
 - levels: log P(k) of a whole picture, a probability (binary ones among them: two levels);
 - the unit interval: log p(y), a density of the dequantised picture y = (k + u)/256 in [0, 1]^D. On average over u it
   is at most log P(k) + D log 256 (Theis, van den Oord & Bethge 2016, section 3.1);
-- points: log p(x), a density in the data's own units.
+- points and signals: log p(x), a density of their numbers, which are not between black and white.
 
 Bits per dimension are as published: −log₂ P(k) / D of levels, and −log₂ p(y) / D + 8 of the unit interval, an upper
-bound of the former. Points have none.
+bound of the former. Points and signals have none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Unit:
     Attributes:
         name: the kind in words, for the reader of the values.
         dimensions: the number of values in a sample.
-        levels: the number of levels of each value; 0 for points, which have none.
+        levels: the number of levels of each value; 0 for points and signals, which have none.
         density: whether the model is a density, over levels filled with noise.
     """
 
@@ -39,7 +39,7 @@ class Unit:
     density: bool = False
 
     def bits_per_dim(self, nats: float) -> float | None:
-        """Converts a log-likelihood in nats; None for points."""
+        """Converts a log-likelihood in nats; None for points and signals."""
         if not self.levels:
             return None
         return -nats / (self.dimensions * math.log(2)) + (math.log2(self.levels) if self.density else 0.0)
@@ -52,10 +52,11 @@ def of_levels(shape: tuple[int, ...], count: int) -> Unit:
 
 
 def of_densities(shape: tuple[int, ...]) -> Unit:
-    """The unit of dequantised pictures (C, H, W), or of points (d,)."""
-    if len(shape) == 1:
-        return Unit("density of points, in their own units", shape[0])
-    return Unit("density of dequantised pictures, in [0, 1]", math.prod(shape), 256, density=True)
+    """The unit of dequantised pictures (C, H, W), of points (d,), or of signals (C, L)."""
+    if len(shape) == 3:
+        return Unit("density of dequantised pictures, in [0, 1]", math.prod(shape), 256, density=True)
+    what = "signals" if len(shape) == 2 else "points"
+    return Unit(f"density of {what}, in their own units", math.prod(shape))
 
 
 def levels(x: Tensor, count: int = 256) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, TINY_MLP, setup_of
+from conftest import MODELS, TINY_MLP, TINY_SIGNALS, setup_of
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -204,6 +204,14 @@ def test_the_costs_of_a_vae_gan_are_those_of_the_paper():
     scale = game.decoder.observation.learnt  # is fitted, by the data alone
     log_p = game.decoder.observation.log_p(x, game.decoder.body(coded).detach()[:, None]).mean()
     torch.testing.assert_close(gradients["observation.learnt"], torch.autograd.grad(-log_p, scale)[0])
+
+
+def test_signals_are_judged_as_they_are():
+    setup = setup_of("model=vae_gan", *TINY_SIGNALS)
+    x = 1.5 * torch.randn(4, 2, 16)
+    assert torch.equal(setup.game.shown(x), x)
+    assert setup.game.unit.name.startswith("density of signals")
+    assert "bits_per_dim" not in setup.game.consequences({"nats": -1.0, "loss/discriminator": 1.0})
 
 
 def test_an_adversarial_autoencoder_plays_the_game_of_gan_with_latents_for_data():

@@ -38,3 +38,9 @@ def test_bits_per_dimension_are_as_published():
     assert units.of_levels((3, 4, 4), 256).bits_per_dim(-48 * np.log(256)) == pytest.approx(8)  # every level as likely
     assert units.of_densities((3, 4, 4)).bits_per_dim(0.0) == pytest.approx(8)  # the same, as a density
     assert units.of_densities((2,)).bits_per_dim(-1.0) is None
+
+
+def test_signals_have_no_levels():
+    unit = units.of_densities((2, 16))
+    assert (unit.levels, unit.dimensions, unit.bits_per_dim(-1.0)) == (0, 32, None)
+    assert unit.name.startswith("density of signals")
