@@ -199,6 +199,10 @@ class Choice(Options):
         """Of a model, the same with the number of classes in the data, once they are there."""
         return self
 
+    def unreadable(self, dataset: str, holds: str) -> str | None:
+        """Of a model, why it is not for a dataset that holds ``pictures``, ``points`` or ``signals``; None if it is."""
+        return None
+
     def resumed(self, before: Choice, images: int) -> Choice:
         """The same for a run that goes on with it after so many images, instead of with ``before``.
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from gan_cli.config.options import Chosen, Count, Reading, Several
-from gan_cli.data.schemas import ImageOptions, VectorOptions
+from gan_cli.data.schemas import ImageOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
 WEIGHTS = 2**27
@@ -69,16 +69,14 @@ class RBMOptions(BoltzmannOptions):
         """Coordinates are Gaussian units."""
         return self.visible == "gaussian"
 
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """Points of binary units too."""
-        problems, dataset = super().contradictions(chosen), chosen.one("dataset")
-        if not isinstance(dataset, VectorOptions) or self.points:
-            return problems
-        return [
-            f"dataset={dataset.name}: holds points, and binary units are pixels: use model.visible=gaussian, or "
-            "pictures, such as dataset=digits",
-            *problems[1:],
-        ]
+    def unreadable(self, dataset: str, holds: str) -> str | None:
+        """Numbers of binary units too."""
+        if super().unreadable(dataset, holds) is None:
+            return None
+        return (
+            f"dataset={dataset}: holds {holds}, and binary units are pixels: use model.visible=gaussian, or "
+            "pictures, such as dataset=digits"
+        )
 
     def too_large(self, dataset: ImageOptions) -> list[str]:
         if (weights := dataset.numbers * self.hidden) <= WEIGHTS:

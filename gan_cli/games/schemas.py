@@ -80,7 +80,7 @@ class LikelihoodOptions(Choice):
     """A model that learns by maximum likelihood alone: what it has no use for, and how the data must be shown to it.
 
     Attributes:
-        points: whether it takes points too.
+        points: whether it takes numbers that are no pixels too.
     """
 
     idle: ClassVar[Sequence[str]] = ("prior", "updates", "compile", "guard.certain")
@@ -90,16 +90,23 @@ class LikelihoodOptions(Choice):
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Data that the model cannot read, and labels that it does not use."""
         dataset, problems = chosen.one("dataset"), []
-        if isinstance(dataset, VectorOptions) and not self.points:
-            problems.append(
-                f"dataset={dataset.name}: holds points, and model={self.name} is of the levels of pixels: "
-                "use pictures, such as dataset=digits"
-            )
+        if isinstance(dataset, VectorOptions | ImageOptions):  # of others, once they are read
+            line = self.unreadable(dataset.name, "pictures" if isinstance(dataset, ImageOptions) else "points")
+            problems += [line] if line else []
         if isinstance(dataset, ImageOptions):
             problems += self._misread(dataset)
         if chosen.on("conditional") and "conditional" in self.idle:
             problems.append(f"conditional=true: model={self.name} heeds no labels: use conditional=false")
         return problems
+
+    def unreadable(self, dataset: str, holds: str) -> str | None:
+        """Samples without the levels of pixels."""
+        if holds == "pictures" or self.points:
+            return None
+        return (
+            f"dataset={dataset}: holds {holds}, and model={self.name} is of the levels of pixels: "
+            "use pictures, such as dataset=digits"
+        )
 
     def _misread(self, dataset: ImageOptions) -> list[str]:
         grey, filled = dataset.binarise == "none", dataset.dequantise is True

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import OF_GAMES, Choice, Chosen, Count, NonNegative, Positive, Reading
 from gan_cli.config.root import augmentation_of
-from gan_cli.data.schemas import VectorOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
 STILL = tuple(
@@ -27,8 +26,6 @@ class EncodedOptions(LikelihoodOptions):
         *("compile", "guard.certain"),
         "architecture.generator.output",  # p(x | z) says where pixels end
     )
-    points = True
-
     pictures: ClassVar[str]
 
     likelihood: Literal["auto", "bernoulli", "gaussian", "logistic"]
@@ -41,19 +38,27 @@ class EncodedOptions(LikelihoodOptions):
         found: dict[str, Reading] = {"bernoulli": "binary", "gaussian": "dequantised", "logistic": "levels"}
         return found[self.pictures if self.likelihood == "auto" else self.likelihood]
 
-    def contradictions(self, chosen: Chosen) -> list[str]:
-        """Pixels of points, a scale of probabilities, and a prior that has no KL divergence in closed form."""
-        dataset, prior, problems = chosen.one("dataset"), chosen.one("prior"), super().contradictions(chosen)
-        if isinstance(dataset, VectorOptions) and self.likelihood in ("bernoulli", "logistic"):
-            problems.append(
-                f"model.likelihood={self.likelihood}: is of pixels, and dataset={dataset.name} holds points: "
-                "use gaussian"
+    @property
+    def points(self) -> bool:  # type: ignore[override]
+        """With Gaussian noise, which ``auto`` means for them."""
+        return self.likelihood in ("auto", "gaussian")
+
+    def unreadable(self, dataset: str, holds: str) -> str | None:
+        """Numbers that are no pixels, and a scale of probabilities."""
+        if super().unreadable(dataset, holds):
+            return (
+                f"model.likelihood={self.likelihood}: is of pixels, and dataset={dataset} holds {holds}: use gaussian"
             )
-        if self.sigma is not None and self.reads == "binary" and not isinstance(dataset, VectorOptions):
-            problems.append(
+        if self.sigma is not None and self.reads == "binary" and holds == "pictures":
+            return (
                 f"model.sigma={self.sigma:g}: a Bernoulli pixel has no scale: leave it out, or use "
                 "model.likelihood=gaussian or logistic"
             )
+        return None
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """A prior that has no KL divergence in closed form."""
+        prior, problems = chosen.one("prior"), super().contradictions(chosen)
         if prior and (prior.name != "normal" or prior.model_dump()["scale"] != 1):
             told = f"prior={prior.name}" if prior.name != "normal" else f"prior.scale={prior.model_dump()['scale']:g}"
             problems.append(

@@ -108,7 +108,8 @@ class Evidence:
     def shown(self) -> str:
         """What pictures are shown as, where it is not as they are: ``binarise=dynamic``."""
         data = self.dataset
-        return f"binarise={data.presentation.binarise}" if isinstance(data, Presents) and is_binary(data) else ""
+        binarise = data.presentation.binarise if self.is_image and isinstance(data, Presents) else "none"
+        return "" if binarise in ("auto", "none") else f"binarise={binarise}"
 
     @property
     def count(self) -> int:
@@ -213,10 +214,6 @@ class Evidence:
     def generator(self, purpose: str) -> np.random.Generator:
         """The random generator of a metric, which depends on the seed and the purpose alone."""
         return np.random.default_rng(key(self.seed, "metric", purpose))
-
-
-def is_binary(dataset: Presents) -> bool:
-    return dataset.presentation.binarise not in ("auto", "none")
 
 
 def digests(pictures: np.ndarray) -> list[bytes]:

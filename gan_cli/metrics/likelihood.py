@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import Presents
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.game import Bounds, Encodes, LogLikelihood
 from gan_cli.games.game import Likelihood as HasLikelihood
 from gan_cli.games.likelihood import in_parts
 from gan_cli.games.sampler import Sampler
-from gan_cli.metrics.evidence import Evidence, is_binary
+from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric
 from gan_cli.output.pictures import as_bytes, pairs, save_png
 
@@ -115,21 +114,20 @@ def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
     if evidence.held_out is not None:
         where = "other draws"
         if isinstance(evidence.dataset, ImageDataset):
-            where = f"pictures of split={evidence.dataset.test_split}{shown(evidence.dataset)}"
+            where = f"pictures of split={evidence.dataset.test_split}{shown(evidence)}"
         found.append(("", evidence.held_out, where))
     else:
         evidence.say("no samples are held out: likelihood and reconstruction are of training samples alone")
-    where = f"training samples{shown(evidence.dataset)}"
+    where = f"training samples{shown(evidence)}"
     return [*found, ("/training", training, where)]
 
 
-def shown(dataset: object) -> str:
+def shown(evidence: Evidence) -> str:
     """How pictures were binarised, in words; empty if they were not."""
-    if not isinstance(dataset, Presents) or not is_binary(dataset):
+    if not evidence.shown:
         return ""
-    binarise = dataset.presentation.binarise
-    drawn = ", drawn once by the published seed" if binarise in ("dynamic", "fixed") else ""
-    return f" (binarise={binarise}{drawn})"
+    drawn = "" if evidence.shown == "binarise=threshold" else ", drawn once by the published seed"
+    return f" ({evidence.shown}{drawn})"
 
 
 def asked(evidence: Evidence) -> Sampler:

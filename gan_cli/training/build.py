@@ -160,17 +160,20 @@ def label_count(config: Config, classes: int) -> int:
 
 
 def require_readable(config: Config, samples: Samples) -> None:
-    """Refuses samples that a model has no likelihood for: pictures at full depth, signals, categories.
+    """Refuses samples that a model is not for: points without levels, pictures at full depth, signals, categories.
 
     Raises:
         UserError: if its likelihood counts the levels of bytes, or is of pixels or points alone.
     """
     own = "architecture" not in config.model.uses  # networks, which are of pixels or points
-    if own and len(samples.shape) == 2:
+    holds = {3: "pictures", 2: "signals"}.get(len(samples.shape), "points")
+    if own and holds == "signals":
         raise UserError(
-            f"model={config.model.name}: is of pictures or points, and dataset={config.dataset.name} holds signals: "
+            f"model={config.model.name}: has no networks of signals, and dataset={config.dataset.name} holds signals: "
             "use model=gan or vae with architecture=dcgan1d"
         )
+    if line := config.model.unreadable(config.dataset.name, holds):
+        raise UserError(line)
     if own and (soft := [field.name for field in samples.fields if field.soft]):
         raise UserError(
             f"model={config.model.name}: is a density of numbers, and {soft[0]} is a category, or has cells without a "

@@ -285,6 +285,37 @@ def test_keys_for_pictures_alone_are_refused(gan_train):
         result = gan_train("experiment=lecture", "architecture=mlp", "dataset=arrays", "dataset.path=x.npy", *keys)
         assert result.code == 2
         assert said in result.errors[0]
+    for keys, said in (
+        (("model=rbm",), "dataset=arrays: holds points, and binary units are pixels: use model.visible=gaussian"),
+        (("model=made",), "dataset=arrays: holds points, and model=made is of the levels of pixels: use pictures"),
+        (
+            ("model=vae", "model.likelihood=logistic"),
+            "model.likelihood=logistic: is of pixels, and dataset=arrays holds",
+        ),
+    ):
+        result = gan_train("dataset=arrays", "dataset.path=x.npy", "steps=1", "batch_size=8", *keys)
+        assert result.code == 2
+        assert said in result.errors[0]
+    assert not Path("outputs").exists()
+
+
+def test_an_autoencoder_takes_points_for_points(gan_train):
+    """``auto`` is Gaussian noise of them, which has a scale; nothing of them is binary."""
+    np.save("x.npy", np.random.default_rng(0).standard_normal((40, 4)))
+    keys = ("model=vae", "architecture=mlp", "dataset=arrays", "dataset.path=x.npy", "model.sigma=0.1", "prior.size=2")
+    result = gan_train(*keys, "steps=1", "batch_size=8", "metrics=[frechet,likelihood]", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    status = Path("run/status.json").read_text()
+    assert "binary" not in status
+    assert "binarise=" not in status
+    assert "density of points" in status
+
+
+def test_a_scale_of_binary_pixels_is_refused_when_pictures_are_found(gan_train):
+    np.save("x.npy", np.zeros((40, 8, 8), np.uint8))
+    result = gan_train("model=vae", "architecture=mlp", "dataset=arrays", "dataset.path=x.npy", "model.sigma=0.1")
+    assert result.code == 2
+    assert "model.sigma=0.1: a Bernoulli pixel has no scale" in result.errors[0]
     assert not Path("outputs").exists()
 
 

@@ -132,11 +132,20 @@ def test_models_of_pixels_refuse_signals_and_categories(model):
     config = config_of(f"model={model}")
     signals = Samples(np.zeros((4, 2, 16), np.float32))
     rows = Samples(np.eye(2, dtype=np.float32), fields=(Column(name="city", kind="category", values=["a", "b"]),))
-    for samples, said in ((signals, "holds signals: use model=gan or vae"), (rows, "dataset.leave_out=[city]")):
+    refused = "dataset.leave_out=[city]" if model in ("nice", "maf") else "dataset=digits: holds points, and "
+    for samples, said in ((signals, "holds signals: use model=gan or vae"), (rows, refused)):
         with pytest.raises(UserError) as error:
             require_readable(config, samples)
         assert said in error.value.problems[0]
     require_readable(config_of("model=vae"), signals)
+    with pytest.raises(UserError, match=r"model\.likelihood=bernoulli: is of pixels, and dataset=digits holds signals"):
+        require_readable(config_of("model=vae", "model.likelihood=bernoulli"), signals)
+
+
+def test_noise_of_signals_has_a_scale():
+    np.save("x.npy", waves())
+    keys = ("experiment=signals", "dataset.path=x.npy", "model.sigma=0.1")
+    assert config_of("model=vae", *keys, "penalty=[]", "architecture.width=4").model.sigma == 0.1
 
 
 def test_signals_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
