@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -101,13 +102,16 @@ class RBMGame(Game):
         some = torch.arange(self.chains, device=x.device) * max(1, len(x) // self.chains) % len(x)
         begun = rbm.gibbs(rbm.state(x[some]), torch.rand_like, rbm.chain)
         down = reversed_annealed(rbm, begun, self.temperatures)
-        how = f"of a lower bound by {rbm.bound}; " if rbm.bound else ""
+        how = f"{rbm.bound}; " if rbm.bound else ""
         how += (
             f"log Z {up.value:.2f} ± {up.error:.2f} by AIS of {self.chains} chains over {self.temperatures:,} "
             f"temperatures, {down.value:.2f} ± {down.error:.2f} by its reverse from these samples"
         )
         low = max(down.value - up.value, 0.0) + DEVIATIONS * down.error
-        return LogLikelihood(weight - up.value, "estimate", how, low, DEVIATIONS * up.error)
+        kind: Literal["estimate", "estimate of a lower bound"] = (
+            "estimate of a lower bound" if rbm.bound else "estimate"
+        )
+        return LogLikelihood(weight - up.value, kind, how, low, DEVIATIONS * up.error)
 
 
 @dataclass

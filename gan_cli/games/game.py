@@ -129,14 +129,14 @@ class LogLikelihood:
 
     Attributes:
         nats: (B,), of each sample: the value, the bound, or the best estimate.
-        kind: ``exact``; ``lower bound``, which the true value is not below on average; ``estimate``.
+        kind: ``exact``; ``lower bound``, which the true value is not below on average; ``estimate``, of either.
         how: what makes it one, such as ``ELBO of 1 draw`` or ``importance-weighted, k = 5,000``; empty if exact.
         low, high: of an estimate, how many nats the mean may be below and above it (two-sided annealing …).
         in_logit_space: (B,), of a density that works there: log p(s) without the Jacobian, which ``nats`` count.
     """
 
     nats: Tensor
-    kind: Literal["exact", "lower bound", "estimate"] = "exact"
+    kind: Literal["exact", "lower bound", "estimate", "estimate of a lower bound"] = "exact"
     how: str = ""
     low: float = 0.0
     high: float = 0.0

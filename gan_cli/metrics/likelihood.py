@@ -66,15 +66,16 @@ class Likelihood(Metric):
         nats = found.nats.double()
         mean = float(nats.mean())
         values = {f"nats{suffix}": mean, f"nats_error{suffix}": float(nats.std()) / math.sqrt(len(nats))}
-        if found.kind == "estimate":
+        if found.kind.startswith("estimate"):
             values |= {f"nats_low{suffix}": mean - found.low, f"nats_high{suffix}": mean + found.high}
         if (bits := unit.bits_per_dim(mean)) is not None:
             values[f"bits_per_dim{suffix}"] = bits
         if found.in_logit_space is not None:
             values[f"nats_in_logit_space{suffix}"] = float(found.in_logit_space.double().mean())
-        kind = ", ".join(filter(None, (found.kind, unit.name, evidence.shown)))
+        of = f"{unit.name}{given(model)}"
+        kind = ", ".join(filter(None, (found.kind, of, evidence.shown)))
         evidence.kinds |= dict.fromkeys(values, kind)
-        evidence.note(f"nats{suffix}", f"{found.told}, {unit.name}, {len(samples):,} {whose}")
+        evidence.note(f"nats{suffix}", f"{found.told}, {of}, {len(samples):,} {whose}")
         return values
 
 
@@ -120,6 +121,13 @@ def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
         evidence.say("no samples are held out: likelihood and reconstruction are of training samples alone")
     where = f"training samples{shown(evidence)}"
     return [*found, ("/training", training, where)]
+
+
+def given(model: Sampler) -> str:
+    """What a model is told of each sample, in words; empty if nothing."""
+    if not model.classes:
+        return ""
+    return ", given the conditions" if model.conditions else ", given the label"
 
 
 def shown(evidence: Evidence) -> str:

@@ -12,6 +12,7 @@ from conftest import TINY_POINTS, config_of
 
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples
+from gan_cli.games.game import LogLikelihood
 from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import View
 from gan_cli.metrics.classes import inception_score, kl_of_counts
@@ -26,6 +27,7 @@ from gan_cli.metrics.judge import Judge
 from gan_cli.metrics.lattice import Lattice
 from gan_cli.metrics.neighbours import closest, radii
 from gan_cli.metrics.parzen import log_likelihoods
+from gan_cli.models.units import of_densities
 
 LIBRARY = Library()
 
@@ -417,3 +419,36 @@ def test_inception_is_the_published_network_and_missing_weights_say_what_to_do(t
     expected = theirs(torch.from_numpy(bare.values).expand(-1, 3, -1, -1))
     assert torch.equal(torch.from_numpy(ours.features(bare.values)), expected[0])
     assert np.allclose(ours.probabilities(bare.values), expected[1].softmax(1))
+
+
+class Known:
+    """A game whose samples have 0, 1, 2 … nats."""
+
+    unit = of_densities((2,))
+
+    def log_likelihood(self, x, labels=None):
+        return LogLikelihood(torch.arange(float(len(x))))
+
+
+def modelled(classes: int = 0, conditions=None, **known) -> Evidence:
+    """Twenty points, and a model of them."""
+    game = Known()
+
+    def likelihood(x, labels, seed, draws):
+        return game.log_likelihood(x, labels)
+
+    model = SimpleNamespace(game=game, classes=classes, conditions=conditions, likelihood=likelihood)
+    return points(gaussian(20, 2, 0), model=model, **known)
+
+
+def test_what_is_given_is_part_of_what_a_likelihood_is_of():
+    asked = metric("likelihood", draws=None)
+    for classes, conditions, said in (
+        (0, None, ""),
+        (3, None, ", given the label"),
+        (2, "two", ", given the conditions"),
+    ):
+        evidence = modelled(classes, conditions)
+        asked(evidence)
+        assert evidence.kinds["nats/training"] == f"exact, {Known.unit.name}{said}"
+        assert evidence.notes["nats/training"].startswith(f"exact, {Known.unit.name}{said}, 20 training samples")

@@ -140,6 +140,13 @@ def test_an_estimate_says_both_ends():
     assert found.high > 0
 
 
+def test_an_estimate_of_a_lower_bound_is_another_kind():
+    torch.manual_seed(3)
+    dbm = DeepBM((1, 5, 5), 22, 22, 3, centred=True, chain=4).double()
+    found = RBMGame(dbm, (1, 5, 5), 1, None, 4, 5).log_likelihood(torch.ones(6, 1, 5, 5, dtype=torch.float64))
+    assert found.told.startswith("estimate of a lower bound (mean field; log Z ")
+
+
 def test_the_chain_of_a_latent_ends_where_the_model_is():
     """20,000 latents of a 4 × 3 machine against the probabilities of its 16 pictures."""
     rbm = machine(4, 3, 1.0)
