@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from gan_cli.data.images import ImageDataset
+from gan_cli.data.knows import Drawn
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.game import Bounds, Encodes, LogLikelihood
 from gan_cli.games.game import Likelihood as HasLikelihood
@@ -27,7 +28,7 @@ class Likelihood(Metric):
 
     The note beside it says what it is: exact, a lower bound (ELBO; importance-weighted with k), or an estimate, with
     ``nats_low`` and ``nats_high`` as its two-sided range; and of what: a probability of levels, a density of
-    dequantised pictures in [0, 1]^D, or of points in their own units. ``draws`` for each sample tighten a bound. Of a
+    dequantised pictures in [0, 1]^D, or of points, as networks see them where they are standardised. ``draws`` for each sample tighten a bound. Of a
     flow in logit space, ``nats_in_logit_space`` leaves out the Jacobian, as published figures do.
     """
 
@@ -72,7 +73,7 @@ class Likelihood(Metric):
             values[f"bits_per_dim{suffix}"] = bits
         if found.in_logit_space is not None:
             values[f"nats_in_logit_space{suffix}"] = float(found.in_logit_space.double().mean())
-        of = f"{unit.name}{given(model)}"
+        of = f"{unit.name}{in_units(samples)}{given(model)}"
         kind = ", ".join(filter(None, (found.kind, of, evidence.shown)))
         evidence.kinds |= dict.fromkeys(values, kind)
         evidence.note(f"nats{suffix}", f"{found.told}, {of}, {len(samples):,} {whose}")
@@ -81,7 +82,8 @@ class Likelihood(Metric):
 
 class Reconstruction(Metric):
     """Mean squared error of encoding samples and decoding them again, held-out and training: of pixels in [0, 1], of
-    points in their own units. A picture shows some beside their reconstructions.
+    points in their own units, or as networks see them where they are standardised. A picture shows some beside their
+    reconstructions.
     """
 
     judges_samples = False
@@ -103,7 +105,7 @@ class Reconstruction(Metric):
             back = reconstructed(model, x, some)
             error = (back - x).square().mean()
             values[f"reconstruction{suffix}"] = float(error) / (4 if evidence.is_image else 1)
-            evidence.note(f"reconstruction{suffix}", f"{len(some):,} {whose}")
+            evidence.note(f"reconstruction{suffix}", f"{len(some):,} {whose}{in_units(some)}")
             if evidence.is_image and evidence.picture is not None and not suffix:
                 save_png(pairs(back[:PAIRS], x[:PAIRS]), evidence.picture("reconstruction"))
         return values
@@ -113,7 +115,7 @@ def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
     """Held-out samples, if there are any, and training samples: what follows the names of their values, and whose."""
     found, training = [], evidence.training
     if evidence.held_out is not None:
-        where = "other draws"
+        where = "other draws" if isinstance(evidence.dataset, Drawn) else "held-out samples"
         if isinstance(evidence.dataset, ImageDataset):
             where = f"pictures of split={evidence.dataset.test_split}{shown(evidence)}"
         found.append(("", evidence.held_out, where))
@@ -121,6 +123,13 @@ def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:
         evidence.say("no samples are held out: likelihood and reconstruction are of training samples alone")
     where = f"training samples{shown(evidence)}"
     return [*found, ("/training", training, where)]
+
+
+def in_units(samples: Samples) -> str:
+    """In which units numbers are that are no pixels, in words."""
+    if samples.is_image:
+        return ""
+    return ", as networks see them" if samples.fields else ", in their own units"
 
 
 def given(model: Sampler) -> str:

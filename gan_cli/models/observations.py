@@ -42,7 +42,7 @@ class Bernoulli(Observation):
 
 
 class Scaled(Observation):
-    """A mean and one scale for all numbers, in the data's units: given, or learnt (σ-VAE, Rybkin et al. 2021).
+    """A mean and one scale for all numbers, as networks see them: given, or learnt (σ-VAE, Rybkin et al. 2021).
 
     Args:
         scale: None to learn it, from 1 on.

@@ -56,7 +56,7 @@ def of_densities(shape: tuple[int, ...]) -> Unit:
     if len(shape) == 3:
         return Unit("density of dequantised pictures, in [0, 1]", math.prod(shape), 256, density=True)
     what = "signals" if len(shape) == 2 else "points"
-    return Unit(f"density of {what}, in their own units", math.prod(shape))
+    return Unit(f"density of {what}", math.prod(shape))
 
 
 def levels(x: Tensor, count: int = 256) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from conftest import TINY_POINTS, config_of
 
 from gan_cli.config.library import Library
+from gan_cli.data.columns import Column
 from gan_cli.data.samples import Samples
 from gan_cli.games.game import LogLikelihood
 from gan_cli.games.sampler import Sampler
@@ -450,5 +452,12 @@ def test_what_is_given_is_part_of_what_a_likelihood_is_of():
     ):
         evidence = modelled(classes, conditions)
         asked(evidence)
-        assert evidence.kinds["nats/training"] == f"exact, {Known.unit.name}{said}"
-        assert evidence.notes["nats/training"].startswith(f"exact, {Known.unit.name}{said}, 20 training samples")
+        assert evidence.kinds["nats/training"] == f"exact, density of points, in their own units{said}"
+        assert evidence.notes["nats/training"].endswith(f"{said}, 20 training samples")
+
+
+def test_a_density_of_standardised_points_is_not_in_their_units():
+    evidence = modelled()
+    evidence.training = replace(evidence.training, fields=(Column(name="a", scale=10.0), Column(name="b", scale=2.0)))
+    metric("likelihood", draws=None)(evidence)
+    assert evidence.kinds["nats/training"] == "exact, density of points, as networks see them"
