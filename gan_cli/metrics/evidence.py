@@ -15,7 +15,7 @@ import torch
 
 from gan_cli.data.columns import Fields
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import Dataset, HoldsOut, LeavesOut, Presents, Stacks, with_options
+from gan_cli.data.knows import Counted, Dataset, HoldsOut, LeavesOut, Presents, Stacks, with_options
 from gan_cli.data.reading import HELD_OUT, TRAINED_ON, UNUSED, still
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
@@ -261,7 +261,8 @@ class Outline(Evidence):
 
     @property
     def held_out(self) -> Samples | None:
-        return self.training if isinstance(self.dataset, HoldsOut) else None
+        none = isinstance(self.dataset, Counted) and self.dataset.held_out_count() == 0
+        return self.training if isinstance(self.dataset, HoldsOut) and not none else None
 
     def features(self, samples: Samples) -> np.ndarray:
         raise Unseen

@@ -28,8 +28,9 @@ class Likelihood(Metric):
 
     The note beside it says what it is: exact, a lower bound (ELBO; importance-weighted with k), or an estimate, with
     ``nats_low`` and ``nats_high`` as its two-sided range; and of what: a probability of levels, a density of
-    dequantised pictures in [0, 1]^D, or of points, as networks see them where they are standardised. ``draws`` for each sample tighten a bound. Of a
-    flow in logit space, ``nats_in_logit_space`` leaves out the Jacobian, as published figures do.
+    dequantised pictures in [0, 1]^D, or of points, as networks see them where they are standardised. ``draws`` for
+    each sample tighten a bound. Of a flow in logit space, ``nats_in_logit_space`` leaves out the Jacobian, as published
+    figures do.
     """
 
     judges_samples = False
@@ -40,7 +41,8 @@ class Likelihood(Metric):
     def better(self, evidence: Evidence) -> Better:
         if evidence.model is None or not isinstance(evidence.model.game, HasLikelihood):
             return {}
-        return {"nats": "high", "bits_per_dim": "low"} if evidence.is_image else {"nats": "high"}
+        has_bits = evidence.model.game.unit.bits_per_dim(0.0) is not None
+        return watched_of(evidence, {"nats": "high", "bits_per_dim": "low"} if has_bits else {"nats": "high"})
 
     def refusal(self, evidence: Evidence) -> str | None:
         model = evidence.model
@@ -89,7 +91,7 @@ class Reconstruction(Metric):
     judges_samples = False
 
     def better(self, evidence: Evidence) -> Better:
-        return {"reconstruction": "low"} if self.refusal(evidence) is None else {}
+        return watched_of(evidence, {"reconstruction": "low"}) if self.refusal(evidence) is None else {}
 
     def refusal(self, evidence: Evidence) -> str | None:
         if evidence.model is not None and isinstance(evidence.model.game, Encodes):
@@ -109,6 +111,11 @@ class Reconstruction(Metric):
             if evidence.is_image and evidence.picture is not None and not suffix:
                 save_png(pairs(back[:PAIRS], x[:PAIRS]), evidence.picture("reconstruction"))
         return values
+
+
+def watched_of(evidence: Evidence, better: Better) -> Better:
+    """Values that can be watched: of held-out samples, or of training samples where there are no others."""
+    return better if evidence.held_out is not None else {f"{name}/training": way for name, way in better.items()}
 
 
 def of_both(evidence: Evidence) -> list[tuple[str, Samples, str]]:

@@ -461,3 +461,12 @@ def test_a_density_of_standardised_points_is_not_in_their_units():
     evidence.training = replace(evidence.training, fields=(Column(name="a", scale=10.0), Column(name="b", scale=2.0)))
     metric("likelihood", draws=None)(evidence)
     assert evidence.kinds["nats/training"] == "exact, density of points, as networks see them"
+
+
+def test_what_is_watched_is_there():
+    """Of training samples alone, where no others are held out."""
+    asked = metric("likelihood", draws=None)
+    for held_out, wanted in ((None, ["nats/training"]), (Samples(gaussian(10, 2, 1)), ["nats"])):
+        evidence = modelled(dataset=SimpleNamespace(held_out=lambda found=held_out: found))
+        assert [*asked.better(evidence)] == wanted
+        assert {*wanted} <= asked(evidence).keys()
