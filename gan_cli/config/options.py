@@ -150,7 +150,7 @@ class Chosen:
     def norm(self, player: str) -> object:
         """The norm in a player's network; None where the model or the architecture leaves no choice."""
         model, architecture = self.one("model"), self.one("architecture")
-        if model is None or architecture is None or "architecture" not in model.uses:
+        if model is None or architecture is None or "architecture" not in model.uses or player in model.makes:
             return None
         own = architecture.model_dump().get(player)
         return own.get("norm") if isinstance(own, Mapping) else None
@@ -166,6 +166,7 @@ class Choice(Options):
         idle: other groups and keys that a model does not use, such as ``prior`` or ``architecture.generator``.
         figures: the names of the figures that are about a model, or about a dataset alone.
         conditionings: the values of ``conditioning`` that a model can follow.
+        makes: the players whose networks a model makes itself, whatever the architecture says under their names.
         learns_labels: whether a model learns the classes of samples, rather than being told of them.
         by_images: keys that a resumed run may change: what was before stays as it was; see ``resumed``.
     """
@@ -178,6 +179,7 @@ class Choice(Options):
     idle: ClassVar[Sequence[str]] = ()
     figures: ClassVar[Sequence[str]] = ()
     conditionings: ClassVar[Sequence[str]] = ("concat",)
+    makes: ClassVar[Sequence[str]] = ()
     learns_labels: ClassVar[bool] = False
     by_images: ClassVar[Sequence[str]] = ()
 

@@ -116,6 +116,7 @@ class VAEGANOptions(EncodedOptions):
 class AdversarialAutoencoderOptions(Choice):
     uses = (*OF_GAMES, "discriminator", "pack", "instance_noise")
     idle = ("compile", "guard.certain", *STILL)
+    makes = ("discriminator",)  # the architecture's is the encoder
     conditionings = ("concat", "embedding")
 
     adversarial: NonNegative

@@ -169,6 +169,9 @@ MISTAKES = {
     "model=adversarial_autoencoder augment=[color]": "augment=['color']: is for pictures, and D of model=adversarial",
     "model=adversarial_autoencoder generator.lr=1e-4": "generator.lr=1e-4: model=adversarial_autoencoder has no use",
     "model=adversarial_autoencoder model.adversarial=-1": "model.adversarial=-1: must be",
+    "model=adversarial_autoencoder loss=wasserstein loss.clip=0 architecture.discriminator.norm=spectral": (
+        "loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01"
+    ),
     "model=fvsbn metrics=likelihood metrics.likelihood.draws=9": "metrics=likelihood: draws=9: model=fvsbn has no",
     "metrics=likelihood": "metrics=likelihood: model=gan has no likelihood: use metrics=parzen, which judge samples",
     "dataset.binarise=dynamic dataset.dequantise=true": "dataset.dequantise=true: dataset.binarise=dynamic leaves two",
