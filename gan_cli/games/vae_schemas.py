@@ -9,6 +9,7 @@ from gan_cli.config.mistakes import shown
 from gan_cli.config.options import OF_GAMES, Choice, Chosen, Count, NonNegative, Positive, Reading
 from gan_cli.config.root import augmentation_of
 from gan_cli.games.schemas import LikelihoodOptions
+from gan_cli.models.schemas import MLPOptions
 
 STILL = tuple(
     f"architecture.discriminator.{key}" for key in ("dropout", "input_dropout", "noise", "input_noise", "minibatch_std")
@@ -57,8 +58,8 @@ class EncodedOptions(LikelihoodOptions):
         return None
 
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """A prior that has no KL divergence in closed form."""
-        prior, problems = chosen.one("prior"), super().contradictions(chosen)
+        """A prior that has no KL divergence in closed form, and an encoder that nothing starts."""
+        prior, problems = chosen.one("prior"), super().contradictions(chosen) + without_start(self, chosen)
         if prior and (prior.name != "normal" or prior.model_dump()["scale"] != 1):
             told = f"prior={prior.name}" if prior.name != "normal" else f"prior.scale={prior.model_dump()['scale']:g}"
             problems.append(
@@ -125,12 +126,23 @@ class AdversarialAutoencoderOptions(Choice):
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """What is for pictures, of codes, and a pass that cannot be saved."""
-        problems = without_reuse(self, chosen)
+        problems = without_reuse(self, chosen) + without_start(self, chosen)
         if augment := chosen.root.get("augment"):
             problems.append(
                 f"augment={shown(augment)}: is for pictures, and D of model={self.name} judges codes: leave it out"
             )
         return problems
+
+
+def without_start(model: Choice, chosen: Chosen) -> list[str]:
+    """Layers that would take their scales from D's first minibatch, in an encoder."""
+    architecture = chosen.one("architecture")
+    if not isinstance(architecture, MLPOptions) or architecture.discriminator.norm != "weight":
+        return []
+    return [
+        "architecture.discriminator.norm=weight: takes its scales from the first minibatch of D, and the encoder of "
+        f"model={model.name} would have none: use norm=layer"
+    ]
 
 
 def without_reuse(model: Choice, chosen: Chosen) -> list[str]:

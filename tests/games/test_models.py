@@ -172,6 +172,13 @@ MISTAKES = {
     "model=adversarial_autoencoder loss=wasserstein loss.clip=0 architecture.discriminator.norm=spectral": (
         "loss.clip=0: nothing keeps the critic Lipschitz: add penalty=gradient_penalty, or clip=0.01"
     ),
+    **{
+        f"model={model} architecture=mlp architecture.discriminator.norm=weight": (
+            "architecture.discriminator.norm=weight: takes its scales from the first minibatch of D, and the encoder "
+            f"of model={model} would have none: use norm=layer"
+        )
+        for model in ("vae", "vae_gan", "adversarial_autoencoder")
+    },
     "model=fvsbn metrics=likelihood metrics.likelihood.draws=9": "metrics=likelihood: draws=9: model=fvsbn has no",
     "metrics=likelihood": "metrics=likelihood: model=gan has no likelihood: use metrics=parzen, which judge samples",
     "dataset.binarise=dynamic dataset.dequantise=true": "dataset.dequantise=true: dataset.binarise=dynamic leaves two",
