@@ -10,7 +10,7 @@ from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import GROUPS, OF_GAMES, OF_PLAYERS
 from gan_cli.config.overrides import Override, Overrides
-from gan_cli.config.schema import Root
+from gan_cli.config.schema import Root, unused_keys
 from gan_cli.config.typed import known_keys
 from gan_cli.config.words import key_here, told
 from gan_cli.errors import UserError
@@ -108,7 +108,8 @@ def _counts_modes(config: Config, library: Library) -> bool:
 
 
 def without_effect(overrides: Overrides, config: Config, *, measured: bool = False) -> list[str]:
-    """One line for each typed key that the model does not use, or that needs metrics where none are chosen.
+    """One line for each typed key that the model or its own option does not use, or that needs metrics where there are
+    none.
 
     In a sweep, of the keys of one run.
 
@@ -120,6 +121,8 @@ def without_effect(overrides: Overrides, config: Config, *, measured: bool = Fal
         for override in overrides
         if _is_unused(override.key, config)
     ]
+    unused = unused_keys(config)
+    lines += [f"{override.typed}: {unused[override.key]}" for override in overrides if override.key in unused]
     if measured or config.metrics or overrides.find("metrics"):
         return lines
     return lines + [

@@ -217,6 +217,10 @@ class Choice(Options):
         """One line for each value that this option cannot be combined with, and a fix."""
         return []
 
+    def unused(self, chosen: Chosen) -> Values:
+        """Keys of its own that have no effect beside the other values, and what is said of each where it is typed."""
+        return {}
+
     def advice(self, chosen: Chosen) -> list[str]:
         """One line for each combination that seldom goes well: what is known of it, and what to set."""
         return []

@@ -176,19 +176,30 @@ def _filled(node: Values, defaults: Values) -> dict[str, object]:
 def _contradictions(chosen: Chosen) -> list[str]:
     """One line for each combination of valid values that contradict each other."""
     problems = [line for rule in RULES for line in rule(chosen)]
-    return problems + [line for option in _in_use(chosen) for line in option.contradictions(chosen)]
+    return problems + [line for _, option in _in_use(chosen) for line in option.contradictions(chosen)]
 
 
 def advice(config: Config) -> list[str]:
     """One line for each combination of options that seldom goes well."""
     chosen = Chosen(config.saved(), vars(config))
-    return [line for option in _in_use(chosen) for line in option.advice(chosen)]
+    return [line for _, option in _in_use(chosen) for line in option.advice(chosen)]
 
 
-def _in_use(chosen: Chosen) -> Iterator[Choice]:
-    """The options of every group, but for those that the model has no use for."""
+def unused_keys(config: Config) -> dict[str, str]:
+    """Keys that have no effect beside the other values, and what is said of each where it is typed."""
+    chosen = Chosen(config.saved(), vars(config))
+    return {
+        f"{place}.{key}": str(why) for place, option in _in_use(chosen) for key, why in option.unused(chosen).items()
+    }
+
+
+def _in_use(chosen: Chosen) -> Iterator[tuple[str, Choice]]:
+    """The options of every group with their places, but for those that the model has no use for."""
     model = chosen.one("model")
     unused = () if model is None else set(OF_GAMES) - set(model.uses)
     for group, options in chosen.options.items():
         if group in GROUPS and group not in unused:
-            yield from options.values() if group in SEVERAL else [options]
+            if group in SEVERAL:
+                yield from ((f"{group}.{name}", option) for name, option in options.items())
+            else:
+                yield group, options

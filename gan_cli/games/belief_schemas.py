@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import Chosen, Count, Positive, Reading
+from gan_cli.config.options import Chosen, Count, Positive, Reading, Values
 from gan_cli.data.schemas import ImageOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
@@ -57,6 +57,13 @@ class BeliefNetOptions(OfLevelsOptions):
     def numbers(self) -> int:
         """What the head is given for each pixel."""
         return 1 if self.levels == 2 else self.levels if self.output == "categorical" else 3 * self.components
+
+    def unused(self, chosen: Chosen) -> Values:
+        """How several levels are told, of two; and parts of what is no mixture."""
+        if self.levels == 2:
+            why = "is of more levels than two, which one probability tells: leave it out, or use more model.levels"
+            return dict.fromkeys(("output", "components"), why)
+        return {"components": "is of model.output=logistic: leave it out"} if self.output == "categorical" else {}
 
 
 class PerceptronOptions(BeliefNetOptions):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gan_cli.config.options import Chosen, Count, Reading, Whole
+from gan_cli.config.options import Chosen, Count, Reading, Values, Whole
 from gan_cli.data.schemas import ImageOptions, VectorOptions
 from gan_cli.games.schemas import LikelihoodOptions
 
@@ -30,6 +30,15 @@ class FlowOptions(LikelihoodOptions):
         """A density is of numbers between the levels too."""
         return "dequantised"
 
+    def unused(self, chosen: Chosen) -> Values:
+        """The space of pixels, of points; and the margin of another space."""
+        dataset = chosen.one("dataset")
+        if isinstance(dataset, VectorOptions):
+            return dict.fromkeys(
+                ("space", "margin"), f"is for pictures, and dataset={dataset.name} holds points: leave it out"
+            )
+        return {"margin": "is of model.space=logit: leave one of them out"} if self.space == "unit" else {}
+
 
 class NICEOptions(FlowOptions):
     couplings: Annotated[Count, Field(ge=2)]
@@ -42,13 +51,26 @@ class RealNVPOptions(NICEOptions):
     width: Count
     blocks: Whole
 
+    def unreadable(self, dataset: str, holds: str) -> str | None:
+        """Points, which have no neighbours, of convolutions."""
+        if holds == "pictures" or self.network != "convolutional":
+            return super().unreadable(dataset, holds)
+        return f"model.network=convolutional: is of pictures, and dataset={dataset} holds {holds}: use mlp"
+
+    def unused(self, chosen: Chosen) -> Values:
+        """What is of the other network."""
+        dataset, found = chosen.one("dataset"), super().unused(chosen)
+        if isinstance(dataset, VectorOptions) or self.network == "mlp":
+            why = "is of model.network=convolutional, and a perceptron couples these: leave it out"
+            return {**found, **dict.fromkeys(("scales", "width", "blocks"), why)}
+        if isinstance(dataset, ImageOptions) or self.network == "convolutional":
+            why = "is of model.network=mlp, and convolutions couple these: use model.width, or model.network=mlp"
+            return {**found, "hidden": why}
+        return found
+
     def contradictions(self, chosen: Chosen) -> list[str]:
-        """Pictures that cannot be halved as often, and points, which have no neighbours."""
+        """Pictures that cannot be halved as often."""
         problems, dataset = super().contradictions(chosen), chosen.one("dataset")
-        if isinstance(dataset, VectorOptions) and self.network == "convolutional":
-            problems.append(
-                f"model.network=convolutional: is of pictures, and dataset={dataset.name} holds points: use mlp"
-            )
         if not isinstance(dataset, ImageOptions) or self.network == "mlp":
             return problems
         common = math.gcd(dataset.height, dataset.width)

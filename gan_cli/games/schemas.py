@@ -17,10 +17,11 @@ from gan_cli.config.options import (
     Fraction,
     NonNegative,
     Positive,
+    Values,
     Whole,
 )
 from gan_cli.data.number_schemas import TableOptions
-from gan_cli.data.schemas import DataOptions, ImageOptions, VectorOptions
+from gan_cli.data.schemas import DataOptions, ImageOptions, NoPictures, VectorOptions
 from gan_cli.errors import UserError
 from gan_cli.models.schemas import MLPOptions
 
@@ -57,6 +58,14 @@ class SemiSupervisedOptions(Choice):
         if self.classes not in (None, classes):
             raise UserError(f"model.classes={self.classes}: dataset={dataset} has {classes}: leave it out")
         return self.model_copy(update={"classes": classes})
+
+    def unused(self, chosen: Chosen) -> Values:
+        """A draw of all labels."""
+        return (
+            {}
+            if self.labels
+            else {"labels_seed": "draws some of the labels, and model.labels=0 keeps all: leave it out"}
+        )
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Fewer samples than labels."""
@@ -180,3 +189,14 @@ class ConsistencyOptions(PenaltyOptions):
 
     shift: Fraction
     noise: NonNegative
+
+    def unused(self, chosen: Chosen) -> Values:
+        """What is done to samples of the other kind."""
+        model, dataset = chosen.one("model"), chosen.one("dataset")
+        if model and "discriminator" in model.makes:
+            return {"shift": f"is for pictures, and D of model={model.name} judges codes: leave it out"}
+        if isinstance(dataset, NoPictures):
+            return {"shift": f"is for pictures, and dataset={dataset.name} holds {dataset.holds}: leave it out"}
+        if isinstance(dataset, ImageOptions):
+            return {"noise": f"is for points, and dataset={dataset.name} holds pictures: leave it out"}
+        return {}

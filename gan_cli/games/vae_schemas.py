@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -9,7 +10,7 @@ from gan_cli.config.mistakes import shown
 from gan_cli.config.options import OF_GAMES, Choice, Chosen, Count, NonNegative, Positive, Reading
 from gan_cli.config.root import augmentation_of
 from gan_cli.games.schemas import LikelihoodOptions
-from gan_cli.models.schemas import MLPOptions
+from gan_cli.models.schemas import LEAST_LOG_SCALE, MLPOptions
 
 STILL = tuple(
     f"architecture.discriminator.{key}" for key in ("dropout", "input_dropout", "noise", "input_noise", "minibatch_std")
@@ -55,6 +56,9 @@ class EncodedOptions(LikelihoodOptions):
                 f"model.sigma={self.sigma:g}: a Bernoulli pixel has no scale: leave it out, or use "
                 "model.likelihood=gaussian or logistic"
             )
+        narrow = self.sigma is not None and math.log(self.sigma) < LEAST_LOG_SCALE
+        if narrow and self.reads == "levels" and holds == "pictures":
+            return f"model.sigma={self.sigma:g}: is far within a level, and counts as 0.0009: use 0.001 or more"
         return None
 
     def contradictions(self, chosen: Chosen) -> list[str]:

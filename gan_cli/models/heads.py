@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from gan_cli.models.schemas import LEAST_LOG_SCALE
+
 
 class Head(Protocol):
     """A distribution over levels 0 … ``levels − 1``, with ``size`` parameters."""
@@ -66,7 +68,7 @@ class LogisticMixture:
 
     def _parts(self, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         weights, means, scales = given.unflatten(-1, (3, self.components)).unbind(-2)
-        return weights.log_softmax(dim=-1), means, scales.clamp(min=-7.0)  # log w, μ, log s: (…, components)
+        return weights.log_softmax(dim=-1), means, scales.clamp(min=LEAST_LOG_SCALE)  # log w, μ, log s: (…, components)
 
     def log_prob(self, given: Tensor, k: Tensor) -> Tensor:
         weights, means, scales = self._parts(given)

@@ -13,6 +13,7 @@ from gan_cli.models.lengths import not_signals
 
 Activation = Literal["relu", "leaky_relu", "tanh", "elu", "gelu", "silu", "softplus", "maxout"]
 SIDES_OF_DCGAN = 8, 256
+LEAST_LOG_SCALE = -7.0  # of a discretised logistic distribution: a narrower one is taken for this one
 
 
 def _init(value: object) -> object:

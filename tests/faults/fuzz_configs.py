@@ -40,7 +40,7 @@ SMALL = {  # of what costs by its size
     "architecture=progressive": ["architecture.base=32", "architecture.most=8", "architecture.train_images=8"],
     "model=fvsbn": [], "model=made": ["model.hidden=[16]"], "model=ngram": ["model.n=3"],
     "model=nice": ["model.hidden=[8]"],
-    "model=realnvp": ["model.width=4", "model.couplings=2"], "model=pixelcnn": ["model.layers=2", "model.width=6"],
+    "model=realnvp": ["model.couplings=2"], "model=pixelcnn": ["model.layers=2", "model.width=6"],
     "model=maf": ["model.hidden=[8]", "model.layers=2"],
     "model=spline_flow": ["model.hidden=[8]", "model.bins=4", "model.layers=2"],
     "model=rbm": ["model.hidden=6", "model.particles=4", "model.chain=5"],
