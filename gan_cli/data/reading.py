@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 
 from gan_cli import memory
 from gan_cli.config.asking import asked, is_own, kind, method
-from gan_cli.data.knows import Dataset, Drawn, Imported, Presents
+from gan_cli.data.knows import Dataset, Drawn, HoldsOut, Imported, LeavesOut, Presents
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
 
+log = logging.getLogger(__name__)
 TRAINED_ON, HELD_OUT, UNUSED = "train", "test", "unused"  # which samples of a source: each has a draw of its own
 
 
@@ -47,6 +49,24 @@ def load(dataset: Dataset, name: str) -> Samples:
     if samples.is_image and isinstance(dataset, Presents):
         return dataset.presentation.stored(samples, TRAINED_ON)
     return samples
+
+
+def held_out(dataset: object) -> Samples | None:
+    """Samples of the same source that no player has seen; None, with a line, where they cannot be used."""
+    try:
+        return dataset.held_out() if isinstance(dataset, HoldsOut) else None
+    except ValueError as error:  # what ``Samples`` says of values or labels that it cannot be of, or a UserError
+        log.warning("no held-out samples: %s", error)
+        return None
+
+
+def unused(dataset: object) -> Samples | None:
+    """Samples of the split that the limit leaves out; None, with a line, where they cannot be used."""
+    try:
+        return dataset.unused() if isinstance(dataset, LeavesOut) else None
+    except ValueError as error:
+        log.warning("no samples beside those that are trained on: %s", error)
+        return None
 
 
 def still(dataset: object, samples: Samples, part: str) -> Samples:

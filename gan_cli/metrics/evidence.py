@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gan_cli.data import reading
 from gan_cli.data.columns import Fields
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import Counted, Dataset, HoldsOut, LeavesOut, Presents, Stacks, with_options
+from gan_cli.data.knows import Counted, Dataset, HoldsOut, Presents, Stacks, with_options
 from gan_cli.data.reading import HELD_OUT, TRAINED_ON, UNUSED, still
 from gan_cli.data.samples import Samples
-from gan_cli.errors import UserError
 from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.extractors.extractor import Extractor
 from gan_cli.metrics.extractors.pixels import Pixels
@@ -85,19 +85,13 @@ class Evidence:
     @cached_property
     def held_out(self) -> Samples | None:
         """Samples of the same source that no player has seen, if there are any."""
-        if not isinstance(self.dataset, HoldsOut):
-            return None
-        try:
-            found = self.dataset.held_out()
-        except UserError as error:
-            log.warning("no held-out samples: %s", error)
-            return None
+        found = reading.held_out(self.dataset)
         return None if found is None else still(self.dataset, found, HELD_OUT)
 
     @cached_property
     def unused(self) -> Samples | None:
         """Samples of the training split that ``dataset.limit`` left out, if there are any."""
-        found = self.dataset.unused() if isinstance(self.dataset, LeavesOut) else None
+        found = reading.unused(self.dataset)
         return None if found is None else still(self.dataset, found, UNUSED)
 
     @property

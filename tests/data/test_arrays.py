@@ -17,6 +17,8 @@ from gan_cli.config.library import Library
 from gan_cli.data.coding import restored
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
+from gan_cli.metrics.evidence import Evidence
+from gan_cli.metrics.extractors.pixels import Pixels
 
 MLP = tuple(key for key in TINY_MLP if not key.startswith("dataset."))
 
@@ -272,6 +274,27 @@ def test_hostile_files_are_answered_in_one_line(name):
     (line,) = error.value.problems
     assert said in line
     assert not Path("it-ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "row", "part"),
+    [
+        (("dataset=arrays", "dataset.split=train"), 9, "held_out"),
+        (("dataset=signals", "dataset.length=8", "dataset.split=train"), 9, "held_out"),
+        (("dataset=arrays", "dataset.limit=19"), None, "unused"),
+    ],
+)
+def test_a_number_that_is_none_where_nobody_trains_is_a_line_and_no_end(keys, row, part, caplog):
+    x = np.random.default_rng(0).standard_normal((20, 8))
+    np.save("x.npy", x)
+    made = Library().build("dataset", config_of("architecture=mlp", *keys, "dataset.path=x.npy").dataset)
+    x[np.setdiff1d(range(20), made.chosen) if row is None else row] = np.nan
+    np.save("x.npy", x)
+    dataset = Library().build("dataset", config_of("architecture=mlp", *keys, "dataset.path=x.npy").dataset)
+    samples = dataset.load()
+    evidence = Evidence(samples, samples, Pixels(), dataset)
+    assert getattr(evidence, part) is None
+    assert "numbers that are not finite" in caplog.text
 
 
 def test_keys_for_pictures_alone_are_refused(gan_train):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gan_cli.data.knows import HoldsOut
+from gan_cli.data import reading
 from gan_cli.data.samples import as_input
 from gan_cli.errors import UserError
 from gan_cli.games.game import Encodes
@@ -41,7 +41,7 @@ class Sharpening(Figure):
 
         setup, model = self.setup, Averaged(self.setup)
         model.refresh()
-        held_out = setup.dataset.held_out() if isinstance(setup.dataset, HoldsOut) else None
+        held_out = reading.held_out(setup.dataset)
         source = held_out or setup.samples
         some = source.take(torch.arange(min(COUNT, len(source))).numpy())
         x = as_input(some.values).contiguous()
