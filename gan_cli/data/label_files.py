@@ -108,7 +108,7 @@ def _found(source: Path, listing: Listing, typed: str) -> Iterator[list[Found]]:
             yield [Found(name, path.read_bytes(), False) for name in names if (path := place.parent / name).is_file()]
     except UserError:
         raise
-    except (OSError, ValueError) as error:
+    except Exception as error:  # what unpacks a damaged or locked member raises anything
         raise UserError(f"{typed}: a table of labels cannot be read ({reason_of(error)}): mend it") from error
 
 

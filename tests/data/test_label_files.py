@@ -222,6 +222,34 @@ def test_a_table_beside_a_folder_or_in_a_zip_is_found_and_one_about_others_is_le
         dataset(labels="age").load()
 
 
+@pytest.mark.parametrize(
+    ("compression", "old", "new"),
+    [
+        (zipfile.ZIP_STORED, b"1.png,cat", b"1.png,cow"),
+        (zipfile.ZIP_DEFLATED, None, b"\xff\xff\xff"),
+        (zipfile.ZIP_STORED, "flag", None),
+    ],
+    ids=["damaged", "torn", "locked"],
+)
+def test_a_table_that_cannot_be_unpacked_is_refused_in_a_line(compression, old, new):
+    folder()
+    with zipfile.ZipFile("packed.zip", "w") as packed:
+        for path in sorted(Path("pics").rglob("*.png")):
+            packed.write(path)
+        start = packed.fp.tell() + 30 + len("labels.csv")
+        packed.writestr("labels.csv", "file,kind\n1.png,cat\n" * 20, compression)
+    content = bytearray(Path("packed.zip").read_bytes())
+    if old == "flag":  # bit 0 of the member's flags, in the directory and before the member
+        content[content.rindex(b"PK\1\2") + 8] |= 1
+        content[start - 30 - len("labels.csv") + 6] |= 1
+    else:
+        at = start if old is None else content.index(old)
+        content[at : at + len(new)] = new
+    Path("packed.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"dataset.labels=auto: a table of labels cannot be read \(.*: mend it"):
+        dataset("packed.zip").load()
+
+
 def test_a_run_on_attributes_draws_them_by_name(gan_train, gan_sample):
     folder()
     rows = [f"{i}.png,{i % 2},{int(i % 3 == 0)}" for i in range(12)]

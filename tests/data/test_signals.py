@@ -148,6 +148,14 @@ def test_noise_of_signals_has_a_scale():
     assert config_of("model=vae", *keys, "penalty=[]", "architecture.width=4").model.sigma == 0.1
 
 
+def test_no_extractor_tells_classes_of_signals(gan_train, gan_sample):
+    np.savez("x.npz", signals=waves().astype(np.float32), y=np.arange(40) % 2)
+    assert gan_train(*TINY, "dataset.path=x.npz", "conditional=false", "hydra.run.dir=run").code == 0
+    result = gan_sample("checkpoint=run", "directions=0:1", "out=strips.png")
+    assert (result.code, len(result.lines)) == (2, 1)
+    assert "directions=0:1: an extractor tells classes of pictures, and these samples are none" in result.err
+
+
 def test_signals_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
     np.savez("x.npz", signals=waves().astype(np.float32), y=np.arange(40) % 2 + 7)
     keys = (*TINY, "dataset.path=x.npz", "dataset.split=train", "dataset.rate=8000", "hydra.run.dir=run")

@@ -216,6 +216,8 @@ def _classified(key: str, evidence: Evidence, found: Trained, library: Library) 
     Raises:
         UserError: if it does not tell the classes of the data.
     """
+    if not evidence.is_image:
+        raise UserError(f"{key}: an extractor tells classes of pictures, and these samples are none: use directions=5")
     extractor = prepared(key, evidence, found, library)
     if not extractor.tells_classes or not extractor.of_labels:
         name = found.sampler.config.extractor.name
