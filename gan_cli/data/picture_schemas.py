@@ -146,6 +146,14 @@ class FolderOptions(ImageOptions):
                 "dataset.rules=1: brings pictures to squares of 1 or 3 channels in 8 bits, cropped, over white: leave "
                 "dataset.fit, background, depth, and other sizes and channels out"
             )
+        later = {"classes": self.classes, "range": self.range, "detail": self.detail != 2 and self.detail}
+        later["labels"] = isinstance(self.labels, list) and self.labels
+        if self.rules == 1:
+            problems += [
+                f"dataset.{key}={shown(value)}: dataset.rules=1 knows no {key}: leave one of them out"
+                for key, value in later.items()
+                if value
+            ]
         if self.depth == "full" and self.dequantise is True:
             problems.append(
                 "dataset.dequantise=true: fills the steps between bytes, and dataset.depth=full has none: use depth=8"

@@ -455,6 +455,14 @@ def test_a_run_of_the_first_rules_keeps_its_pictures_its_numbers_and_its_limit(g
     assert [file.name for file in first_listed(Path("p")).pictures if "_" in file.name] == []
 
 
+def test_the_first_rules_refuse_what_they_do_not_know(gan_train):
+    typed = {"classes": "[a]", "range": "[0,4095]", "detail": "1", "labels": "[age]"}
+    for key, value in typed.items():
+        result = gan_train(*TRAIN, "dataset.path=p", "dataset.rules=1", f"dataset.{key}={value}")
+        assert result.code == 2
+        assert f": dataset.rules=1 knows no {key}: leave one of them out" in result.errors[0]
+
+
 def test_an_option_of_ones_own_for_folders_goes_on_by_the_first_rules_too():
     Path("mine/dataset").mkdir(parents=True)
     text = "name: mine\nclass: gan_cli.data.folder.ImageFolder\npath: p\nroot: data\nsize: 8\nchannels: 1\nlimit: 0\n"
