@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -211,18 +212,19 @@ def _placed(dataset: Choice, place: DataPlace) -> Choice:
 
 def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, Facts, Path]:
     """Evidence of two folders or zips of pictures, resized to one size; provenance; a path for the JSON file."""
-    sets: list[Samples] = []
     listed: dict[str, ImageFolder] = {}
     for key, path in {"real": config.real, "samples": config.samples}.items():
         options: dict[str, object] = {"path": path, "split": "all", **{key: vars(config)[key] for key in OF_FOLDERS}}
-        try:
+        with _said_of(key):
             folder = library.build_by_name(DATASET, "image_folder", **options)
             assert isinstance(folder, ImageFolder)
             listed[key] = folder
+            _ = folder.chosen  # what is wrong with either is said before a picture is decoded
+    _require_apart(listed["real"], listed["samples"])
+    sets: list[Samples] = []
+    for key, folder in listed.items():
+        with _said_of(key):
             sets.append(folder.load())
-        except UserError as error:
-            raise UserError(*(_of_folder(line, key) for line in error.problems)) from error
-    _require_apart(config, listed["real"], listed["samples"])
     evidence = Evidence(
         training=sets[0],
         real=some(sets[0], config.count, config.seed),
@@ -243,7 +245,7 @@ def _of_folders(config: Evaluation, library: Library) -> tuple[Evidence, Facts, 
     return evidence, facts, place.with_name(f"{place.name.lstrip('.') or 'pictures'}-evaluation.json")
 
 
-def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) -> None:
+def _require_apart(real: ImageFolder, samples: ImageFolder) -> None:
     """Raises a UserError if one folder lies in the other and its pictures are pictures of both."""
     for inner, one, outer, other in (("samples", samples, "real", real), ("real", real, "samples", samples)):
         place, around = one.source.resolve(), other.source.resolve()
@@ -253,9 +255,15 @@ def _require_apart(config: Evaluation, real: ImageFolder, samples: ImageFolder) 
             )
 
 
-def _of_folder(line: str, key: str) -> str:
-    """An error message about a dataset, in the keys of ``gan-eval``."""
-    return line.replace("dataset.path", key).replace("dataset.", "")
+@contextmanager
+def _said_of(key: str) -> Iterator[None]:
+    """Errors about a dataset are in the keys of ``gan-eval``."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(
+            *(line.replace("dataset.path", key).replace("dataset.", "") for line in error.problems)
+        ) from error
 
 
 def _writable(path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -82,13 +83,13 @@ class WebDataset(ImageDataset):
         root = expanded(self.root, "dataset.root=")
         name = type(self).__name__
         try:
-            root.mkdir(parents=True, exist_ok=True)
             parts, archives = self.parts(datasets, root), self.archives(datasets, root)
             missing = [part.path for part in parts if not part.path.exists()]
             if missing:
                 require_published(archives)
             try:
-                return self.open(datasets, root, bool(missing))
+                with _leaving_no_folder(self.place):
+                    return self.open(datasets, root, bool(missing))
             except Exception:
                 require_published([*parts, *archives])
                 raise
@@ -140,6 +141,19 @@ class WebDataset(ImageDataset):
     def names(self, dataset: Any) -> Sequence[str]:
         """What the classes are called, by label; nothing where they are digits."""
         return ()
+
+
+@contextmanager
+def _leaving_no_folder(place: Path) -> Iterator[None]:
+    """Takes the folders away again that a download made on the way to ``place``, where nothing came of it."""
+    made = [folder for folder in (place, *place.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in made:
+            with suppress(OSError):  # it is not there, or not empty
+                folder.rmdir()
+        raise
 
 
 class MNIST(WebDataset):

@@ -210,7 +210,7 @@ def test_lsun_files():
     assert [path.name for path in Path().iterdir()] == ["data"]
 
 
-@pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn", "stl10", "qmnist"])
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn", "stl10", "qmnist", "celeba", "lsun"])
 def test_without_network_or_files_the_error_says_which_files_go_where(gan_train, name, monkeypatch):
     import socket
 
@@ -223,6 +223,7 @@ def test_without_network_or_files_the_error_says_which_files_go_where(gan_train,
     assert len(result.errors) == 1
     assert "put " in result.err
     assert str(Path("data").absolute()) in result.err
+    assert not [*Path().iterdir()]
 
 
 # --- any folder of pictures ------------------------------------------------------------------------------------------

@@ -374,6 +374,14 @@ def test_a_folder_that_lacks_most_pictures_is_compared_only_if_allowed(gan_eval,
     assert caplog.text.count("4 of 7 pictures are links to nothing") == 1
 
 
+def test_both_folders_are_looked_for_before_a_picture_is_decoded(gan_eval):
+    classes("real", cat=3)
+    result = gan_eval("real=real", "samples=gone", *COMPARE)
+    assert result.code == 2
+    assert result.err.startswith("gan-eval: error: samples=gone: does not exist")
+    assert [path.name for path in Path().iterdir()] == ["real"]
+
+
 def test_samples_are_no_real_pictures_where_one_folder_lies_in_the_other(gan_eval, caplog):
     classes(".", cat=4, made=4)
     result = gan_eval("real=.", "samples=made", *COMPARE)
