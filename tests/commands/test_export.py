@@ -15,6 +15,8 @@ from PIL import Image
 import gan_cli
 from gan_cli import cli
 from gan_cli.commands.sampling.keys import SAMPLING
+from gan_cli.data.coding import named
+from gan_cli.data.columns import read
 from gan_cli.data.conditions import Columns
 
 TINY_FACES = (*TINY_DCGAN, "dataset=image_folder", "dataset.path=faces", "dataset.root=data", "dataset.limit=0")
@@ -91,6 +93,24 @@ def test_an_onnx_model_draws_the_same(run):
         given = inputs(original, n)
         (drawn,) = session.run(["samples"], {k: v.numpy() for k, v in zip(names, given, strict=True)})
         np.testing.assert_allclose(drawn, original.decode(*given).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["table", "signals"])
+def test_an_exported_graph_holds_what_its_numbers_stand_for(trained, case):
+    import onnx
+
+    run = trained(*RUNS[case])
+    assert export(run, "torch", "out=generator.pt2") == export(run, "onnx", "out=generator.onnx") == 0
+    extra = {"fields.json": ""}
+    torch.export.load("generator.pt2", extra_files=extra)
+    metadata = {prop.key: prop.value for prop in onnx.load("generator.onnx").metadata_props}
+    model = gan_cli.load(run)
+    x = model.sample(5)
+    for text in (extra["fields.json"], metadata["fields"]):
+        cells = named(read(json.loads(text)), x.numpy())
+        assert {name: array.tolist() for name, array in cells.items()} == {
+            name: array.tolist() for name, array in model.in_units(x).items()
+        }
 
 
 def test_the_moving_average_is_exported_unless_it_is_not_wanted(trained):

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch.export import Dim
 
+from gan_cli.data import columns
 from gan_cli.errors import UserError
 from gan_cli.models.labels import blank_labels
 from gan_cli.output.replacing import replacing
@@ -27,8 +28,7 @@ def safetensors(found: Trained, path: Path) -> None:
 def torch_program(found: Trained, path: Path) -> None:
     """A graph that ``torch.export.load(path).module()(z)`` runs without this package.
 
-    The names of the classes, where they have names, are the JSON of its extra file ``classes.json``; what columns of
-    conditions are, that of ``conditions.json``.
+    Its extra files ``classes.json``, ``conditions.json`` and ``fields.json`` hold what ``_about`` says.
     """
     program, about = _program(found, "torch"), _about(found)
     file = BytesIO()  # what torch writes itself it cannot say why it cannot write
@@ -42,8 +42,7 @@ def torch_program(found: Trained, path: Path) -> None:
 def onnx(found: Trained, path: Path) -> None:
     """A graph with inputs z (batch, latent) float32, labels, and output samples (batch, …) float32.
 
-    Labels are int64 (batch,), or float32 (batch, k) conditions. The names of the classes, where they have names, are
-    the JSON of its metadata ``classes``; what columns of conditions are, that of ``conditions``.
+    Labels are int64 (batch,), or float32 (batch, k) conditions. Its metadata hold what ``_about`` says.
     """
     inputs = ["z", "labels"] if found.sampler.classes else ["z"]
     program = torch.onnx.export(
@@ -64,11 +63,15 @@ EXPORTS: dict[str, Callable[[Trained, Path], None]] = {"safetensors": safetensor
 
 
 def _about(found: Trained) -> dict[str, str]:
-    """What labels mean, as JSON: the names of the classes, or the columns of conditions."""
+    """What labels and numbers mean, as JSON: the names of the classes, where they have names, or the columns of
+    conditions, and what the numbers of a point or the channels of a signal stand for."""
     sampler = found.sampler
+    about: dict[str, object] = {"classes": sampler.names} if sampler.names else {}
     if sampler.conditions is not None:
-        return {"conditions": json.dumps(sampler.conditions.saved())}
-    return {"classes": json.dumps(sampler.names)} if sampler.names else {}
+        about = {"conditions": sampler.conditions.saved()}
+    if sampler.fields:
+        about["fields"] = columns.saved(sampler.fields)
+    return {name: json.dumps(value) for name, value in about.items()}
 
 
 def _program(found: Trained, key: str) -> torch.export.ExportedProgram:
