@@ -111,8 +111,14 @@ def in_units(column: Column, x: np.ndarray) -> np.ndarray:
     return y if column.decimals is None else np.round(y, column.decimals)
 
 
+def are_whole(column: Column, cells: np.ndarray) -> bool:
+    """Whether the cells of a column of numbers, NaN where there is none, are whole ones that int64 has room for."""
+    return column.decimals == 0 and not (np.abs(cells) >= 2.0**63).any()
+
+
 def named(fields: Fields, values: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """Samples by column or channel, in their units: whole numbers without gaps int64, categories as texts."""
+    """Samples by column or channel, in their units: whole numbers without gaps int64 where that has room for them,
+    categories as texts."""
     if values.ndim == 3:
         return {column.name: in_units(column, values[:, place]) for place, column in enumerate(fields)}
     found: dict[str, np.ndarray] = {}
@@ -120,7 +126,7 @@ def named(fields: Fields, values: np.ndarray, labels: np.ndarray | None = None) 
         if not column.is_number:
             found[column.name] = np.array(column.values, object)[cells]
         else:
-            found[column.name] = cells.astype(np.int64) if column.decimals == 0 and not column.gaps else cells
+            found[column.name] = cells.astype(np.int64) if are_whole(column, cells) and not column.gaps else cells
     return found
 
 

@@ -94,7 +94,7 @@ class Conditions:
 
     def of(self, places: Iterable[int]) -> np.ndarray:
         """A row for each place, float32 (n, k): in turn."""
-        return self.rows[np.fromiter(places, np.int64) % len(self.rows)]
+        return self.rows[[place % len(self.rows) for place in places]]  # places may be larger than an int64
 
     def sweep(self, count: int) -> np.ndarray:
         """Rows that show what the conditions do, float32 (n, k), in rising order.

@@ -122,6 +122,8 @@ def test_rows_stand_for_all_in_their_shares_and_each_combination_is_there():
     labels, (angle,) = standardised(np.linspace(-90, 90, 1001)[:, None], ("angle",))
     assert (labels.mean(), labels.std()) == (pytest.approx(0, abs=1e-6), pytest.approx(1, abs=1e-6))
     known = Conditions((angle,), standing_for(labels))
+    seeds = range(2**63 - 1, 2**63 + 2)  # of a run whose seed is the time in nanoseconds, times as many samples
+    np.testing.assert_array_equal(known.of(seeds), known.of([seed % len(known.rows) for seed in seeds]))
     np.testing.assert_allclose([angle.value(row[0]) for row in known.sweep(4)], [-67.5, -22.5, 22.5, 67.5], atol=1)
 
 

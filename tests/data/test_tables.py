@@ -13,7 +13,7 @@ from conftest import config_of, state_in
 
 import gan_cli
 from gan_cli.config.library import Library
-from gan_cli.data.coding import decoded, encoded, number_column
+from gan_cli.data.coding import decoded, encoded, named, number_column
 from gan_cli.data.rows import of_split, spread
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
@@ -79,6 +79,18 @@ def test_every_number_comes_back_as_it_was(ranked):
 
             assert kstest(seen, "norm").statistic < 0.05
             assert np.nanmin(x) <= np.nanmin(back) <= np.nanmax(back) <= np.nanmax(x)
+
+
+@pytest.mark.parametrize("huge", [1e20, -(2.0**63), 7.0])
+def test_whole_numbers_that_no_integer_holds_stay_what_they_are(huge, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    from gan_cli.commands.sampling.values import write_parquet
+
+    column = number_column("x", np.array([3.0, huge]), 0, ranked=True)
+    stored = encoded([column], {"x": np.array([3.0, huge])}, np.random.default_rng(0))
+    assert named((column,), stored)["x"].tolist() == [3, huge]
+    write_parquet(tmp_path / "x.parquet", {"x": (column, np.array([3.0, huge, np.nan]))})
+    assert parquet.read_table(tmp_path / "x.parquet")["x"].to_pylist() == [3, huge, None]
 
 
 def test_splits_and_limits_are_those_of_folders():

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from gan_cli.commands.sampling.draw import Shot, tensor_of
-from gan_cli.data.coding import decoded, in_units, restored
+from gan_cli.data.coding import are_whole, decoded, in_units, restored
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.table_files import written
 from gan_cli.games.game import Classifies
@@ -85,15 +85,16 @@ def write_csv(path: Path, table: Named) -> None:
 
 
 def write_parquet(path: Path, table: Named) -> None:
-    """Whole numbers as int64, others as float64, categories as texts; a cell without a value is null."""
+    """Whole numbers as int64 where that has room for them, others as float64, categories as texts; a cell without a value is null."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     def array(column: Column, cells: np.ndarray) -> arrow.Array:
         if not column.is_number:
             return arrow.array([text or None for text in _texts(column, cells)], arrow.string())
-        known = [None if np.isnan(x) else int(x) if column.decimals == 0 else x for x in cells.tolist()]
-        return arrow.array(known, arrow.int64() if column.decimals == 0 else arrow.float64())
+        whole = are_whole(column, cells)
+        known = [None if np.isnan(x) else int(x) if whole else x for x in cells.tolist()]
+        return arrow.array(known, arrow.int64() if whole else arrow.float64())
 
     made = arrow.table({name: array(*each) for name, each in table.items()})
     with replacing(path) as aside:
