@@ -166,7 +166,10 @@ def test_signals_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
         assert image.width > 2 * 128
     assert gan_sample("checkpoint=run", "format=npy", "n=6", "label=7", "out=x.npy").code == 0
     assert gan_sample("checkpoint=run", "format=csv", "n=6", "label=7", "out=x.csv").code == 0
-    assert gan_sample("checkpoint=run", "format=wav", "n=2", "label=8", "out=sounds").code == 0
+    result = gan_sample("checkpoint=run", "format=wav", "n=2", "label=8", "out=sounds")
+    assert result.code == 0
+    assert "the data go to ±99.999, and a sound to ±1: all is divided by that" in result.err
+    assert gan_sample("checkpoint=run", "format=npy", "n=2", "label=8", "out=heard.npy").code == 0
     found, model = np.load("x.npy"), gan_cli.load("run")
     assert found.shape == (6, 2, 16)
     scale = np.array([column.scale for column in model.fields])[:, None]
@@ -178,6 +181,9 @@ def test_signals_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
     assert rows[16 + 3]["label"] == "7"
     with wave.open("sounds/seed-0000001-label-8.wav") as file:
         assert (file.getnchannels(), file.getframerate(), file.getnframes()) == (2, 8000, 16)
+        heard = np.frombuffer(file.readframes(16), "<i2").reshape(16, 2).T / 32767
+    most = max(abs(column.mean) + column.scale for column in model.fields)
+    np.testing.assert_allclose(heard * most, np.load("heard.npy")[1], atol=most / 32767)
     for form in ("grid", "png"):
         assert gan_sample("checkpoint=run", f"format={form}", "n=2", f"out={form}/").code == 0
     assert gan_sample("checkpoint=run", "interpolation=linear", "seeds=0,1", "label=7", "out=strip.png").code == 0

@@ -133,7 +133,9 @@ def _saver(config: Sampling, found: Trained) -> Saver:
     if not (rate := values_of.rate_of(found.sampler.fields)):
         rate = values_of.RATE
         say("gan-sample", f"the data does not say how many values a second it has: written with {rate:,}")
-    return lambda x, path: values_of.write_wav(path, _units(found, x[None])[0], rate)
+    if (most := values_of.loudest(found.sampler.fields)) > 1:
+        say("gan-sample", f"the data go to ±{most:.6g}, and a sound to ±1: all is divided by that")
+    return lambda x, path: values_of.write_wav(path, _units(found, x[None])[0] / most, rate)
 
 
 def _units(found: Trained, values: Tensor) -> np.ndarray:

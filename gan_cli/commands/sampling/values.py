@@ -85,7 +85,10 @@ def write_csv(path: Path, table: Named) -> None:
 
 
 def write_parquet(path: Path, table: Named) -> None:
-    """Whole numbers as int64 where that has room for them, others as float64, categories as texts; a cell without a value is null."""
+    """Whole numbers as int64 where that has room for them, others as float64, categories as texts.
+
+    A cell without a value is null.
+    """
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
@@ -112,6 +115,12 @@ def write_npy(path: Path, values: np.ndarray) -> None:
 def rate_of(columns: Fields) -> int:
     """Values per second of the channels; 0 where that is not known."""
     return round(columns[0].rate) if columns else 0
+
+
+def loudest(columns: Fields) -> float:
+    """What sounds are divided by: the largest magnitude that the channels have in the data, where it exceeds 1."""
+    most = max((abs(column.mean) + column.scale for column in columns), default=1.0)
+    return most if most > 1 + 1e-6 else 1.0  # a full sound is not quite 1 once its middle and half are rounded
 
 
 def write_wav(path: Path, signal: np.ndarray, rate: int) -> None:
