@@ -293,19 +293,21 @@ def _print(values: dict[str, float | None], left_out: dict[str, str], facts: Fac
     console = screen.console(stderr=False)
     described, notes = facts.get("discriminator"), facts.get("notes")
     asked = str(described["asked"]).partition(",")[0] if isinstance(described, dict) else ""
-    table = Table("metric", "value", "", box=None)
+    table, above = Table("metric", "value", "", box=None), ""
     for name, value in values.items():
-        note = str(notes[name]) if isinstance(notes, dict) and name in notes else ""
-        note = note or (asked if name.startswith("D_") or name == "jsd_bound" else "")
-        table.add_row(Text(printable(name)), "not finite" if value is None else f"{value:.6g}", note)
+        told = [str(notes[name])] if isinstance(notes, dict) and name in notes else []
+        told += [asked] if asked and (name.startswith("D_") or name == "jsd_bound") else []
+        note = ", ".join(told)
+        shown, above = note if note != above else "", note
+        table.add_row(Text(printable(name)), "not finite" if value is None else f"{value:.6g}", shown)
     console.print(table)
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         console.print(printable(f"left out: {names}: {reason}"), markup=False, highlight=False)
-    told = ", ".join(
-        f"{key} {value}" for key, value in _flat(facts) if not key.startswith(("options", "dataset", "notes", "kinds"))
+    each = [(k, value) for k, value in _flat(facts) if not k.startswith(("options", "dataset", "notes", "kinds"))]
+    console.print(
+        printable(", ".join(f"{key} {value}" for key, value in each)), markup=False, highlight=False, soft_wrap=True
     )
-    console.print(printable(told), markup=False, highlight=False, soft_wrap=True)
 
 
 def _flat(facts: Facts, prefix: str = "") -> list[tuple[str, object]]:

@@ -41,7 +41,8 @@ class Classification(Metric):
             name: mistakes(evidence.model.classify(x, averaged=averaged), samples)
             for name, averaged in {"errors": True, "errors_now": False}.items()
         }
-        evidence.note("errors", f"of {len(samples):,} {whose}, by the moving average of the weights")
+        evidence.note(["errors", "error_rate"], f"of {len(samples):,} {whose}, by the moving average of the weights")
+        evidence.notes["errors_now"] = f"of {len(samples):,} {whose}, by the weights as they are"
         return {**wrong, "error_rate": wrong["errors"] / len(samples), "of_samples": len(samples)}
 
 

@@ -52,7 +52,10 @@ class ConditionalDivergence(Metric):
         labels = np.repeat(data.some_labels(self.conditions, generator), self.draws, axis=0)
         real = data.given(labels, generator)
         fake = drawn_given(asked(evidence), labels, evidence.seed)
-        evidence.note("conditional_jsd", f"{self.conditions} conditions, {self.draws:,} samples at each")
+        evidence.note(
+            [*OF_MODEL, "conditional_jsd_floor", "conditional_kl_floor"],
+            f"{self.conditions} conditions, {self.draws:,} samples at each",
+        )
         floor = self.shares(data.ranks_given(real, labels))
         values = {"conditional_jsd_floor": jsd_from_even(floor), "conditional_kl_floor": kl_from_even(floor)}
         if not np.isfinite(fake).all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -188,10 +188,10 @@ class Evidence:
             self._told.add(line)
             log.info("%s", line)
 
-    def note(self, name: str, line: str) -> None:
-        """Logs an explanation of a value, once, and keeps it to be shown beside the value."""
-        self.notes[name] = line
-        self.say(f"{name}: {line}")
+    def note(self, names: Iterable[str], line: str) -> None:
+        """Logs an explanation of values, once, and keeps it to be shown beside each of them."""
+        self.notes |= dict.fromkeys(names, line)
+        self.say(f"{next(iter(names))}: {line}")
 
     def some(self, values: np.ndarray, count: int, purpose: str) -> np.ndarray:
         """At most ``count`` of the values, drawn without replacement, in their order."""

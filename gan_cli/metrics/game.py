@@ -55,12 +55,16 @@ class Discriminator(Metric):
             "D_accuracy/training": float((judge.logits(training) > 0).double().mean()),
             "D_accuracy/generated": float((of_fake < 0).double().mean()),
         }
+        evidence.notes["D_accuracy/training"] = f"{len(training):,} training samples"
+        evidence.notes["D_accuracy/generated"] = f"{len(fake):,} generated samples"
         held_out = known(evidence)
         if held_out is not None:
             of_real = judge.logits(held_out)
             values["D_accuracy/held_out"] = float((of_real > 0).double().mean())
+            evidence.notes["D_accuracy/held_out"] = f"{len(held_out):,} held-out samples"
             if judge.bounds_jsd:
                 values["jsd_bound"] = math.log(2) - float(judge.loss.discriminator(of_real, of_fake))
+                evidence.notes["jsd_bound"] = f"{len(held_out):,} held-out and {len(fake):,} generated samples"
         return values
 
 

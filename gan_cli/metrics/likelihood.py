@@ -78,7 +78,7 @@ class Likelihood(Metric):
         of = f"{unit.name}{in_units(samples)}{given(model)}"
         kind = ", ".join(filter(None, (found.kind, of, evidence.shown)))
         evidence.kinds |= dict.fromkeys(values, kind)
-        evidence.note(f"nats{suffix}", f"{found.told}, {of}, {len(samples):,} {whose}")
+        evidence.note(values, f"{found.told}, {of}, {len(samples):,} {whose}")
         return values
 
 
@@ -107,7 +107,7 @@ class Reconstruction(Metric):
             back = reconstructed(model, x, some)
             error = (back - x).square().mean()
             values[f"reconstruction{suffix}"] = float(error) / (4 if evidence.is_image else 1)
-            evidence.note(f"reconstruction{suffix}", f"{len(some):,} {whose}{in_units(some)}")
+            evidence.note([f"reconstruction{suffix}"], f"{len(some):,} {whose}{in_units(some)}")
             if evidence.is_image and evidence.picture is not None and not suffix:
                 save_png(pairs(back[:PAIRS], x[:PAIRS]), evidence.picture("reconstruction"))
         return values

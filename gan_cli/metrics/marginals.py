@@ -39,13 +39,15 @@ class Marginals(Metric):
         if drawn.labels is None:
             columns = tuple(column for column in columns if column.kind != "label")
         real = evidence.real if held_out is None or len(held_out) < LEAST else held_out
-        if real is evidence.real:
-            evidence.note("ks", "compared with rows that were trained on: there are too few others")
         cells = _cells(columns, real)
         found = distances(columns, cells, _cells(columns, drawn))
         same = evidence.some_samples(evidence.training, len(drawn), "marginals")
         floor = distances(columns, cells, _cells(columns, same))
-        return {**found, **{f"{name}_floor": floor[name] for name in found if "worst" not in name}}
+        values = {**found, **{f"{name}_floor": floor[name] for name in found if "worst" not in name}}
+        trained_on = "rows that were trained on: there are too few others"
+        whose = trained_on if real is evidence.real else "held-out rows"
+        evidence.note(values, f"compared with {len(real):,} {whose}")
+        return values
 
 
 def _cells(columns: Fields, samples: Samples) -> Cells:

@@ -108,7 +108,12 @@ class Memorisation(Metric):
         assert evidence.held_out is not None
         drawn = evidence.some(evidence.drawn.values, self.samples, "memorisation")
         distance, nearest = closest(drawn, training)
-        unseen, _ = closest(evidence.some(evidence.held_out.values, self.samples, "memorisation"), training)
+        others = evidence.some(evidence.held_out.values, self.samples, "memorisation")
+        unseen, _ = closest(others, training)
+        evidence.note(
+            ("nearest_training", "nearest_training_of_held_out", "copied"),
+            f"{len(drawn):,} generated and {len(others):,} held-out samples, against {len(training):,} of training",
+        )
         if evidence.is_image and evidence.picture is not None:
             self._draw(evidence, drawn, distance, nearest, evidence.picture("memorisation"))
         return {

@@ -11,6 +11,8 @@ from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.lattice import as_float64, tiles
 from gan_cli.metrics.metric import Better, Metric, needs_held_out
 
+OF = ("parzen", "parzen_error", "parzen_bandwidth")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parzen(Metric):
@@ -36,18 +38,15 @@ class Parzen(Metric):
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         validation, test = self._unseen(evidence)
-        if len(validation) < self.validation or len(test) < self.test:
-            seen = f"σ chosen on {len(validation):,} samples, tested on {len(test):,}"
-            evidence.say(f"parzen: {seen}: no more are held out")
+        fewer = ": no more are held out" if len(validation) < self.validation or len(test) < self.test else ""
+        evidence.note(OF, f"of {len(test):,} held-out samples, σ chosen on {len(validation):,} others{fewer}")
         centres = evidence.drawn.values
         chosen = log_likelihoods(validation, centres, self.bandwidths)
         best = self.bandwidths[int(chosen.mean(axis=1).argmax())]
         (scores,) = log_likelihoods(test, centres, [best])
-        return {
-            "parzen": float(scores.mean()),
-            "parzen_error": float(scores.std(ddof=1) / math.sqrt(len(scores))),
-            "parzen_bandwidth": best,
-        }
+        return dict(
+            zip(OF, (float(scores.mean()), float(scores.std(ddof=1) / math.sqrt(len(scores))), best), strict=True)
+        )
 
     def _unseen(self, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
         """Samples to choose σ on, and samples to test; both come from the test split if the run has used all others."""

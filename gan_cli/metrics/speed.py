@@ -40,10 +40,10 @@ class Speed(Metric):
         speed = drawn / (perf_counter() - began)
         threads = torch.get_num_threads()
         where = f", {threads} thread{'s' * (threads > 1)}" if model.device.type == "cpu" else ""
-        evidence.note("samples_per_second", f"minibatches of {self.batch:,}, {model.device}{where}")
+        evidence.note(["samples_per_second"], f"minibatches of {self.batch:,}, {model.device}{where}")
         values = {"samples_per_second": speed}
         if evidence.players:
             each = ", ".join(f"{name} {count:,}" for name, count in evidence.players.items())
-            evidence.note("parameters", each)
+            evidence.note(["parameters"], each)
             values["parameters"] = float(sum(evidence.players.values()))
         return values

@@ -132,6 +132,12 @@ def test_a_card_says_what_was_measured_where(gan_sample, gan_eval, trained):
     assert gan_eval("checkpoint=run", "metrics=kernel", "extractor=pixels", "count=40", "seed=5").code == 0
     (mine,) = Path("run").glob("evaluation-*.json")
     found = json.loads(mine.read_text())
+    noted = {
+        "metrics": {"errors": 3.0},
+        "samples": 0,
+        "notes": {"errors": "of 200 pictures of split=test, by the moving average"},
+    }
+    Path("run/evaluation-noted.json").write_text(json.dumps(found | noted))
     for name, more in {"other": {"checkpoint_hash": "0" * 16}, "raw": {"ema": False}, "torn": {"metrics": [1]}}.items():
         Path(f"run/evaluation-{name}.json").write_text(json.dumps(found | more))
     result = gan_sample("checkpoint=run", "export=hub", "out=there")
@@ -146,6 +152,7 @@ def test_a_card_says_what_was_measured_where(gan_sample, gan_eval, trained):
         "gan-eval, 40 samples against 40 of the train split, extractor pixels (resize none), seed 5, "
         f"{found['program']}, {found['date']}"
     )
+    assert where["errors", "3"].startswith("gan-eval, of 200 pictures of split=test, by the moving average, extr")
     assert front_matter(card) == {
         "library_name": "gan-cli",
         "pipeline_tag": "unconditional-image-generation",

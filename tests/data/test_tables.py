@@ -279,7 +279,11 @@ def test_a_table_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
     )
     result = gan_eval("checkpoint=run", "metrics=[marginals,frechet]", "count=60", "out=found.json")
     assert result.code == 0, result.err
-    found = json.loads(Path("found.json").read_text())["metrics"]
+    whole = json.loads(Path("found.json").read_text())
+    found = whole["metrics"]
+    assert {whole["notes"][name] for name in ("ks", "tv_worst", "correlation_floor")} == {
+        "compared with 20 held-out rows"
+    }
     assert 0 <= found["ks"] <= found["ks_worst"] <= 1
     assert gan_sample("checkpoint=run", "export=safetensors", "out=made.safetensors").code == 0
 

@@ -262,5 +262,5 @@ def test_what_a_metric_does_not_look_at_is_said_once(caplog):
         "neighbours: 200 of 300 samples, drawn at random",
         "memorisation: 100 of 200 samples, drawn at random",
         "kernel: subsets of 50, a quarter of the samples, not of 1,000",
-        "parzen: σ chosen on 40 samples, tested on 40: no more are held out",
+        "parzen: of 40 held-out samples, σ chosen on 40 others: no more are held out",
     ]

@@ -39,13 +39,17 @@ class Evaluation(BaseModel):
     real_samples: int
     seed: int
     extractor: dict[str, object] = {}
+    notes: dict[str, str] = {}
     program: str
     date: str
 
-    def where(self) -> str:
-        """``gan-eval, 5,000 samples against 10,000 of the test split, extractor classifier, seed 0, …``"""
+    def where(self, name: str) -> str:
+        """``gan-eval, 5,000 samples against 10,000 of the test split, extractor classifier, seed 0, …``
+
+        A value with a note of its own is of what that says.
+        """
         drawn = "" if self.samples is None else f"{self.samples:,} samples against "
-        said = f"gan-eval, {drawn}{self.real_samples:,} of the {self.split} split"
+        said = f"gan-eval, {self.notes.get(name) or f'{drawn}{self.real_samples:,} of the {self.split} split'}"
         known = ", ".join(f"{key} {value}" for key, value in self.extractor.items() if key != "name")
         if "name" in self.extractor:
             said += f", extractor {self.extractor['name']}" + (f" ({known})" if known else "")
@@ -67,7 +71,7 @@ def by_gan_eval(folder: Path, checkpoint: Path, *, ema: bool) -> tuple[list[Row]
             others.append(path.name)
             continue
         if (found.checkpoint_hash, found.ema) == (digest, ema):
-            rows += [Row(name, value, found.where()) for name, value in found.metrics.items()]
+            rows += [Row(name, value, found.where(name)) for name, value in found.metrics.items()]
         else:
             others.append(path.name)
     return rows, others
