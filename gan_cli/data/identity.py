@@ -12,6 +12,7 @@ from gan_cli.data.knows import Dataset
 from gan_cli.data.reading import TRAINED_ON, load
 from gan_cli.data.samples import Identity, Samples
 from gan_cli.errors import UserError
+from gan_cli.output.text import composed
 
 log = logging.getLogger(__name__)
 SHOWN = 8  # names in a message
@@ -63,7 +64,11 @@ def _are_those(samples: Samples, saved: Identity) -> bool:
 
 
 def _same_columns(samples: Samples, saved: Identity) -> bool:
-    return saved_fields(samples.fields) == saved.get("fields", [])
+    now, then = (
+        [{**each, "name": composed(str(each["name"]))} for each in fields]
+        for fields in (saved_fields(samples.fields), saved.get("fields", []))
+    )
+    return now == then
 
 
 def _same_units(samples: Samples, saved: Identity) -> bool:

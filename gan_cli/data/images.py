@@ -17,6 +17,7 @@ from gan_cli.data.presenting import Presentation
 from gan_cli.data.samples import SHOWN, Samples
 from gan_cli.data.sizes import Size, sides_of, size_of
 from gan_cli.errors import UserError
+from gan_cli.output.text import composed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +72,10 @@ class ImageDataset:
         Raises:
             UserError: if there are no such classes.
         """
-        numbers = {name: label for label, name in enumerate(names)}
+        numbers = {composed(name): label for label, name in enumerate(names)}
         found = []
         for wanted in self.only:
-            label = numbers.get(str(wanted), wanted)
+            label = numbers.get(composed(str(wanted)), wanted)
             if not isinstance(label, int) or not 0 <= label < self.classes:
                 known = ", ".join(names[:SHOWN]) if names else f"0 to {self.classes - 1}" if self.classes else "none"
                 raise UserError(f"dataset.classes=[{wanted}]: no such class; there are: {known}")

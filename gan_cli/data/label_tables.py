@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_cli.output.text import composed
+
 LABEL = "label"  # of the only column where it has no name
 FILES = ("file", "filename", "file_name", "image", "image_id", "path", "name")  # columns that name the file, in JSON
 BYTES = 2**28
@@ -138,4 +140,4 @@ def _text(value: object) -> str:
 
 def clean(name: str) -> str:
     """``.\\a\\b.png`` → a/b.png"""
-    return "/".join(part for part in name.strip().replace("\\", "/").split("/") if part not in ("", "."))
+    return "/".join(part for part in composed(name).strip().replace("\\", "/").split("/") if part not in ("", "."))

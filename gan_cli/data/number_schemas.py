@@ -17,12 +17,13 @@ from gan_cli.config.options import (
     Whole,
 )
 from gan_cli.data.schemas import NoPictures, VectorOptions
+from gan_cli.output.text import composed
 
 
 def _names(wanted: list[object]) -> list[str]:
     if any(isinstance(one, bool) or not isinstance(one, int | float | str) for one in wanted):
         raise ValueError("must be names of columns, such as [age,city]")
-    return [str(one) for one in wanted]
+    return [composed(str(one)) for one in wanted]
 
 
 Names = Annotated[list[Any], AfterValidator(_names)]  # of columns: str
@@ -34,7 +35,7 @@ class TableOptions(VectorOptions):
     path: Text
     split: Literal["train", "test", "all"]
     limit: Whole
-    label: Text | None
+    label: Annotated[Text, AfterValidator(composed)] | None
     columns: Names
     leave_out: Names
     categories: Names

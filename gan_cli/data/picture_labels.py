@@ -14,7 +14,7 @@ from gan_cli.config.numbers import finite
 from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.label_tables import Table
 from gan_cli.data.listing import natural
-from gan_cli.output.text import printable
+from gan_cli.output.text import composed, printable
 
 Meaning = Literal["class", "attribute", "number"]
 MEANINGS: tuple[Meaning, ...] = ("class", "attribute", "number")
@@ -72,12 +72,18 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
         raise Misfit("names a column twice: name each once")
     rows, lost = matched(table.rows, files)
     places = [place for place, _ in chosen]
+    gone = {place: frozenset({""}) if said == "class" else MISSING for place, said in chosen}
     whole = {
-        f: [row[i] for i in places] for f, row in rows.items() if not any(row[i].lower() in MISSING for i in places)
+        f: [row[i] for i in places] for f, row in rows.items() if not any(row[i].lower() in gone[i] for i in places)
     }
+    words = {(row[i], i) for row in rows.values() for i in places if row[i] and row[i].lower() in gone[i]}
+    lack = "lack a value"
+    if words:
+        word, place = min(words)
+        lack += f" ({word} is none: if it is a class, say {table.columns[place]}:class)"
     without = [f"{count:,} of {len(files):,} pictures {what}" for count, what in (
         (len(files) - len(rows), "have no row"),
-        (len(rows) - len(whole), "lack a value"),
+        (len(rows) - len(whole), lack),
     ) if count]  # fmt: skip
     if lost:
         without.append(f"{len(lost):,} of {len(table.rows):,} rows name no picture: {_few(lost)}")
@@ -108,12 +114,13 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
 
 
 def _column(wanted: str, columns: Sequence[str]) -> tuple[int, Meaning | None]:
-    if wanted in columns:
-        return columns.index(wanted), None
-    name, _, said = wanted.rpartition(":")
-    if name in columns:
+    called = [*map(composed, columns)]
+    if composed(wanted) in called:
+        return called.index(composed(wanted)), None
+    name, _, said = composed(wanted).rpartition(":")
+    if name in called:
         if meaning := next((m for m in MEANINGS if m == said), None):
-            return columns.index(name), meaning
+            return called.index(name), meaning
         raise Misfit(f"{wanted}: a column is a class, attribute or number: write {name}:class")
     raise Misfit(f"has no column {wanted}{suggestion(wanted, columns)}: it has {_few(columns, 40)}")
 
@@ -130,9 +137,9 @@ def matched(rows: Mapping[str, tuple[str, ...]], files: Sequence[str]) -> tuple[
         left = {name: row for name, row in rows.items() if name not in used}
         if not rest or not left:
             break
-        once = Counter(map(part, rest))
+        once = Counter(composed(part(file)) for file in files)
         for file in rest:
-            name = part(file)
+            name = composed(part(file))
             if once[name] == 1 and name in left:
                 found[file] = left[name]
                 used.add(name)

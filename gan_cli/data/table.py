@@ -94,8 +94,9 @@ class Table(Rows):
         named = found.name in self.categories
         if found.kind == "number" and not named:
             assert found.numbers is not None
-            if found.name != self.label or len(np.unique(found.numbers)) > CLASSES:
-                return "no values" if np.isnan(found.numbers).all() else found
+            there = found.numbers[~np.isnan(found.numbers)]
+            if found.name != self.label or len(np.unique(there)) > CLASSES:
+                return found if len(there) else "no values"
             named = True
         texts = np.array([printable(text)[:1000] for text in found.as_texts()], object)
         different = len(set(texts[texts != ""]))

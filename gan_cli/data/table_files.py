@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_cli import memory
 from gan_cli.errors import UserError, reason_of
-from gan_cli.output.text import printable
+from gan_cli.output.text import composed, printable
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL"})  # cells without a value
 DELIMITERS = (",", ";", "\t", "|")
@@ -80,6 +80,7 @@ def read(path: Path, said: str, delimiter: str | None, as_written: Collection[st
             columns = _csv(path, who, delimiter, as_written)
     except OSError as error:
         raise UserError(f"{who}: cannot be read ({reason_of(error)}): give another file") from error
+    columns = [replace(column, name=composed(column.name)) for column in columns]
     names = [column.name for column in columns]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"{who}: has two columns called {printable(twice)!r}: give each a name of its own")
@@ -198,7 +199,7 @@ def _of_arrow(who: str, name: str, column: Any, as_written: bool) -> Found:  # a
         kept = _texts(column) if as_written and arrow.types.is_integer(kind) else None  # beyond 2⁵³, no float64 is it
         return Found(name, "number", numbers=numbers.copy(), texts=kept, decimals=0 if whole else None)
     if arrow.types.is_temporal(kind):
-        return Found(name, "date", texts=np.array([str(value or "") for value in column.to_pylist()], object))
+        return Found(name, "date", texts=np.array([""] * len(column), object))  # nobody reads them
     if arrow.types.is_string(kind) or arrow.types.is_large_string(kind) or arrow.types.is_boolean(kind):
         return Found(name, "text", texts=_texts(column))
     return Found(name, "other", texts=np.array([""] * len(column), object))

@@ -16,6 +16,7 @@ from torch import Tensor
 from gan_cli.config.mistakes import suggestion
 from gan_cli.config.numbers import numbers
 from gan_cli.data.conditions import SWEPT, Condition, Conditions
+from gan_cli.output.text import composed
 
 if TYPE_CHECKING:
     from gan_cli.games.sampler import Sampler
@@ -38,6 +39,7 @@ def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
     Raises:
         ValueError: if there is no such class, or one is named twice.
     """
+    text, names = composed(text), [*map(composed, names)]
     if text.strip() == ALL and ALL not in names:
         return list(range(classes))
     called = {int(name): label for label, name in enumerate(names) if name.isdecimal()}
@@ -122,9 +124,10 @@ def conditions_of(text: str, conditions: Conditions) -> list[Row]:
     Raises:
         ValueError: if there is no such condition, or it is no value of it.
     """
+    text = composed(text)
     if text.strip() == ALL:
         return [tuple(row) for row in conditions.sweep(SWEPT).tolist()]
-    names = [column.name.strip() for column in conditions.columns]
+    names = [composed(column.name.strip()) for column in conditions.columns]
     most = 1 + sum(name.count(",") for name in names)
     parts = _split(_bare(text, names), ",", most, lambda part: all(_is_term(t, names) for t in _terms(part, names)))
     rows = [row for part in parts for row in _rows(part, names, conditions.columns)]

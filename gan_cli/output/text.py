@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 
 
 def printable(text: object) -> str:
@@ -19,6 +20,11 @@ def printable(text: object) -> str:
     except UnicodeError:  # other bytes; or letters, as from a zip, that this locale's file names cannot have
         line = line.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def composed(text: str) -> str:
+    """The text in the form that keyboards write (NFC), for comparisons: names of files may have é as two characters."""
+    return unicodedata.normalize("NFC", text)
 
 
 def lines_of(text: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from conftest import TINY_MLP, config_of
 from PIL import Image
 
 from gan_cli.config.library import Library
+from gan_cli.data.conditions import Condition, Conditions
 from gan_cli.data.folder import ImageFolder
 from gan_cli.data.knows import DATASET
 from gan_cli.data.label_tables import Unreadable, table_of
 from gan_cli.data.picture_labels import Misfit, meaning_of, picture_labels
 from gan_cli.errors import UserError
+from gan_cli.games.labels import conditions_of
+from gan_cli.games.labels import labels_of as by_name
 
 FILES = ["a/1.png", "a/2.png", "b/3.png"]
 
@@ -220,6 +224,48 @@ def test_a_table_beside_a_folder_or_in_a_zip_is_found_and_one_about_others_is_le
     Path("pics.json").unlink()
     with pytest.raises(UserError, match=r"dataset.labels=age: there is no labels.csv or labels.json"):
         dataset(labels="age").load()
+
+
+def test_words_for_nothing_are_classes_where_the_column_is_said_to_be_one():
+    text = "file,hat\n1.png,none\n2.png,cap\n3.png,\n"
+    found = labels_of(text)
+    assert (found.names, len(found.of)) == (("cap",), 1)
+    assert "2 of 3 pictures lack a value (none is none: if it is a class, say hat:class)" in found.told
+    found = labels_of(text, "hat:class")
+    assert (found.names, len(found.of)) == (("cap", "none"), 2)
+
+
+def test_a_name_that_two_pictures_have_is_neithers_whatever_other_rows_say():
+    table = table_of(b"file,kind\na/1.png,cat\n1.png,dog\n", ".csv")
+    found = picture_labels(table, ["a/1.png", "b/1.png"], ())
+    assert (found.names, [*found.of]) == (("cat",), ["a/1.png"])
+    assert "1 of 2 rows name no picture: 1.png" in found.told
+
+
+@pytest.mark.parametrize(("typed", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_are_the_same_in_either_form_of_unicode(typed, there, tmp_path):
+    files = [normalize(there, f"ä/Ä{i}.png") for i in range(2)]
+    rows = "".join(f"Ä{i}.png,{i + 20}\n" for i in range(2))
+    table = table_of(normalize(typed, f"file,größe\n{rows}").encode(), ".csv")
+    found = picture_labels(table, files, [normalize(there, "größe:number")])
+    assert [*found.of] == files
+    names = [normalize(there, "Bär"), normalize(there, "Kuh")]
+    assert by_name(normalize(typed, "Bär"), names, 2) == [0]
+    known = Conditions((Condition(normalize(there, "größe")),), np.zeros((4, 1), np.float32))
+    assert conditions_of(normalize(typed, "größe:3"), known) == [(3.0,)]
+    for name in ("Bär", "Kuh"):
+        path = tmp_path / "pics" / normalize(there, name) / "1.png"
+        path.parent.mkdir(parents=True)
+        Image.new("L", (8, 8)).save(path)
+    assert len(dataset(classes=f'["{normalize(typed, "Bär")}"]').load()) == 1
+    Path("x.csv").write_text(normalize(there, "größe,stadt\n1.5,a\n2.5,b\n3.5,a\n"), encoding="utf-8")
+    keys = (
+        "experiment=table",
+        "dataset.path=x.csv",
+        "dataset.split=all",
+        normalize(typed, 'dataset.leave_out=["größe"]'),
+    )
+    assert [column.name for column in Library().build(DATASET, config_of(*keys).dataset).load().fields] == ["stadt"]
 
 
 @pytest.mark.parametrize(

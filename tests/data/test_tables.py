@@ -197,6 +197,21 @@ def test_bad_tables_are_answered_in_one_line(case):
     assert line.startswith("dataset.path=people.csv: ")
 
 
+def test_dates_of_nanoseconds_are_left_out_and_refuse_no_table():
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {kind: arrow.array([1, None, 3], kind) for kind in (arrow.timestamp("ns"), arrow.duration("ns"))}
+    table = {f"{i}": column for i, column in enumerate(columns.values())} | {"x": [1.0, 2.0, 3.0]}
+    parquet.write_table(arrow.table(table), "x.parquet")
+    keys = ("experiment=table", "dataset.path=x.parquet", "dataset.split=all")
+    samples = Library().build("dataset", config_of(*keys).dataset).load()
+    assert [column.name for column in samples.fields] == ["x"]
+
+
+def test_a_label_of_few_numbers_is_a_class_though_cells_lack_one():
+    people(score=["" if i % 21 == 20 else str(i % 21) for i in range(200)])
+    assert table_of("dataset.label=score").load().classes == 20
+
+
 def test_columns_of_parquet_are_those_of_a_csv(caplog):
     import datetime
 

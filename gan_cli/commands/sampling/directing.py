@@ -32,6 +32,7 @@ from gan_cli.metrics.evidence import Evidence
 from gan_cli.output.curves import as_pictures
 from gan_cli.output.pictures import as_bytes, grid, save_png
 from gan_cli.output.replacing import replacing
+from gan_cli.output.text import composed
 from gan_cli.output.titles import titled
 from gan_cli.runs.loading import Trained
 from gan_cli.version import __version__
@@ -174,10 +175,10 @@ def _halves(key: str, text: str, conditions: Sequence[Condition], labels: np.nda
     Raises:
         UserError: if there is no such condition.
     """
-    names = [condition.name for condition in conditions]
-    if text.strip() not in names:
+    names = [composed(condition.name) for condition in conditions]
+    if (wanted := composed(text.strip())) not in names:
         raise UserError(f"{key}: no condition is called so{suggestion(text, names)}: they are {', '.join(names[:20])}")
-    place = names.index(text.strip())
+    place = names.index(wanted)
     there = labels[:, place] > (0.5 if conditions[place].kind == "attribute" else 0.0)
     return ~there, there
 
@@ -189,7 +190,7 @@ def _sides(key: str, text: str, names: Sequence[str], classes: int) -> tuple[lis
         UserError: if there are no such labels, or both sides hold one.
     """
     first, colon, last = text.partition(":")
-    if not colon or text.strip() in names:
+    if not colon or composed(text.strip()) in map(composed, names):
         first, last = ALL, text
     try:
         sides = [None if side.strip() == ALL else labels_of(side, names, classes) for side in (first, last)]
