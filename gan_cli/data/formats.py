@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL
@@ -14,7 +14,7 @@ from gan_cli.data.colours import grey_of
 from gan_cli.data.opening import HEIF_IN_NAMES, ROOM
 
 Range = tuple[float, float]  # the values that are black and white
-SIXTEEN = (0.0, 65535.0)
+SIXTEEN, TWELVE = (0.0, 65535.0), (0.0, 4095.0)
 USUAL: dict[str, tuple[Range, ...]] = {  # of modes that say nothing about their values, in the order they are tried
     "F": ((0, 1), (-1, 1), (0, 255), SIXTEEN),
     "I": ((0, 255), SIXTEEN),
@@ -40,8 +40,9 @@ class Unranged(Exception):
 class Decoded:
     """``pixels``: (H, W, C), uint8, or float32 in [−1, 1].
 
-    ``depth``: the mode, lowest and highest value of a picture deeper than 8 bits; ``frames``: whether it has more;
-    ``cut_short``: whether it is deeper than what is read of it, though full depth is asked for.
+    ``depth``: the mode, lowest and highest value of a picture deeper than 8 bits, but for 12, whose white the file
+    says; ``frames``: whether it has more; ``cut_short``: whether it is deeper than what is read of it, though full
+    depth is asked for.
     """
 
     pixels: np.ndarray
@@ -71,12 +72,15 @@ def decoded(image: Image.Image, canvas: Canvas, ranges: Mapping[str, Range]) -> 
         image.draft(
             opaque, (canvas.detail * canvas.width, canvas.detail * canvas.height)
         )  # lets the decoder skip detail
+    twelve = is_deep(image) and known_range(image) == TWELVE
     with ROOM.of(image):
         if canvas.full_depth:
             from gan_cli.data.deep import decoded_deep
 
-            return decoded_deep(image, canvas, black_and_white(image, ranges) if is_deep(image) else None, frames)
-        return _decoded(image, canvas, ranges, frames)
+            found = decoded_deep(image, canvas, black_and_white(image, ranges) if is_deep(image) else None, frames)
+        else:
+            found = _decoded(image, canvas, ranges, frames)
+        return replace(found, depth=None) if twelve else found
 
 
 def _decoded(image: Image.Image, canvas: Canvas, ranges: Mapping[str, Range], frames: bool) -> Decoded:
@@ -201,7 +205,7 @@ def known_range(image: Image.Image) -> Range | None:
     """Black and white, where the mode or the format says it: 0 to 65535 of 16 bits, 0 to 4095 of 12."""
     tags = getattr(image, "tag_v2", {})
     if kind(image) == "I;16":
-        return (0.0, 4095.0) if tags.get(BITS_PER_SAMPLE) == (12,) else SIXTEEN
+        return TWELVE if tags.get(BITS_PER_SAMPLE) == (12,) else SIXTEEN
     return SIXTEEN if image.mode == "I" and image.format in ("PNG", "PPM") else None  # 16 bits, widened by Pillow
 
 

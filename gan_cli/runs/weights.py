@@ -16,6 +16,7 @@ from gan_cli.data.columns import Fields
 from gan_cli.data.columns import read as fields_in
 from gan_cli.data.columns import saved as saved_fields
 from gan_cli.data.conditions import Conditions, columns_in, conditions_in
+from gan_cli.data.samples import Identity
 from gan_cli.errors import UserError
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
@@ -43,6 +44,7 @@ class Weights:
         conditions: what it is given in place of a class, or None.
         full_depth: whether the pictures that it was trained on are at full depth.
         fields: what the numbers of a sample stand for; empty where they are themselves.
+        data: what tells the samples that it was trained on; None in an exported file.
         others: the weights of the other players' networks; an exported file has none.
         kept: what the game keeps besides weights; an exported file has nothing of it.
     """
@@ -60,6 +62,7 @@ class Weights:
     others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     full_depth: bool = False
+    data: Identity | None = None
 
 
 def find(where: str, key: str, ema: bool) -> Weights:
@@ -101,6 +104,7 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
         {name: tensors for name, tensors in state["networks"].items() if name != sampler},
         state.get("kept") or {},
         state["data"].get("full_depth", False),
+        state["data"],
     )
 
 

@@ -193,6 +193,26 @@ def test_a_mapped_array_is_trained_on_as_it_lies(gan_train):
     assert gan_train("resume=npy", "steps=5").code == 0
 
 
+def test_what_lies_there_now_is_not_taken_for_the_data_of_a_run(gan_train, gan_sample):
+    y, draws = np.arange(40) % 2, np.random.default_rng(0)
+    np.savez("x.npz", x=draws.standard_normal((40, 2)), y=y)
+    keys = ("dataset=arrays", "dataset.path=x.npz", "conditional=false", "batch_size=8", "sample_count=4", "steps=1")
+    assert gan_train("experiment=lecture", *MLP, *keys, "hydra.run.dir=run").code == 0
+    assert "drawn without" not in gan_sample("checkpoint=run", "n=4", "out=a.png").err
+    np.savez("x.npz", x=draws.standard_normal((40, 2)), y=y)
+    said = "are not those the checkpoint was trained on"
+    result = gan_sample("checkpoint=run", "n=4", "out=b.png")
+    assert result.code == 0
+    assert "drawn without the data: dataset=arrays: its " in result.err
+    assert said in result.err
+    np.savez("x.npz", x=numbers(40, 8, 8).astype(np.uint8), y=y)
+    assert gan_train("experiment=lecture", *MLP, *keys, "hydra.run.dir=pictures").code == 0
+    np.savez("x.npz", x=255 - numbers(40, 8, 8).astype(np.uint8), y=y)
+    result = gan_sample("checkpoint=pictures", "directions=0:1", "out=c.png")
+    assert result.code == 2
+    assert said in result.err
+
+
 def test_models_see_pictures_of_arrays_as_they_want_them(gan_train):
     np.save("x.npy", numbers(64, 8, 8).astype(np.uint8))
     for model in (("model=fvsbn",), ("model=nice", "model.hidden=[16]")):

@@ -87,11 +87,12 @@ def test_sixteen_bits_have_one_scale_whatever_a_pictures_maximum(kind):
     assert greys(load("deep")) == [(value + 128) // 257 for value in values]
 
 
-def test_twelve_bits_fill_the_scale():
+def test_twelve_bits_fill_the_scale(caplog):
     Path("deep").mkdir()
     for i, value in enumerate((0, 2048, 4095)):
         save_tiff(f"deep/{i}.tif", 12, value)
     assert greys(load("deep")) == [0, 128, 255]
+    assert "come out dark" not in caplog.text
 
 
 @pytest.mark.parametrize(

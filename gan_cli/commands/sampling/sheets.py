@@ -11,10 +11,9 @@ from torch import Tensor
 
 from gan_cli.commands.sampling.draw import Shot, chosen_labels
 from gan_cli.commands.sampling.keys import Sampling
+from gan_cli.commands.sampling.knowing import data_of
 from gan_cli.config.library import Library
-from gan_cli.data.knows import DATASET
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.reading import load
 from gan_cli.games.sampler import Sampler
 from gan_cli.output.captions import captioned
 from gan_cli.output.curves import as_pictures
@@ -67,7 +66,7 @@ def _real(found: Trained, library: Library) -> np.ndarray:
     sampler = found.sampler
     config = sampler.config
     try:
-        data = load(library.build(DATASET, config.dataset), config.dataset.name)
+        _, data = data_of(found, library)
     except ValueError as error:
         say("gan-sample", f"drawn without the data: {error}")
         return np.empty((0, *found.weights.shape), np.float32)
