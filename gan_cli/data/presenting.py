@@ -42,13 +42,14 @@ class Presentation:
         """
         if self.binarise in ("auto", "none"):
             return samples
-        if self.binarise == "threshold":
-            middle = 0 if samples.full_depth else 127
-            return replace(samples, values=np.where(samples.values > middle, 255, 0).astype(np.uint8), digest=None)
+        middle = 0 if samples.full_depth else 127
         generator = np.random.default_rng(key("binarise", part))
         drawn = np.empty_like(samples.values, np.uint8)
         for start in range(0, len(drawn), BLOCK):
             grey = samples.values[start : start + BLOCK]
+            if self.binarise == "threshold":
+                np.multiply(grey > middle, np.uint8(255), out=drawn[start : start + BLOCK])
+                continue
             if samples.full_depth:
                 grey = (grey + 1) * np.float32(255 / 2)
             white = generator.random(grey.shape, np.float32) * np.float32(255) < grey

@@ -89,10 +89,9 @@ def spread(rows: np.ndarray, labels: np.ndarray | None, limit: int) -> np.ndarra
     if labels is None:
         return np.sort(drawn[:limit])
     of_class = labels[drawn]
-    place = np.empty(len(drawn))
-    for label in np.unique(of_class):
-        members = np.flatnonzero(of_class == label)
-        place[members] = np.arange(len(members)) / len(members)
+    place, counts = np.empty(len(drawn)), np.unique(of_class, return_counts=True)[1]
+    before = np.repeat(np.cumsum(counts) - counts, counts)  # of the members of each class, those of classes before it
+    place[np.argsort(of_class, kind="stable")] = (np.arange(len(drawn)) - before) / np.repeat(counts, counts)
     return np.sort(drawn[np.argsort(place, kind="stable")[:limit]])
 
 

@@ -43,7 +43,7 @@ class Asked:
     notes: list[str]
 
 
-def pictures_at(typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[str, object]) -> Asked:
+def pictures_at(typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[str, object], most: int) -> Asked:
     """The pictures that ``key=typed`` names: a file, a folder, a zip, or a pattern such as ``photos/*.jpg``.
 
     An array in a ``.npy`` file holds pictures of the model's own shape.
@@ -51,14 +51,22 @@ def pictures_at(typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[s
     Args:
         shape: (C, H, W).
         dataset: the options of the dataset whose pictures they are to be like.
+        most: more are refused before any is decoded.
 
     Raises:
         UserError: if there are none, or none can be read.
     """
+
+    def require_few(count: int) -> None:
+        if count > most:
+            raise UserError(
+                f"{key}={typed}: is {count:,} pictures: take {f'{most:,} at a time' if most > 1 else 'one'}"
+            )
+
     place = expanded(typed, f"{key}=")
     try:
         if place.is_dir() or (place.is_file() and zipfile.is_zipfile(place)):
-            return _of_source(place, typed, key, shape, dataset)
+            return _of_source(place, typed, key, shape, dataset, require_few)
         found = [place] if place.is_file() else [Path(each) for each in sorted(glob.glob(str(place)))]  # noqa: PTH207
         files = [path for path in found if path.is_file()]
     except UserError as error:
@@ -66,13 +74,14 @@ def pictures_at(typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[s
     except OSError as error:
         raise UserError(f"{key}={typed}: cannot be opened ({reason_of(error)})") from error
     if [path.suffix for path in files] == [".npy"]:
-        return _numbers(files[0], typed, key, shape)
+        return _numbers(files[0], typed, key, shape, require_few)
     if not files:
         raise UserError(f"{key}={typed}: no such file: give a picture, a folder or zip of them, or 'photos/*.jpg'")
+    require_few(len(files))
     return _decoded([str(path) for path in files], files, opened, typed, key, shape, dataset)
 
 
-def _numbers(path: Path, typed: str, key: str, shape: tuple[int, ...]) -> Asked:
+def _numbers(path: Path, typed: str, key: str, shape: tuple[int, ...], require_few: Callable[[int], None]) -> Asked:
     """Pictures in an array, of the model's own shape: uint8, or float32 in [−1, 1].
 
     Raises:
@@ -88,17 +97,26 @@ def _numbers(path: Path, typed: str, key: str, shape: tuple[int, ...]) -> Asked:
         raise UserError(
             f"{key}={typed}: is {found.dtype} {found.shape}: give uint8, or float32 in [-1, 1], (n, {wanted})"
         )
+    require_few(len(pictures))
     if pictures.dtype == np.float32 and not (np.abs(pictures) <= 1).all():
         raise UserError(f"{key}={typed}: holds numbers that are not in [-1, 1]: scale them as the run's data are")
     names = [f"{path.name}[{i}]" for i in range(len(pictures))]
     return Asked(names, np.array(pictures), [])
 
 
-def _of_source(place: Path, typed: str, key: str, shape: tuple[int, ...], dataset: Mapping[str, object]) -> Asked:
+def _of_source(
+    place: Path,
+    typed: str,
+    key: str,
+    shape: tuple[int, ...],
+    dataset: Mapping[str, object],
+    require_few: Callable[[int], None],
+) -> Asked:
     listing = listed(place)
     if not listing.pictures:
         raise UserError(f"{key}={typed}: holds no pictures ({listing.told() or 'it is empty'})")
     names = [file.name for file in listing.pictures]
+    require_few(len(names))
     if place.is_dir():
         return _decoded(names, names, InFolder(place), typed, key, shape, dataset, listing.told)
     archive.require_readable(typed, place.stat().st_size, [listing.entries[name] for name in names])
@@ -132,9 +150,10 @@ def _decoded(
             f"{who}: this model makes pictures of {channels} channels, which no such file has: give a .npy file of "
             f"uint8, or float32 in [-1, 1], (n, {channels}, {height}, {width})"
         )
-    background = colour_of(dataset.get("background", "white"))
+    around = "black" if dataset.get("name") == "arrays" else "white"  # which has no key for it
+    background = colour_of(dataset.get("background", around))
     fit, deep = str(dataset.get("fit", "crop")), dataset.get("depth") == "full"
-    canvas = Canvas(height, width, channels, fit, background, deep)
+    canvas = Canvas(height, width, channels, fit, background, deep, 1 if dataset.get("detail") == 1 else 2)
     given, rules = dataset.get("range"), dataset.get("rules")
     between = (float(given[0]), float(given[1])) if isinstance(given, list) else None
     source = PictureSource(names, items, items, open_item, between, rules if isinstance(rules, int) else 2)

@@ -64,7 +64,7 @@ def target_of(picture: Picture, sampler: Sampler) -> Tensor:
     """
     shape, options = sampler.shape, sampler.config.dataset.model_dump()
     if isinstance(picture, str | Path):
-        picture = pictures_at(str(picture), "project", shape, options).values[0]
+        picture = pictures_at(str(picture), "project", shape, options, most=1).values[0]
     elif isinstance(picture, Image.Image):
         picture = picture_like(picture, shape, options)
     x = torch.as_tensor(picture)

@@ -102,6 +102,11 @@ def test_splits_and_limits_are_those_of_folders():
     more = spread(np.arange(1001), np.append(labels, 1), 50)
     assert len(set(few) - set(more)) <= 2
     assert spread(np.arange(5), None, 0).tolist() == [0, 1, 2, 3, 4]
+    labels = np.random.default_rng(0).integers(0, 40, 500)
+    every = [
+        np.flatnonzero(np.isin(spread(np.arange(500), labels, n), np.flatnonzero(labels == 7))).size for n in (40, 80)
+    ]
+    assert every == [1, 2]  # of each class its share
 
 
 # --- files ------------------------------------------------------------

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY_MLP, config_of
+from PIL import Image
 from scipy.optimize import lsq_linear
 from scipy.stats import mannwhitneyu
 from torch import nn
 
 from gan_cli.config.library import Library
 from gan_cli.data.conditions import Condition, Conditions
+from gan_cli.data.knows import DATASET
 from gan_cli.data.single import pictures_at
 from gan_cli.games.comparing import at_stage_of, features_of
 from gan_cli.games.directions import between, first_layer, of_samples, of_weights
@@ -102,17 +105,47 @@ def test_conditions_that_are_not_given_are_those_of_a_sweep_that_come_nearest(co
 def test_an_array_in_a_file_holds_pictures_of_the_models_own_shape():
     x = np.random.default_rng(0).integers(0, 256, (2, 6, 4, 5), dtype=np.uint8)
     np.save("six.npy", x)
-    found = pictures_at("six.npy", "project", (6, 4, 5), {})
+    found = pictures_at("six.npy", "project", (6, 4, 5), {}, 2)
     assert (found.names, np.array_equal(found.values, x)) == (["six.npy[0]", "six.npy[1]"], True)
     np.save("one.npy", x[0].astype(np.float32) / 255)
-    assert pictures_at("one.npy", "project", (6, 4, 5), {}).values.shape == (1, 6, 4, 5)
+    assert pictures_at("one.npy", "project", (6, 4, 5), {}, 1).values.shape == (1, 6, 4, 5)
     np.save("wide.npy", x[0].astype(np.float32))
     for name, shape, said in [
         ("six.npy", (6, 4, 4), r"is uint8 \(2, 6, 4, 5\)"),
         ("wide.npy", (6, 4, 5), r"not in \[-1, 1\]"),
     ]:
         with pytest.raises(ValueError, match=f"project={name}: .*{said}"):
-            pictures_at(name, "project", shape, {})
+            pictures_at(name, "project", shape, {}, 2)
+
+
+def test_more_than_are_taken_are_refused_before_one_is_decoded(monkeypatch):
+    monkeypatch.setattr("gan_cli.data.single._decoded", lambda *_: pytest.fail("decoded"))
+    Path("p").mkdir()
+    for i in range(3):
+        Image.new("L", (5, 4)).save(f"p/{i}.png")
+    np.save("three.npy", np.zeros((3, 1, 4, 5), np.uint8))
+    for name in ("p", "p/*.png", "three.npy"):
+        with pytest.raises(ValueError, match=r"project=.*: is 3 pictures: take 2 at a time"):
+            pictures_at(name, "project", (1, 4, 5), {}, 2)
+
+
+def test_a_picture_is_brought_to_a_runs_size_as_its_data_are():
+    photo = np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8)
+    Image.fromarray(photo).save("photo.jpg")
+    decoded = {}
+    for detail in (1, 2):
+        typed = ("dataset=image_folder", "dataset.path=.", "dataset.root=data", "dataset.size=8", "dataset.channels=1")
+        choice = config_of(*typed, f"dataset.detail={detail}").dataset
+        decoded[detail] = Library().build(DATASET, choice).load().values
+        found = pictures_at("photo.jpg", "project", (1, 8, 8), choice.model_dump(), 1)
+        np.testing.assert_array_equal(found.values, decoded[detail])
+    assert (decoded[1] != decoded[2]).any()
+    np.save("x.npy", photo[None])
+    Image.fromarray(photo).save("photo.png")
+    choice = config_of("dataset=arrays", "dataset.path=x.npy", "dataset.size=24", "dataset.fit=pad").dataset
+    found = pictures_at("photo.png", "project", (1, 24, 24), choice.model_dump(), 1)
+    np.testing.assert_array_equal(found.values, Library().build(DATASET, choice).load().values)
+    assert (found.values[0, 0, 0] == 0).all()
 
 
 def test_features_weigh_as_much_as_they_are_told_to(config):

@@ -62,11 +62,10 @@ def projected(config: Sampling, found: Trained, library: Library) -> tuple[str, 
         UserError: if the pictures cannot be read, or the output cannot be written.
     """
     sampler, labels = found.sampler, chosen_labels(config, found.sampler)
-    pictures = pictures_at(str(config.project), "project", found.weights.shape, sampler.config.dataset.model_dump())
+    options = sampler.config.dataset.model_dump()
+    pictures = pictures_at(str(config.project), "project", found.weights.shape, options, SHEET // 2)
     for note in pictures.notes:
         say("gan-sample", note)
-    if len(pictures.names) > SHEET // 2:
-        raise UserError(f"project={config.project}: is {len(pictures.names):,} pictures: take {SHEET // 2:,} at a time")
     kind = config.features or "auto"
     features = _of_extractor(found, library) if kind == "extractor" else chosen_features(sampler, kind)
     search = _search(config)
