@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gan_cli import memory
+from gan_cli.config.mistakes import shown
 from gan_cli.config.paths import expanded
 from gan_cli.data.array_files import FEWER, TEXTS, classes_of, pair
 from gan_cli.data.canvas import Canvas
@@ -39,7 +40,7 @@ class Arrays(Rows):
 
     Args:
         kind: ``pictures``, ``points``, ``signals``, or ``auto``: bytes are pictures, other numbers pictures where they
-            have four dimensions, signals where they have three and points where they have two.
+            have four dimensions, points where they have two, and of three, whole ones pictures and others signals.
         layout: where the channels are: ``first``, ``last``, or ``auto``.
         size: of pictures; None: as they are. Each channel is resized by itself (Lanczos), as picture files are.
         fit: ``crop``, ``pad`` with black, or ``stretch``, where the shape is another.
@@ -126,13 +127,33 @@ class Arrays(Rows):
         Raises:
             UserError: if the file cannot be read, or holds no samples.
         """
-        typed = ["flip=true"] if self.flip else []
-        typed += [] if self.size is None else [f"size={size_of(*sides_of(self.size))}"]
-        if typed and self.holds != "pictures":
-            raise UserError(f"dataset.{typed[0]}: is for pictures, and {self.path} holds {self.holds}: leave it out")
+        self._require_fitting_keys()
         samples = self.samples_of(self.chosen)
         log.info("%s", self.told(samples))
         return samples
+
+    def _require_fitting_keys(self) -> None:
+        """Refuses keys that would change nothing, as the array is none of what they are for."""
+        array, pictures = self._read[0], self.holds == "pictures"
+        size = None if self.size is None else size_of(*sides_of(self.size))
+        said = {"size": size, "flip": shown(self.flip), "fit": self.fit, "range": shown(self.range)}
+        said |= {"binarise": self.binarise, "standardise": "false", "layout": self.layout}
+        typed = {"flip": self.flip, "size": size, "fit": self.fit != "crop", "range": self.range is not None}
+        typed |= {"binarise": self.binarise in ("threshold", "fixed")}  # else it may be what the model wants
+        idle = {} if pictures else dict.fromkeys((key for key, there in typed.items() if there), "pictures")
+        if not self.standardise and self.holds != "points":
+            idle["standardise"] = "points"
+        if self.layout != "auto" and array.ndim != 3 + pictures:
+            idle["layout"] = "arrays that have an axis of channels"
+        if pictures and typed["range"] and array.dtype.kind + str(array.itemsize) in ("u1", "b1"):
+            idle["range"] = "pictures that are no bytes"
+        if pictures and typed["fit"] and size is None:
+            idle["fit"] = "pictures that are brought to another size (dataset.size)"
+        if idle:
+            holds = f"{self.path} holds {self.holds}, {array.dtype} {array.shape}"
+            raise UserError(
+                *(f"dataset.{k}={said[k]}: is for {what}, and {holds}: leave it out" for k, what in idle.items())
+            )
 
     def told(self, samples: Samples) -> str:
         """What the file holds, in a line."""
@@ -224,7 +245,10 @@ class Arrays(Rows):
             raise UserError(f"{self.who}: holds numbers that are not finite: mend or remove them")
         guessed = next(((a, b) for a, b in RANGES if a <= low and high <= b), None)
         if guessed is None:
-            raise UserError(f"{self.who}: its pictures hold {low:g} to {high:g}: say dataset.range=[black,white]")
+            other = ", or dataset.kind=signals" if self._read[0].ndim == 3 else ""
+            raise UserError(
+                f"{self.who}: its pictures hold {low:g} to {high:g}: say dataset.range=[black,white]{other}"
+            )
         return guessed
 
     @cached_property

@@ -59,6 +59,16 @@ class TableOptions(VectorOptions):
             problems.append(
                 f"dataset.label={self.label}: nobody is asked for it with conditional=false: use conditional=true"
             )
+        kept = [name for name in self.columns if name not in self.leave_out]
+        if idle := [
+            name
+            for name in self.categories
+            if name != self.label and (name in self.leave_out or (self.columns and name not in kept))
+        ]:
+            problems.append(
+                f"dataset.categories={shown(self.categories)}: {idle[0]} is left out: add it to dataset.columns, "
+                "or leave it out here too"
+            )
         if both := [name for name in self.columns if name in self.leave_out]:
             problems.append(
                 f"dataset.leave_out={shown(self.leave_out)}: {both[0]} is in dataset.columns: leave one out"

@@ -69,7 +69,11 @@ class Signals(Rows):
             UserError: if it cannot be read, or holds no signals.
         """
         path = expanded(self.path, "dataset.path=")
-        found = _sounds(path, self.who) if path.is_dir() or path.suffix.lower() == ".wav" else self._arrays(path)
+        sounds = path.is_dir() or path.suffix.lower() == ".wav"
+        for name, value in {"key": self.key, "labels_key": self.labels_key}.items():
+            if sounds and value is not None:
+                raise UserError(f"dataset.{name}={value}: is for arrays, and {self.path} holds sounds: leave it out")
+        found = _sounds(path, self.who) if sounds else self._arrays(path)
         channels = self.channels or len(found.signals[0])
         if odd := next((len(signal) for signal in found.signals if len(signal) != channels != 1), 0):
             raise UserError(

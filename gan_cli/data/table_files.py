@@ -75,6 +75,8 @@ def read(path: Path, said: str, delimiter: str | None, as_written: Collection[st
             what = "is a folder" if path.is_dir() else "does not exist"
             raise UserError(f"{who}: {what}: give a .csv or .parquet file")
         if path.suffix.lower() in (".parquet", ".pq"):
+            if delimiter is not None:
+                raise UserError(f"dataset.delimiter={delimiter}: is for CSV, and {said} is Parquet: leave it out")
             columns = _parquet(path, who, as_written)
         else:
             columns = _csv(path, who, delimiter, as_written)

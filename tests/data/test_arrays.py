@@ -120,6 +120,39 @@ def test_a_size_is_of_pictures_alone():
     assert isinstance(same.values, np.memmap)  # nothing is to be done
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "typed", "line"),
+    [
+        (
+            (20, 8, 8),
+            "uint8",
+            "range=[0,4095]",
+            "is for pictures that are no bytes, and x.npy holds pictures, uint8 (20",
+        ),
+        ((20, 8, 8), "uint8", "fit=pad", "is for pictures that are brought to another size (dataset.size)"),
+        ((20, 8, 8), "uint8", "layout=last", "is for arrays that have an axis of channels"),
+        ((20, 8, 8), "uint8", "standardise=false", "is for points, and x.npy holds pictures"),
+        ((20, 8), "float32", "layout=first", "is for arrays that have an axis of channels"),
+        ((20, 8), "float32", "range=[0,1]", "is for pictures, and x.npy holds points"),
+        ((20, 8), "float32", "binarise=fixed", "is for pictures, and x.npy holds points"),
+        ((20, 2, 8), "float32", "fit=stretch", "is for pictures, and x.npy holds signals"),
+        ((20, 2, 8), "float32", "standardise=false", "is for points, and x.npy holds signals"),
+    ],
+)
+def test_keys_that_would_change_nothing_are_refused(shape, dtype, typed, line):
+    with pytest.raises(UserError) as error:
+        loaded(numbers(*shape).astype(dtype), f"dataset.{typed}")
+    assert line in error.value.problems[0]
+    assert error.value.problems[0].endswith(": leave it out")
+
+
+def test_whole_numbers_of_three_dimensions_may_be_signals():
+    sound = ((numbers(20, 1, 16) - 128) * 256).astype(np.int16)
+    with pytest.raises(UserError, match=r"say dataset.range=\[black,white\], or dataset.kind=signals"):
+        loaded(sound)
+    assert loaded(sound, "dataset.kind=signals").shape == (1, 16)
+
+
 def test_splits_limits_and_labels():
     np.savez("x.npz", images=numbers(40, 1, 8, 8).astype(np.uint8), y=np.arange(40) % 2 + 5, notes=np.array(["a"]))
     data = arrays_of("dataset.path=x.npz", "dataset.split=train", "dataset.limit=10")

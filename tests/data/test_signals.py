@@ -148,6 +148,13 @@ def test_noise_of_signals_has_a_scale():
     assert config_of("model=vae", *keys, "penalty=[]", "architecture.width=4").model.sigma == 0.1
 
 
+def test_names_of_arrays_are_not_for_sounds():
+    Path("sounds").mkdir()
+    for key in ("key", "labels_key"):
+        with pytest.raises(UserError, match=f"dataset.{key}=x: is for arrays, and sounds holds sounds: leave it out"):
+            signals_of("dataset.path=sounds", f"dataset.{key}=x").load()
+
+
 def test_no_extractor_tells_classes_of_signals(gan_train, gan_sample):
     np.savez("x.npz", signals=waves().astype(np.float32), y=np.arange(40) % 2)
     assert gan_train(*TINY, "dataset.path=x.npz", "conditional=false", "hydra.run.dir=run").code == 0

@@ -202,6 +202,12 @@ def test_bad_tables_are_answered_in_one_line(case):
     assert line.startswith("dataset.path=people.csv: ")
 
 
+def test_what_stands_between_cells_is_not_said_of_parquet():
+    Path("x.parquet").touch()
+    with pytest.raises(UserError, match=r"dataset.delimiter=;: is for CSV, and x.parquet is Parquet: leave it out"):
+        table_of("dataset.path=x.parquet", "dataset.delimiter=;").load()
+
+
 def test_dates_of_nanoseconds_are_left_out_and_refuse_no_table():
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     columns = {kind: arrow.array([1, None, 3], kind) for kind in (arrow.timestamp("ns"), arrow.duration("ns"))}
@@ -276,6 +282,11 @@ def test_keys_that_contradict_each_other(gan_train):
         (("architecture=dcgan",), "makes pictures, but dataset=table holds rows of a table: use architecture=mlp"),
         (("augment=[color]",), "is for pictures, and dataset=table holds rows of a table"),
         (("model=made",), "holds points"),
+        (
+            ("dataset.columns=[age]", "dataset.categories=[income]"),
+            "dataset.categories=['income']: income is left out: add it to dataset.columns",
+        ),
+        (("dataset.leave_out=[age]", "dataset.categories=[age]"), "dataset.categories=['age']: age is left out"),
         (("metrics=[swd]",), "metrics=swd: is for pictures"),
     ):
         result = gan_train("experiment=lecture", "architecture=mlp", "dataset=table", "dataset.path=people.csv", *keys)
