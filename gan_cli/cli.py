@@ -335,6 +335,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         output_subdir=space.output_subdir,
         # read again: values that are left out are gone
         runs=sweep_plan.runs_of(sweep_plan.with_params(command, library, how.params).parsed(library), how.search),
+        at_once=how.search is None or how.search.sampler == "random",
         unusable=space.unusable,
         added=space.added,
         in_processes=how.in_processes,

@@ -60,6 +60,7 @@ class Plan:
         extra: overrides of a sweep that nobody typed.
         folder: the folder of a sweep.
         runs: how many a sweep has.
+        at_once: whether all of them are composed before the first begins.
         unusable: values of a sweep that are left out, and why.
         added: typed keys that not every option has.
         in_processes: whether a sweep's runs have processes of their own.
@@ -75,6 +76,7 @@ class Plan:
     extra: Sequence[str] = ()
     folder: Path | None = None
     runs: int = 1
+    at_once: bool = False
     unusable: Sequence[tuple[str, str]] = ()
     added: Collection[str] = ()
     in_processes: bool = False
@@ -187,7 +189,7 @@ def _train_many(command: Command, library: Library, plan: Plan, folder: Path) ->
             return sweep.Outcome(path, _code_of(fault), reason, how if _stamp(path) == before else "")
 
     register()
-    print(lines_of(sweep.opening(folder, plan.runs)), file=sys.stderr)
+    print(lines_of(sweep.opening(folder, plan.runs, at_once=plan.at_once)), file=sys.stderr)
     GlobalHydra.instance().clear()
     with workers.stopped_together(folder) if plan.in_processes else nullcontext():
         try:

@@ -8,6 +8,8 @@ from pathlib import Path
 from gan_cli.algorithm import play
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
+from gan_cli.data.reading import TRAINED_ON, still
+from gan_cli.data.samples import Samples
 from gan_cli.distributed import from_first
 from gan_cli.errors import WentBack
 from gan_cli.games.game import Statistics
@@ -42,10 +44,13 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
         start = restore(setup, state) if state else 0
         if not state:
             begin(setup, library)
+        training = still(setup.dataset, setup.samples, TRAINED_ON) if config.metrics else setup.samples
 
-        def share(step: int, statistics: Sequence[Statistics], setup: Setup = setup) -> None:
+        def share(
+            step: int, statistics: Sequence[Statistics], setup: Setup = setup, training: Samples = training
+        ) -> None:
             if config.metrics and due(config, step) and from_first(None, setup.device):  # whether samples are judged
-                decoded_batches(setup.sampler, config.evaluate_count, config.seed, setup.samples)
+                decoded_batches(setup.sampler, config.evaluate_count, config.seed, training)
             if returns and is_looked_at(config, step):
                 back = from_first(None, setup.device)
                 if back is not None:

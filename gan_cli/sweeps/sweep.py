@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 OTHER_NAME = "give this sweep another name, name=…"
+MANY = 50  # runs whose configs take more than a few seconds to compose
 MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
     *("steps.", "schedule.duration.", "patience.", "guard."),
     *("device.", "dataset.root.", "dataset.path."),
@@ -280,9 +281,14 @@ def table(folder: Path, unusable: Sequence[tuple[str, str]], outcomes: Sequence[
     return "\n".join([f"{folder}: {finished} of {len(runs) + len(unusable)} finished{order}", *lines, *last])
 
 
-def opening(folder: Path, runs: int) -> str:
-    """What is said before the first run."""
-    return f"{folder}: {runs} run{'s' * (runs > 1)}; as they go on: {report_of(folder)} --live"
+def opening(folder: Path, runs: int, *, at_once: bool = False) -> str:
+    """What is said before the first run.
+
+    Args:
+        at_once: whether the configs of all are composed before it begins, which takes minutes if they are many.
+    """
+    composed = ", whose configs are all composed before the first begins" if at_once and runs >= MANY else ""
+    return f"{folder}: {runs} run{'s' * (runs > 1)}{composed}; as they go on: {report_of(folder)} --live"
 
 
 def report_of(folder: Path) -> str:

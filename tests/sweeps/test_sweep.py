@@ -20,7 +20,7 @@ from gan_cli.parallel import launch
 from gan_cli.runs.observers.interrupts import Interrupts, late
 from gan_cli.runs.observers.log import Log
 from gan_cli.sweeps import job_processes
-from gan_cli.sweeps.sweep import Outcome, continuation, exit_code, table
+from gan_cli.sweeps.sweep import Outcome, continuation, exit_code, opening, table
 
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
 
@@ -157,6 +157,12 @@ def test_a_sweep_counts_its_runs(gan_train):
         f"({k} of 2)" for k in (1, 2)
     ]
     assert "outputs/sweeps/some: 2 runs; as they go on: gan-report outputs/sweeps/some --live\n" in result.err
+
+
+def test_a_large_sweep_says_that_its_configs_are_composed_first():
+    _, plan = cli._swept(Command.parse(["-m", *TINY_POINTS, "seed=range(0,60)"]), Library())
+    said = opening(Path("large"), plan.runs, at_once=plan.at_once)
+    assert said.startswith("large: 60 runs, whose configs are all composed before the first begins; as they go on: ")
 
 
 @pytest.mark.parametrize(
