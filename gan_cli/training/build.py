@@ -30,7 +30,6 @@ from gan_cli.memory import shortage
 from gan_cli.models.choices import Choices
 from gan_cli.models.priors import PRIOR, Latents
 from gan_cli.models.sync_norm import synchronise
-from gan_cli.parallel.place import given
 from gan_cli.random import seed_all
 from gan_cli.training import cpu, fitting
 from gan_cli.training.answers import optimizer_of
@@ -60,7 +59,8 @@ def pick_device(name: str, process: int | None = None) -> torch.device:
         UserError: if this machine does not have it.
     """
     if process is not None and name != "cpu" and (name == "cuda" or torch.cuda.is_available()):
-        if torch.cuda.device_count() == 1 and "SLURM_GPUS_PER_TASK" in os.environ and given():
+        apart = "SLURM_GPUS_PER_TASK" in os.environ and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
+        if apart and torch.cuda.device_count() == 1:
             process = 0  # Slurm shows each of its tasks its own GPU alone
         if process >= torch.cuda.device_count():
             raise UserError(

@@ -159,7 +159,7 @@ def test_no_extractor_tells_classes_of_signals(gan_train, gan_sample):
     np.savez("x.npz", signals=waves().astype(np.float32), y=np.arange(40) % 2)
     assert gan_train(*TINY, "dataset.path=x.npz", "conditional=false", "hydra.run.dir=run").code == 0
     result = gan_sample("checkpoint=run", "directions=0:1", "out=strips.png")
-    assert (result.code, len(result.lines)) == (2, 1)
+    assert result.code == 2
     assert "directions=0:1: an extractor tells classes of pictures, and these samples are none" in result.err
 
 

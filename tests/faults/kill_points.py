@@ -92,6 +92,8 @@ def facts(place: Path) -> dict[str, object]:
         name = path.relative_to(place).as_posix()
         if ".hydra" in path.parts or "own/" in name or path.name in NOT_COMPARED or "tfevents" in name:
             continue
+        if path.name == "best.pt" and "abandoned" in path.parts:  # of a later step: the run makes its own again
+            continue
         if path.suffix == ".pt":
             state = torch.load(path, weights_only=True)
             found |= {f"{name}{key}": tensor.numpy().tobytes() for key, tensor in tensors(state).items()}

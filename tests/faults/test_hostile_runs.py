@@ -105,8 +105,6 @@ HYDRA = {
     "deep": ("config.yaml", "a: " + "[" * 500),
     "a list": ("config.yaml", "- 1\n"),
     "large": ("config.yaml", "a: b\n" * 100_000),
-    "words of numbers": ("overrides.yaml", "- 1\n- {a: b}\n"),
-    "no list": ("overrides.yaml", "a: b\n"),
 }
 
 
@@ -122,6 +120,16 @@ def test_what_hydra_did_not_write_leaves_out_that_run_and_says_why(runs, gan_rep
         == 1
     )
     assert not Path("it-ran").exists()
+
+
+@pytest.mark.parametrize("text", ["- 1\n- {a: b}\n", "a: b\n", ""], ids=["words of numbers", "no list", "nothing"])
+def test_a_command_that_hydra_did_not_write_is_not_known(runs, gan_report, text):
+    (runs / ".hydra/overrides.yaml").write_text(text)
+    result = gan_report("runs", "--out", "page.html")
+    assert names_in(Path("page.html").read_text()) == {"one", "two", "broken"}
+    told = [line for line in result.err.splitlines() if "what was typed is not known (" in line]
+    assert len(told) == 1
+    assert told[0].startswith("gan-report: runs/broken/.hydra: ")
 
 
 @pytest.mark.parametrize("form", ["html", "json", "csv", "md"])

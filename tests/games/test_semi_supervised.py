@@ -142,7 +142,9 @@ def test_errors_are_counted_as_by_hand_and_on_labels_that_were_not_told():
         classify=lambda x, averaged: torch.eye(3)[says[averaged][: len(x)]],
         game=SimpleNamespace(classify=None, labelled=lambda _: np.array([1, 4]), learn=print, told=print),
     )
-    evidence = SimpleNamespace(model=model, held_out=samples, training=samples, dataset=None, note=lambda *_: None)
+    evidence = SimpleNamespace(
+        model=model, held_out=samples, training=samples, dataset=None, note=lambda *_: None, notes={}
+    )
     assert Classification()(evidence) == {"errors": 1, "errors_now": 4, "error_rate": 1 / 6, "of_samples": 6}
     evidence.held_out = None  # of the places 0, 2, 3, 5, with the labels 0, 2, 0, 2: the model says 0, 1, 2, 0
     assert Classification()(evidence) == {"errors": 3, "errors_now": 4, "error_rate": 3 / 4, "of_samples": 4}

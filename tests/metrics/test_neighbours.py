@@ -152,7 +152,8 @@ def test_points_beneath_a_plot_are_no_stride_of_the_data():
     turns = np.tile(np.array([[0, 0], [1, 1]], np.float32), (4000, 1))
     library = SimpleNamespace(build=lambda *_: SimpleNamespace(load=lambda: Samples(turns)))
     config = SimpleNamespace(dataset=SimpleNamespace(name="turns"), seed=0, sample_count=80)
-    trained = SimpleNamespace(sampler=SimpleNamespace(config=config, labels_of=lambda seeds: None))
+    sampler = SimpleNamespace(config=config, labels_of=lambda seeds: None)
+    trained = SimpleNamespace(sampler=sampler, weights=SimpleNamespace(data=None))
     shown = _real(trained, library)
     assert len(shown) == 2000
     assert shown.mean() == pytest.approx(0.5, abs=0.06)
@@ -261,6 +262,7 @@ def test_what_a_metric_does_not_look_at_is_said_once(caplog):
     assert caplog.messages == [
         "neighbours: 200 of 300 samples, drawn at random",
         "memorisation: 100 of 200 samples, drawn at random",
+        "nearest_training: 100 generated and 80 held-out samples, against 300 of training",
         "kernel: subsets of 50, a quarter of the samples, not of 1,000",
         "parzen: of 40 held-out samples, σ chosen on 40 others: no more are held out",
     ]

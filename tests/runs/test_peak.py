@@ -27,10 +27,13 @@ def test_a_peak_is_carried_on_along_a_straight_line(monkeypatch):
     setup, sizes = setup_of(*TINY_MLP, "batch_size=4096", "device=cpu"), []
 
     class Memory:
-        def held(self, device: torch.device) -> int:
+        def __init__(self, device: torch.device) -> None:
+            pass
+
+        def held(self) -> int:
             return 1_000_000
 
-        def peak(self, device: torch.device) -> int:
+        def peak(self) -> int:
             return 3_000_000 + 10_000 * sizes[-1]
 
     monkeypatch.setattr(peak, "Memory", Memory)
