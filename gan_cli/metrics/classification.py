@@ -42,7 +42,7 @@ class Classification(Metric):
             for name, averaged in {"errors": True, "errors_now": False}.items()
         }
         evidence.note(["errors", "error_rate"], f"of {len(samples):,} {whose}, by the moving average of the weights")
-        evidence.notes["errors_now"] = f"of {len(samples):,} {whose}, by the weights as they are"
+        evidence.note(["errors_now"], f"of {len(samples):,} {whose}, by the weights as they are")
         return {**wrong, "error_rate": wrong["errors"] / len(samples), "of_samples": len(samples)}
 
 
