@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
 
 from gan_cli import memory
@@ -53,19 +54,20 @@ def load(dataset: Dataset, name: str) -> Samples:
 
 def held_out(dataset: object) -> Samples | None:
     """Samples of the same source that no player has seen; None, with a line, where they cannot be used."""
-    try:
-        return dataset.held_out() if isinstance(dataset, HoldsOut) else None
-    except ValueError as error:  # what ``Samples`` says of values or labels that it cannot be of, or a UserError
-        log.warning("no held-out samples: %s", error)
-        return None
+    return _usable(dataset.held_out, "no held-out samples") if isinstance(dataset, HoldsOut) else None
 
 
 def unused(dataset: object) -> Samples | None:
     """Samples of the split that the limit leaves out; None, with a line, where they cannot be used."""
+    none = "no samples beside those that are trained on"
+    return _usable(dataset.unused, none) if isinstance(dataset, LeavesOut) else None
+
+
+def _usable(read: Callable[[], Samples | None], otherwise: str) -> Samples | None:
     try:
-        return dataset.unused() if isinstance(dataset, LeavesOut) else None
-    except ValueError as error:
-        log.warning("no samples beside those that are trained on: %s", error)
+        return read()
+    except ValueError as error:  # what ``Samples`` says of values or labels that it cannot be of, or a UserError
+        log.warning("%s: %s", otherwise, error)
         return None
 
 

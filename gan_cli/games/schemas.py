@@ -61,11 +61,9 @@ class SemiSupervisedOptions(Choice):
 
     def unused(self, chosen: Chosen) -> Values:
         """A draw of all labels."""
-        return (
-            {}
-            if self.labels
-            else {"labels_seed": "draws some of the labels, and model.labels=0 keeps all: leave it out"}
-        )
+        if self.labels:
+            return {}
+        return {"labels_seed": "draws some of the labels, and model.labels=0 keeps all: leave it out"}
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Fewer samples than labels."""

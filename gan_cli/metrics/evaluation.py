@@ -182,12 +182,11 @@ def draw(sampler: Sampler, count: int, seed: int, training: Samples, batch_size:
     Raises:
         Diverged: if they are not finite.
     """
-    parts = decoded_batches(sampler, count, seed, training, batch_size)
+    labels = labels_asked(sampler, count, seed, training)
+    parts = decoded_batches(sampler, count, seed, labels, batch_size, full_depth=training.full_depth)
     if not all(part.isfinite().all() for part in parts):
         raise Diverged("the generator's samples are not finite")
-    return labelled(
-        sampler, np.concatenate([part.numpy() for part in parts]), labels_asked(sampler, count, seed, training)
-    )
+    return labelled(sampler, np.concatenate([part.numpy() for part in parts]), labels)
 
 
 def labels_asked(sampler: Sampler, count: int, seed: int, training: Samples) -> Tensor | None:
@@ -217,18 +216,20 @@ def seeds_of(count: int, seed: int) -> range:
     return range(seed * count, (seed + 1) * count)
 
 
-def decoded_batches(sampler: Sampler, count: int, seed: int, training: Samples, batch_size: int = 256) -> list[Tensor]:
-    """The samples of ``draw`` in batches, as the training data are stored; float32 where they are not finite.
+def decoded_batches(
+    sampler: Sampler, count: int, seed: int, labels: Tensor | None, batch_size: int = 256, *, full_depth: bool
+) -> list[Tensor]:
+    """The samples of ``draw`` in batches, as a dataset stores them; float32 where they are not finite.
 
     Processes that train together all call this and share the work; only the first gets the result.
     """
-    latents, labels = sampler.latents_of(seeds_of(count, seed)), labels_asked(sampler, count, seed, training)
+    latents = sampler.latents_of(seeds_of(count, seed))
     as_in_first(sampler.network)
 
     def decode(batch: int) -> Tensor:
         part = slice(batch * batch_size, (batch + 1) * batch_size)
         x = sampler.decode(latents[part], None if labels is None else labels[part], batch_size)
-        return as_stored(x, full_depth=training.full_depth) if x.isfinite().all() else x
+        return as_stored(x, full_depth=full_depth) if x.isfinite().all() else x
 
     return shared_out(-(-count // batch_size), decode)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from gan_cli.algorithm import play
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.reading import TRAINED_ON, still
-from gan_cli.data.samples import Samples
 from gan_cli.distributed import from_first
 from gan_cli.errors import WentBack
 from gan_cli.games.game import Statistics
-from gan_cli.metrics.evaluation import decoded_batches
+from gan_cli.metrics.evaluation import decoded_batches, labels_asked
 from gan_cli.runs.checkpoint import file_of, load
 from gan_cli.runs.guard.looks import is_looked_at
 from gan_cli.runs.guard.policies import GUARD
@@ -44,13 +45,13 @@ def follow(config: Config, library: Library, folder: Path, resumption: Resumptio
         start = restore(setup, state) if state else 0
         if not state:
             begin(setup, library)
-        training = still(setup.dataset, setup.samples, TRAINED_ON) if config.metrics else setup.samples
 
-        def share(
-            step: int, statistics: Sequence[Statistics], setup: Setup = setup, training: Samples = training
-        ) -> None:
+        def share(step: int, statistics: Sequence[Statistics], setup: Setup = setup) -> None:
             if config.metrics and due(config, step) and from_first(None, setup.device):  # whether samples are judged
-                decoded_batches(setup.sampler, config.evaluate_count, config.seed, training)
+                of = config.evaluate_count, config.seed
+                deep = still(setup.dataset, setup.samples.take(np.arange(1)), TRAINED_ON).full_depth  # as of all
+                labels = labels_asked(setup.sampler, *of, setup.samples)
+                decoded_batches(setup.sampler, *of, labels, full_depth=deep)
             if returns and is_looked_at(config, step):
                 back = from_first(None, setup.device)
                 if back is not None:

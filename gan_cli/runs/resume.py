@@ -209,11 +209,8 @@ def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, li
     if "steps" not in typed and type(steps) is not int:
         raise UserError(f"resume: steps={shown(steps)}: the checkpoint's config is not as gan-train wrote it")
     lengths = [f"steps={steps}", *([f"anneal_images={images}"] if type(images) is int else [])]
-    plain = [
-        *PLAIN_GAME.texts,
-        *(choice.texts[0] for choice in choices),
-        *lengths,
-    ]  # the default's extras are not the run's
+    # the default's extras are not the run's
+    plain = [*PLAIN_GAME.texts, *(choice.texts[0] for choice in choices), *lengths]
     fresh = compose(command, library, plain).values
     merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
     for choice in choices:

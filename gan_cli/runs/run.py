@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -243,7 +244,7 @@ class Running:
 
     def begin(self) -> None:
         """Everything before the first step."""
-        if not_finite(self.setup) is None:  # which is told at the first step
+        with suppress(Diverged):  # which is told at the first step
             require_readable(self.state(self.at))
         if self.resumption:
             self._go_on(self.resumption.state)
