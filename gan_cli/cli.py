@@ -1,46 +1,29 @@
-"""The entry points of the commands, and the plan of what ``gan-train`` runs."""
+"""The entry points of the commands, and their exit codes."""
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
-from gan_cli.commands.claiming import claim_sweep, claimed, wanted_folder
-from gan_cli.commands.hydra_job import Plan, discard, hand_over, resuming
-from gan_cli.commands.out_of_place import of_new_runs, of_other_commands, of_other_runs, require_use
+from gan_cli.commands.hydra_job import Plan, discard, hand_over
+from gan_cli.commands.planning import planned
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Draft, check, draft
+from gan_cli.config.compose import check
 from gan_cli.config.hydra_errors import one_line
-from gan_cli.config.interpolations import BY_TIME, name_unused
 from gan_cli.config.library import Library
-from gan_cli.config.mistakes import shown
-from gan_cli.config.options import Values
-from gan_cli.config.overrides import PLAIN_GAME, key_of
-from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
 from gan_cli.memory import shortage
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of, printable
-from gan_cli.parallel import launch, place
+from gan_cli.parallel import place
 from gan_cli.runs import time_limit
-from gan_cli.runs.loggers.logger import LOGGER
 from gan_cli.runs.observers.interrupts import deaf, unwind_at_the_end
-from gan_cli.sweeps import plan as sweep_plan
-from gan_cli.sweeps import sweep
-from gan_cli.sweeps.plugins import check_search, sweeping
-
-if TYPE_CHECKING:
-    from gan_cli.config.schema import Config
-
-log = logging.getLogger("gan_cli")
 
 
 def main() -> None:
@@ -186,158 +169,3 @@ def carry_out(command: Command, library: Library, plan: Plan) -> None:
         if mistaken:
             check(command, library, validate)  # says the same in one line for each mistake
         raise
-
-
-def planned(command: Command, library: Library) -> tuple[Config, Plan]:
-    """The checked config of a command, and the plan to run it; the run folder is made last.
-
-    Raises:
-        UserError: with one line for every mistake.
-    """
-    typed = command.parsed(library)
-    if misplaced := [*of_other_commands(typed), *of_other_runs(typed, multirun=command.multirun)]:
-        raise UserError(*misplaced)
-    begins = None
-    if command.multirun:
-        config, plan = _swept(command, library)
-    else:
-        made = draft(command, library, ("run.dir", "job.chdir"))
-        if (here := place.given()) and made.composed.values:
-            made = _adopted(made, here)
-        if made.composed.values.get("resume") is not None:
-            config, plan = _resumed(made)
-        else:
-            config, plan = _single(made), Plan(run_dir=wanted_folder(made.composed))
-            begins = _start_of(config, library)
-        if made.composed.hydra["job.chdir"]:
-            raise UserError(sweep_plan.CHDIR)
-        require_use(command.parsed(library), config, library)
-    launch.require_cores(config)
-    for logger in config.logger.values():
-        library.build(LOGGER, logger)  # refused here if its package is missing
-    if config.dry_run:
-        return config, plan
-    if command.multirun:
-        claim_sweep(plan)
-        return config, plan
-    if not plan.resumption:
-        plan = claimed(made.composed, config, library, made.composed.added)
-    if plan.resumption:
-        config = plan.resumption.config
-    elif begins and (whole := made.composed.whole) is not None:
-        config = config.model_copy(update={"start": begins})
-        whole.start = begins
-        words = [word for word in command.overrides if key_of(word) != "start"]
-        command.overrides = [*words, f"start={quoted(begins)}"]  # which repeats the run
-    return config, replace(plan, config=config, composed=made.composed.whole)
-
-
-def _adopted(made: Draft, here: place.Place) -> Draft:
-    """The draft with ``devices`` set to the number of started processes."""
-    values = made.composed.values
-    place.adopt(made.command, here, made.command.parsed(made.library).find("devices"), values["devices"])
-    if made.composed.whole is not None:
-        made.composed.whole.devices = here.world
-    return replace(made, composed=replace(made.composed, values={**values, "devices": here.world}))
-
-
-def _single(made: Draft) -> Config:
-    config = made.checked(validate)
-    space = made.command.parsed(made.library).find("sweep")
-    if space and space.values[0] is not None:
-        raise UserError(f"{space.typed}: is a space of values to try: add --multirun")
-    raw = str(made.composed.hydra["run.dir raw"])
-    name = made.command.parsed(made.library).find("name")
-    if BY_TIME not in raw and (unused := name_unused(name, "hydra.run.dir", raw)):
-        raise UserError(*unused)
-    return config
-
-
-def _resumed(made: Draft) -> tuple[Config, Plan]:
-    from gan_cli.runs.resume import prepare
-
-    if idle := of_new_runs(made.command.parsed(made.library)):
-        raise UserError(*idle)
-    resumption = prepare(made, place.lock_wait())
-    return resumption.config, resuming(resumption, made.composed.added)
-
-
-def _start_of(config: Config, library: Library) -> str | None:
-    """The checkpoint that ``start=`` means now, where that changes: the newest run, or what several processes look up.
-
-    Raises:
-        UserError: if it cannot be read.
-    """
-    if config.start is None:
-        return None
-    from gan_cli.runs.start import find
-
-    source = find(config.start, library)
-    return str(source.path) if config.start == "latest" or config.devices > 1 else None
-
-
-def _require_start(starts: Sequence[object], library: Library) -> None:
-    """Reads what the runs of a sweep are to start from, before there is a folder for them.
-
-    Raises:
-        UserError: if it cannot be read, or would change while a sweep goes on.
-    """
-    for start in starts:
-        if start == "latest":
-            raise UserError("start=latest: of a sweep, that changes with each of its runs: give the folder of the run")
-        if start is not None:
-            from gan_cli.runs.start import find
-
-            find(str(start), library)
-
-
-def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
-    overrides = command.parsed(library)
-    if overrides.problems:
-        raise UserError(*overrides.problems)
-    if here := place.given():
-        place.adopt(command, here, None, here.world)
-    if overrides.value("resume") is not None:
-        raise UserError("resume: continues one run: leave out --multirun")
-    how = sweeping(command, library)
-    check_search(how, overrides)
-    name = sweep.name_from(overrides)
-    whole = sweep_plan.with_params(command, library, how.params).parsed(library)
-    alone = PLAIN_GAME in whole.every and PLAIN_GAME not in overrides.every  # a sweep of one's own over models
-    command.overrides += [PLAIN_GAME.text] if alone else []
-
-    def usable(values: Values, library: Library) -> Config:
-        config = validate(values, library)
-        require_use(whole, config, library)
-        return config
-
-    prepare = sweep_plan.prepare_search if how.search else sweep_plan.prepare_grid
-    space = prepare(command, library, usable, how.params, name)
-    check_search(how, overrides, space.config)
-    if space.config.resume is not None:
-        raise UserError(f"resume={space.config.resume}: continues one run: leave out --multirun")
-    if space.config.dry_run:
-        raise UserError(f"dry_run={shown(space.config.dry_run)}: shows one run: leave out --multirun")
-    if (starts := overrides.find("start")) is not None:
-        _require_start(starts.values, library)
-    if space.config.name == name:
-        command.overrides.append(f"name={name}")
-    same = [*(override.key for override in overrides if len(override.values) == 1), "name", *(["experiment"] * alone)]
-    extra = [
-        f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]",  # folders say what differs
-        f"hydra.sweep.dir={quoted(str(space.folder))}",  # as it is now
-        "hydra.output_subdir=null",  # a run's command is written once it is known to train
-        *how.extra,
-    ]
-    plan = Plan(
-        extra=extra,
-        folder=space.folder,
-        output_subdir=space.output_subdir,
-        # read again: values that are left out are gone
-        runs=sweep_plan.runs_of(sweep_plan.with_params(command, library, how.params).parsed(library), how.search),
-        at_once=how.search is None or how.search.sampler == "random",
-        unusable=space.unusable,
-        added=space.added,
-        in_processes=how.in_processes,
-    )
-    return space.config, plan

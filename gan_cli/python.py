@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli import cli
+from gan_cli.commands.planning import planned
 from gan_cli.commands.tool import EVALUATION, Evaluation, Tool
 from gan_cli.config.command import Command
 from gan_cli.config.compose import check
@@ -117,7 +118,7 @@ def train(
     with _as_it_was():
         time_limit.begin()
         try:
-            config, plan = cli.planned(command, library)
+            config, plan = planned(command, library)
             if config.dry_run or plan.run_dir is None:
                 raise UserError("dry_run=true: trains nothing: gan_cli.compose(…) gives the config")
             made = Run(plan.run_dir.absolute())

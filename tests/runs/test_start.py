@@ -25,8 +25,8 @@ from conftest import (
     tensors,
 )
 
-from gan_cli import cli
 from gan_cli.algorithm import play
+from gan_cli.commands import planning
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
 from gan_cli.errors import UserError
@@ -304,7 +304,7 @@ def test_the_newest_run_is_looked_up_once_and_recorded_by_its_name(gan_train):
     words = yaml.safe_load(Path("outputs/new/.hydra/overrides.yaml").read_text())
     assert gan_train(*words, "hydra.run.dir=again").code == 0  # the newest is another by now
     assert_same_run(Path("outputs/new"), Path("again"))
-    config, _ = cli.planned(Command.parse([*TINY_MLP, "devices=2", "start=outputs/old, one"]), Library())
+    config, _ = planning.planned(Command.parse([*TINY_MLP, "devices=2", "start=outputs/old, one"]), Library())
     assert config.start == path  # that of each process, though the run may go on
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY_POINTS, assert_same_run, config_of, metrics_in
 
-from gan_cli import cli
+from gan_cli.commands import planning
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library
 from gan_cli.errors import Diverged, Interrupted, UserError
@@ -160,7 +160,7 @@ def test_a_sweep_counts_its_runs(gan_train):
 
 
 def test_a_large_sweep_says_that_its_configs_are_composed_first():
-    _, plan = cli._swept(Command.parse(["-m", *TINY_POINTS, "seed=range(0,60)"]), Library())
+    _, plan = planning._swept(Command.parse(["-m", *TINY_POINTS, "seed=range(0,60)"]), Library())
     said = opening(Path("large"), plan.runs, at_once=plan.at_once)
     assert said.startswith("large: 60 runs, whose configs are all composed before the first begins; as they go on: ")
 
@@ -175,7 +175,7 @@ def test_a_large_sweep_says_that_its_configs_are_composed_first():
     ],
 )
 def test_the_number_of_runs_is_known_before_the_first(typed, count):
-    assert cli._swept(Command.parse(["-m", *typed]), Library())[1].runs == count
+    assert planning._swept(Command.parse(["-m", *typed]), Library())[1].runs == count
 
 
 def test_finished_runs_are_trained_further_when_asked(gan_train):
