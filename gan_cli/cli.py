@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from gan_cli.commands.hydra_job import Plan, discard, hand_over
+from gan_cli.commands.exit_codes import exit_code
+from gan_cli.commands.hydra_job import hand_over
+from gan_cli.commands.job_folder import discard
+from gan_cli.commands.plan import Plan
 from gan_cli.commands.planning import planned
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
@@ -17,7 +19,7 @@ from gan_cli.config.compose import check
 from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.library import Library
 from gan_cli.config.schema import validate
-from gan_cli.errors import Diverged, Ended, Interrupted, ProcessFailed, UserError, config_errors, of_storage
+from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError, config_errors, of_storage
 from gan_cli.memory import shortage
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of, printable
@@ -72,14 +74,14 @@ def _enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     """Runs an action and returns the exit code; prints one line for each mistake."""
 
-    def failed(error: Exception, code: int, *lines: str) -> int:
+    def failed(error: Exception, *lines: str) -> int:
         if wants_trace:
             import traceback
 
             print(lines_of("".join(traceback.format_exception(error))), end="", file=sys.stderr)
         for line in lines:
             print(f"{program}: error: {printable(line)}", file=sys.stderr)
-        return code
+        return exit_code(error)
 
     wants_trace = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
@@ -91,26 +93,26 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
                 raise
         streams.finish()
     except UserError as error:
-        return failed(error, 2, *error.problems)
+        return failed(error, *error.problems)
     except Diverged as error:
-        return failed(error, 3, f"diverged: {error}")
+        return failed(error, f"diverged: {error}")
     except Interrupted as error:
-        return error.exit_code
+        return exit_code(error)
     except ProcessFailed as error:
-        return failed(error, 1, str(error))
+        return failed(error, str(error))
     except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
-        return error.exit_code if isinstance(error, Ended) else 128 + signal.SIGINT
+        return exit_code(error)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
         if (missing := shortage(error)) is not None:
-            return failed(error, 2, f"out of memory ({missing}): ask for less at a time, or use a larger machine")
+            return failed(error, f"out of memory ({missing}): ask for less at a time, or use a larger machine")
         if isinstance(error, config_errors()):
-            return failed(error, 2, one_line(error))
+            return failed(error, one_line(error))
         if stored := of_storage(error, "then try again"):
-            return failed(error, 2, *stored.problems)
-        return failed(error, 1, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
+            return failed(error, *stored.problems)
+        return failed(error, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_cli.commands.hydra_job import Plan, resuming
+from gan_cli.commands.plan import Plan, resuming
 from gan_cli.config.compose import Composed
 from gan_cli.config.interpolations import BY_NAME, BY_TIME, as_written
 from gan_cli.config.paths import expanded

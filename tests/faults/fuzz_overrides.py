@@ -27,8 +27,9 @@ from fuzzing import main, within
 from hydra.core.hydra_config import HydraConfig
 
 from gan_cli import cli
-from gan_cli.commands import hydra_job
+from gan_cli.commands import hydra_job, planning
 from gan_cli.commands.bench.command import main as bench
+from gan_cli.commands.plan import Plan
 from gan_cli.commands.report.command import main as report
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
@@ -172,8 +173,8 @@ def nothing_runs() -> Iterator[None]:
     with (
         mock.patch.object(OmegaConf, "load", cached),
         mock.patch.object(cli, "hand_over", shows),
-        mock.patch.object(cli, "claimed", return_value=hydra_job.Plan()),
-        mock.patch.object(cli, "claim_sweep"),
+        mock.patch.object(planning, "claimed", return_value=Plan()),
+        mock.patch.object(planning, "claim_sweep"),
         mock.patch("gan_cli.commands.dry_run.command.dry_run", return_value=None),
         mock.patch("gan_cli.commands.bench.turns.run", return_value=None),
         mock.patch("gan_cli.commands.evaluate.run", return_value=None),

@@ -17,8 +17,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import TINY_POINTS
 
-from gan_cli import cli
-from gan_cli.commands import hydra_job
+from gan_cli.commands import planning, sweep_jobs
 from gan_cli.errors import UserError
 from gan_cli.runs import time_limit
 from gan_cli.runs.observers.pruning import Pruner
@@ -134,7 +133,7 @@ def test_a_study_killed_and_continued_has_its_trials_once_each_and_the_same(spaw
 @pytest.fixture
 def late_elsewhere(monkeypatch):
     """Runs are in other processes, as far as they can tell, and the sweep that launches them has gone on for long."""
-    pids, claim, begin = itertools.count(1), cli.claim_sweep, job_processes.begin
+    pids, claim, begin = itertools.count(1), planning.claim_sweep, job_processes.begin
 
     def long_ago(plan) -> None:
         time_limit.begin(time.time() - 1000)
@@ -144,9 +143,9 @@ def late_elsewhere(monkeypatch):
         time_limit.begin()
         return begin(*facts)
 
-    monkeypatch.setattr(cli, "claim_sweep", long_ago)
+    monkeypatch.setattr(planning, "claim_sweep", long_ago)
     monkeypatch.setattr(job_processes, "begin", in_a_new_process)
-    monkeypatch.setattr(hydra_job, "os", SimpleNamespace(getpid=lambda: next(pids)))
+    monkeypatch.setattr(sweep_jobs, "os", SimpleNamespace(getpid=lambda: next(pids)))
 
 
 def test_the_time_limit_of_a_sweep_is_that_of_its_runs_elsewhere_too(gan_train, late_elsewhere):
