@@ -15,7 +15,7 @@ from gan_cli.commands.planning import planned
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.library import Library
 from gan_cli.config.schema import validate

@@ -17,7 +17,7 @@ from gan_cli import cli
 from gan_cli.commands.planning import planned
 from gan_cli.commands.tool import EVALUATION, Evaluation, Tool
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate

@@ -30,7 +30,7 @@ from gan_cli.commands.dry_run import pace
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.data.knows import DATASET

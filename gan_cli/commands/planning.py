@@ -10,7 +10,7 @@ from gan_cli.commands.claiming import claim_sweep, claimed, wanted_folder
 from gan_cli.commands.out_of_place import of_new_runs, of_other_commands, of_other_runs, require_use
 from gan_cli.commands.plan import Plan, resuming
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Draft, draft
+from gan_cli.config.draft import Draft, draft
 from gan_cli.config.interpolations import BY_TIME, name_unused
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown

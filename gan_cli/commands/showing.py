@@ -7,13 +7,14 @@ from copy import deepcopy
 from typing import Any
 
 from gan_cli.config.command import Command
-from gan_cli.config.compose import draft
+from gan_cli.config.draft import draft
 from gan_cli.config.flags import SEVERAL
 from gan_cli.config.interpolations import require_shown
-from gan_cli.config.library import NAMES, Library, content_of, shipped_conf
+from gan_cli.config.library import NAMES, Library, shipped_conf
 from gan_cli.config.options import GROUPS
 from gan_cli.config.overrides import PRESETS
 from gan_cli.config.schema import validate
+from gan_cli.config.yaml_files import content_of
 from gan_cli.errors import UserError
 
 

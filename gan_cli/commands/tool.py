@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 
 from gan_cli.commands.pages import words_after_help
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.machine import known_device
 from gan_cli.config.mistakes import shown

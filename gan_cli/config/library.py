@@ -7,70 +7,27 @@ a checkpoint nor a command line can name code to run.
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from copy import deepcopy
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from gan_cli.config.asking import asked, is_own, kind, reason
+from gan_cli.config.asking import asked, is_own, reason
 from gan_cli.config.flags import shipped, shipped_conf
 from gan_cli.config.interpolations import resolvers_in, texts_in
 from gan_cli.config.mistakes import explain, keys_of, suggestion
 from gan_cli.config.options import Choice, Group, Made, Values
+from gan_cli.config.own_schema import schema_from_signature
 from gan_cli.config.paths import expanded
 from gan_cli.config.words import key_here, option_here, told
+from gan_cli.config.yaml_files import content_of, own_values
 from gan_cli.errors import UserError
 
 NAMES = ("class", "schema")  # keys that name code, which only a YAML file can set
-NAMES_OF_ALL = {"name", "class"}  # keys that every option has
-
-
-def content_of(path: Path) -> Values:
-    """The values in a YAML file, read as Hydra reads it, interpolations as they are written.
-
-    Raises:
-        UserError: if it is not UTF-8, not YAML, or has no keys with values.
-    """
-    try:
-        state = path.stat()
-        return deepcopy(_content(path, state.st_mtime_ns, state.st_size, state.st_ino))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}): it must hold lines key: value") from error
-
-
-@lru_cache(1000)
-def _content(path: Path, *state: int) -> dict[str, Any]:
-    """The values in a file as it is now: a sweep asks for those of an option once for each of its values."""
-    from omegaconf import OmegaConf
-    from yaml import YAMLError
-
-    try:
-        if path.read_bytes().startswith(b"\xef\xbb\xbf"):  # Hydra does not recognise a `# @package` after it
-            raise UserError(f"{path}: begins with a byte-order mark: save it as UTF-8 without one")
-        node = OmegaConf.to_container(OmegaConf.load(path))
-    except UserError:
-        raise
-    except UnicodeDecodeError as error:
-        place = f"byte {error.object[error.start]:#04x} at {error.start}"
-        raise UserError(f"{path}: is not UTF-8 ({place}): save it as UTF-8") from error
-    except (YAMLError, RecursionError, ValueError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(node, dict):
-        raise UserError(f"{path}: must hold lines key: value")
-    return {str(key): value for key, value in node.items()}
-
-
-def own_values(node: Values, group: str) -> Values:
-    """An option's own values; a file for ``# @package _global_`` has them under the group, beside other keys."""
-    own = node.get(group)
-    return own if isinstance(own, dict) and not NAMES_OF_ALL & node.keys() else node
 
 
 class Library:
@@ -191,7 +148,7 @@ class Library:
             return self._imported(group, name, dotted)
         if self.file(group, name).is_relative_to(shipped_conf()):
             return Choice  # no options
-        return _schema_from_signature(group, name, self.load(group, name))
+        return schema_from_signature(group, name, self.load(group, name))
 
     def check(self, group: str, node: Values, prefix: str) -> Choice:
         """An option's values, validated.
@@ -284,32 +241,3 @@ class Library:
             UserError: for an unknown name.
         """
         return {**own_values(content_of(self.file(group, name)), group), "name": name}
-
-
-def _names_around(cls: type) -> dict[str, object]:
-    """What names mean in the modules of a class and of those that it inherits fields from; its own come first."""
-    modules = (
-        [sys.modules.get(base.__module__) for base in reversed(inspect.getmro(cls))] if inspect.isclass(cls) else []
-    )
-    return {name: value for module in modules if module is not None for name, value in vars(module).items()}
-
-
-def _schema_from_signature(group: str, name: str, cls: type) -> type[Choice]:
-    from pydantic import ConfigDict, create_model
-
-    fields: dict[str, Any] = {}
-    if not callable(cls):
-        raise UserError(f"{group}={name}: its class is {kind(cls)}: name a class")
-    with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
-        signature = inspect.signature(cls, locals=_names_around(cls), eval_str=True)
-    for parameter in signature.parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
-        fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
-    config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
-    said = dict(inspect.getmembers(cls))
-    own = {"model_config": config, "before": said.get("before", {})}
-    own |= {key: tuple(said.get(key, ())) for key in ("uses", "idle", "figures")}
-    with asked(f"{group}={name}: reading the parameters of {cls.__name__}"):
-        return create_model(f"{group}_{name}", __base__=type("OwnChoice", (Choice,), own), **fields)

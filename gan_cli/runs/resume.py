@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gan_cli.config.batch_sizes import BatchSizes, changed
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Draft, compose, length_of
+from gan_cli.config.compose import compose, length_of
+from gan_cli.config.draft import Draft
 from gan_cli.config.flags import SEVERAL
 from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.interpolations import as_written, texts_in

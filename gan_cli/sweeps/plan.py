@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.config.command import Command
-from gan_cli.config.compose import Composed, compose, compose_each, without_echoes, wrong_options
+from gan_cli.config.compose import Composed, compose, compose_each, wrong_options
+from gan_cli.config.draft import without_echoes
 from gan_cli.config.interpolations import BY_TIME, name_unused
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of

@@ -24,7 +24,8 @@ from gan_cli.commands.report.command import main as report
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION, Tool
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check, compose, wrong_options
+from gan_cli.config.compose import compose, wrong_options
+from gan_cli.config.draft import check
 from gan_cli.config.flags import SEVERAL
 from gan_cli.config.library import Library
 from gan_cli.config.options import GROUPS, Values

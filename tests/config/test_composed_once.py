@@ -11,7 +11,7 @@ from hydra._internal import config_loader_impl
 from omegaconf import OmegaConf
 
 from gan_cli.config.command import Command
-from gan_cli.config.compose import draft
+from gan_cli.config.draft import draft
 from gan_cli.config.library import Library
 
 

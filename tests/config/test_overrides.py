@@ -13,7 +13,7 @@ from PIL import Image
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.overrides import Overrides, is_text
 from gan_cli.config.quoting import PATHS, as_text, folder_name

@@ -19,7 +19,7 @@ import torch
 from gan_cli.commands.bench.contender import advance
 from gan_cli.commands.bench.peaks import synchronize
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.ensemble.train import Ensemble

@@ -8,7 +8,7 @@ from itertools import product
 
 from gan_cli.commands.out_of_place import without_effect
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.mistakes import shown
 from gan_cli.config.overrides import Overrides

@@ -8,7 +8,7 @@ import torch
 
 from gan_cli.algorithm import play
 from gan_cli.config.command import Command
-from gan_cli.config.compose import check
+from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.training.build import build
