@@ -15,6 +15,7 @@ from gan_cli import memory
 from gan_cli.config.mistakes import suggestion
 from gan_cli.data.archive import opened
 from gan_cli.data.mapping import array_of_file
+from gan_cli.data.samples import UNKNOWN
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
@@ -75,12 +76,21 @@ def pair(
     return values, of_rows, left_out
 
 
-def classes_of(labels: np.ndarray, who: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def classes_of(labels: np.ndarray, who: str, *, unlabelled: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels from 0 up, int64 (N,), and what they are called, where they are not 0, 1, 2, … already.
 
     Args:
         labels: whole numbers, or texts.
+        unlabelled: whether samples may be without: an empty text, NaN, or −1 beside two classes from 0 up at least.
+            Theirs is −1.
     """
+    if unlabelled and labels.ndim == 1:
+        missing = _missing(labels)
+        if missing.any() and not missing.all():
+            numbers, names = classes_of(labels[~missing], who)
+            found = np.full(len(labels), UNKNOWN)
+            found[~missing] = numbers
+            return found, names
     if labels.dtype.kind in TEXTS and labels.ndim == 1:
         texts = np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
         named, places = np.unique(texts, return_inverse=True)
@@ -96,6 +106,14 @@ def classes_of(labels: np.ndarray, who: str) -> tuple[np.ndarray, tuple[str, ...
     if (values == np.arange(len(values))).all():
         return numbers.astype(np.int64), ()
     return numbers.astype(np.int64), tuple(str(value) for value in values.tolist())
+
+
+def _missing(labels: np.ndarray) -> np.ndarray:
+    if labels.dtype.kind in TEXTS:
+        return np.char.str_len(labels) == 0
+    nothing = np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(len(labels), bool)
+    others = np.unique(labels[~nothing & (labels != UNKNOWN)])
+    return nothing | (labels == UNKNOWN) if len(others) > 1 and others[0] >= 0 else nothing
 
 
 def _arrays(path: Path, who: str) -> Mapping[str, np.ndarray]:

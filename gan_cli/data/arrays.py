@@ -45,6 +45,7 @@ class Arrays(Rows):
         size: of pictures; None: as they are. Each channel is resized by itself (Lanczos), as picture files are.
         fit: ``crop``, ``pad`` with black, or ``stretch``, where the shape is another.
         range: black and white of pictures that are no bytes; None: by their numbers.
+        unlabelled: whether samples without a label are kept; see ``classes_of``.
         standardise: whether points are stored as (x − mean) / deviation, and given back in their units.
     """
 
@@ -59,6 +60,7 @@ class Arrays(Rows):
     flip: bool
     binarise: str = "none"
     dequantise: bool | str = False
+    unlabelled: bool = False
 
     @property
     def presentation(self) -> Presentation:
@@ -99,9 +101,10 @@ class Arrays(Rows):
         labels = self._read[1]
         if labels is None:
             return None
+        said = labels[~np.isnan(labels)] if self.unlabelled and labels.dtype.kind == "f" else labels
         texts = labels.dtype.kind in TEXTS
-        if texts or (labels.ndim == 1 and (labels.dtype.kind in "bui" or (labels == np.round(labels)).all())):
-            return (*classes_of(labels, self.who), ())
+        if texts or (labels.ndim == 1 and (labels.dtype.kind in "bui" or (said == np.round(said)).all())):
+            return (*classes_of(labels, self.who, unlabelled=self.unlabelled), ())
         each = labels.reshape(len(labels), -1)
         if not np.isfinite(each).all():
             raise UserError(

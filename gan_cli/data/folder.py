@@ -26,7 +26,7 @@ from gan_cli.data.listing import File, Listing, endings_read
 from gan_cli.data.openers import InFolder, InZip, not_opened
 from gan_cli.data.pack import Pack
 from gan_cli.data.picture_labels import PictureLabels
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import UNKNOWN, Samples
 from gan_cli.data.spreading import spread
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
@@ -45,6 +45,8 @@ class ImageFolder(ImageDataset):
         rules: 1 reads a folder as runs did before there were rules.
         labels: ``folders``, columns of a table in the source or beside it, or ``auto``: all of these if there is one.
         detail: a JPEG is decoded to so many times the size at least, and then resized.
+        unlabelled: whether pictures without a class are kept, without one: those of which a table says nothing, and
+            those that lie beside the folders of the classes, or in one called ``unlabelled``.
         duplicates: ``drop`` leaves out pictures that come again, byte for byte once decoded.
     """
 
@@ -62,6 +64,7 @@ class ImageFolder(ImageDataset):
     labels: str | Sequence[str] = FOLDERS
     detail: int = 2
     duplicates: str = "keep"
+    unlabelled: bool = False
 
     @property
     def full_depth(self) -> bool:
@@ -146,7 +149,7 @@ class ImageFolder(ImageDataset):
         if self.rules == 1:
             return None
         told, count = labels_in(self.source, self.listing, self.labels), len(self.listing.pictures)
-        if told and 2 * len(told.of) < count and not self.allow_missing:
+        if told and 2 * len(told.of) < count and not self.allow_missing and not self.unlabelled:
             raise UserError(
                 f"dataset.path={self.path}: most of its pictures have no label ({told.told}): mend that, or go on with "
                 "the rest: dataset.allow_missing=true, or without the table: dataset.labels=folders"
@@ -156,14 +159,21 @@ class ImageFolder(ImageDataset):
     @cached_property
     def _classes(self) -> Mapping[str, int]:
         """The class of each picture that has one, whether by its folder or by a table."""
-        return self.told.classes if self.told else self.listing.labels
+        return self.told.classes if self.told else self._in_folders
+
+    @cached_property
+    def _in_folders(self) -> Mapping[str, int]:
+        """The class of each picture by its folder."""
+        return self.listing.labels_of(self.listing.known_class_names) if self.unlabelled else self.listing.labels
 
     @cached_property
     def class_names(self) -> list[str]:
         """The name of each class; none if the folders are no classes, or if a table tells conditions."""
         if self.told:
             return list(self.told.names)
-        names = first_listing.class_names(self.chosen) if self.rules == 1 else self.listing.class_names
+        if self.rules == 1:
+            return [printable(name) for name in first_listing.class_names(self.chosen)]
+        names = self.listing.known_class_names if self.unlabelled else self.listing.class_names
         return [printable(name) for name in names]
 
     @property
@@ -180,7 +190,7 @@ class ImageFolder(ImageDataset):
         if self.told:
             return self.told.of
         if self.rules != 1:
-            return self.listing.labels
+            return self._in_folders
         number = {name: i for i, name in enumerate(first_listing.class_names(self.chosen))}
         folders = {file.name: PurePosixPath(file.name).parts[0] for file in self.listing.pictures}
         return {name: number[folder] for name, folder in folders.items() if folder in number}
@@ -205,7 +215,7 @@ class ImageFolder(ImageDataset):
         samples, unreadable = self._samples(self.chosen)
         names = list(unreadable)
         self._require_most(self.listing, names, len(self.chosen))
-        if told := self.listing.told(names):
+        if told := self.listing.told(names, unlabelled=self.unlabelled):
             if names:
                 told += f"; {printable(names[0])}: {unreadable[names[0]]}"
             log.log(logging.WARNING if names or self.listing.missing else logging.INFO, "%s: %s", self.path, told)
@@ -215,7 +225,7 @@ class ImageFolder(ImageDataset):
 
     def left_out(self) -> list[str]:
         """What is left out by name or label, and whether more may be, as pictures are opened only to be decoded."""
-        lines = [f"{self.path}: {told}"] if (told := self.listing.told()) else []
+        lines = [f"{self.path}: {told}"] if (told := self.listing.told(unlabelled=self.unlabelled)) else []
         lines += [line] if (line := self._unlabelled) else []
         if self._pack.stamp() is None:
             lines.append(f"{self.path}: no picture has been opened yet: one that cannot be read will be left out")
@@ -223,8 +233,10 @@ class ImageFolder(ImageDataset):
 
     @property
     def _unlabelled(self) -> str:
-        """What is left out as a table does not tell its label; empty if nothing is."""
+        """Of which pictures a table does not tell the label, and whether they are left out; empty if of all it does."""
         told = self.told.told if self.told else ""
+        if self.unlabelled and told:
+            return f"{self.path}: its labels: {told}: pictures without a label are kept"
         return f"{self.path}: its labels: {told}: they are left out" if told else ""
 
     @cached_property
@@ -288,7 +300,9 @@ class ImageFolder(ImageDataset):
             yield self._labelled(files, cached)
 
     def _labelled_ones(self, files: Sequence[File]) -> Sequence[File]:
-        """Those that have a label, where there are labels."""
+        """Those that have a label, where there are labels and each must have one."""
+        if self.unlabelled and not self.conditions:
+            return files
         return [file for file in files if file.name in self._labels] if self.class_names or self.told else files
 
     def _pictures(self, files: Sequence[File], opener: InFolder | InZip | None = None) -> PictureSource:
@@ -322,5 +336,7 @@ class ImageFolder(ImageDataset):
                 conditions=self.told.conditions,
             )
         if self.class_names:
-            labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), cached.left_out)
+            labels = np.delete(
+                np.array([self._labels.get(file.name, UNKNOWN) for file in files], np.int64), cached.left_out
+            )
         return Samples(cached.values, labels, tuple(self.class_names), digest=cached.digest, decoder=cached.decoder)

@@ -18,7 +18,7 @@ def balanced(labels: np.ndarray, classes: int, count: int, seed: int) -> np.ndar
     labels and the seed alone.
 
     Args:
-        labels: int64 (N,), of which each is below ``classes``.
+        labels: int64 (N,), of which each is below ``classes``, or −1 where there is none.
 
     Raises:
         UserError: if there are fewer labels, or a class has too few.
@@ -26,8 +26,8 @@ def balanced(labels: np.ndarray, classes: int, count: int, seed: int) -> np.ndar
     generator = np.random.default_rng(key(seed, "labels"))
     places = [np.flatnonzero(labels == label) for label in range(classes)]
     there = [label for label in range(classes) if len(places[label])]
-    if count > len(labels):
-        raise UserError(f"model.labels={count}: the data have {len(labels):,}: use fewer, or 0 for all of them")
+    if count > (every := int((labels >= 0).sum())):
+        raise UserError(f"model.labels={count}: the data have {every:,}: use fewer, or 0 for all of them")
     if count < len(there):
         raise UserError(f"model.labels={count}: there are {len(there)} classes: use {len(there)} or more, one of each")
     shares = np.full(len(there), count // len(there))
@@ -44,11 +44,11 @@ def balanced(labels: np.ndarray, classes: int, count: int, seed: int) -> np.ndar
 
 def told(samples: Samples, kept: np.ndarray, seed: int) -> str:
     """Which samples keep their labels, in one line."""
-    if len(kept) == len(samples):
-        return f"labels: all {len(samples):,}"
+    if len(kept) == (every := len(samples.labelled)):
+        return f"labels: all {every:,}" + (f" there are, of {len(samples):,} samples" if every < len(samples) else "")
     assert samples.labels is not None
     counts = np.bincount(samples.labels[kept], minlength=samples.classes)
     each = " or ".join(map(str, sorted({*counts[counts > 0].tolist()})))
     places = ", ".join(map(str, kept[:NAMED])) + (f" and {len(kept) - NAMED:,} more" if len(kept) > NAMED else "")
     of_each = f"{each} of each of {(counts > 0).sum()} classes"
-    return f"labels: {len(kept):,} of {len(samples):,}, {of_each}, drawn by seed {seed}: numbers {places}"
+    return f"labels: {len(kept):,} of {every:,}, {of_each}, drawn by seed {seed}: numbers {places}"

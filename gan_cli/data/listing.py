@@ -55,6 +55,7 @@ RUNS = "output{s} of gan-train"
 EMPTY = "empty folder{s}"
 TWICE = "link{s} to what is there already"
 SAME_NAME = "member{s} of a name that comes again"
+UNLABELLED = ("unlabelled", "unlabeled")  # folders of pictures that are of no known class
 
 
 class File(NamedTuple):
@@ -110,8 +111,19 @@ class Listing:
     @cached_property
     def labels(self) -> dict[str, int]:
         """The class of each picture by its name; empty without classes."""
-        number = {name: i for i, name in enumerate(self.class_names)}
-        return {file.name: number[parts_of(file.name)[self._depth]] for file in self.pictures if number}
+        return self.labels_of(self.class_names)
+
+    @cached_property
+    def known_class_names(self) -> list[str]:
+        """The folders at the first level that are classes where other pictures lie beside them, or are unlabelled."""
+        return [name for name in self._first_level if name.casefold() not in UNLABELLED]
+
+    def labels_of(self, class_names: Sequence[str]) -> dict[str, int]:
+        """The class of each picture that lies in a folder of these names at the first level."""
+        number = {name: i for i, name in enumerate(class_names)}
+        folders = {file.name: parts_of(file.name) for file in self.pictures} if number else {}
+        there = {name: part[self._depth] for name, part in folders.items() if len(part) > self._depth + 1}
+        return {name: number[folder] for name, folder in there.items() if folder in number}
 
     @cached_property
     def _first_level(self) -> list[str]:
@@ -130,11 +142,12 @@ class Listing:
         folders = {"/" + name.rpartition("/")[0] for name in self._in_folders}
         return len(parts_of(posixpath.commonpath(folders).strip("/")))
 
-    def told(self, unreadable: Sequence[str] = ()) -> str:
+    def told(self, unreadable: Sequence[str] = (), *, unlabelled: bool = False) -> str:
         """What is left out and why, in one line; empty if nothing is.
 
         Args:
             unreadable: names of pictures that could not be decoded.
+            unlabelled: whether pictures beside the folders are those without a class.
         """
         total = len(self.pictures) + sum(map(len, self.missing.values()))
         lost = {**({UNREADABLE: list(unreadable)} if unreadable else {}), **self.missing}
@@ -144,7 +157,7 @@ class Listing:
             told.append(endings_read())
         if aside:
             told.append(f"left aside: {', '.join(aside)}")
-        if self.beside and len(self._first_level) > 1:
+        if self.beside and len(self._first_level) > 1 and not unlabelled:
             told.append(f"the folders are no classes, for pictures lie beside them: {_few(self.beside, 1)}")
         return "; ".join(told)
 

@@ -16,7 +16,7 @@ from gan_cli.config.options import (
     Text,
     Whole,
 )
-from gan_cli.data.schemas import NoPictures, VectorOptions
+from gan_cli.data.schemas import NoPictures, PartlyLabelledOptions, VectorOptions
 from gan_cli.output.text import composed
 
 
@@ -29,7 +29,7 @@ def _names(wanted: list[object]) -> list[str]:
 Names = Annotated[list[Any], AfterValidator(_names)]  # of columns: str
 
 
-class TableOptions(VectorOptions):
+class TableOptions(VectorOptions, PartlyLabelledOptions):
     holds = "rows of a table"
 
     path: Text
@@ -76,7 +76,7 @@ class TableOptions(VectorOptions):
         return problems
 
 
-class SignalOptions(NoPictures):
+class SignalOptions(NoPictures, PartlyLabelledOptions):
     holds = "signals"
     fitting = "dcgan1d"
 

@@ -14,6 +14,7 @@ from gan_cli.config.numbers import finite
 from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.label_tables import Table
 from gan_cli.data.listing import natural
+from gan_cli.data.samples import UNKNOWN
 from gan_cli.output.text import composed, printable
 
 Meaning = Literal["class", "attribute", "number"]
@@ -50,8 +51,10 @@ class PictureLabels:
         return {name: label for name, label in self.of.items() if isinstance(label, int)}
 
     def array(self, files: Iterable[str]) -> np.ndarray:
-        """The labels of these: int64 (n,), or float32 (n, k)."""
-        return np.array([self.of[file] for file in files], np.float32 if self.conditions else np.int64)
+        """The labels of these: int64 (n,), −1 where nothing is said, or float32 (n, k)."""
+        if self.conditions:
+            return np.array([self.of[file] for file in files], np.float32)
+        return np.array([self.of.get(file, UNKNOWN) for file in files], np.int64)
 
 
 def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) -> PictureLabels:

@@ -9,13 +9,14 @@ from pydantic import BeforeValidator
 from gan_cli.config.mistakes import shown
 from gan_cli.config.options import (
     BlackAndWhite,
+    Choice,
     Chosen,
     Count,
     Text,
     Values,
     Whole,
 )
-from gan_cli.data.schemas import ImageOptions
+from gan_cli.data.schemas import ImageOptions, PartlyLabelledOptions
 
 
 def _labels(value: object) -> object:
@@ -51,8 +52,10 @@ class SVHNOptions(WebImageOptions):
     split: Literal["train", "test", "extra"]  # type: ignore[assignment]
 
 
-class STL10Options(WebImageOptions):
+class STL10Options(WebImageOptions, PartlyLabelledOptions):
     split: Literal["train", "test", "unlabeled", "train+unlabeled"]  # type: ignore[assignment]
+
+    before: ClassVar[Values] = {**WebImageOptions.before, **PartlyLabelledOptions.before}
 
     @property
     def has_labels(self) -> bool:
@@ -112,7 +115,7 @@ class StackedOptions(WebImageOptions):
         return problems
 
 
-class FolderOptions(ImageOptions):
+class FolderOptions(ImageOptions, PartlyLabelledOptions):
     root: Text
     path: Text
     split: Literal["all", "train", "test"]  # type: ignore[assignment]
@@ -127,6 +130,7 @@ class FolderOptions(ImageOptions):
 
     before: ClassVar[Values] = {
         **ImageOptions.before,
+        **PartlyLabelledOptions.before,
         "rules": 1,
         "labels": "folders",
         "detail": 2,
@@ -138,6 +142,10 @@ class FolderOptions(ImageOptions):
         """It depends on the folders, unless columns of a table are chosen."""
         return isinstance(self.labels, list) and not self.classes
 
+    def settled(self, model: Choice) -> Choice:
+        settled, auto = super().settled(model), self.unlabelled == "auto"
+        return settled.model_copy(update={"unlabelled": False}) if auto and self.rules == 1 else settled
+
     def contradictions(self, chosen: Chosen) -> list[str]:
         """What the first rules did not know, and noise between levels that are no bytes."""
         problems, first = super().contradictions(chosen), (self.fit, self.background, self.depth)
@@ -146,8 +154,13 @@ class FolderOptions(ImageOptions):
                 "dataset.rules=1: brings pictures to squares of 1 or 3 channels in 8 bits, cropped, over white: leave "
                 "dataset.fit, background, depth, and other sizes and channels out"
             )
-        later = {"classes": self.classes, "range": self.range, "detail": self.detail != 2 and self.detail}
+        later: dict[str, object] = {
+            "classes": self.classes,
+            "range": self.range,
+            "detail": self.detail != 2 and self.detail,
+        }
         later["labels"] = isinstance(self.labels, list) and self.labels
+        later["unlabelled"] = self.unlabelled is True
         if self.rules == 1:
             problems += [
                 f"dataset.{key}={shown(value)}: dataset.rules=1 knows no {key}: leave one of them out"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LONGEST = 1000  # characters of a class's or a condition's name
 SHOWN = 20  # classes in a line of the log
 BLOCK = 2**24  # bytes that are hashed at a time
+UNKNOWN = -1  # the label of a sample whose class is not known
 KINDS: dict[int, tuple[type, ...]] = {  # of samples, by their dimensions
     4: (np.uint8, np.float32),
     3: (np.float32,),
@@ -56,7 +57,8 @@ class Samples:
     Args:
         values: pictures, uint8 (N, C, H, W), or at full depth, float32 (N, C, H, W) in [−1, 1]; points, float32
             (N, d); or signals, float32 (N, C, L).
-        labels: int64 (N,), one class each; float32 (N, k), which ``conditions`` describe; or None.
+        labels: int64 (N,), one class each, −1 where it is not known; float32 (N, k), which ``conditions`` describe; or
+            None.
         names: the names of the classes by label; empty where they have none.
         classes: the number of classes of the whole source; by default the number of names, or the largest label + 1.
         digest: ``digest_of(values)``, if it is known already.
@@ -110,9 +112,9 @@ class Samples:
         if self.labels is not None:
             self._check_labels(self.labels)
 
-        seen = 0 if self.labels is None else int(self.labels.max()) + 1
-        classes = (self.classes or len(self.names) or seen) if seen else 0
-        if seen > classes or (seen and len(self.names) not in (0, classes)):
+        there, seen = self.labels is not None, 0 if self.labels is None else int(self.labels.max()) + 1
+        classes = (self.classes or len(self.names) or seen) if there else 0
+        if seen > classes or (there and len(self.names) not in (0, classes)):
             raise ValueError(f"a label is {seen - 1}, and there are {classes} classes with {len(self.names)} names")
         object.__setattr__(self, "classes", classes)
 
@@ -131,10 +133,10 @@ class Samples:
     def _check_labels(self, labels: np.ndarray) -> None:
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"labels must be whole numbers, int64 (N,), not {labels.dtype}: give .astype(np.int64)")
-        if labels.shape != self.values.shape[:1] or labels.min() < 0:
+        if labels.shape != self.values.shape[:1] or labels.min() < UNKNOWN:
             raise ValueError(
-                f"labels must be one number from 0 up for each of the {len(self.values)} samples, int64 (N,), "
-                f"not {labels.shape}"
+                f"labels must be one number from 0 up for each of the {len(self.values)} samples, int64 (N,), or "
+                f"{UNKNOWN} where it has none, not {labels.shape}"
             )
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
@@ -188,6 +190,13 @@ class Samples:
             return None
         return Conditions(self.conditions, standing_for(self.labels))
 
+    @property
+    def labelled(self) -> np.ndarray:
+        """The places of the samples that have a label, in order: int64 (n,)."""
+        if self.labels is None:
+            return np.arange(0)
+        return np.arange(len(self)) if self.conditions else np.flatnonzero(self.labels != UNKNOWN)
+
     def take(self, rows: np.ndarray | slice) -> Samples:
         """A part of the samples, with the same classes."""
         labels = None if self.labels is None else self.labels[rows]
@@ -228,9 +237,10 @@ class Samples:
             )
         if self.labels is None or not self.names:
             return ""
-        counts = np.bincount(self.labels, minlength=self.classes)
+        counts = np.bincount(self.labels[self.labelled], minlength=self.classes)
         words = [f"{label} {name} ({counts[label]:,})" for label, name in enumerate(self.names[:SHOWN])]
         left = f" and {self.classes - SHOWN} more" if self.classes > SHOWN else ""
+        left += f"; {without:,} have none" if (without := len(self) - len(self.labelled)) else ""
         return f"classes: {', '.join(words)}{left}"
 
     def fingerprint(self) -> str:

@@ -41,6 +41,29 @@ class DataOptions(Choice):
         return [f"conditional=true: dataset={self.name} has no labels: use conditional=false"]
 
 
+class PartlyLabelledOptions(DataOptions):
+    """Of data in which some samples may have no label."""
+
+    unlabelled: Literal["auto", True, False]
+
+    before: ClassVar[Values] = {"unlabelled": False}
+
+    def settled(self, model: Choice) -> Choice:
+        """The options with ``auto`` replaced by whether the model learns the labels."""
+        settled = super().settled(model)
+        return settled.model_copy(update={"unlabelled": model.learns_labels}) if self.unlabelled == "auto" else settled
+
+    def contradictions(self, chosen: Chosen) -> list[str]:
+        """Samples without a label for a model that has no use for them."""
+        problems, model = super().contradictions(chosen), chosen.one("model")
+        if self.unlabelled is True and model is not None and not model.learns_labels:
+            problems.append(
+                f"dataset.unlabelled=true: keeps samples without a label to learn labels from, and model={model.name} "
+                "learns none: leave it out"
+            )
+        return problems
+
+
 class PresentedOptions(DataOptions):
     """Of pictures that a model may want in black and white, or with its levels filled."""
 
@@ -55,7 +78,8 @@ class PresentedOptions(DataOptions):
             "binarise": "dynamic" if model.reads == "binary" and self.dequantise is not True else "none",
             "dequantise": model.reads == "dequantised" and self.binarise in ("auto", "none"),
         }
-        return self.model_copy(update={key: value for key, value in wanted.items() if vars(self)[key] == "auto"})
+        settled = super().settled(model)
+        return settled.model_copy(update={key: value for key, value in wanted.items() if vars(self)[key] == "auto"})
 
     def contradictions(self, chosen: Chosen) -> list[str]:
         """Levels of pictures that have none between black and white."""
@@ -139,7 +163,7 @@ class VectorOptions(NoPictures):
     """Of samples that are some numbers each, in no order."""
 
 
-class ArrayOptions(PresentedOptions):
+class ArrayOptions(PresentedOptions, PartlyLabelledOptions):
     path: Text
     kind: Literal["auto", "pictures", "points", "signals"]
     layout: Literal["auto", "first", "last"]
@@ -153,7 +177,12 @@ class ArrayOptions(PresentedOptions):
     limit: Whole
     flip: bool
 
-    before: ClassVar[Values] = {**PresentedOptions.before, "size": None, "fit": "crop"}
+    before: ClassVar[Values] = {
+        **PresentedOptions.before,
+        **PartlyLabelledOptions.before,
+        "size": None,
+        "fit": "crop",
+    }
 
     @property
     def has_labels(self) -> bool:

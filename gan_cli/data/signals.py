@@ -52,6 +52,7 @@ class Signals(Rows):
         channels: of all signals; None: as many as the first has. One is the mean of several.
         cut: ``windows``: each signal is cut into as many as it has room for; ``first`` or ``centre``: one of each.
         rate: values per second; None: as sounds say.
+        unlabelled: whether signals without a label are kept; see ``classes_of``.
     """
 
     length: int
@@ -60,6 +61,7 @@ class Signals(Rows):
     key: str | None
     labels_key: str | None
     rate: float | None
+    unlabelled: bool = False
 
     @cached_property
     def recordings(self) -> Recordings:
@@ -93,7 +95,7 @@ class Signals(Rows):
             values = values.transpose(0, 2, 1)
         if values.ndim == 2:
             values = values[:, None]
-        numbers, names = (None, ()) if labels is None else classes_of(labels, self.who)
+        numbers, names = (None, ()) if labels is None else classes_of(labels, self.who, unlabelled=self.unlabelled)
         return Recordings(values, numbers, names, 0.0)  # type: ignore[arg-type]
 
     @cached_property

@@ -275,13 +275,18 @@ class SVHN(WebDataset):
         return dataset.labels
 
 
+@dataclass(frozen=True, kw_only=True)
 class STL10(SVHN):
     sizes = PICTURES["stl10"]
     files = "stl10_binary.tar.gz or its unpacked folder stl10_binary"
 
+    unlabelled: bool = False
+
     @property
     def classes(self) -> int:
-        return 0 if "unlabeled" in self.split else 10
+        """Of ``train+unlabeled`` only for a model that can do with some labels."""
+        some = self.split == "train+unlabeled" and self.unlabelled
+        return 10 if some or "unlabeled" not in self.split else 0
 
     def names(self, dataset: Any) -> Sequence[str]:
         return dataset.classes

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class Table(Rows):
         numbers: ``ranks`` or ``standard``.
         missing: what rows with a cell without a value are: ``keep``, ``drop`` or ``refuse``.
         most_values: more different texts are no categories.
+        unlabelled: whether rows without a class in the label's column are kept, without one.
     """
 
     columns: Sequence[str]
@@ -48,6 +50,7 @@ class Table(Rows):
     missing: str
     most_values: int
     delimiter: str | None
+    unlabelled: bool = False
 
     @cached_property
     def found(self) -> dict[str, Found]:
@@ -126,8 +129,13 @@ class Table(Rows):
     @cached_property
     def _gaps(self) -> dict[str, np.ndarray]:
         """Which rows have no value, of each column in which any has none."""
-        gaps = {name: _missing(found) for name, found in self.used.items()}
+        gaps = {name: _missing(found) for name, found in self.used.items() if name != self._partly}
         return {name: mask for name, mask in gaps.items() if mask.any()}
+
+    @property
+    def _partly(self) -> str | None:
+        """The label's column, where its cells need not have a value."""
+        return self.label if self.unlabelled and self.label and self.used[self.label].kind != "number" else None
 
     def __len__(self) -> int:
         """The rows of the file."""
@@ -152,8 +160,8 @@ class Table(Rows):
                 found.append(of_rows.model_copy(update={"gaps": gaps}))
             else:
                 assert column.texts is not None
-                values = sorted(set(column.texts[kept]), key=_natural)
-                found.append(Column(name=name, kind="label" if name == self.label else "category", values=values))
+                kind: Literal["label", "category"] = "label" if name == self.label else "category"
+                found.append(Column(name=name, kind=kind, values=self._values_of(name)))
         return tuple(found)
 
     @cached_property
@@ -176,7 +184,7 @@ class Table(Rows):
     def _values_of(self, name: str) -> list[str]:
         texts = self.used[name].texts
         assert texts is not None
-        return sorted(set(texts[self.rows]), key=_natural)
+        return sorted(set(texts[self.rows]) - ({""} if name == self._partly else set()), key=_natural)
 
     def rows_of(self, split: str) -> np.ndarray:
         return self.rows[of_split(len(self.rows), split)]
@@ -201,6 +209,8 @@ class Table(Rows):
         parts.append(f"{width(self.meaning)} features")
         if lost := {name: why for name, why in self._sorted.items() if isinstance(why, str)}:
             parts.append(f"left out: {_listed([f'{name} ({why})' for name, why in lost.items()])}")
+        if self._partly and (without := int((self.classes[self.rows] < 0).sum())):  # type: ignore[index]
+            parts.append(f"{without:,} of them have no {self.label}")
         if self._gaps:
             gone = _listed([f"{name} in {mask.sum():,}" for name, mask in self._gaps.items()])
             dropped = len(self) - len(self.rows)

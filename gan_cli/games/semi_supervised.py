@@ -86,7 +86,7 @@ class SemiSupervisedGame(AdversarialGame):
     For the test, D's weights are averaged over the images seen.
 
     Args:
-        labels: how many samples keep theirs; 0: all.
+        labels: how many samples keep theirs; 0: all that have one.
         seed: by which they are drawn.
         weight: w. 0: D learns from the labels alone.
         average: the half-life of D's average, in images; 0: none.
@@ -100,10 +100,10 @@ class SemiSupervisedGame(AdversarialGame):
         self.apart = sees_company(self.discriminator)
 
     def labelled(self, samples: Samples) -> np.ndarray:
-        """``count`` of each class, by the seed."""
+        """``count`` of those that have a label, by the seed."""
         assert samples.labels is not None
         if not self.count:
-            return np.arange(len(samples))
+            return samples.labelled
         return balanced(samples.labels, samples.classes, self.count, self.seed)
 
     def learn(self, known: Minibatches) -> None:

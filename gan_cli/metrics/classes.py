@@ -76,8 +76,9 @@ class Modes(Metric):
             evidence.extractor.probabilities(evidence.drawn.values).argmax(axis=-1),
             evidence.training.classes,
         )
-        assert evidence.training.labels is not None
-        shares = np.bincount(evidence.training.labels, minlength=classes)
+        training = evidence.training
+        assert training.labels is not None
+        shares = np.bincount(training.labels[training.labelled], minlength=classes)
         if isinstance(evidence.dataset, Stacks):
             seen, classes = seen @ 10 ** np.arange(seen.shape[1])[::-1], 10 ** seen.shape[1]
             shares = np.ones(classes)

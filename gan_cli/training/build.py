@@ -163,8 +163,14 @@ def require_readable(config: Config, samples: Samples) -> None:
     """Refuses samples that a model is not for: points without levels, pictures at full depth, signals, categories.
 
     Raises:
-        UserError: if its likelihood counts the levels of bytes, or is of pixels or points alone.
+        UserError: if some have no label and it does not learn labels, or its likelihood counts the levels of bytes, or
+            is of pixels or points alone.
     """
+    if samples.labels is not None and not config.model.learns_labels and (n := len(samples) - len(samples.labelled)):
+        raise UserError(
+            f"dataset={config.dataset.name}: {n:,} of {len(samples):,} samples have no label, and "
+            f"model={config.model.name} cannot do without: leave them out, or use model=semi_supervised"
+        )
     own = "architecture" not in config.model.uses  # networks, which are of pixels or points
     holds = {3: "pictures", 2: "signals"}.get(len(samples.shape), "points")
     if own and holds == "signals":

@@ -18,6 +18,7 @@ import gan_cli
 import gan_cli.losses
 from gan_cli.algorithm import play
 from gan_cli.config.library import Library
+from gan_cli.data.array_files import classes_of
 from gan_cli.data.labelled import balanced
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
@@ -331,3 +332,88 @@ def test_a_column_of_a_table_is_learnt_from_a_few_of_its_rows(gan_train, gan_sam
     result = gan_train(*keys, "dry_run=true")
     assert result.code == 2
     assert "model=semi_supervised: which column has the classes? add dataset.label=COLUMN" in result.err
+
+
+@pytest.mark.parametrize("place", ["a table", "beside the folders", "a folder"])
+def test_pictures_without_a_label_are_learnt_from(gan_train, gan_eval, place):
+    """Of a folder with 12 pictures of two classes, and 18 of which nobody says what they are."""
+    names = {"a table": ("all", "all", "all"), "beside the folders": ("all/cat", "all/dog", "all")}
+    cats, dogs, others = names.get(place, ("all/cat", "all/dog", "all/Unlabelled"))
+    for number, (name, count) in enumerate([(cats, 5), (dogs, 7), (others, 18)]):
+        Path(name).mkdir(parents=True, exist_ok=True)
+        for each in range(count):
+            Image.new("L", (8, 8), 60 * number + 3 * each).save(Path(name, f"{number}{each:02}.png"))
+    if place == "a table":
+        rows = [
+            f"{number}{each:02}.png,{['cat', 'dog'][number]}" for number in (0, 1) for each in range([5, 7][number])
+        ]
+        Path("all/labels.csv").write_text("\n".join(["file,kind", *rows, "200.png,"]))
+    keys = [key for key in SEMI if not key.startswith(("dataset", "model.labels"))]
+    data = ("dataset=image_folder", "dataset.path=all", "dataset.size=8", "dataset.channels=1", "steps=2")
+    result = gan_train(*keys, *data, "model.labels=6", "metrics=classification", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    (measured,) = [record for record in metrics_in(Path("run")) if "metric/errors" in record]
+    assert measured["metric/of_samples"] == 6  # of those that have labels, which it was not told
+    log = Path("run/train.log").read_text("utf-8")
+    assert "classes: 0 cat (5), 1 dog (7); 18 have none" in log
+    assert "labels: 6 of 12, 3 of each of 2 classes, drawn by seed 0" in log
+    game = setup_of(*keys, *data, "model.labels=0").game
+    assert game.known.count == 12
+    assert gan_eval("checkpoint=run", "metrics=classification").code == 0
+    other = gan_train(*TINY_MLP, *data, "dataset.unlabelled=true", "conditional=false")
+    assert other.code == 2
+    assert (
+        "dataset.unlabelled=true: keeps samples without a label to learn labels from, and model=gan learns" in other.err
+    )
+
+
+def test_rows_without_a_label_are_learnt_from(gan_train):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    said = [("up" if a > 0 else "down") if place % 3 == 0 else "" for place, (a, _) in enumerate(rows)]
+    lines = [f"{a:.3f},{b:.3f},{way}" for (a, b), way in zip(rows, said, strict=True)]
+    Path("some.csv").write_text("\n".join(["a,b,way", *lines]))
+    keys = ("experiment=table", "dataset.path=some.csv", "dataset.label=way", "steps=2", "batch_size=8")
+    result = gan_train(*keys, "model=semi_supervised", "model.labels=6", "hydra.run.dir=run")
+    assert result.code == 0, result.err
+    log = Path("run/train.log").read_text("utf-8")
+    assert "54 of 60 rows" in log
+    assert "40 of them have no way" in log
+    assert "labels: 6 of 18, 3 of each of 2 classes" in log
+    other = gan_train(*keys, "conditional=true", "metrics=[]", "hydra.run.dir=other")
+    assert other.code == 0, other.err
+    assert "18 of 60 rows" in Path("other/train.log").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([0, 1, 2, -1, -1] * 8),
+        np.array([0, 1, 2, np.nan, np.nan] * 8),
+        np.array(["a", "b", "c", "", ""] * 8),
+        np.array([5.0, 6.0, 7.0, -1.0, np.nan] * 8, np.float32),
+    ],
+    ids=["-1", "nan", "empty", "both"],
+)
+@pytest.mark.parametrize("kind", ["points", "signals"])
+def test_samples_of_arrays_without_a_label_are_learnt_from(labels, kind):
+    shape = (40, 3) if kind == "points" else (40, 1, 16)
+    np.savez("x.npz", x=np.random.default_rng(0).normal(size=shape).astype(np.float32), y=labels)
+    data = "dataset=arrays" if kind == "points" else "dataset=signals"
+    more = () if kind == "points" else ("dataset.length=16",)
+    keys = [key for key in SEMI if not key.startswith("dataset")]
+    game = setup_of(*keys, data, "dataset.path=x.npz", "model.labels=6", *more).game
+    assert (game.discriminator.classes, game.known.count) == (3, 6)
+
+
+def test_minus_one_is_a_class_beside_one_alone_and_for_models_that_learn_no_labels():
+    found, names = classes_of(np.array([-1, 1, -1, 1]), "x", unlabelled=True)
+    assert (found.tolist(), names) == ([0, 1, 0, 1], ("-1", "1"))
+    found, names = classes_of(np.array([-1, 0, 1]), "x")
+    assert (found.tolist(), names) == ([0, 1, 2], ("-1", "0", "1"))
+    samples = Samples(np.zeros((4, 2), np.float32), np.array([-1, 1, 0, 1]), classes=2)
+    assert samples.labelled.tolist() == [1, 2, 3]
+    assert samples.take(np.arange(1)).classes == 2
+    with pytest.raises(ValueError, match="-1 where it has none"):
+        Samples(np.zeros((2, 2), np.float32), np.array([-2, 1]))
+    with pytest.raises(UserError, match=r"model\.labels=4: the data have 3"):
+        balanced(samples.labels, 2, 4, 0)

@@ -87,6 +87,8 @@ class Classifier(Extractor):
         self.device = device
         if not training.is_image or self._network is not None or self.refusal(training):
             return
+        if len(told := training.labelled) < len(training):
+            training = training.take(told)
         self._channels = training.shape[0]
         made = network(training.shape, training.columns)
         path = self._path(training)
@@ -101,9 +103,13 @@ class Classifier(Extractor):
             self._save(made, path)
         self._network = made.to(device).eval().requires_grad_(False)
         unseen = held_out()
-        if unseen is not None and unseen.labels is not None and training.conditions:
+        if unseen is None or not len(told := unseen.labelled):
+            return
+        if training.conditions:
             self.errors = _errors(self.conditions(unseen.values), unseen)
-        elif unseen is not None and unseen.labels is not None:
+        else:
+            unseen = unseen if len(told) == len(unseen) else unseen.take(told)
+            assert unseen.labels is not None
             self.accuracy = self._accuracy(unseen.values, unseen.labels, training)
             if self.accuracy is not None and self.accuracy < 0.9:
                 log.warning(
