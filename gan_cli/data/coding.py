@@ -67,15 +67,15 @@ def decoded(columns: Fields, values: np.ndarray, labels: np.ndarray | None = Non
 
     Args:
         values: features (N, d), of which the largest of a choice is what is chosen.
-        labels: of the column that is asked for: classes (N,), or a condition (N, 1).
+        labels: of the column that is asked for: classes (N,), or a condition (N, 1); without, it is left out.
     """
     found: dict[str, np.ndarray] = {}
     place = 0
     for column in columns:
         part, place = values[:, place : place + column.features], place + column.features
         if column.kind == "label":
-            given = np.zeros(len(values), np.int64) if labels is None else labels
-            found[column.name] = in_units(column, given.reshape(-1)) if column.is_number else given
+            if labels is not None:
+                found[column.name] = in_units(column, labels.reshape(-1)) if column.is_number else labels
         elif column.kind == "category":
             found[column.name] = part.argmax(axis=1)
         else:
@@ -118,15 +118,17 @@ def are_whole(column: Column, cells: np.ndarray) -> bool:
 
 def named(fields: Fields, values: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Samples by column or channel, in their units: whole numbers without gaps int64 where that has room for them,
-    categories as texts."""
+    categories as texts; the column that is asked for only with labels."""
     if values.ndim == 3:
         return {column.name: in_units(column, values[:, place]) for place, column in enumerate(fields)}
     found: dict[str, np.ndarray] = {}
-    for column, cells in zip(fields, decoded(fields, values, labels).values(), strict=True):
+    columns = {column.name: column for column in fields}
+    for name, cells in decoded(fields, values, labels).items():
+        column = columns[name]
         if not column.is_number:
-            found[column.name] = np.array(column.values, object)[cells]
+            found[name] = np.array(column.values, object)[cells]
         else:
-            found[column.name] = cells.astype(np.int64) if are_whole(column, cells) and not column.gaps else cells
+            found[name] = cells.astype(np.int64) if are_whole(column, cells) and not column.gaps else cells
     return found
 
 

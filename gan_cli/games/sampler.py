@@ -189,6 +189,10 @@ class Sampler:
         with as_used(self.game, self.device, 0):
             return self.game.classify(self.presented(x.to(self.device)), averaged=averaged).cpu()
 
+    def classes_of(self, x: Tensor) -> Tensor | None:
+        """The class that the model takes each sample for, int64 (n,); None of one that tells no classes apart."""
+        return self.classify(x).argmax(dim=1) if isinstance(self.game, Classifies) else None
+
     def latents_of(self, seeds: Iterable[int]) -> Tensor:
         """The latent of each seed, float32 (n, size) on the CPU; the same on every device."""
         return torch.cat([self.prior.sample(1, "cpu", stream(seed, "samples")) for seed in seeds])
@@ -290,7 +294,8 @@ class Sampler:
         """Samples by the name of their column, as ``pandas.DataFrame`` takes them, or of signals by channel: in units.
 
         Args:
-            labels: those that they were drawn with, if the generator is conditional.
+            labels: those that they were drawn with, if the generator is conditional. Without, the column that samples
+                are asked for by is what a model that tells classes apart says, else it is left out.
 
         Raises:
             ValueError: if their numbers have no names.
@@ -299,7 +304,8 @@ class Sampler:
             raise ValueError(
                 f"dataset={self.config.dataset.name}: its numbers have no names: samples are what they are"
             )
-        return named(self.fields, x.numpy(), None if labels is None else labels.numpy())
+        given = labels if labels is not None or x.ndim != 2 else self.classes_of(x)
+        return named(self.fields, x.numpy(), None if given is None else given.numpy())
 
     @torch.no_grad()
     def decode(

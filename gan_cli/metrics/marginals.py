@@ -36,11 +36,11 @@ class Marginals(Metric):
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         columns, held_out, drawn = evidence.training.fields, evidence.held_out, evidence.drawn
-        if drawn.labels is None:
-            columns = tuple(column for column in columns if column.kind != "label")
         real = evidence.real if held_out is None or len(held_out) < LEAST else held_out
+        made = _cells(columns, drawn)
+        columns = tuple(column for column in columns if column.name in made)  # without labels, not what is asked for
         cells = _cells(columns, real)
-        found = distances(columns, cells, _cells(columns, drawn))
+        found = distances(columns, cells, made)
         same = evidence.some_samples(evidence.training, len(drawn), "marginals")
         floor = distances(columns, cells, _cells(columns, same))
         values = {**found, **{f"{name}_floor": floor[name] for name in found if "worst" not in name}}

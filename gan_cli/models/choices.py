@@ -16,6 +16,9 @@ class Choices(nn.Module):
 
     Which feature belongs to which category is a buffer, so that a checkpoint knows it; see ``choose``. Shares are soft,
     as D could not pass a gradient through a choice (Camino et al. 2018); logits are bounded, so that none overflows.
+
+    Attributes:
+        count: how many categories there are.
     """
 
     group: Tensor
@@ -25,13 +28,23 @@ class Choices(nn.Module):
         super().__init__()
         self.network = network
         self.register_buffer("group", torch.full((features,), ALONE, dtype=torch.int64))
+        self.count = 0
+        self.register_load_state_dict_post_hook(lambda module, _: module._counted())
 
     def choose(self, groups: Sequence[int]) -> None:
         """Says the category of each feature, by number; −1 for a number of its own."""
         self.group.copy_(torch.tensor(groups, dtype=torch.int64))
+        self._counted()
+
+    def _counted(self) -> None:
+        self.count = int(self.group.max()) + 1
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         x = self.network(z, labels)  # (B, d)
-        together = (self.group[:, None] == self.group[None, :]).to(x.dtype)  # (d, d)
+        if not self.count:
+            return x
+        each, alone = torch.arange(self.count, device=x.device), self.group == ALONE
+        belongs = (self.group[:, None] == each).to(x.dtype)  # (d, K)
         weights = (BOUND * (x / BOUND).tanh()).exp()
-        return torch.where(self.group == ALONE, x, weights / (weights @ together))
+        totals = weights @ belongs @ belongs.T + alone.to(x.dtype)  # (B, d); 1 of a number, which is divided by nothing
+        return torch.where(alone, x, weights / totals)

@@ -20,6 +20,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.marginals import Marginals
+from gan_cli.models.choices import ALONE, Choices
 
 TINY = (
     *("experiment=table", "steps=3", "batch_size=16", "discriminator.steps=1", "prior.size=4", "sample_count=4"),
@@ -350,6 +351,7 @@ def test_a_table_from_the_file_to_samples(gan_train, gan_sample, gan_eval):
     cells = model.in_units(model.sample(50), model.labels_of(range(50)))
     assert cells["age"].tolist() == [int(row["age"]) for row in rows]
     assert cells["city"].tolist() == [row["city"] for row in rows]
+    assert "city" not in model.in_units(model.sample(50))
     for keys, said in ((("format=wav",), "holds sounds"), (("format=npy",), "this table has categories")):
         assert said in gan_sample("checkpoint=run", *keys).err
 
@@ -464,3 +466,26 @@ def test_marginals_and_correlations_of_2000_rows_come_back_within_bounds(tmp_pat
     assert np.abs(true)[np.triu_indices(5, 1)].max() > 0.5
     assert gaps.mean() < 0.08, gaps
     assert gaps.max() < 0.2, gaps
+
+
+def test_shares_of_categories_are_softmaxes_of_their_features():
+    from torch.nn.functional import softmax
+
+    class Same(torch.nn.Module):
+        def forward(self, z, labels=None):
+            return z
+
+    generator = torch.Generator().manual_seed(0)
+    x = 3 * torch.randn(5, 7, generator=generator, dtype=torch.float64)
+    made = Choices(Same(), 7)
+    assert torch.equal(made(x), x)
+    made.choose([ALONE, 0, 0, 0, ALONE, 2, 2])
+    again = Choices(Same(), 7)
+    again.load_state_dict(made.state_dict())
+    logits = 15 * (x / 15).tanh()
+    want = torch.cat([x[:, :1], softmax(logits[:, 1:4], 1), x[:, 4:5], softmax(logits[:, 5:], 1)], 1)
+    for each in (made, again):
+        torch.testing.assert_close(each(x), want)
+    extreme = torch.full((2, 7), 1e4, dtype=torch.float64, requires_grad=True)
+    made(extreme).sum().backward()
+    assert extreme.grad.isfinite().all()

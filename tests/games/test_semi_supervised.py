@@ -329,6 +329,7 @@ def test_a_column_of_a_table_is_learnt_from_a_few_of_its_rows(gan_train, gan_sam
     model = gan_cli.load("run")
     said = model.classify(model.sample(3)).argmax(dim=1).tolist()  # D's word: G is not asked for it
     assert [row[2] for row in drawn] == [["down", "up"][number] for number in said]
+    assert model.in_units(model.sample(3))["way"].tolist() == [row[2] for row in drawn]
     result = gan_train(*keys, "dry_run=true")
     assert result.code == 2
     assert "model=semi_supervised: which column has the classes? add dataset.label=COLUMN" in result.err

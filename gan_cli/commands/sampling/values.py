@@ -15,7 +15,6 @@ from gan_cli.commands.sampling.draw import Shot, tensor_of
 from gan_cli.data.coding import are_whole, decoded, in_units, restored
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.table_files import written
-from gan_cli.games.game import Classifies
 from gan_cli.games.sampler import Sampler
 from gan_cli.output.replacing import replacing
 
@@ -34,10 +33,10 @@ def arranged(sampler: Sampler, values: Tensor, wanted: Sequence[Shot]) -> Named:
     x, fields = values.numpy(), sampler.fields
     found: Named = {}
     if x.ndim == 2 and fields:
-        if labels is None and isinstance(sampler.game, Classifies):
-            labels = sampler.classify(values).argmax(dim=1).numpy()
+        if labels is None and (read := sampler.classes_of(values)) is not None:
+            labels = read.numpy()
         cells = decoded(fields, x, labels)
-        found = {c.name: (c, cells[c.name]) for c in fields if c.kind != "label" or labels is not None}
+        found = {c.name: (c, cells[c.name]) for c in fields if c.name in cells}
         if labels is None or any(column.kind == "label" for column in fields):
             return found
     else:
