@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from gan_cli.commands.bench.command import main as bench
@@ -95,6 +97,16 @@ def test_the_keys_of_other_commands_fit_the_screen(command, columns, monkeypatch
     assert {line for line in out.splitlines() if len(line) > columns and not line.startswith("# gan-")} == set()
     assert "\nseed" in out
     assert "\ncheckpoint: null" in out
+
+
+@pytest.mark.parametrize("command", [report, bench])
+def test_commands_with_flags_fit_the_screen_and_break_their_examples(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        command(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert {line for line in lines if len(line) > 80} == set()
+    assert all(line.endswith("\\") for line, after in pairwise(lines) if after.startswith("    --"))
 
 
 def test_other_commands_explain_their_own_keys(gan_sample):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import shlex
@@ -33,6 +34,7 @@ from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 from gan_cli.config.typed import known_keys
 from gan_cli.errors import UserError
+from gan_cli.models.lengths import fits
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "gan_cli" / "docs").glob("*.md"))]
@@ -77,6 +79,56 @@ def test_a_page_is_printed_plain_and_within_the_width(name, columns):
     rows = [line for line in pages()[name].read_text("utf-8").splitlines() if line.startswith("| ")]
     words = {word for row in rows for word in LINK.sub(" ", row).replace("\\*", "*").translate(MARKUP).split()}
     assert {word for word in words if word not in out} == set()  # none is broken
+
+
+@pytest.mark.parametrize("text", ["conf/architecture/dcgan1d.yaml", "gan_cli/docs/tables.md"])
+def test_lengths_of_signals_that_are_named_can_be_made(text):
+    [named] = re.findall(r"doubled once or more(?:, such as|:) ([\d, \n]+)\.", (ROOT / text).read_text("utf-8"))
+    assert {length for length in map(int, named.split(",")) if not fits(length)} == set()
+
+
+def values_in(source: str) -> dict[str, str]:
+    """The names by which the code of metrics returns values, each with ↑ or ↓ where it says which way is better.
+
+    A name that ends with a slash goes on with one of the data.
+    """
+    names: list[ast.expr | None] = []
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Dict | ast.DictComp):
+            pairs = (
+                [(node.key, node.value)] if isinstance(node, ast.DictComp) else zip(node.keys, node.values, strict=True)
+            )
+            for key, value in pairs:
+                names.append(key)
+                if isinstance(value, ast.Constant) and value.value in ("low", "high"):
+                    found[beginning(key)] = "↓" if value.value == "low" else "↑"
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            names.append(node.slice)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):  # names of several values
+            names += node.value.elts
+    return {name: found.get(name, "") for name in map(beginning, names) if name}
+
+
+def beginning(name: ast.expr | None) -> str:
+    """A text, or what comes before the first gap in one; empty for what is none, or no name."""
+    first = name.values[0] if isinstance(name, ast.JoinedStr) else name
+    text = first.value if isinstance(first, ast.Constant) else None
+    return text if isinstance(text, str) and re.fullmatch(r"[\w/]+", text) else ""
+
+
+def test_every_value_of_a_metric_is_explained():
+    sources = [path.read_text("utf-8") for path in sorted((ROOT / "gan_cli" / "metrics").glob("*.py"))]
+    values: dict[str, str] = {}
+    for source in sources:
+        if re.search(r"^class \w+\((Metric|Neighbourly)\)", source, re.MULTILINE):
+            values |= values_in(source)
+    assert len(values) > 50
+    explained = re.findall(r"`([\w/]+)`(?: ([↑↓]))?", pages()["metrics"].read_text("utf-8").split("## The values")[1])
+    ways = {re.sub(r"(?<=/)(NAME|32)$", "", name): way for name, way in reversed(explained)}
+    assert {name: way for name, way in values.items() if ways.get(name) != way} == {}
+    comments = "".join(path.read_text("utf-8") for path in (ROOT / "conf" / "metrics").glob("*.yaml"))
+    assert {name for name in values if not re.search(rf"(?<![\w/]){name}", comments)} == set()
 
 
 # --- what stands in them ---------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from gan_cli.errors import UserError
 
 REPEATS, SEEDS, SECONDS, WAITED = 7, 3, 3.0, 3
 EXAMPLES = """\
-takes every key, group and preset of gan-train, and times its step
+takes the keys, groups and presets of gan-train that change its steps, and times
+a step; a key that would change nothing here is refused
 
 examples:
   gan-bench                                       the default run's game here
@@ -31,11 +32,11 @@ examples:
   gan-bench experiment=lecture batch_size=128 dataset.size=64 \\
     dataset.channels=3 architecture.width=64 \\
     --peer 'examples/dcgan/main.py --dataset fake --batchSize 128 --workers 0'
-  gan-bench --until 'frechet<=30,10,5' evaluate_every=100 \
-    --compare experiment=default,lecture --seeds 5       seconds of training to a quality
+  gan-bench --until 'frechet<=30,10,5' evaluate_every=100 \\
+    --compare experiment=default,lecture --seeds 5    seconds to a quality
   gan-bench --help speed                          the manual's page
 
-OMP_NUM_THREADS sets the threads of both.
+OMP_NUM_THREADS sets the threads of gan-train's step and of the --peer.
 """
 
 
@@ -116,8 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         "gan-bench",
         usage="gan-bench [GROUP=OPTION …] [key=value …] [--config-dir D] [flags]",
-        description="Images per second of the training step, and its share of the measured peak; or, with --until, "
-        "the seconds of training until a measured value is good enough.",
+        description="Images per second of the training step, and its share of the measured peak;\n"
+        "or, with --until, the seconds of training until a measured value is good enough.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
