@@ -271,7 +271,7 @@ class ImageFolder(ImageDataset):
             cached = cached_pictures(Path(self.root), self._pictures(files, opener), self.canvas)
         finally:
             opener.close()
-        if again := cached.repeated:
+        if again := cached.contents.repeated:
             names = [printable(files[index].name) for index in (again[0].index, again[0].of)]
             told = self.path, f"{len(again):,}", f"{len(files):,}", *names
             log.info("%s: %s of %s pictures come again and are dropped: %s is, once decoded, %s", *told)
@@ -280,7 +280,9 @@ class ImageFolder(ImageDataset):
             ]
             if others := sum(one != other for one, other in pairs):
                 log.warning("%s: of those, %s had another label than the one that stays", self.path, f"{others:,}")
-        return self._labelled(files, cached), {files[entry.index].name: entry.why for entry in cached.unreadable}
+        return self._labelled(files, cached), {
+            files[entry.index].name: entry.why for entry in cached.contents.unreadable
+        }
 
     def decoded_by_others(self) -> Iterator[Samples]:
         files = self._labelled_ones(self.chosen)
@@ -305,22 +307,23 @@ class ImageFolder(ImageDataset):
         )
 
     def _labelled(self, files: Sequence[File], cached: CachedPictures) -> Samples:
+        contents = cached.contents
         if not len(cached.values):
             raise UserError(
                 f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "
-                f"e.g. {printable(files[0].name)} ({cached.unreadable[0].why}): give others"
+                f"e.g. {printable(files[0].name)} ({contents.unreadable[0].why}): give others"
             )
         labels = None
         if self.told:
             every = self.told.array(file.name for file in files)
             return Samples(
                 cached.values,
-                np.delete(every, cached.left_out, axis=0),
+                np.delete(every, contents.left_out, axis=0),
                 self.told.names,
-                digest=cached.digest,
+                digest=contents.digest,
                 decoder=cached.decoder,
                 conditions=self.told.conditions,
             )
         if self.class_names:
-            labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), cached.left_out)
-        return Samples(cached.values, labels, tuple(self.class_names), digest=cached.digest, decoder=cached.decoder)
+            labels = np.delete(np.array([self._labels[file.name] for file in files], np.int64), contents.left_out)
+        return Samples(cached.values, labels, tuple(self.class_names), digest=contents.digest, decoder=cached.decoder)
