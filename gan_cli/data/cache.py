@@ -23,6 +23,7 @@ from gan_cli.data.sizes import size_of
 from gan_cli.data.stretch import Extents
 from gan_cli.errors import UserError
 from gan_cli.output import disk
+from gan_cli.output.amounts import size
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +83,8 @@ def require_room(root: Path, pack: Pack) -> None:
     needed, free = pack.needs(), disk.free(pack.pixels.parent)
     if needed > free:
         raise UserError(
-            f"dataset.root={root}: {disk.shown(needed)} more are needed for {pack.count:,} decoded pictures, and "
-            f"{disk.shown(free)} are free: make room, choose another dataset.root, or ask for fewer (dataset.limit) or "
+            f"dataset.root={root}: {size(needed)} more are needed for {pack.count:,} decoded pictures, and "
+            f"{size(free)} are free: make room, choose another dataset.root, or ask for fewer (dataset.limit) or "
             "smaller ones (dataset.size)"
         )
 
@@ -141,9 +142,9 @@ def _held(work: Decoding) -> tuple[np.ndarray, Contents]:
         rows = bytearray().join(stretch.bytes() for stretch in work.stretches())
         values = np.frombuffer(rows, canvas.dtype).reshape(-1, *canvas.shape)
     except MemoryError as error:
-        needed = len(work.source.items) * canvas.nbytes / 2**20
+        needed = size(len(work.source.items) * canvas.nbytes)
         raise UserError(
-            f"dataset.size={size_of(canvas.height, canvas.width)}: {needed:,.0f} MiB of pictures do not fit into "
+            f"dataset.size={size_of(canvas.height, canvas.width)}: {needed} of pictures do not fit into "
             "memory: mend what keeps them from the disk, or ask for fewer or smaller ones"
         ) from error
     values = values.transpose(0, 3, 1, 2)
