@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from gan_cli.cores import cores
 from gan_cli.data.contents import Unreadable
 from gan_cli.data.decoder import READY
 from gan_cli.data.formats import Decoded
@@ -40,10 +41,6 @@ class Decoders:
     decode: Callable[[Piece], list[Found]]
     at_once: int
     who: str
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @contextmanager

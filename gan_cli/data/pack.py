@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_cli.cores import cores
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.contents import Contents, Repeated, Unreadable
 from gan_cli.data.decoding import Decoding
@@ -173,7 +173,7 @@ def _blocks(pixels: Path) -> list[str]:
             file.seek(start)
             return hashlib.sha256(file.read(BLOCK)).hexdigest()
 
-    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(THREADS, cores())) as threads:
         return list(threads.map(digest, range(0, pixels.stat().st_size, BLOCK)))
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from gan_cli.cores import cores
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, TimeUp, UserError
 from gan_cli.output import lock
 from gan_cli.parallel.place import GRACE, LOST, given
@@ -86,19 +87,15 @@ def require_cores(config: Config) -> None:
     Raises:
         UserError: with how many it could.
     """
-    most = max(MOST_ON_FEW, CROWD * _cores())
+    most = max(MOST_ON_FEW, CROWD * cores())
     if config.devices > most and not given():
         import torch
 
         if config.device == "cpu" or config.devices > torch.cuda.device_count():
             raise UserError(
-                f"devices={config.devices}: without as many GPUs they share this machine's {_cores()} cores: "
+                f"devices={config.devices}: without as many GPUs they share this machine's {cores()} cores: "
                 f"use at most {most}"
             )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _logging() -> dict[str, object]:
@@ -145,7 +142,7 @@ def _process(folder: Path, rank: int, world: int, held: int | None) -> subproces
     Args:
         held: the open file of the lock on the run folder, for the first of them.
     """
-    threads, task = str(max(1, _cores() // world)), f"{folder}:{rank}:{world}"
+    threads, task = str(max(1, cores() // world)), f"{folder}:{rank}:{world}"
     env = {"OMP_NUM_THREADS": threads, **os.environ, "GAN_TRAIN_TASK": task}
     if sys.platform == "linux":
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to
