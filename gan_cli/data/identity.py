@@ -13,7 +13,7 @@ from gan_cli.data.knows import Dataset
 from gan_cli.data.reading import TRAINED_ON, load
 from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.output.text import composed
+from gan_cli.output.text import composed, few
 
 log = logging.getLogger(__name__)
 SHOWN = 8  # names in a message
@@ -103,5 +103,4 @@ def _words(names: Sequence[str], conditions: Sequence[Condition], classes: int =
     ]
     if not each:
         return f"{classes} classes without names" if classes else "none"
-    more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
-    return f"{'classes' if names else 'conditions'} {', '.join(each[:SHOWN])}{more}"
+    return f"{'classes' if names else 'conditions'} {few(each, SHOWN)}"

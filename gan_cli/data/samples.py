@@ -15,7 +15,7 @@ from torch import Tensor
 from gan_cli.data.columns import Fields, fit, read, spelled_alike
 from gan_cli.data.conditions import Columns, Condition, Conditions, like, saved_columns, standing_for
 from gan_cli.output.pictures import as_bytes
-from gan_cli.output.text import printable
+from gan_cli.output.text import few, printable
 
 LONGEST = 1000  # characters of a class's or a condition's name
 SHOWN = 20  # classes in a line of the log
@@ -204,17 +204,11 @@ class Samples:
                 f"{c.name} ({c.mean:.4g} ± {c.scale:.4g})" if c.kind == "number" else f"{c.name} ({share:.1%})"
                 for c, share in zip(self.conditions, self.labels.mean(axis=0), strict=True)
             ]
-            return (
-                "conditions: "
-                + ", ".join(each[:SHOWN])
-                + (f" and {more} more" if (more := len(each) - SHOWN) > 0 else "")
-            )
+            return f"conditions: {few(each, SHOWN)}"
         if self.labels is None or not self.names:
             return ""
         counts = np.bincount(self.labels, minlength=self.classes)
-        words = [f"{label} {name} ({counts[label]:,})" for label, name in enumerate(self.names[:SHOWN])]
-        left = f" and {self.classes - SHOWN} more" if self.classes > SHOWN else ""
-        return f"classes: {', '.join(words)}{left}"
+        return f"classes: {few([f'{i} {name} ({counts[i]:,})' for i, name in enumerate(self.names)], SHOWN)}"
 
     def fingerprint(self) -> str:
         """Identifies the samples: a hash of all values in their order, and one of their labels."""

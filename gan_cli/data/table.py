@@ -18,7 +18,7 @@ from gan_cli.data.rows import Rows, of_split, spread
 from gan_cli.data.samples import Samples
 from gan_cli.data.table_files import NUMBER, Found, read
 from gan_cli.errors import UserError
-from gan_cli.output.text import printable
+from gan_cli.output.text import few, printable
 
 log = logging.getLogger(__name__)
 FEW = 10  # different texts, which are categories however few rows there are
@@ -197,12 +197,12 @@ class Table(Rows):
         parts = [f"{count:,} of {len(self):,} rows"]
         for kind, word in kinds.items():
             if names := [column.name for column in self.meaning if column.kind == kind]:
-                parts.append(f"{word}: {_listed(names)}")
+                parts.append(f"{word}: {few(names, NAMED)}")
         parts.append(f"{width(self.meaning)} features")
         if lost := {name: why for name, why in self._sorted.items() if isinstance(why, str)}:
-            parts.append(f"left out: {_listed([f'{name} ({why})' for name, why in lost.items()])}")
+            parts.append(f"left out: {few([f'{name} ({why})' for name, why in lost.items()], NAMED)}")
         if self._gaps:
-            gone = _listed([f"{name} in {mask.sum():,}" for name, mask in self._gaps.items()])
+            gone = few([f"{name} in {mask.sum():,}" for name, mask in self._gaps.items()], NAMED)
             dropped = len(self) - len(self.rows)
             done = f"{dropped:,} rows are left out" if dropped else "which is a value of its own (dataset.missing=drop)"
             parts.append(f"no value: {gone}: {done}")
@@ -237,10 +237,6 @@ def _missing(found: Found) -> np.ndarray:
         return np.isnan(found.numbers)
     assert found.texts is not None
     return found.texts == ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _natural(text: str) -> tuple[bool, float, str]:
