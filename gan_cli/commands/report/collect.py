@@ -15,6 +15,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 from gan_cli.output.text import printable
 from gan_cli.runs.hydra_files import Unreadable
+from gan_cli.runs.status import folders_below
 
 MISSING = "missing"
 DATA = ("dataset", "dataset.path")
@@ -58,8 +59,8 @@ def folders_in(paths: Sequence[str], gone: Callable[[str], None] | None = None) 
                 raise UserError(f"{text}: {'is no folder' if root.exists() else 'no such folder'}: {WHERE}")
             gone(text)
             continue
-        for file in sorted(root.rglob("status.json")):
-            yield text, file.parent, _name(file.parent, root, several=several)
+        for folder in folders_below(root):
+            yield text, folder, _name(folder, root, several=several)
 
 
 def is_whole(run: RunRecord) -> bool:
