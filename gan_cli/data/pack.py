@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from gan_cli.cores import cores
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.contents import Contents, Repeated, Unreadable
 from gan_cli.data.decoding import Decoding
@@ -22,6 +21,7 @@ from gan_cli.data.partial import Partial
 from gan_cli.errors import Busy, Unwritable, reason_of
 from gan_cli.output import lock, sealed_json
 from gan_cli.output.replacing import replacing
+from gan_cli.processes import cores
 
 log = logging.getLogger(__name__)
 DOING, LONGEST_WAIT = "decoding these pictures", 86400.0

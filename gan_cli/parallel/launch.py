@@ -19,11 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from gan_cli.cores import cores
 from gan_cli.errors import Diverged, Interrupted, ProcessFailed, TimeUp, UserError
 from gan_cli.output import lock
 from gan_cli.parallel.place import GRACE, LOST, given
 from gan_cli.parallel.task import Report, Task
+from gan_cli.processes import cores, program
 from gan_cli.runs.names import CHECKPOINT, numbered
 from gan_cli.runs.observers.interrupts import came_late, ending_signals
 from gan_cli.runs.status import status_of, write_status
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from gan_cli.runs.resume import Resumption
 
 MOST_ON_FEW, CROWD = 8, 2  # processes that any machine may start, and for each core
-PROGRAM = (  # the current folder comes last, so that a random.py there does not hide Python's own
-    "import sys; sys.path.sort(key=lambda place: place == ''); from gan_cli.parallel.rank import main; main()"
-)
 
 
 def train_in_processes(
@@ -148,7 +145,7 @@ def _process(folder: Path, rank: int, world: int, held: int | None) -> subproces
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to
     with (folder / f"said-{rank}").open("wb") as said:
         return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            program("gan_cli.parallel.rank"),
             env=env,
             stdin=subprocess.PIPE,
             stdout=None if rank == 0 else said,

@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from gan_cli.config.library import Library
-from gan_cli.cores import cores
 from gan_cli.data.knows import DATASET
+from gan_cli.processes import cores
 
 BATCH = 64
 
