@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
+import numpy as np
+
 from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
 from gan_cli.data import archive, first_listing
@@ -24,7 +26,7 @@ from gan_cli.data.listing import File, Listing, endings_read
 from gan_cli.data.pack import Pack
 from gan_cli.data.picture_labels import PictureLabels
 from gan_cli.data.samples import Samples
-from gan_cli.data.spreading import spread
+from gan_cli.data.spreading import hashes_of_names, spread
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
@@ -135,9 +137,10 @@ class ImageFolder(ImageDataset):
         return [file for file in pictures if self._classes.get(file.name) in labels]
 
     def _limited(self, files: list[File]) -> list[File]:
-        if not self.limit:
-            return files
-        return files[: self.limit] if self.rules == 1 else spread(files, self._classes, self.limit)
+        if self.rules == 1:
+            return files[: self.limit or None]
+        labels = np.array([self._classes.get(file.name, -1) for file in files])
+        return [files[place] for place in spread(hashes_of_names(file.name for file in files), labels, self.limit)]
 
     @cached_property
     def told(self) -> PictureLabels | None:

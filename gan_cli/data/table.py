@@ -14,7 +14,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.data.coding import encoded, number_column
 from gan_cli.data.columns import Column, Fields, width
 from gan_cli.data.conditions import Condition, standardised
-from gan_cli.data.rows import Rows, of_split, spread
+from gan_cli.data.rows import Rows, of_split
 from gan_cli.data.samples import Samples
 from gan_cli.data.table_files import NUMBER, Found, read
 from gan_cli.errors import UserError
@@ -137,7 +137,7 @@ class Table(Rows):
     @cached_property
     def meaning(self) -> Fields:
         """The columns as they are learnt: categories of the whole file, numbers of the rows that are trained on."""
-        trained = spread(self.rows_of("all" if self.split == "all" else "train"), self.classes, self.limit)
+        trained = self.limited(self.rows_of("all" if self.split == "all" else "train"))
         kept = self.rows
         found = []
         for name, column in self.used.items():
