@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from rich.table import Table
@@ -18,12 +17,11 @@ from gan_cli.commands.evaluated import Facts, of_checkpoint, of_folders
 from gan_cli.commands.tool import Evaluation
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded, says_folder
-from gan_cli.errors import UserError
 from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import Findings, judge_samples, judged, provenance
 from gan_cli.metrics.metric import METRICS
 from gan_cli.output import screen
-from gan_cli.output.replacing import replacing
+from gan_cli.output.replacing import require_writable, write_text
 from gan_cli.output.text import printable
 from gan_cli.version import __version__
 
@@ -60,7 +58,7 @@ def measure(config: Evaluation, library: Library) -> Measured:
 def _measured(config: Evaluation, library: Library) -> Measured:
     logging.basicConfig(level=logging.INFO, handlers=[screen.handler()])
     if config.out:
-        _writable(expanded(config.out, "out="))
+        require_writable(expanded(config.out, "out="), "out=")
     choices = config.metrics or {name: library.choice("metrics", name) for name in library.options("metrics")}
     metrics = {name: library.build(METRICS, choice) for name, choice in choices.items()}
     if config.checkpoint:
@@ -69,7 +67,7 @@ def _measured(config: Evaluation, library: Library) -> Measured:
         evidence, facts, default = of_folders(config, library)
     options = {name: choice.keywords() for name, choice in choices.items()}
     path = _path(config, default, options)
-    _writable(path)
+    require_writable(path, "out=")
     evidence.picture = lambda name: path.with_name(f"{path.stem}-{name}.png")
     found = Findings()
     try:
@@ -91,7 +89,8 @@ def _measured(config: Evaluation, library: Library) -> Measured:
         facts["kinds"] = evidence.kinds
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    _write({"metrics": values, "left_out": left_out, **facts}, path)  # before anything is shown
+    content = json.dumps({"metrics": values, "left_out": left_out, **facts}, indent=2, allow_nan=False)
+    write_text(path, content + "\n", "out=")  # before anything is shown
     return Measured(values, left_out, facts, path)
 
 
@@ -107,29 +106,6 @@ def _path(config: Evaluation, default: Path, options: Mapping[str, object]) -> P
     ]
     digest = hashlib.blake2b(json.dumps(asked, default=str).encode(), digest_size=3).hexdigest()
     return out / f"{default.stem}-{digest}.json"
-
-
-def _writable(path: Path) -> None:
-    """Raises UserError if ``path`` cannot be written, before anything is measured; makes no file or folder."""
-    nearest = path.absolute() if path.is_dir() else next(place for place in path.absolute().parents if place.exists())
-    try:
-        with TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"out={path}: cannot be written ({error.strerror}): choose another file")
-
-
-def _write(content: Facts, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as aside:
-            aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def _print(values: dict[str, float | None], left_out: dict[str, str], facts: Facts) -> None:

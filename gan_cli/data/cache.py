@@ -7,14 +7,14 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gan_cli.config.paths import expanded
 from gan_cli.data.canvas import Canvas
-from gan_cli.data.contents import Contents, Repeated, Unreadable
+from gan_cli.data.contents import Contents
 from gan_cli.data.decoding import Decoding, PictureSource, extents_of
 from gan_cli.data.formats import Unranged, decoder
 from gan_cli.data.pack import Pack
@@ -23,6 +23,7 @@ from gan_cli.data.sizes import size_of
 from gan_cli.data.stretch import Extents
 from gan_cli.errors import UserError
 from gan_cli.output import disk
+from gan_cli.output.amounts import size
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +34,12 @@ class CachedPictures:
 
     Attributes:
         values: (N, C, H, W), uint8, or float32 at full depth, read from the disk as needed.
-        unreadable: the pictures that were left out; ``repeated``: those that are left out because they come again.
-        digest: a hash of the values.
         decoder: the decoder with its version.
     """
 
     values: np.ndarray
-    unreadable: list[Unreadable]
-    digest: str
+    contents: Contents
     decoder: str | None
-    repeated: list[Repeated] = field(default_factory=list)
-
-    @property
-    def left_out(self) -> list[int]:
-        """The positions of all that were left out."""
-        return sorted([*(entry.index for entry in self.unreadable), *(entry.index for entry in self.repeated)])
 
 
 def cached_pictures(root: Path, source: PictureSource, canvas: Canvas) -> CachedPictures:
@@ -70,11 +62,11 @@ def cached_pictures(root: Path, source: PictureSource, canvas: Canvas) -> Cached
             found = pack.read() if pack.stamp() != seen else None
             if found is None:
                 require_room(root, pack)
-                found = _decode(source, canvas, pack)
+                found = decoded_now(source, canvas, pack)
     values, contents = found
     for note in contents.notes:
         log.warning("%s", note)
-    return _cached(values, contents, decoder() if source.rules > 1 else None)
+    return CachedPictures(values, contents, decoder() if source.rules > 1 else None)
 
 
 def pack_of(root: Path, source: PictureSource, canvas: Canvas) -> Pack:
@@ -91,14 +83,10 @@ def require_room(root: Path, pack: Pack) -> None:
     needed, free = pack.needs(), disk.free(pack.pixels.parent)
     if needed > free:
         raise UserError(
-            f"dataset.root={root}: {disk.shown(needed)} more are needed for {pack.count:,} decoded pictures, and "
-            f"{disk.shown(free)} are free: make room, choose another dataset.root, or ask for fewer (dataset.limit) or "
+            f"dataset.root={root}: {size(needed)} more are needed for {pack.count:,} decoded pictures, and "
+            f"{size(free)} are free: make room, choose another dataset.root, or ask for fewer (dataset.limit) or "
             "smaller ones (dataset.size)"
         )
-
-
-def _cached(values: np.ndarray, contents: Contents, decoded_by: str | None) -> CachedPictures:
-    return CachedPictures(values, contents.unreadable, contents.digest, decoded_by, contents.repeated)
 
 
 def decoded_by_others(root: Path, source: PictureSource, canvas: Canvas) -> Iterator[CachedPictures]:
@@ -108,7 +96,7 @@ def decoded_by_others(root: Path, source: PictureSource, canvas: Canvas) -> Iter
     for about in sorted(own.about.parent.glob(f"{tag}-*.json")) if dash else []:
         other = about.stem.removeprefix(f"{tag}-")
         if about != own.about and (found := _pack(root, source, canvas, other).read()):
-            yield _cached(*found, other)
+            yield CachedPictures(*found, other)
 
 
 def _pack(root: Path, source: PictureSource, canvas: Canvas, decoded_by: str) -> Pack:
@@ -120,30 +108,20 @@ def _pack(root: Path, source: PictureSource, canvas: Canvas, decoded_by: str) ->
     return Pack(expanded(root, "dataset.root=") / "cache", name, len(source.items), canvas, decoded_by)
 
 
-def _decode(source: PictureSource, canvas: Canvas, pack: Pack) -> tuple[np.ndarray, Contents]:
-    """Decodes all pictures into the pack, or into memory if the pack cannot be written."""
+def decoded_now(source: PictureSource, canvas: Canvas, pack: Pack | None = None) -> tuple[np.ndarray, Contents]:
+    """The pictures of a source, decoded into the pack, or into memory without one or if it cannot be written."""
     told = dict.fromkeys(("I;16", "I", "F"), source.range) if source.range else {}
 
     def work(extents: Extents | None) -> tuple[np.ndarray, Contents]:
-        return _kept(pack, Decoding(source, canvas, told, extents)) or _held(Decoding(source, canvas, told, extents))
+        kept = _kept(pack, Decoding(source, canvas, told, extents)) if pack else None
+        return kept or _held(Decoding(source, canvas, told, extents))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the decoder; what it cannot read is named
         try:
-            return work(pack.partial.extents())
+            return work(pack.partial.extents() if pack else None)
         except Unranged:
             return work(extents_of(source))
-
-
-def decoded_now(source: PictureSource, canvas: Canvas) -> tuple[np.ndarray, Contents]:
-    """The pictures of a source, decoded into memory, of which nothing is kept."""
-    told = dict.fromkeys(("I;16", "I", "F"), source.range) if source.range else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the decoder; what it cannot read is named
-        try:
-            return _held(Decoding(source, canvas, told, None))
-        except Unranged:
-            return _held(Decoding(source, canvas, told, extents_of(source)))
 
 
 def _kept(pack: Pack, work: Decoding) -> tuple[np.ndarray, Contents] | None:
@@ -164,9 +142,9 @@ def _held(work: Decoding) -> tuple[np.ndarray, Contents]:
         rows = bytearray().join(stretch.bytes() for stretch in work.stretches())
         values = np.frombuffer(rows, canvas.dtype).reshape(-1, *canvas.shape)
     except MemoryError as error:
-        needed = len(work.source.items) * canvas.nbytes / 2**20
+        needed = size(len(work.source.items) * canvas.nbytes)
         raise UserError(
-            f"dataset.size={size_of(canvas.height, canvas.width)}: {needed:,.0f} MiB of pictures do not fit into "
+            f"dataset.size={size_of(canvas.height, canvas.width)}: {needed} of pictures do not fit into "
             "memory: mend what keeps them from the disk, or ask for fewer or smaller ones"
         ) from error
     values = values.transpose(0, 3, 1, 2)

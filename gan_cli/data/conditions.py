@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,15 +17,6 @@ Kind = Literal["attribute", "number"]
 SWEPT = 8  # values of a number, or combinations, that are shown in turn
 ALIKE = 1e-6  # how near means and scales are that were computed from the same numbers
 ROWS, VALUES = 256, 16_384  # rows, and numbers in them, that stand for a whole source
-
-
-class SavedCondition(TypedDict):
-    """A condition in a checkpoint."""
-
-    name: str
-    kind: Kind
-    mean: float
-    scale: float
 
 
 @dataclass(frozen=True)
@@ -136,9 +127,9 @@ class Conditions:
             common = set()
         return ["\n".join(word for word in words if word not in common) for words in each]
 
-    def saved(self) -> list[SavedCondition]:
+    def saved(self) -> list[dict[str, Any]]:
         """The columns, for a checkpoint."""
-        return [SavedCondition(name=c.name, kind=c.kind, mean=c.mean, scale=c.scale) for c in self.columns]
+        return [asdict(column) for column in self.columns]
 
 
 def like(some: Sequence[Condition], others: Sequence[Condition]) -> bool:

@@ -6,11 +6,9 @@ import logging
 import os
 import pickle
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,16 +18,12 @@ from gan_cli.data.formats import Decoded
 from gan_cli.data.opening import NoRoom
 from gan_cli.data.recipe import Recipe
 from gan_cli.errors import reason_of
+from gan_cli.processes import cores, program
 
 log = logging.getLogger(__name__)
 Piece = Sequence[tuple[int, Any]]  # positions and items
 Found = Decoded | Unreadable
 MANY = 4096  # pictures that are worth the start of processes, a third of a second of each core
-PROGRAM = (  # this very package; the current folder comes last, so that a random.py there does not hide Python's own
-    "import sys; sys.path.sort(key=lambda place: place == ''); sys.path.insert(0, sys.argv[1]); "
-    "from gan_cli.data.decoder import main; main()"
-)
-PLACE = str(Path(__file__).parents[2])
 ENDS_THE_DECODER = "ends the program that decodes it"
 
 
@@ -40,10 +34,6 @@ class Decoders:
     decode: Callable[[Piece], list[Found]]
     at_once: int
     who: str
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @contextmanager
@@ -107,7 +97,7 @@ class _Helper:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, PLACE],
+            program("gan_cli.data.decoder"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1"},

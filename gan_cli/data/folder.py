@@ -15,19 +15,18 @@ import numpy as np
 from gan_cli.config.options import Values
 from gan_cli.config.paths import expanded
 from gan_cli.data import archive, first_listing
-from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others, pack_of, require_room
+from gan_cli.data.cache import require_room
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.conditions import Condition
-from gan_cli.data.decoding import PictureSource
 from gan_cli.data.finding import listed
+from gan_cli.data.folder_pictures import FolderPictures, Labels
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.label_files import FOLDERS, labels_in
 from gan_cli.data.listing import File, Listing, endings_read
-from gan_cli.data.openers import InFolder, InZip, not_opened
 from gan_cli.data.pack import Pack
 from gan_cli.data.picture_labels import PictureLabels
 from gan_cli.data.samples import UNKNOWN, Samples
-from gan_cli.data.spreading import spread
+from gan_cli.data.spreading import hashes_of_names, spread
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
@@ -121,7 +120,13 @@ class ImageFolder(ImageDataset):
     @cached_property
     def chosen(self) -> list[File]:
         """The pictures of the split, at most ``limit`` of them."""
-        return self._limited(self._of_split(self.split))
+        files = self._limited(self._of_split(self.split))
+        if self.told and not any(file.name in self.told.of for file in files):
+            raise UserError(
+                f"dataset.split={self.split}: none of its {len(files):,} pictures has a label ({self.told.told}): "
+                "give them labels, or take another split"
+            )
+        return files
 
     def _of_split(self, split: str) -> list[File]:
         pictures = self.listing.pictures
@@ -135,9 +140,10 @@ class ImageFolder(ImageDataset):
         return [file for file in pictures if self._classes.get(file.name) in labels]
 
     def _limited(self, files: list[File]) -> list[File]:
-        if not self.limit:
-            return files
-        return files[: self.limit] if self.rules == 1 else spread(files, self._classes, self.limit)
+        if self.rules == 1:
+            return files[: self.limit or None]
+        labels = np.array([self._classes.get(file.name, -1) for file in files])
+        return [files[place] for place in spread(hashes_of_names(file.name for file in files), labels, self.limit)]
 
     @cached_property
     def told(self) -> PictureLabels | None:
@@ -185,12 +191,13 @@ class ImageFolder(ImageDataset):
         return self.told.conditions if self.told else ()
 
     @cached_property
-    def _labels(self) -> Mapping[str, int | tuple[float, ...]]:
+    def _labels(self) -> Labels:
         """The label of each picture by its name."""
-        if self.told:
-            return self.told.of
         if self.rules != 1:
-            return self._in_folders
+            known: Labels = self.told.of if self.told else self._in_folders
+            if not self.unlabelled or self.conditions:
+                return known
+            return {file.name: known.get(file.name, UNKNOWN) for file in self.listing.pictures}
         number = {name: i for i, name in enumerate(first_listing.class_names(self.chosen))}
         folders = {file.name: PurePosixPath(file.name).parts[0] for file in self.listing.pictures}
         return {name: number[folder] for name, folder in folders.items() if folder in number}
@@ -204,7 +211,7 @@ class ImageFolder(ImageDataset):
 
     def _usable(self, files: Sequence[File]) -> int:
         """How many of them have a class, where the folders are classes."""
-        return len(self._labelled_ones(files))
+        return len(self._pictures.labelled(files))
 
     def load(self) -> Samples:
         """The chosen pictures; one line says what is left out of the source.
@@ -212,7 +219,7 @@ class ImageFolder(ImageDataset):
         Raises:
             UserError: if there are none that can be read, or too few.
         """
-        samples, unreadable = self._samples(self.chosen)
+        samples, unreadable = self._pictures.samples(self.chosen)
         names = list(unreadable)
         self._require_most(self.listing, names, len(self.chosen))
         if told := self.listing.told(names, unlabelled=self.unlabelled):
@@ -240,9 +247,26 @@ class ImageFolder(ImageDataset):
         return f"{self.path}: its labels: {told}: they are left out" if told else ""
 
     @cached_property
+    def _pictures(self) -> FolderPictures:
+        """What decodes them."""
+        return FolderPictures(
+            path=self.path,
+            source=self.source,
+            root=Path(self.root),
+            listing=self.listing,
+            canvas=self.canvas,
+            labels=self._labels if self.class_names or self.told else None,
+            names=tuple(self.class_names),
+            conditions=self.conditions,
+            range=(self.range[0], self.range[1]) if self.range else None,
+            rules=self.rules,
+            once=self.duplicates == "drop",
+        )
+
+    @cached_property
     def _pack(self) -> Pack:
         """Where the chosen pictures lie once they are decoded."""
-        return pack_of(Path(self.root), self._pictures(self._labelled_ones(self.chosen)), self.canvas)
+        return self._pictures.pack(self.chosen)
 
     def require_disk(self) -> None:
         """Refuses pictures that the disk cannot hold once decoded; nothing if they are there already.
@@ -262,81 +286,14 @@ class ImageFolder(ImageDataset):
 
     def _others(self, files: Sequence[File]) -> Samples | None:
         """Pictures that are not trained on, if there are any."""
-        if not files:
+        if not self._usable(files):
             return None
-        try:
-            samples, unreadable = self._samples(files)
-        except UserError as error:
-            log.warning("nothing to compare with: %s", error)
-            return None
+        samples, unreadable = self._pictures.samples(files)
         if unreadable:
             name = next(iter(unreadable))
             told = len(unreadable), len(files), printable(name), unreadable[name]
             log.warning("%d of %d pictures to compare with cannot be read, such as %s: %s", *told)
         return samples
 
-    def _samples(self, files: Sequence[File]) -> tuple[Samples, dict[str, str]]:
-        """Some of the pictures, decoded, with the labels they have in the whole source; why others cannot be read."""
-        files = self._labelled_ones(files)
-        opener = InFolder(self.source) if self.source.is_dir() else InZip(self.source)
-        try:
-            cached = cached_pictures(Path(self.root), self._pictures(files, opener), self.canvas)
-        finally:
-            opener.close()
-        if again := cached.repeated:
-            names = [printable(files[index].name) for index in (again[0].index, again[0].of)]
-            told = self.path, f"{len(again):,}", f"{len(files):,}", *names
-            log.info("%s: %s of %s pictures come again and are dropped: %s is, once decoded, %s", *told)
-            pairs = [
-                (self._labels.get(files[each.index].name), self._labels.get(files[each.of].name)) for each in again
-            ]
-            if others := sum(one != other for one, other in pairs):
-                log.warning("%s: of those, %s had another label than the one that stays", self.path, f"{others:,}")
-        return self._labelled(files, cached), {files[entry.index].name: entry.why for entry in cached.unreadable}
-
     def decoded_by_others(self) -> Iterator[Samples]:
-        files = self._labelled_ones(self.chosen)
-        for cached in decoded_by_others(Path(self.root), self._pictures(files), self.canvas):
-            yield self._labelled(files, cached)
-
-    def _labelled_ones(self, files: Sequence[File]) -> Sequence[File]:
-        """Those that have a label, where there are labels and each must have one."""
-        if self.unlabelled and not self.conditions:
-            return files
-        return [file for file in files if file.name in self._labels] if self.class_names or self.told else files
-
-    def _pictures(self, files: Sequence[File], opener: InFolder | InZip | None = None) -> PictureSource:
-        """The files as they are to be decoded; without an opener they are only named."""
-        whole, entries = self.listing.pictures, self.listing.entries
-        return PictureSource(
-            [str(self.source.resolve()), *([files] if self.rules == 1 else [whole, [file.name for file in files]])],
-            [entries[file.name] if entries else file.name for file in files],
-            [entries[file.name] if entries else file.name for file in whole],
-            opener or not_opened,
-            (self.range[0], self.range[1]) if self.range else None,
-            self.rules,
-            self.duplicates == "drop",
-        )
-
-    def _labelled(self, files: Sequence[File], cached: CachedPictures) -> Samples:
-        if not len(cached.values):
-            raise UserError(
-                f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "
-                f"e.g. {printable(files[0].name)} ({cached.unreadable[0].why}): give others"
-            )
-        labels = None
-        if self.told:
-            every = self.told.array(file.name for file in files)
-            return Samples(
-                cached.values,
-                np.delete(every, cached.left_out, axis=0),
-                self.told.names,
-                digest=cached.digest,
-                decoder=cached.decoder,
-                conditions=self.told.conditions,
-            )
-        if self.class_names:
-            labels = np.delete(
-                np.array([self._labels.get(file.name, UNKNOWN) for file in files], np.int64), cached.left_out
-            )
-        return Samples(cached.values, labels, tuple(self.class_names), digest=cached.digest, decoder=cached.decoder)
+        return self._pictures.by_others(self.chosen)

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gan_cli.data.columns import saved as saved_fields
 from gan_cli.data.conditions import Condition, like, saved_columns
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.knows import Dataset
 from gan_cli.data.reading import TRAINED_ON, load
-from gan_cli.data.samples import Identity, Samples
+from gan_cli.data.samples import Samples
 from gan_cli.errors import UserError
-from gan_cli.output.text import composed
+from gan_cli.output.text import composed, few
 
 log = logging.getLogger(__name__)
 SHOWN = 8  # names in a message
 
 
-def identity_of(samples: Samples) -> Identity:
+def identity_of(samples: Samples) -> dict[str, Any]:
     """The identity of samples, for a checkpoint."""
-    identity: Identity = {
+    identity = {
         "fingerprint": samples.fingerprint(),
         "shape": list(samples.shape),
         "classes": samples.classes,
         "names": list(samples.names),
         "decoder": samples.decoder,
-        **({"fields": saved_fields(samples.fields)} if samples.fields else {}),  # type: ignore[typeddict-item]
+        **({"fields": saved_fields(samples.fields)} if samples.fields else {}),
     }
     if (known := samples.known) is not None:
         identity |= {"conditions": known.saved(), "rows": known.rows.tolist()}
@@ -35,7 +36,7 @@ def identity_of(samples: Samples) -> Identity:
     return identity
 
 
-def trained_on(dataset: Dataset, name: str, saved: Identity) -> Samples:
+def trained_on(dataset: Dataset, name: str, saved: Mapping[str, Any]) -> Samples:
     """The samples of a dataset that a checkpoint was trained on, with the classes that they had there.
 
     If they were decoded by another version of the decoder, they are taken from the cache, if they are there.
@@ -59,11 +60,11 @@ def trained_on(dataset: Dataset, name: str, saved: Identity) -> Samples:
     return samples
 
 
-def _are_those(samples: Samples, saved: Identity) -> bool:
+def _are_those(samples: Samples, saved: Mapping[str, Any]) -> bool:
     return samples.matches(saved["fingerprint"]) and _same_columns(samples, saved) and _same_units(samples, saved)
 
 
-def _same_columns(samples: Samples, saved: Identity) -> bool:
+def _same_columns(samples: Samples, saved: Mapping[str, Any]) -> bool:
     now, then = (
         [{**each, "name": composed(str(each["name"]))} for each in fields]
         for fields in (saved_fields(samples.fields), saved.get("fields", []))
@@ -71,12 +72,12 @@ def _same_columns(samples: Samples, saved: Identity) -> bool:
     return now == then
 
 
-def _same_units(samples: Samples, saved: Identity) -> bool:
+def _same_units(samples: Samples, saved: Mapping[str, Any]) -> bool:
     """Whether conditions are those of the checkpoint; as networks see them, others may be the same numbers."""
     return like(samples.conditions, saved_columns(saved))
 
 
-def require_same(samples: Samples, name: str, saved: Identity) -> None:
+def require_same(samples: Samples, name: str, saved: Mapping[str, Any]) -> None:
     """Raises UserError, saying what differs, if the samples are not those of the checkpoint."""
     if _are_those(samples, saved):
         return
@@ -102,5 +103,4 @@ def _words(names: Sequence[str], conditions: Sequence[Condition], classes: int =
     ]
     if not each:
         return f"{classes} classes without names" if classes else "none"
-    more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
-    return f"{'classes' if names else 'conditions'} {', '.join(each[:SHOWN])}{more}"
+    return f"{'classes' if names else 'conditions'} {few(each, SHOWN)}"

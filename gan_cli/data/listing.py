@@ -15,7 +15,7 @@ from PIL import Image
 
 from gan_cli.data import opening
 from gan_cli.data.opening import HEIF_IN_NAMES, kinds
-from gan_cli.output.text import printable
+from gan_cli.output.text import few
 
 HEIF = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
 CAMERA = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"})
@@ -42,6 +42,7 @@ OTHERS = frozenset(  # pictures of kinds that are not read, or not by every Pill
     }
 )
 
+SHOWN = 5  # names in a line
 ANY = "/*"  # what stands for the pictures of a folder that cannot be opened
 LOST = "are links to nothing"
 CLOSED = "cannot be opened"
@@ -151,25 +152,20 @@ class Listing:
         """
         total = len(self.pictures) + sum(map(len, self.missing.values()))
         lost = {**({UNREADABLE: list(unreadable)} if unreadable else {}), **self.missing}
-        told = [f"{len(names):,} of {total:,} pictures {reason}: {_few(names)}" for reason, names in lost.items()]
-        aside = [f"{len(n):,} {kind.format(s='s' * (len(n) > 1))} ({_few(n, 1)})" for kind, n in self.passed.items()]
+        told = [f"{len(names):,} of {total:,} pictures {reason}: {few(names, SHOWN)}" for reason, names in lost.items()]
+        aside = [f"{len(n):,} {kind.format(s='s' * (len(n) > 1))} ({few(n, 1)})" for kind, n in self.passed.items()]
         if any(reason.startswith(NO_KIND) for reason in self.missing):
             told.append(endings_read())
         if aside:
             told.append(f"left aside: {', '.join(aside)}")
         if self.beside and len(self._first_level) > 1 and not unlabelled:
-            told.append(f"the folders are no classes, for pictures lie beside them: {_few(self.beside, 1)}")
+            told.append(f"the folders are no classes, for pictures lie beside them: {few(self.beside, 1)}")
         return "; ".join(told)
 
     def lacks_most(self, unreadable: int = 0) -> bool:
         """Whether more than half of the pictures cannot be used."""
         missing = sum(map(len, self.missing.values()))
         return 2 * (missing + unreadable) > len(self.pictures) + missing
-
-
-def _few(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(map(printable, names[:most])) + more
 
 
 def parts_of(name: str) -> tuple[str, ...]:

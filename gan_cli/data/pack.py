@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from gan_cli.data.partial import Partial
 from gan_cli.errors import Busy, Unwritable, reason_of
 from gan_cli.output import lock, sealed_json
 from gan_cli.output.replacing import replacing
+from gan_cli.processes import cores
 
 log = logging.getLogger(__name__)
 DOING, LONGEST_WAIT = "decoding these pictures", 86400.0
@@ -173,7 +173,7 @@ def _blocks(pixels: Path) -> list[str]:
             file.seek(start)
             return hashlib.sha256(file.read(BLOCK)).hexdigest()
 
-    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(THREADS, cores())) as threads:
         return list(threads.map(digest, range(0, pixels.stat().st_size, BLOCK)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +14,7 @@ from gan_cli.config.numbers import finite
 from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.label_tables import Table
 from gan_cli.data.listing import natural
-from gan_cli.data.samples import UNKNOWN
-from gan_cli.output.text import composed, printable
+from gan_cli.output.text import composed, few, printable
 
 Meaning = Literal["class", "attribute", "number"]
 MEANINGS: tuple[Meaning, ...] = ("class", "attribute", "number")
@@ -50,12 +49,6 @@ class PictureLabels:
         """The class of each picture; none with conditions."""
         return {name: label for name, label in self.of.items() if isinstance(label, int)}
 
-    def array(self, files: Iterable[str]) -> np.ndarray:
-        """The labels of these: int64 (n,), −1 where nothing is said, or float32 (n, k)."""
-        if self.conditions:
-            return np.array([self.of[file] for file in files], np.float32)
-        return np.array([self.of.get(file, UNKNOWN) for file in files], np.int64)
-
 
 def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) -> PictureLabels:
     """The labels of pictures.
@@ -67,7 +60,7 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
         Misfit: if the table has no such columns, or its values do not go together.
     """
     if table.again:
-        raise Misfit(f"names {_few(table.again)} again with other labels: keep one row of each")
+        raise Misfit(f"names {few(table.again, SHOWN)} again with other labels: keep one row of each")
     if table.classes and not table.rows and not wanted:
         return PictureLabels(dict.fromkeys(files, 0), ("picture",), ())
     chosen = [_column(name, table.columns) for name in wanted or table.columns]
@@ -89,7 +82,7 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
         (len(rows) - len(whole), lack),
     ) if count]  # fmt: skip
     if lost:
-        without.append(f"{len(lost):,} of {len(table.rows):,} rows name no picture: {_few(lost)}")
+        without.append(f"{len(lost):,} of {len(table.rows):,} rows name no picture: {few(lost, SHOWN)}")
     if not whole:
         raise Misfit(
             f"says nothing of these {len(files):,} pictures ({'; '.join(without)}): name files as they lie there"
@@ -125,7 +118,7 @@ def _column(wanted: str, columns: Sequence[str]) -> tuple[int, Meaning | None]:
         if meaning := next((m for m in MEANINGS if m == said), None):
             return called.index(name), meaning
         raise Misfit(f"{wanted}: a column is a class, attribute or number: write {name}:class")
-    raise Misfit(f"has no column {wanted}{suggestion(wanted, columns)}: it has {_few(columns, 40)}")
+    raise Misfit(f"has no column {wanted}{suggestion(wanted, columns)}: it has {few(columns, 40)}")
 
 
 def matched(rows: Mapping[str, tuple[str, ...]], files: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
@@ -203,8 +196,3 @@ def _as_numbers(
 def _truth(text: str) -> float | None:
     text = text.lower()
     return 1.0 if text in TRUE else 0.0 if text in FALSE else None
-
-
-def _few(names: Sequence[str], most: int = SHOWN) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(map(printable, names[:most])) + more

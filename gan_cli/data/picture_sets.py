@@ -64,7 +64,8 @@ class PictureFiles(WebDataset):
         return None
 
     def _samples(self, cached: CachedPictures, told: Attributes | None = None) -> Samples:
-        left_out = cached.unreadable
+        contents = cached.contents
+        left_out = contents.unreadable
         if not len(cached.values):
             why = f"can be read ({left_out[0].why})" if left_out else "is there"
             raise UserError(
@@ -78,8 +79,8 @@ class PictureFiles(WebDataset):
                 *(left_out[0].index, left_out[0].why),
             )
         rows, conditions = told or (None, ())
-        labels = None if rows is None else np.delete(rows, cached.left_out, axis=0)
-        return Samples(cached.values, labels, digest=cached.digest, decoder=cached.decoder, conditions=conditions)
+        labels = None if rows is None else np.delete(rows, contents.left_out, axis=0)
+        return Samples(cached.values, labels, digest=contents.digest, decoder=cached.decoder, conditions=conditions)
 
     def items(self, dataset: Any) -> tuple[Sequence[Any], Callable[[Any], Image.Image]]:
         """What stands for each picture, and what opens one, both of which can be sent to another process."""

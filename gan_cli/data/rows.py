@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.data.samples import Samples
+from gan_cli.data.spreading import hashes_of_rows, spread
 from gan_cli.errors import UserError
 
 TENTH = 10  # every so many-th sample is held out
@@ -46,10 +47,15 @@ class Rows:
     @property
     def chosen(self) -> np.ndarray:
         """The rows of the split, at most ``limit`` of them."""
-        rows = spread(self.rows_of(self.split), self.classes, self.limit)
+        rows = self.limited(self.rows_of(self.split))
         if not len(rows):
             raise UserError(f"dataset.split={self.split}: holds no samples: use dataset.split=all")
         return rows
+
+    def limited(self, rows: np.ndarray) -> np.ndarray:
+        """At most ``limit`` of some rows."""
+        classes = self.classes
+        return rows[spread(hashes_of_rows(rows), None if classes is None else classes[rows], self.limit)]
 
     def held_out(self) -> Samples | None:
         """Those of the test split, if they are not trained on."""
@@ -72,32 +78,3 @@ def of_split(count: int, split: str) -> np.ndarray:
     """The rows of a split of ``count``, in their order: every tenth is for tests. int64 (n,)."""
     rows = np.arange(count)
     return rows if split == "all" else rows[(rows % TENTH == TENTH - 1) == (split == "test")]
-
-
-def spread(rows: np.ndarray, labels: np.ndarray | None, limit: int) -> np.ndarray:
-    """``limit`` of the rows, in their order: the same for every seed, and nearly the same with a row more; 0 = all.
-
-    Each class has its share of them, and at least one while there is room. Within a class they are drawn by a hash of
-    their places.
-
-    Args:
-        labels: of all rows, or None.
-    """
-    if not limit or len(rows) <= limit:
-        return rows
-    drawn = rows[np.argsort(_hash(rows), kind="stable")]
-    if labels is None:
-        return np.sort(drawn[:limit])
-    of_class = labels[drawn]
-    place, counts = np.empty(len(drawn)), np.unique(of_class, return_counts=True)[1]
-    before = np.repeat(np.cumsum(counts) - counts, counts)  # of the members of each class, those of classes before it
-    place[np.argsort(of_class, kind="stable")] = (np.arange(len(drawn)) - before) / np.repeat(counts, counts)
-    return np.sort(drawn[np.argsort(place, kind="stable")[:limit]])
-
-
-def _hash(rows: np.ndarray) -> np.ndarray:
-    """A number for each place that says nothing of its order: the finaliser of SplitMix64 (Steele et al. 2014)."""
-    x = (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

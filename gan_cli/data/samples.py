@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gan_cli.data.columns import Fields, fit, read, spelled_alike
-from gan_cli.data.conditions import Columns, Condition, Conditions, SavedCondition, like, saved_columns, standing_for
+from gan_cli.data.conditions import Columns, Condition, Conditions, like, saved_columns, standing_for
 from gan_cli.output.pictures import as_bytes
-from gan_cli.output.text import printable
-
-if TYPE_CHECKING:
-    from typing_extensions import NotRequired
+from gan_cli.output.text import few, printable
 
 LONGEST = 1000  # characters of a class's or a condition's name
 SHOWN = 20  # classes in a line of the log
@@ -34,20 +31,6 @@ FIXES = {
     3: ".astype(np.float32)",
     2: ".astype(np.float32)",
 }
-
-
-class Identity(TypedDict):
-    """What a checkpoint says about the samples that it was trained on; the first versions wrote fewer keys."""
-
-    fingerprint: str
-    shape: list[int]
-    classes: NotRequired[int]
-    names: NotRequired[list[str]]
-    decoder: NotRequired[str | None]
-    conditions: NotRequired[list[SavedCondition]]
-    rows: NotRequired[list[list[float]]]  # of conditions, as they occur
-    full_depth: NotRequired[bool]
-    fields: NotRequired[list[dict[str, object]]]
 
 
 @dataclass(frozen=True)
@@ -202,7 +185,7 @@ class Samples:
         labels = None if self.labels is None else self.labels[rows]
         return replace(self, values=self.values[rows], labels=labels, digest=None)
 
-    def as_in(self, data: Identity) -> Samples:
+    def as_in(self, data: Mapping[str, Any]) -> Samples:
         """The same samples with the classes of a checkpoint (``classes``, ``names``).
 
         Old checkpoints lack these keys; their runs had as many classes as the largest label + 1. Conditions have their
@@ -230,18 +213,12 @@ class Samples:
                 f"{c.name} ({c.mean:.4g} ± {c.scale:.4g})" if c.kind == "number" else f"{c.name} ({share:.1%})"
                 for c, share in zip(self.conditions, self.labels.mean(axis=0), strict=True)
             ]
-            return (
-                "conditions: "
-                + ", ".join(each[:SHOWN])
-                + (f" and {more} more" if (more := len(each) - SHOWN) > 0 else "")
-            )
+            return f"conditions: {few(each, SHOWN)}"
         if self.labels is None or not self.names:
             return ""
         counts = np.bincount(self.labels[self.labelled], minlength=self.classes)
-        words = [f"{label} {name} ({counts[label]:,})" for label, name in enumerate(self.names[:SHOWN])]
-        left = f" and {self.classes - SHOWN} more" if self.classes > SHOWN else ""
-        left += f"; {without:,} have none" if (without := len(self) - len(self.labelled)) else ""
-        return f"classes: {', '.join(words)}{left}"
+        left = f"; {without:,} have none" if (without := len(self) - len(self.labelled)) else ""
+        return f"classes: {few([f'{i} {name} ({counts[i]:,})' for i, name in enumerate(self.names)], SHOWN)}{left}"
 
     def fingerprint(self) -> str:
         """Identifies the samples: a hash of all values in their order, and one of their labels."""

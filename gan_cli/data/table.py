@@ -15,11 +15,11 @@ from gan_cli.config.paths import expanded
 from gan_cli.data.coding import encoded, number_column
 from gan_cli.data.columns import Column, Fields, width
 from gan_cli.data.conditions import Condition, standardised
-from gan_cli.data.rows import Rows, of_split, spread
+from gan_cli.data.rows import Rows, of_split
 from gan_cli.data.samples import Samples
 from gan_cli.data.table_files import NUMBER, Found, read
 from gan_cli.errors import UserError
-from gan_cli.output.text import printable
+from gan_cli.output.text import few, printable
 
 log = logging.getLogger(__name__)
 FEW = 10  # different texts, which are categories however few rows there are
@@ -145,7 +145,7 @@ class Table(Rows):
     @cached_property
     def meaning(self) -> Fields:
         """The columns as they are learnt: categories of the whole file, numbers of the rows that are trained on."""
-        trained = spread(self.rows_of("all" if self.split == "all" else "train"), self.classes, self.limit)
+        trained = self.limited(self.rows_of("all" if self.split == "all" else "train"))
         kept = self.rows
         found = []
         for name, column in self.used.items():
@@ -205,14 +205,14 @@ class Table(Rows):
         parts = [f"{count:,} of {len(self):,} rows"]
         for kind, word in kinds.items():
             if names := [column.name for column in self.meaning if column.kind == kind]:
-                parts.append(f"{word}: {_listed(names)}")
+                parts.append(f"{word}: {few(names, NAMED)}")
         parts.append(f"{width(self.meaning)} features")
         if lost := {name: why for name, why in self._sorted.items() if isinstance(why, str)}:
-            parts.append(f"left out: {_listed([f'{name} ({why})' for name, why in lost.items()])}")
+            parts.append(f"left out: {few([f'{name} ({why})' for name, why in lost.items()], NAMED)}")
         if self._partly and (without := int((self.classes[self.rows] < 0).sum())):  # type: ignore[index]
             parts.append(f"{without:,} of them have no {self.label}")
         if self._gaps:
-            gone = _listed([f"{name} in {mask.sum():,}" for name, mask in self._gaps.items()])
+            gone = few([f"{name} in {mask.sum():,}" for name, mask in self._gaps.items()], NAMED)
             dropped = len(self) - len(self.rows)
             done = f"{dropped:,} rows are left out" if dropped else "which is a value of its own (dataset.missing=drop)"
             parts.append(f"no value: {gone}: {done}")
@@ -247,10 +247,6 @@ def _missing(found: Found) -> np.ndarray:
         return np.isnan(found.numbers)
     assert found.texts is not None
     return found.texts == ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _natural(text: str) -> tuple[bool, float, str]:

@@ -14,7 +14,7 @@ from gan_cli.memory import enough
 from gan_cli.output.screen import LogFile, OneLine
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.resume import Resumption
-from gan_cli.runs.run import Running
+from gan_cli.runs.running import Running
 from gan_cli.runs.status import status_of
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State

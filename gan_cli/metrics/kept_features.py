@@ -18,8 +18,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.data.samples import digest_of
 from gan_cli.errors import reason_of
 from gan_cli.metrics.extractors.extractor import Extractor
-from gan_cli.output import sealed_json
-from gan_cli.output.disk import shown
+from gan_cli.output import amounts, sealed_json
 from gan_cli.output.replacing import replacing
 
 log = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ class KeptFeatures:
         facts = {**about, "shape": features.shape, "bytes": _hash(data)}
         line = json.dumps(json.loads(sealed_json.written(facts))).encode() + b"\n"
         if len(line) + len(data) > self.most or len(line) > LONGEST:
-            log.info("features of real pictures take %s and are not kept", shown(len(data)))
+            log.info("features of real pictures take %s and are not kept", amounts.size(len(data)))
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +112,7 @@ class KeptFeatures:
             total -= taken
             gone.append(taken)
         if gone:
-            told = self.folder, shown(self.most), len(gone), shown(sum(gone))
+            told = self.folder, amounts.size(self.most), len(gone), amounts.size(sum(gone))
             log.info("%s: at most %s are kept: %d that were not used for longest (%s) are deleted", *told)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gan_cli.output import screen
+from gan_cli.output.amounts import in_words
 
 log = logging.getLogger(__name__)
 EVERY = 15.0  # seconds between lines where none can be drawn again
@@ -72,10 +73,3 @@ def _lines(doing: str, total: int, done: int, began: float) -> Iterator[Callable
 def _rate(count: float, seconds: float) -> str:
     rate = count / max(seconds, 1e-9)
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-
-
-def in_words(seconds: float) -> str:
-    """``40 s``, ``12 min`` or ``3.5 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

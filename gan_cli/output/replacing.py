@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from gan_cli.errors import Unwritable
+from gan_cli.errors import Unwritable, UserError, reason_of
 
 
 @contextmanager
@@ -76,3 +77,41 @@ def written(path: Path, then: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise Unwritable(path, error, then) from error
+
+
+def require_writable(path: Path, typed: str) -> None:
+    """Refuses a file, or the folder of one, before the work that it is to hold; makes neither.
+
+    Args:
+        typed: what the user types before it: ``out=``.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    with _named(path, typed):
+        folder = path if path.is_dir() else next(place for place in path.absolute().parents if place.exists())
+        with TemporaryFile(dir=folder):
+            pass
+
+
+def write_text(path: Path, text: str, typed: str) -> None:
+    """Writes a file that the user has named, and the folders around it.
+
+    Args:
+        typed: as of ``require_writable``.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    with _named(path, typed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as aside:
+            aside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _named(path: Path, typed: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a text of letters that no file holds, or a name that no file has
+        raise UserError(f"{typed}{path}: cannot be written ({reason_of(error)}): give another file") from error

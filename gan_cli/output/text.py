@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Sequence
 
 
 def printable(text: object) -> str:
@@ -45,3 +46,9 @@ def in_markdown(text: object) -> str:
     for mark, written in {"\\": "\\\\", "|": "\\|", "`": "\\`", "<": "&lt;", "*": "\\*", "](": "]\\("}.items():
         line = line.replace(mark, written)
     return line
+
+
+def few(names: Sequence[str], most: int) -> str:
+    """The first of some names on one line, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(printable, names[:most])) + more

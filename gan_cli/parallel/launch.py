@@ -23,6 +23,7 @@ from gan_cli.errors import Diverged, Interrupted, ProcessFailed, TimeUp, UserErr
 from gan_cli.output import lock
 from gan_cli.parallel.place import GRACE, LOST, given
 from gan_cli.parallel.task import Report, Task
+from gan_cli.processes import cores, program
 from gan_cli.runs.names import CHECKPOINT, numbered
 from gan_cli.runs.observers.interrupts import came_late, ending_signals
 from gan_cli.runs.status import status_of, write_status
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from gan_cli.runs.resume import Resumption
 
 MOST_ON_FEW, CROWD = 8, 2  # processes that any machine may start, and for each core
-PROGRAM = (  # the current folder comes last, so that a random.py there does not hide Python's own
-    "import sys; sys.path.sort(key=lambda place: place == ''); from gan_cli.parallel.rank import main; main()"
-)
 
 
 def train_in_processes(
@@ -86,19 +84,15 @@ def require_cores(config: Config) -> None:
     Raises:
         UserError: with how many it could.
     """
-    most = max(MOST_ON_FEW, CROWD * _cores())
+    most = max(MOST_ON_FEW, CROWD * cores())
     if config.devices > most and not given():
         import torch
 
         if config.device == "cpu" or config.devices > torch.cuda.device_count():
             raise UserError(
-                f"devices={config.devices}: without as many GPUs they share this machine's {_cores()} cores: "
+                f"devices={config.devices}: without as many GPUs they share this machine's {cores()} cores: "
                 f"use at most {most}"
             )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _logging() -> dict[str, object]:
@@ -145,13 +139,13 @@ def _process(folder: Path, rank: int, world: int, held: int | None) -> subproces
     Args:
         held: the open file of the lock on the run folder, for the first of them.
     """
-    threads, task = str(max(1, _cores() // world)), f"{folder}:{rank}:{world}"
+    threads, task = str(max(1, cores() // world)), f"{folder}:{rank}:{world}"
     env = {"OMP_NUM_THREADS": threads, **os.environ, "GAN_TRAIN_TASK": task}
     if sys.platform == "linux":
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine, whatever its name resolves to
     with (folder / f"said-{rank}").open("wb") as said:
         return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            program("gan_cli.parallel.rank"),
             env=env,
             stdin=subprocess.PIPE,
             stdout=None if rank == 0 else said,

@@ -13,8 +13,8 @@ from torch.nn import Parameter
 
 from gan_cli.errors import UserError
 from gan_cli.output import disk
+from gan_cli.output.amounts import size
 from gan_cli.output.curves import HEIGHT, WIDTH
-from gan_cli.output.disk import shown
 from gan_cli.runs.checkpoint import checkpoints_in
 from gan_cli.runs.names import MEMBER, numbered
 from gan_cli.runs.observers.samples import POINTS_PER_PICTURE
@@ -102,8 +102,8 @@ def require(room: Room, folder: Path, keep: int, members: int = 1) -> None:
     at_once, total = members * room.at_once, members * room.total
     if at_once * room.checkpoint > free:
         raise UserError(
-            f"keep_checkpoints={keep}: {at_once} checkpoints at once of {shown(room.checkpoint)} do not fit on the "
-            f"disk of {folder}, where {shown(free)} are free: make room, choose another hydra.run.dir, or keep fewer"
+            f"keep_checkpoints={keep}: {at_once} checkpoints at once of {size(room.checkpoint)} do not fit on the "
+            f"disk of {folder}, where {size(free)} are free: make room, choose another hydra.run.dir, or keep fewer"
         )
     if NEAR * total > free:
-        log.warning("disk: this run will take up to %s, and %s are free", shown(total), shown(free))
+        log.warning("disk: this run will take up to %s, and %s are free", size(total), size(free))

@@ -11,19 +11,12 @@ from gan_cli.config.mistakes import explain
 from gan_cli.config.options import GROUPS, Finite, NonNegative, Options, Positive
 from gan_cli.config.root import MOST_STEPS
 from gan_cli.data.columns import MOST, Column, fit
+from gan_cli.data.columns import Name as Word
 from gan_cli.data.conditions import ROWS, VALUES
-
-
-def _shown(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("cannot be shown")
-    return text
-
 
 Step = Annotated[int, Field(ge=0, le=MOST_STEPS)]
 Few = Annotated[int, Field(ge=0, le=1_000_000)]
 Size = Annotated[int, Field(ge=1, le=2**40)]
-Word = Annotated[str, Field(max_length=1000), AfterValidator(_shown)]
 Said = Annotated[str, Field(max_length=100_000)]
 Tensors = dict[str, Any]
 SHOWN = 200  # characters of a line
@@ -59,35 +52,31 @@ class SavedCondition(Options):
     scale: Positive
 
 
-class WithConditions(Options):
-    """What a model is given in place of one of so many classes, if it is."""
+class OfSamples(Options):
+    """What samples are like, and what a model is given in place of one of so many classes, if it is."""
 
+    shape: Annotated[list[Size], Field(min_length=1, max_length=3)]
+    names: list[Word] = Field(default_factory=list)
+    full_depth: bool = False
+    fields: Annotated[list[Column], Field(max_length=MOST)] = Field(default_factory=list)
     conditions: Annotated[list[SavedCondition], Field(max_length=VALUES)] = Field(default_factory=list)
     rows: Annotated[list[list[Finite]], Field(max_length=ROWS)] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _are_rows(self) -> WithConditions:
+    def _agree(self) -> OfSamples:
         if bool(self.rows) != bool(self.conditions) or any(len(row) != len(self.conditions) for row in self.rows):
             raise ValueError("its rows are not of its conditions")
-        return self
-
-
-class Identity(WithConditions):
-    """Which samples it was trained on."""
-
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-z-]{1,100}$")]
-    shape: Annotated[list[Size], Field(min_length=1, max_length=3)]
-    classes: Few = 0
-    names: list[Word] = Field(default_factory=list)
-    decoder: Word | None = None
-    full_depth: bool = False
-    fields: Annotated[list[Column], Field(max_length=MOST)] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _agree(self) -> Identity:
         if not fit(self.fields, self.shape):
             raise ValueError("its fields are not those of its shape")
         return self
+
+
+class Identity(OfSamples):
+    """Which samples it was trained on; the first versions wrote fewer keys."""
+
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-z-]{1,100}$")]
+    classes: Few = 0
+    decoder: Word | None = None
 
 
 class OptimizerState(Options):
@@ -195,25 +184,15 @@ class Saved(Options):
         return self
 
 
-class Exported(WithConditions):
+class Exported(OfSamples):
     """What lies beside an exported generator."""
 
     format: int
     step: Step
-    shape: Annotated[list[Size], Field(min_length=1, max_length=3)]
     classes: Few
-    names: list[Word] = Field(default_factory=list)
-    full_depth: bool = False
     ema: bool
     config: Annotated[dict[str, Any], AfterValidator(_resolved)]
     weights: Word = ""
-    fields: Annotated[list[Column], Field(max_length=MOST)] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _agree(self) -> Exported:
-        if not fit(self.fields, self.shape):
-            raise ValueError("its fields are not those of its shape")
-        return self
 
 
 def problem_of(values: Mapping[str, Any], schema: type[Options]) -> str | None:

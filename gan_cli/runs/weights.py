@@ -16,7 +16,6 @@ from gan_cli.data.columns import Fields
 from gan_cli.data.columns import read as fields_in
 from gan_cli.data.columns import saved as saved_fields
 from gan_cli.data.conditions import Conditions, columns_in, conditions_in
-from gan_cli.data.samples import Identity
 from gan_cli.errors import UserError
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
@@ -62,7 +61,7 @@ class Weights:
     others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     full_depth: bool = False
-    data: Identity | None = None
+    data: Values | None = None
 
 
 def find(where: str, key: str, ema: bool) -> Weights:

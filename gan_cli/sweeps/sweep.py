@@ -18,7 +18,7 @@ from gan_cli.errors import Busy, TimeUp, UserError
 from gan_cli.output import lock
 from gan_cli.runs.commands import own_folders, repeated
 from gan_cli.runs.hydra_files import Unreadable, overrides_of
-from gan_cli.runs.status import Status, result, status_of
+from gan_cli.runs.status import Status, folders_below, result, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -311,5 +311,5 @@ def exit_code(folder: Path, outcomes: Sequence[Outcome] = ()) -> int:
 
 def _runs(folder: Path) -> dict[Path, Status]:
     """The status of each run below the folder of a sweep; for an ensemble that of the whole, not of its members."""
-    found = {path.parent: status_of(path.parent) for path in sorted(folder.rglob("status.json"))}
+    found = {path: status_of(path) for path in folders_below(folder)}
     return {path: status for path, status in found.items() if "status" in status and path.parent not in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +11,8 @@ from torch import Tensor, nn
 from gan_cli import distributed
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.games.game import Constraint, Game, Moment, Statistics, Strengths
-from gan_cli.training.scaler import Scaler, ScalerState
+from gan_cli.training.scaler import Scaler
 from gan_cli.training.schedules import Schedule
-
-if TYPE_CHECKING:
-    from typing_extensions import NotRequired
-
-
-class PlayerState(TypedDict):
-    """What a checkpoint holds of a player besides its weights."""
-
-    optimizer: dict[str, Any]  # as torch has it
-    last: list[Tensor]
-    scaler: NotRequired[ScalerState]
 
 
 class Player:
@@ -169,15 +158,15 @@ class Player:
         """The learning rate at a step."""
         return self.lr * self.schedule(step)
 
-    def state(self) -> PlayerState:
+    def state(self) -> dict[str, Any]:
         """What a resumed player needs besides its weights."""
         optimizer = self.optimizer.state_dict()
         for group in optimizer["param_groups"]:
             group["lr"] = self.lr if isinstance(group["lr"], Tensor) else group["lr"]
-        state: PlayerState = {"optimizer": optimizer, "last": self._last}
+        state = {"optimizer": optimizer, "last": self._last}
         return {**state, "scaler": self.scaler.state()} if self.scaler else state
 
-    def restore(self, state: PlayerState) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         saved, ours = state["optimizer"], self.optimizer.state_dict()["param_groups"]
         groups = [{**theirs, **our} for theirs, our in zip(saved["param_groups"], ours, strict=True)]
         self.optimizer.load_state_dict({**saved, "param_groups": groups})  # the options are the config's

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 import torch
 from torch import Tensor
 
 START, GROWTH_INTERVAL = 2.0**16, 2000
-
-
-class ScalerState(TypedDict):
-    scale: Tensor
-    good: Tensor
 
 
 class Scaler:
@@ -41,9 +34,9 @@ class Scaler:
         self.good.masked_fill_(doubled, 0.0)
         return torch.where(fine, norm, 0.0)
 
-    def state(self) -> ScalerState:
+    def state(self) -> dict[str, Tensor]:
         return {"scale": self.scale, "good": self.good}
 
-    def restore(self, state: ScalerState) -> None:
+    def restore(self, state: dict[str, Tensor]) -> None:
         self.scale.copy_(state["scale"])
         self.good.copy_(state["good"])

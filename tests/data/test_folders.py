@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from gan_cli.data import Samples, finding, listing
 from gan_cli.data.finding import listed
 from gan_cli.data.first_listing import listed as first_listed
 from gan_cli.data.sources import Digits
+from gan_cli.data.spreading import hashes_of_names, hashes_of_rows, spread
 from gan_cli.errors import UserError
 
 FOLDER = ("dataset=image_folder", "dataset.channels=1", "dataset.size=8")
@@ -142,6 +144,16 @@ def test_a_limit_draws_the_same_few_pictures_whatever_the_seed_and_not_the_first
     picture("p/zz.png", 255)
     again = dataset_of(limit=10).load().values[:, 0, 0, 0].tolist()
     assert len(set(greys) & set(again)) >= 9
+
+
+def test_which_samples_a_limit_draws_is_the_same_in_every_version():
+    """Checkpoints know their data by it."""
+    names = [f"{i % 7}/ü{i}.png" for i in range(10_000)]
+    labels = np.arange(10_000) % 7 - 1  # -1: of no class
+    of_names = [spread(hashes_of_names(names), of, 1000) for of in (labels, None)]
+    of_rows = [spread(hashes_of_rows(np.arange(10_000)), of, 1000) for of in (labels, None)]
+    found = [blake2b(places.astype("<i8").tobytes(), digest_size=4).hexdigest() for places in (*of_names, *of_rows)]
+    assert found == ["abd2e37f", "586398e4", "69b4e564", "db21b1f2"]
 
 
 def test_a_limit_beyond_unreadable_pictures_leaves_the_others_unused():

@@ -138,7 +138,7 @@ def test_processes_decode_the_same_bytes_and_name_what_ends_one(monkeypatch, man
     files[2] = Ending()
     source = PictureSource(["ending"], files[:9], files[:9], opened)
     found = cached_pictures(Path("ending"), source, Canvas(SIDE, SIDE, 1))
-    assert [(entry.index, entry.why) for entry in found.unreadable] == [(2, decoders.ENDS_THE_DECODER)]
+    assert [(entry.index, entry.why) for entry in found.contents.unreadable] == [(2, decoders.ENDS_THE_DECODER)]
     assert found.values[:, 0, 0, 0].tolist() == [4 * i for i in range(9) if i != 2]
 
 

@@ -310,3 +310,13 @@ def test_a_run_on_attributes_draws_them_by_name(gan_train, gan_sample):
     assert names == ["seed-0000000-label-none.png", "seed-0000000-label-smiling+glasses.png"]
     state = torch.load(max(Path("run/checkpoints").glob("*.pt")), weights_only=True)
     assert len(state["data"]["rows"]) == 12
+
+
+def test_a_split_without_any_label_is_no_held_out_data_and_refused_as_training_data():
+    place = folder()
+    rows = "".join(f"{i}.png,{3 * i}\n" for i in range(12) if i != 7)  # the tenth by name
+    (place / "labels.csv").write_text(f"file,age\n{rows}")
+    assert dataset(split="train").held_out() is None
+    assert dataset(split="train").held_out_count() == 0
+    with pytest.raises(UserError, match=r"^dataset.split=test: none of its 1 pictures has a label \(1 of 12"):
+        dataset(split="test").load()

@@ -14,8 +14,9 @@ from conftest import config_of, state_in
 import gan_cli
 from gan_cli.config.library import Library
 from gan_cli.data.coding import decoded, encoded, named, number_column
-from gan_cli.data.rows import of_split, spread
+from gan_cli.data.rows import of_split
 from gan_cli.data.samples import Samples
+from gan_cli.data.spreading import hashes_of_rows, spread
 from gan_cli.errors import UserError
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.pixels import Pixels
@@ -97,16 +98,18 @@ def test_whole_numbers_that_no_integer_holds_stay_what_they_are(huge, tmp_path):
 def test_splits_and_limits_are_those_of_folders():
     assert of_split(25, "test").tolist() == [9, 19]
     assert sorted([*of_split(25, "train"), *of_split(25, "test")]) == list(range(25))
+
+    def drawn(labels, limit):
+        return spread(hashes_of_rows(np.arange(len(labels))), labels, limit)
+
     labels = np.repeat([0, 1], [900, 100])
-    few = spread(np.arange(1000), labels, 50)
+    few = drawn(labels, 50)
     assert np.bincount(labels[few]).tolist() == [45, 5]
-    more = spread(np.arange(1001), np.append(labels, 1), 50)
+    more = drawn(np.append(labels, 1), 50)
     assert len(set(few) - set(more)) <= 2
-    assert spread(np.arange(5), None, 0).tolist() == [0, 1, 2, 3, 4]
+    assert spread(hashes_of_rows(np.arange(5)), None, 0).tolist() == [0, 1, 2, 3, 4]
     labels = np.random.default_rng(0).integers(0, 40, 500)
-    every = [
-        np.flatnonzero(np.isin(spread(np.arange(500), labels, n), np.flatnonzero(labels == 7))).size for n in (40, 80)
-    ]
+    every = [np.count_nonzero(labels[drawn(labels, n)] == 7) for n in (40, 80)]
     assert every == [1, 2]  # of each class its share
 
 

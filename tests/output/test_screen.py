@@ -11,7 +11,8 @@ import sys
 import pytest
 from conftest import TINY_MLP
 
-from gan_cli.runs.observers.live_line import clock, line, parts_of, short
+from gan_cli.output.amounts import clock
+from gan_cli.runs.observers.live_line import line, parts_of, short
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> str:

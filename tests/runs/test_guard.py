@@ -17,7 +17,7 @@ from tape import Tape
 from gan_cli import cli
 from gan_cli.config.library import Library
 from gan_cli.errors import Diverged
-from gan_cli.runs import run as runs
+from gan_cli.runs import running
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.guard.guard import Guard
 from gan_cli.runs.guard.policies import GUARD
@@ -234,7 +234,7 @@ def test_moves_are_recorded_anew_after_the_way_back(gan_train, monkeypatch):
         tapes.append(Tape())
         return Recorder(tapes[-1], strict=True)
 
-    monkeypatch.setattr(runs, "recorder", recorder)
+    monkeypatch.setattr(running, "recorder", recorder)
     assert gan_train(*keys, "hydra.run.dir=recorded").code == 3
     assert [bool(tape.replays) for tape in tapes] == [True, True]
     assert status_in("recorded")["rollbacks"] == status_in("eager")["rollbacks"]

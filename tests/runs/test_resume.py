@@ -30,7 +30,7 @@ from PIL import Image
 
 from gan_cli.errors import UserError
 from gan_cli.runs import checkpoint
-from gan_cli.runs.run import Running
+from gan_cli.runs.running import Running
 
 CASES = {
     "mlp-adam": (*TINY_MLP, "optimizer=adam"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.numbers import finite
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
+from gan_cli.output.replacing import require_writable
 
 REPEATS, SEEDS, SECONDS, WAITED = 7, 3, 3.0, 3
 EXAMPLES = """\
@@ -193,7 +193,5 @@ def _writable(text: str) -> Path:
     path = expanded(text, "--out ")
     if path.is_dir():
         raise UserError(f"--out {path}: is a folder: give a file in it, such as {path / 'bench.json'}")
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UserError(f"--out {path}: cannot be written into {folder}: give another file")
+    require_writable(path, "--out ")
     return path

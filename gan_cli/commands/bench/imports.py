@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from gan_cli.config.library import Library
-from gan_cli.data import decoders
 from gan_cli.data.knows import DATASET
+from gan_cli.processes import cores
 
 BATCH = 64
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
                 began, used = time.monotonic(), processor_seconds()
                 count = way()
                 rates[name].append((count / (time.monotonic() - began), count / max(1e-9, processor_seconds() - used)))
-    print(f"{count:,} pictures to {options.size} x {options.size}, {decoders.cores()} workers, {options.repeats} turns")
+    print(f"{count:,} pictures to {options.size} x {options.size}, {cores()} workers, {options.repeats} turns")
     print(f"{'':<26}{'pictures/s':>12}{'':>8}{'per processor second':>22}")
     base = np.median(rates["ImageFolder"], axis=0)
     for name, found in rates.items():
@@ -65,7 +65,7 @@ def torchvision_pass(folder: Path, size: int) -> int:
     from torchvision.datasets import ImageFolder
 
     steps = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size), transforms.ToTensor()])
-    loader = DataLoader(ImageFolder(str(folder), steps), BATCH, num_workers=decoders.cores())
+    loader = DataLoader(ImageFolder(str(folder), steps), BATCH, num_workers=cores())
     return sum(len(x) for x, _ in loader)
 
 

@@ -18,9 +18,8 @@ from gan_cli.commands.bench.peer import Peer, PeerCommand
 from gan_cli.commands.bench.table import Result, Row, show
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
-from gan_cli.errors import UserError
 from gan_cli.output import screen
-from gan_cli.output.replacing import replacing
+from gan_cli.output.replacing import write_text
 from gan_cli.training.build import pick_device
 from gan_cli.version import __version__
 
@@ -124,9 +123,4 @@ def _cpu() -> str:
 
 
 def write(result: Result, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as aside:
-            aside.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--out {path}: cannot be written ({error.strerror}): give another file") from error
+    write_text(path, json.dumps(result, indent=2, allow_nan=False) + "\n", "--out ")

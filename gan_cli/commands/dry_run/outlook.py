@@ -11,9 +11,10 @@ from gan_cli.data.knows import Counted, Dataset
 from gan_cli.data.samples import Samples
 from gan_cli.games.game import LearnsLabels, parameters_of
 from gan_cli.output import disk
+from gan_cli.output.amounts import in_words, size
 from gan_cli.runs.description import made_of, place_of
 from gan_cli.runs.peak import Peak
-from gan_cli.runs.room import Room, shown
+from gan_cli.runs.room import Room
 from gan_cli.training.budget import less_memory
 from gan_cli.training.setup import Setup
 
@@ -77,19 +78,11 @@ def about_time(setup: Setup, pace: Pace) -> str:
     config, each = setup.config, 1000 * pace.steps / max(1, pace.count)
     apart = [key for key, on in (("evaluations", config.metrics), ("compile=true", config.compile)) if on]
     return (
-        f"time: about {told(pace.steps + pace.grids)} on {place_of(setup.device)}, {setup.precision}: an estimate from "
-        f"{pace.timed} steps timed now, {f'{each:,.0f}' if each >= 100 else f'{each:.3g}'} ms each"
-        + (f", and {told(pace.grids)} for grids" if pace.grids >= 1 else "")
+        f"time: about {in_words(pace.steps + pace.grids)} on {place_of(setup.device)}, {setup.precision}: an estimate "
+        f"from {pace.timed} steps timed now, {f'{each:,.0f}' if each >= 100 else f'{each:.3g}'} ms each"
+        + (f", and {in_words(pace.grids)} for grids" if pace.grids >= 1 else "")
         + (f"; without {' and '.join(apart)}" if apart else "")
     )
-
-
-def told(seconds: float) -> str:
-    """``40 seconds``, ``4 minutes``, ``2.5 hours``, ``3 days``: two figures, as good as an estimate is."""
-    for unit, size, least in (("days", 86_400, 2), ("hours", 3600, 2), ("minutes", 60, 2)):
-        if (number := seconds / size) >= least:
-            return f"{number:.1f} {unit}" if number < 10 else f"{number:,.0f} {unit}"
-    return f"{max(1, seconds):.0f} second{'s' * (round(seconds) > 1)}"
 
 
 def about_memory(config: Config, found: Peak | None, free: float) -> str:
@@ -99,8 +92,8 @@ def about_memory(config: Config, found: Peak | None, free: float) -> str:
     total = _of_all(config, found)
     each = "each process " if config.devices > 1 else ""
     return (
-        f"memory: {each}about {shown(total)} at the peak of training ({found.how}), besides the program and the data; "
-        f"{shown(free)} are free here"
+        f"memory: {each}about {size(total)} at the peak of training ({found.how}), besides the program and the data; "
+        f"{size(free)} are free here"
     )
 
 
@@ -109,8 +102,8 @@ def shortfall(config: Config, found: Peak, free: float) -> str | None:
     if (total := _of_all(config, found)) <= free:
         return None
     return (
-        f"batch_size={BatchSizes(config.batch_size).largest}: training takes about {shown(total)} at its peak "
-        f"({found.how}), and {shown(free)} are free here: {less_memory(config)}"
+        f"batch_size={BatchSizes(config.batch_size).largest}: training takes about {size(total)} at its peak "
+        f"({found.how}), and {size(free)} are free here: {less_memory(config)}"
     )
 
 
@@ -120,6 +113,6 @@ def _of_all(config: Config, found: Peak) -> float:
 
 def about_disk(room: Room, folder: Path, members: int) -> str:
     return (
-        f"disk: about {shown(room.checkpoint)} a checkpoint, {shown(members * room.total)} at most: "
-        f"{members * room.at_once} at once, grids and log; {shown(disk.free(folder))} are free there"
+        f"disk: about {size(room.checkpoint)} a checkpoint, {size(members * room.total)} at most: "
+        f"{members * room.at_once} at once, grids and log; {size(disk.free(folder))} are free there"
     )

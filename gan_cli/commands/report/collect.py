@@ -15,6 +15,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
 from gan_cli.output.text import printable
 from gan_cli.runs.hydra_files import Unreadable
+from gan_cli.runs.status import folders_below
 
 MISSING = "missing"
 DATA = ("dataset", "dataset.path")
@@ -58,8 +59,8 @@ def folders_in(paths: Sequence[str], gone: Callable[[str], None] | None = None) 
                 raise UserError(f"{text}: {'is no folder' if root.exists() else 'no such folder'}: {WHERE}")
             gone(text)
             continue
-        for file in sorted(root.rglob("status.json")):
-            yield text, file.parent, _name(file.parent, root, several=several)
+        for folder in folders_below(root):
+            yield text, folder, _name(folder, root, several=several)
 
 
 def is_whole(run: RunRecord) -> bool:
@@ -107,17 +108,19 @@ def differing(runs: Sequence[RunRecord]) -> list[str]:
 
 def swept(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[str]:
     """Those of the keys that somebody has typed, or a sweep; all, where it is not known what was typed."""
-    if any(run.overrides is None for run in runs):
-        return [*keys]
-    typed = {key for run in runs for key in run.typed}
-    return [key for key in keys if key in typed]
+    typed = _typed(runs)
+    return [key for key in keys if typed is None or key in typed]
+
+
+def _typed(runs: Sequence[RunRecord]) -> set[str] | None:
+    """The keys that were typed, for a run or as a sweep's values; None where that is not known of every run."""
+    return None if any(run.overrides is None for run in runs) else {key for run in runs for key in run.typed}
 
 
 def _without_consequences(keys: list[str], runs: Sequence[RunRecord], values: Mapping[str, list[str]]) -> list[str]:
-    """The keys that were typed, for a run or as a sweep's values, and those whose values do not follow from theirs."""
-    if any(run.overrides is None for run in runs):
+    """The keys that were typed, and those whose values do not follow from theirs."""
+    if (typed := _typed(runs)) is None:
         return keys
-    typed = {key for run in runs for key in run.typed}
     chosen = [key for key in keys if key in typed and key != SEED]
     cases = list(zip(*(values[key] for key in chosen), strict=True)) or [()] * len(runs)
     follows = {key for key in keys if len({*zip(cases, values[key], strict=True)}) == len({*cases})}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from gan_cli.commands.pages import words_after_help
@@ -72,6 +71,7 @@ def main(argv: Sequence[str]) -> None:
 
     from gan_cli.commands.report.collect import collect
     from gan_cli.commands.report.reading import note
+    from gan_cli.output.replacing import write_text
 
     runs = collect(options.paths)
     first = expanded(options.paths[0], "")
@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> None:
         from gan_cli.commands.report.page import as_html
 
         text = as_html(runs, path.parent, ", ".join(options.paths))
-    _write(text, path)
+    write_text(path, text, "--out ")
     note(f"{len(runs)} run{'s' * (len(runs) > 1)}: {path}")
     return None
 
@@ -106,14 +106,3 @@ def _live(options: argparse.Namespace) -> None:
     from gan_cli.commands.report.reading import note
 
     serve(options.paths, options.port or 0, lambda server: note(f"live: {server.address} (until Ctrl-C)"))
-
-
-def _write(text: str, path: Path) -> None:
-    from gan_cli.output.replacing import replacing
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as aside:
-            aside.write_text(text, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UserError(f"--out {path}: cannot be written ({error}): give another file") from error

@@ -16,8 +16,8 @@ from gan_cli.version import __version__
 Facts = dict[str, object]
 NUMBERS = 500_000  # in all curves together: about 7 MB
 POINTS = (40, 300)  # of a curve, at least and at most
-CLOCKS = ("images", "seconds")  # what can stand on the x axis beside the step
-NOT_DRAWN = ("step", "epoch", *CLOCKS)
+AXES = ("images", "seconds")  # what can stand on the x axis beside the step
+NOT_DRAWN = ("step", "epoch", *AXES)
 EVENTS = ("trouble/", "rollback/")  # beginnings of keys that say what happened at a step
 
 
@@ -61,8 +61,8 @@ def of_one(run: RunRecord, points: int, pictures: Pictures) -> Facts:
         "wrong": run.wrong,
         "commands": run.commands,
         "results": run.results,
-        "curves": {key: line for key, line in lines.items() if key not in CLOCKS},
-        "clock": {key: line for key, line in lines.items() if key in CLOCKS},
+        "curves": {key: line for key, line in lines.items() if key not in AXES},
+        "clock": {key: line for key, line in lines.items() if key in AXES},
         "grids": pictures.grids(run),
     }
 
@@ -100,7 +100,7 @@ def curves(log: Logged, points: int = POINTS[1]) -> dict[str, Column]:
     """The steps and values of each logged value, thinned out to at most ``points``."""
     found: dict[str, Column] = {}
     for name, (steps, values) in log.columns.items():
-        if name in CLOCKS or (name not in NOT_DRAWN and not name.startswith(EVENTS)):
+        if name in AXES or (name not in NOT_DRAWN and not name.startswith(EVENTS)):
             places = chosen(range(len(steps)), points)
             found[name] = ([steps[i] for i in places], [_rounded(values[i], name) for i in places])
     return found
@@ -114,7 +114,7 @@ def chosen(items: Sequence[int], count: int) -> list[int]:
 
 
 def _rounded(value: float | None, name: str) -> float | None:
-    return None if value is None else round(value, 2) if name in CLOCKS else float(f"{value:.5g}")
+    return None if value is None else round(value, 2) if name in AXES else float(f"{value:.5g}")
 
 
 def as_json(content: object) -> str:

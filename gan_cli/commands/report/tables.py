@@ -14,7 +14,7 @@ from gan_cli.config.mistakes import shown
 from gan_cli.output.text import in_markdown, printable
 from gan_cli.runs.results import cited, with_spread
 
-CLOCK = ("images_per_second", "seconds")
+OF_TIME = ("images_per_second", "seconds")
 LOW = re.compile(  # words in the names of results of which less is better, where a run does not say it
     r"(^|[\W_])(loss|seconds|errors?|bits_per_dim|reconstruction|frechet|kernel|wasserstein|swd|kl|jsd|gap|two_sample"
     r"|copied|distance|ks|tv|correlation)($|[\W_])"
@@ -81,7 +81,7 @@ def as_markdown(runs: Sequence[RunRecord], results: Sequence[str]) -> str:
 def main_results(runs: Sequence[RunRecord]) -> list[str]:
     """Metrics on held-out data and samples, and the time of training; all results, if that is all there is."""
     every = result_keys(runs)
-    main = [key for key in every if "/" not in key and key not in CLOCK]
+    main = [key for key in every if "/" not in key and key not in OF_TIME]
     return [*main, *("seconds",) * ("seconds" in every)] if main else every
 
 

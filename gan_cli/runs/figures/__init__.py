@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 
 class Figure:
-    """Writes ``figure.png`` and, beside it, the numbers in ``figure.json``.
+    """What ``figure.png`` shows and, beside it, ``figure.json`` holds as numbers.
+
+    Attributes:
+        size: width and height in inches.
 
     Raises:
         UserError: if the run is not of the kind the figure is about.
     """
+
+    size: ClassVar[tuple[float, float]]
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -32,8 +38,8 @@ class Figure:
         """More numbers for a line of ``metrics.jsonl``, after so many images; must not change the networks."""
         return {}
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        """Draws ``path`` from the lines of ``metrics.jsonl`` and returns the numbers in it."""
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
+        """Draws the lines of ``metrics.jsonl`` on a canvas and returns the numbers in it."""
         raise AssertionError("a figure defines draw()")
 
     def told(self, numbers: Mapping[str, object]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ from gan_cli.runs.figures import Figure
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 POINTS = 2000
@@ -22,20 +23,19 @@ POINTS = 2000
 class Dimension(Figure):
     """Samples in the plane over the data, and the dimension of both by their nearest neighbours."""
 
+    size = (5.2, 5.2)
+
     def __init__(self, setup: Setup) -> None:
         if setup.samples.shape != (2,):
             raise UserError("figure=dimension: is about points in the plane: use dataset=ring, grid or swiss_roll")
         super().__init__(setup)
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         sampler = self.setup.sampler
         samples = sampler.sample(POINTS, seed=1).numpy().astype(np.float64)
         data = as_input(self.setup.samples.values[:POINTS]).numpy().astype(np.float64)
         found = {"data": dimension_of(data), "samples": dimension_of(samples)}
 
-        canvas = Canvas(figsize=(5.2, 5.2), layout="constrained")
         axes = canvas.subplots()
         axes.scatter(
             data[:, 0],
@@ -52,7 +52,6 @@ class Dimension(Figure):
         axes.set(aspect="equal", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         axes.set(title=f"model={model}, latents of {size} number{'s' * (size > 1)}")
         axes.legend(frameon=False, loc="upper right")
-        canvas.savefig(path, dpi=110, metadata={"Software": None})
         return {"model": model, "latent_size": size, "data_size": 2, "dimension": found}
 
 

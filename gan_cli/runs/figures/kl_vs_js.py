@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +13,8 @@ from gan_cli.runs.figures import Figure, adversarial
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 POINTS = 20_000
@@ -41,6 +42,8 @@ class KLvsJS(Figure):
     grid of means and deviations, by quadrature.
     """
 
+    size = (7.5, 4.2)
+
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.game = adversarial(setup)
@@ -48,9 +51,7 @@ class KLvsJS(Figure):
             raise UserError("figure=kl_vs_js: is about one-dimensional mixtures: use dataset=mixture")
         self.mixture: IsMixture = setup.dataset
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         data, loss = self.mixture, self.setup.config.loss.name
         samples = self.setup.sampler.sample(POINTS, seed=1).numpy()[:, 0].astype(np.float64)
         centre = float(data.shares @ data.centres[:, 0])
@@ -61,7 +62,6 @@ class KLvsJS(Figure):
         by_js = best_by_js(x, p)
         fitted = (float(samples.mean()), float(samples.std()))
 
-        canvas = Canvas(figsize=(7.5, 4.2), layout="constrained")
         axes = canvas.subplots()
         axes.fill_between(x, p, color=hexadecimal(DATA), alpha=0.45, label="data")
         bins = np.linspace(x[0], x[-1], 161).tolist()
@@ -71,7 +71,6 @@ class KLvsJS(Figure):
         top = 1.1 * max(p.max(), normal(x, *by_js).max())
         axes.set(xlabel="x", ylabel="density", ylim=(0, top), title=f"a Gaussian generator trained by {loss}")
         axes.legend(frameon=False)
-        canvas.savefig(path, dpi=110, metadata={"Software": None})
 
         nearest = np.abs(samples[:, None] - data.centres[:, 0]).argmin(axis=1)
         return {

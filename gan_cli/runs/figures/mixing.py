@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,8 @@ from gan_cli.runs.figures.kl_vs_js import IsMixture
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 UNITS = 8  # hidden ones, of which all states are enumerated
@@ -37,6 +38,8 @@ class Mixing(Figure):
       from the data;
     - ``share``: of the machine's mass above the middle, and ``particles``: of its persistent chains.
     """
+
+    size = (15, 4.2)
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -93,13 +96,10 @@ class Mixing(Figure):
             found["particles"] = float((self.game.particles > self.middle).float().mean())
         return found
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         records = [record for record in records if record.get("mixing/separation") is not None]
         numbers = {key: [r[f"mixing/{key}"] for r in records] for key in KEYS if f"mixing/{key}" in records[0]}
         steps, exact = [record["step"] for record in records], np.array(numbers["log_z"])
-        canvas = Canvas(figsize=(15, 4.2), layout="constrained")
         mixing, drift, mass = canvas.subplots(1, 3)
         apart = numbers["separation"]
         mixing.scatter(apart, numbers["relaxation"], s=12, color=hexadecimal(SAMPLES))
@@ -118,5 +118,4 @@ class Mixing(Figure):
         mass.set(xlabel="step", ylabel="mass above the middle", ylim=(0, 1), title="what the chains know of the modes")
         for axes in (drift, mass):
             axes.legend(loc="lower left")
-        canvas.savefig(path, dpi=110, metadata={"Software": None}, format="png")
         return {"step": steps, **numbers, "share_of_data": self.share_of_data}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ from gan_cli.runs.records import Record
 from gan_cli.training.build import game_of, prior_of
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 SIDES = (8, 16, 32, 64)  # of the pictures
@@ -33,6 +34,8 @@ class SamplingTime(Figure):
     Both are built anew for each size, and what they have learnt does not matter. The slope is that of log seconds over
     log pixels at the larger sizes: 1 where each pixel takes its own time.
     """
+
+    size = (6.4, 4.4)
 
     def __init__(self, setup: Setup) -> None:
         if not isinstance(setup.dataset, ImageDataset):
@@ -65,14 +68,11 @@ class SamplingTime(Figure):
             found[name] = min(seconds)
         return found
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         pixels = [side**2 for side in SIDES]
         each = [self.measured(side) for side in SIDES]
         seconds = {name: [found[name] for found in each] for name in each[0]}
         slopes = {name: slope(pixels[1:], values[1:]) for name, values in seconds.items()}
-        canvas = Canvas(figsize=(6.4, 4.4), layout="constrained")
         axes = canvas.subplots()
         for (name, values), colour in zip(seconds.items(), (hexadecimal(SAMPLES), hexadecimal(DATA)), strict=False):
             how = "pixel by pixel" if name != "gan" else "in one pass"
@@ -81,7 +81,6 @@ class SamplingTime(Figure):
         axes.set(xlabel="pixels", ylabel="seconds until one sample is there", xticks=pixels, xticklabels=pixels)
         axes.minorticks_off()
         axes.legend(frameon=False)
-        canvas.savefig(path, dpi=110, metadata={"Software": None}, format="png")
         where = {"device": str(self.setup.device), "threads": torch.get_num_threads()}
         return {"pixels": pixels, "seconds": seconds, "slope": slopes, **where}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ from gan_cli.runs.figures import Figure, adversarial
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 GAMES = {"minimax": "#7a3fa8", "non_saturating": "#2860c8", "maximum_likelihood": "#3c9646"}
@@ -24,6 +25,8 @@ class Saturation(Figure):
 
     dJ(G)/dlogit is −½D for minimax, −½(1 − D) for the non-saturating game and −½D/(1 − D) for maximum likelihood.
     """
+
+    size = (11, 4.2)
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -49,11 +52,8 @@ class Saturation(Figure):
                 measured[f"saturation/{name}"] = torch.nn.utils.get_total_norm(gradients).item()
         return measured
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         records = [record for record in records if record.get("saturation/D") is not None]
-        canvas = Canvas(figsize=(11, 4.2), layout="constrained")
         theory, measured = canvas.subplots(1, 2)
         D = np.linspace(1e-3, 1 - 1e-3, 500)
         slopes = {"minimax": D / 2, "non_saturating": (1 - D) / 2, "maximum_likelihood": D / (1 - D) / 2}
@@ -67,6 +67,5 @@ class Saturation(Figure):
         confidence = measured.twinx()
         confidence.plot([r["step"] for r in records], [r["saturation/D"] for r in records], color="0.6", ls=":")
         confidence.set(ylabel="mean D(G(z))  (dotted)", ylim=(0, 1))
-        canvas.savefig(path, dpi=110, metadata={"Software": None})
         keys = ("step", "saturation/D", *(f"saturation/{name}" for name in GAMES))
         return {key.removeprefix("saturation/"): [record[key] for record in records] for key in keys}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from gan_cli.runs.records import Record, step_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
     from gan_cli.training.setup import Setup
 
@@ -40,18 +40,17 @@ class Simulator(Figure):
     metrics=conditional_divergence at the end, None where it was not measured.
     """
 
+    size = (15, 6.4)
+
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         if not isinstance(setup.dataset, Pendulum) or setup.sampler.conditions is None:
             raise UserError("figure=simulator: is about what follows from states and torques: use dataset=pendulum")
         self.pendulum = setup.dataset
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         models = {"true": self.true(), "imagined": self.imagined()}
         states = {name: roll_out(self.pendulum, ahead) for name, ahead in models.items()}
-        canvas = Canvas(figsize=(15, 6.4), layout="constrained")
         axes = canvas.subplots(2, 4)
         for row, (name, unit) in enumerate(UNITS.items()):
             low = min(s[:, :SHOWN, row].min() for s in states.values())
@@ -69,7 +68,6 @@ class Simulator(Figure):
         _learnt(axes[1, 3], records)
         found = {key: last(records, f"metric/conditional_{key}") for key in DIVERGENCES} | compared(states)
         canvas.suptitle(self.told(found))
-        canvas.savefig(path, dpi=110, metadata={"Software": None}, format="png")
         return {"model": self.setup.config.model.name, **found}
 
     def told(self, numbers: Mapping[str, object]) -> str:

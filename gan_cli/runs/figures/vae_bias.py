@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +17,8 @@ from gan_cli.runs.figures import Figure
 from gan_cli.runs.records import Record
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 POINTS, DRAWS, CELLS, SHOWN = 10_000, 100_000, 100, 2_000
@@ -30,6 +31,8 @@ class VAEBias(Figure):
     the density itself. Samples of a VAE are of its whole density: its decoder's noise is added to the mean, which
     metrics judge without it.
     """
+
+    size = (10, 4.2)
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -54,13 +57,10 @@ class VAEBias(Figure):
     def measure(self, images: int) -> dict[str, float]:
         return {"vae_bias/jsd": jsd_of_counts(*cell_counts([self.density, self.points().numpy()], CELLS))}
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         lines = [(r["step"], value) for r in records if (value := r.get("vae_bias/jsd")) is not None]
         steps, values = [step for step, _ in lines], [value for _, value in lines]
         model, count = self.setup.config.model.name, len(self.setup.samples)
-        canvas = Canvas(figsize=(10, 4.2), layout="constrained")
         curve, plane = canvas.subplots(1, 2)
         curve.semilogy(steps, values, color=hexadecimal(SAMPLES), label=f"{model}, {count:,} points")
         curve.axhline(self.floor, color="0.6", ls=":", label=f"{POINTS:,} draws of the density itself")
@@ -70,5 +70,4 @@ class VAEBias(Figure):
             plane.scatter(*points[:SHOWN].T, s=3, color=hexadecimal(colour), alpha=0.4, lw=0, label=label)
         plane.set(aspect="equal", title=f"model={model}")
         plane.legend(frameon=False, markerscale=4)
-        canvas.savefig(path, dpi=110, metadata={"Software": None}, format="png")
         return {"model": model, "points": count, "step": steps, "jsd": values, "floor": self.floor}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +17,8 @@ from gan_cli.runs.records import Record
 from gan_cli.training.averaged import Averaged
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from gan_cli.training.setup import Setup
 
 COLUMNS, ROWS, COUNT = 12, 3, 1_000
@@ -31,14 +32,14 @@ class Sharpening(Figure):
     of the data.
     """
 
+    size = (11, 3.4)
+
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         if len(setup.samples.shape) != 3 or not isinstance(setup.game, Encodes):
             raise UserError("figure=vae_gan: is about pictures that a model encodes: use model=vae or vae_gan")
 
-    def draw(self, records: list[Record], path: Path) -> dict[str, object]:
-        from matplotlib.figure import Figure as Canvas
-
+    def draw(self, records: list[Record], canvas: Canvas) -> dict[str, object]:
         setup, model = self.setup, Averaged(self.setup)
         model.refresh()
         held_out = reading.held_out(setup.dataset)
@@ -50,7 +51,6 @@ class Sharpening(Figure):
         drawn = model.decode(model.latents(len(x), 0), model.labels_of(range(len(x))))
         found = {key: last(records, f"metric/{key}") for key in MEASURED}
         sharpness = {"reconstructions": edges(back) / edges(x), "samples": edges(drawn) / edges(x)}
-        canvas = Canvas(figsize=(11, 3.4), layout="constrained")
         shown = {"held out": x, "reconstructed": back, "samples": drawn}
         for axes, (name, pictures) in zip(canvas.subplots(1, 3), shown.items(), strict=True):
             axes.imshow(grid(pictures[: COLUMNS * ROWS * 4], COLUMNS), cmap="gray")
@@ -58,7 +58,6 @@ class Sharpening(Figure):
         told = [f"{key} {value:.4g}" for key, value in found.items() if value is not None]
         told.append(f"sharpness of samples {sharpness['samples']:.2f}")
         canvas.suptitle(f"model={setup.config.model.name}: {', '.join(told)}")
-        canvas.savefig(path, dpi=110, metadata={"Software": None}, format="png")
         return {"model": setup.config.model.name, **found, "sharpness": sharpness}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from torch import Tensor
@@ -265,17 +266,7 @@ class Guard:
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to know of the past."""
         self.fold()
-        return {
-            "pending": self.pending,
-            "good": dict(self.good),
-            "lasting": list(self.lasting),
-            "sure": self.sure,
-            "most": dict(self.most),
-            "varied": self.varied,
-            "first": self.first,
-            "troubles": list(self.troubles),
-            "rollbacks": list(self.rollbacks),
-        }
+        return {name: copy(getattr(self, name)) for name in NOTHING}
 
     def restore(self, state: Mapping[str, Any] | None, step: int) -> None:
         """Puts back what ``state`` returned at a step; of what is looked for only now, nothing is known before it."""

@@ -18,7 +18,7 @@ from gan_cli.runs import checkpoint
 from gan_cli.runs.folder import RunFolder, beyond
 
 log = logging.getLogger(__name__)
-NOTHING: dict[str, Any] = {  # what the guard remembers where a checkpoint is from a version without one
+NOTHING: dict[str, Any] = {  # all that the guard remembers, as it is where a checkpoint is from a version without one
     "pending": None,
     "good": {},
     "lasting": [],

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 from gan_cli.config.library import Library
 from gan_cli.config.options import Values
@@ -24,17 +24,6 @@ from gan_cli.training.setup import Setup
 
 log = logging.getLogger(__name__)
 MEASURED_BY = ("extractor", "evaluate_count", "metrics")  # keys
-
-
-class EvaluationsState(TypedDict):
-    """What a resumed run needs to know of earlier evaluations."""
-
-    watch: str | None
-    best: float | None
-    best_step: int
-    without_better: int
-    notes: dict[str, str]
-    kinds: dict[str, str]
 
 
 class Evaluations:
@@ -151,7 +140,8 @@ class Evaluations:
             }
         return facts
 
-    def state(self) -> EvaluationsState:
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to know of earlier evaluations."""
         return {
             "watch": self.config.watch,
             "best": self.best,
@@ -161,7 +151,7 @@ class Evaluations:
             "kinds": dict(self.evidence.kinds),
         }
 
-    def restore(self, state: EvaluationsState, before: Values) -> None:
+    def restore(self, state: dict[str, Any], before: Values) -> None:
         """Takes up earlier evaluations.
 
         Args:

@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
+from gan_cli.output.amounts import clock
 from gan_cli.runs.observers import progress
 from gan_cli.runs.records import Record
 
 NAMES = {**progress.NAMES, "critic/real": "C(x)", "critic/fake": "C(G(z))"}
 LAYOUTS = ((20, 2), (10, 2), (0, 2), (0, 1))  # lengths of the bar, and of the gaps: the first that fits is taken
+FEW = 3  # letters of a player's name where there are more than two
 Part = tuple[str, str]  # what it is, and its value
 
 
@@ -31,11 +33,11 @@ class LiveLine(ProgressColumn):
 def parts_of(record: Record) -> list[Part]:
     """The numbers of a line of the log, shortened; those that matter least come last."""
     speed = record["images_per_second"] or 0.0
-    players = [key.removeprefix("loss/") for key in record if key.startswith("loss/")]
-    costs = {f"loss/{name}": f"J({name[: 3 if len(players) > 2 else None]})" for name in players}
-    names = costs | {key: name for key, name in NAMES.items() if key in record}
-    numbers = [(name, "inf/nan" if (value := record[key]) is None else short(value)) for key, name in names.items()]
-    return [("", f"{speed / 1000:.1f}k img/s" if speed >= 10_000 else f"{speed:.0f} img/s"), *numbers]
+    numbers = progress.named(record, NAMES, FEW)
+    return [
+        ("", f"{speed / 1000:.1f}k img/s" if speed >= 10_000 else f"{speed:.0f} img/s"),
+        *((name, "inf/nan" if value is None else short(value)) for name, value in numbers),
+    ]
 
 
 def short(value: float) -> str:
@@ -44,15 +46,6 @@ def short(value: float) -> str:
     if size and not 0.005 <= size < 99_999.5:
         return f"{value:.0e}"
     return f"{value:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
-
-
-def clock(seconds: float) -> str:
-    """``1:23``, ``5h12m``, ``3d04h``."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    if hours >= 24:
-        return f"{hours // 24}d{hours % 24:02}h"
-    return f"{hours}h{minute:02}m" if hours else f"{minute}:{second:02}"
 
 
 def line(width: int, step: int, steps: int, left: float | None, parts: Sequence[Part]) -> Text:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,16 +18,6 @@ from gan_cli.games.game import Statistics
 from gan_cli.output.replacing import written
 from gan_cli.runs.records import Record, append
 from gan_cli.training.player import Player
-
-
-class LogState(TypedDict):
-    """What a resumed run needs to write the same next line."""
-
-    sums: dict[str, Tensor]
-    counts: dict[str, int]
-    seconds: float
-    steps_in_interval: int
-    marked_seconds: float
 
 
 class Log:
@@ -142,7 +132,8 @@ class Log:
             with written(self.path, f"then continue with resume={self.path.parent}"), self.path.open("ab") as file:
                 os.fsync(file.fileno())
 
-    def state(self) -> LogState:
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to write the same next line."""
         self.mark_time()
         return {
             "sums": {name: value.detach().clone() for name, value in self.sums.items()},
@@ -152,7 +143,7 @@ class Log:
             "marked_seconds": self._marked_seconds,
         }
 
-    def restore(self, state: LogState, device: torch.device) -> None:
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
         self.sums = {name: value.to(device) for name, value in state["sums"].items()}
         self.counts, self.seconds = dict(state["counts"]), state["seconds"]
         self.steps_in_interval, self._marked_seconds = state["steps_in_interval"], state["marked_seconds"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from gan_cli.output import screen
+from gan_cli.output.amounts import clock
 from gan_cli.runs.records import Record, step_in
 
 if TYPE_CHECKING:
@@ -59,22 +61,24 @@ class Progress:
             return
         done = step_in(record) - self.start
         left = (time.perf_counter() - self._began) / max(1, done) * (self.steps - step_in(record))
-        log.info("step %d/%d  %s  %s left", record["step"], self.steps, summary(record), _clock(left))
+        log.info("step %d/%d  %s  %s left", record["step"], self.steps, summary(record), clock(left))
 
 
 def summary(record: Record) -> str:
     """``341 img/s  J(D) 0.61  J(G) 0.52  D(x) 0.58  D(G(z)) 0.41``"""
-    costs = {key: f"J({key.removeprefix('loss/')})" for key in record if key.startswith("loss/")}  # of any players
-    parts = [f"{record['images_per_second']:.0f} img/s"]
-    for key, name in {**costs, **NAMES}.items():
-        if key in record:
-            parts.append(f"{name} {'not finite' if record[key] is None else format(record[key], '.3f')}")
-    return "  ".join(parts)
+    numbers = [f"{name} {'not finite' if v is None else format(v, '.3f')}" for name, v in named(record, NAMES)]
+    return "  ".join([f"{record['images_per_second']:.0f} img/s", *numbers])
 
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
+def named(record: Record, names: Mapping[str, str], most: int | None = None) -> list[tuple[str, float | None]]:
+    """The numbers of a line of the log that have a name, and each player's cost; those that matter least come last.
+
+    Args:
+        most: letters of a player's name where there are more than two.
+    """
+    players = [key.removeprefix("loss/") for key in record if key.startswith("loss/")]
+    costs = {f"loss/{name}": f"J({name[: most if len(players) > 2 else None]})" for name in players}
+    return [(name, record[key]) for key, name in {**costs, **names}.items() if key in record]
 
 
 def _bar() -> Bar:

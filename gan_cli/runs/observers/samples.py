@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Statistics
 from gan_cli.games.labels import ALL
 from gan_cli.games.landscape import landscape
@@ -22,6 +21,7 @@ from gan_cli.models.priors import Seeds
 from gan_cli.output.curves import as_pictures
 from gan_cli.output.pictures import TITLED, columns_of, frame, grid, plot, save_png
 from gan_cli.output.plane import plane
+from gan_cli.output.replacing import written
 from gan_cli.output.titles import titled, titles
 from gan_cli.random import seed_all, stream
 from gan_cli.runs.names import AUGMENTED, GRID, REAL
@@ -119,12 +119,8 @@ class SampleGrids:
             image = titled(grid(cells, self.columns), self.titles)
         else:
             image = shown(samples, real, self.game, self.sampler)
-        try:
+        with written(self.folder / name, f"then continue with resume={self.folder.parent}"):
             save_png(image, self.folder / name, **text)
-        except OSError as error:
-            raise UserError(
-                f"{self.folder / name}: cannot write the samples ({error.strerror or error}): make room"
-            ) from error
 
 
 def shown(samples: Tensor, real: Tensor, game: Game | None, sampler: Sampler) -> Image.Image:

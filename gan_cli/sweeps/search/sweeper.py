@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.config.options import Values
+from gan_cli.processes import cores
 from gan_cli.sweeps.search.space import Dimension, parse
 from gan_cli.sweeps.search.trials import RandomTrials, Trials
 from gan_cli.sweeps.sweep import Outcome
@@ -70,5 +70,5 @@ def _trials(options: Values, dimensions: Sequence[Dimension], folder: Path, conf
         n_trials=options["n_trials"],
         seed=options["seed"],
         startup=options["startup"],
-        at_once=at_once if at_once > 0 else os.cpu_count() or 1,
+        at_once=at_once if at_once > 0 else cores(),
     )
