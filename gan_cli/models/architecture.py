@@ -30,26 +30,6 @@ class Architecture(Protocol):
         ...
 
 
-class ForAutoencoders(Architecture, Protocol):
-    """An architecture that autoencoders can have too."""
-
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """A module ``(x, labels=None)``: (B, *shape) → (B, outputs), any real numbers; labels are not given to it."""
-        ...
-
-    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """A module ``(z, labels)``: (B, latent) → (B, *shape), any real numbers, of which p(x | z) is made."""
-        ...
-
-
-class ForClassifiers(Architecture, Protocol):
-    """An architecture whose discriminator can tell kinds apart."""
-
-    def classifier(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """A module ``(x, labels=None)``: (B, *shape) → (B, outputs), logits; ``features(x)`` as of a discriminator."""
-        ...
-
-
 @runtime_checkable
 class Projects(Protocol):
     """An architecture whose discriminators project on the label themselves (Miyato & Koyama 2018)."""

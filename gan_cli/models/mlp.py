@@ -22,10 +22,10 @@ from gan_cli.random import like
 class Maxout(nn.Module):
     """max over ``pieces`` affine maps, for each unit (Goodfellow et al. 2013): (B, in) → (B, out)."""
 
-    def __init__(self, inputs: int, outputs: int, pieces: int, norm: str = "none") -> None:
+    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
-        self.linear = affine(inputs, outputs * pieces, norm)
+        self.linear: nn.Module = nn.Linear(inputs, outputs * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)

@@ -148,7 +148,3 @@ def write(result: Result, path: Path) -> None:
     """Writes everything so far; the file is replaced whole."""
     with replacing(path) as aside:
         aside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
