@@ -110,7 +110,7 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
             return failed(error, f"out of memory ({missing}): ask for less at a time, or use a larger machine")
         if isinstance(error, config_errors()):
             return failed(error, one_line(error))
-        if stored := of_storage(error, "then try again"):
+        if stored := of_storage(error):
             return failed(error, *stored.problems)
         return failed(error, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
     return 0
@@ -165,7 +165,7 @@ def carry_out(command: Command, library: Library, plan: Plan) -> None:
         hand_over(command, library, plan)
     except BaseException as error:
         mistaken = isinstance(error, config_errors())
-        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error, ""))
+        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error))
         if plan.claimed and plan.run_dir and not begun:
             discard(plan.run_dir)
         if mistaken:

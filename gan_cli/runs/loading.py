@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import from_saved
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.games.game import Game, Keeps
 from gan_cli.games.sampler import Sampler
 from gan_cli.random import apart
@@ -86,4 +86,4 @@ def fill(game: Game, found: Weights, what: str) -> None:
         if isinstance(game, Keeps) and found.kept:
             game.restore(found.kept)
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{what}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{what}: its weights do not fit its config: {first_line(error)}") from error

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import distributed
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.games.game import Game, Moment, Statistics, Strengths
 from gan_cli.random import seed_again
 from gan_cli.training.player import Player
@@ -244,9 +244,8 @@ class Recorder(Eager):
         except torch.OutOfMemoryError:
             self._without("there is no memory left to record moves in")
         except RuntimeError as error:  # CUDA may be in any state after it
-            reason = str(error).splitlines()[0]
             raise UserError(
-                f"capture: the {player.name}'s move cannot be recorded ({reason}): "
+                f"capture: the {player.name}'s move cannot be recorded ({first_line(error)}): "
                 "use capture=false; resume= goes on with it from the last checkpoint"
             ) from error
         return None

@@ -223,6 +223,13 @@ def test_what_cannot_be_recorded_stops_with_one_line(monkeypatch):
         played((*TINY_DCGAN, "augment=[color]"), Recorder(Tape(), strict=False))
 
 
+def test_an_error_without_a_word_is_named_by_its_kind():
+    tape = Tape()
+    tape.record = Mock(side_effect=RuntimeError("\n"))
+    with pytest.raises(UserError, match=r"move cannot be recorded \(RuntimeError\): use capture=false"):
+        played(TINY_MLP, Recorder(tape, strict=True))
+
+
 def test_a_recording_that_fails_says_why_and_leaves_the_generator_outside(monkeypatch):
     """With an illegal call in it, its end fails too, says nothing, and leaves the generator within."""
 
