@@ -38,7 +38,8 @@ from gan_cli.data.knows import DATASET
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.games.game import Game
 from gan_cli.runs import peak
-from gan_cli.training.build import blank, build, label_count
+from gan_cli.training.build import build
+from gan_cli.training.outline import blank, label_count
 from gan_cli.training.setup import Setup
 from gan_cli.training.switches import Switches
 

@@ -33,7 +33,7 @@ from gan_cli.runs.room import needed, require
 from gan_cli.runs.status import Status, job_of, status_of
 from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.budget import enough, require_training
-from gan_cli.training.build import blank
+from gan_cli.training.outline import blank
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State
 

@@ -96,7 +96,7 @@ def train_part(task: Task, place: Place, store: dist.Store) -> float | None:
     from gan_cli.runs.observers.pruning import Pruner
     from gan_cli.runs.resume import Resumption
     from gan_cli.runs.run import run
-    from gan_cli.training.build import pick_device
+    from gan_cli.training.devices import pick_device
 
     library = Library(*task["config_dirs"])
     config = from_saved(task["config"], library)

@@ -15,9 +15,10 @@ from gan_cli.games.sampler import Sampler
 from gan_cli.random import apart
 from gan_cli.runs import weights
 from gan_cli.runs.weights import Weights
-from gan_cli.training.build import game_of, pick_device, prior_of
+from gan_cli.training.devices import pick_device
 from gan_cli.training.fits import require_weights
 from gan_cli.training.fitting import check_trained
+from gan_cli.training.outline import game_of, prior_of
 
 
 @dataclass(frozen=True)

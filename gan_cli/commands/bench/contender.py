@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithm import play
-from gan_cli.commands.bench.peaks import Peaks, synchronize
+from gan_cli.commands.bench.peaks import Peaks
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.commands.bench.work import period, work
 from gan_cli.config.library import Library
@@ -19,8 +19,9 @@ from gan_cli.config.schema import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.models.priors import Latents
 from gan_cli.runs.peak import Memory
-from gan_cli.training.build import build, pick_device
+from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, own_stream, recorder
+from gan_cli.training.devices import pick_device, synchronize
 from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
 from gan_cli.training.switches import Switches

@@ -16,7 +16,6 @@ from statistics import median
 import torch
 
 from gan_cli.commands.bench.contender import advance
-from gan_cli.commands.bench.peaks import synchronize
 from gan_cli.config.command import Command
 from gan_cli.config.draft import check
 from gan_cli.config.library import Library
@@ -25,6 +24,7 @@ from gan_cli.ensemble.train import Ensemble
 from gan_cli.output.text import printable
 from gan_cli.runs.ensemble_folder import config_of_member
 from gan_cli.training.build import build
+from gan_cli.training.devices import synchronize
 
 TURNS, STEPS = 9, 12  # turns of each way, one after the other, and the steps of each turn
 
