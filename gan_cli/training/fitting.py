@@ -21,9 +21,9 @@ from gan_cli.data.samples import as_input
 from gan_cli.distributed import by_itself
 from gan_cli.errors import UserError
 from gan_cli.games.adversarial import AdversarialGame
+from gan_cli.games.decoding import ROWS as TOGETHER
 from gan_cli.games.game import Classifies, Game, Judges
 from gan_cli.games.parts import latent_size, made_by
-from gan_cli.games.sampler import ROWS as TOGETHER
 from gan_cli.games.sampler import Sampler
 from gan_cli.games.view import packed
 from gan_cli.models.conditioning import TellsLabels

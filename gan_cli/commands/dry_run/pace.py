@@ -13,7 +13,7 @@ from gan_cli.algorithm import play
 from gan_cli.commands.bench.work import kinds, period
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.ensemble.train import Ensemble
-from gan_cli.games.sampler import ROWS
+from gan_cli.games.decoding import ROWS
 from gan_cli.runs.observers.samples import POINTS_PER_PICTURE
 from gan_cli.training.capture import Eager, own_stream, recorder
 from gan_cli.training.devices import synchronize
