@@ -28,6 +28,7 @@ from gan_cli.errors import UserError
 from gan_cli.training import capture
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, Recorder
+from gan_cli.training.cuda_graphs import CUDAGraphs
 from gan_cli.training.scaler import Scaler
 from gan_cli.training.state import state_of
 
@@ -254,7 +255,7 @@ def test_a_recording_that_fails_says_why_and_leaves_the_generator_outside(monkey
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(torch, "Generator", lambda device: f"a new one of {device}")
     with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
-        capture.CUDAGraphs().record(illegal)
+        CUDAGraphs().record(illegal)
     generator.graphsafe_set_state.assert_called_once_with("a new one of cuda:0")
 
 

@@ -22,7 +22,8 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.models.priors import Latents
 from gan_cli.runs.peak import Memory
 from gan_cli.training.build import build
-from gan_cli.training.capture import Eager, own_stream, recorder
+from gan_cli.training.capture import Eager, recorder
+from gan_cli.training.cuda_graphs import own_stream
 from gan_cli.training.devices import pick_device, synchronize
 from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup

@@ -11,7 +11,7 @@ import torch
 from gan_cli.commands.bench.gpu_check.training import MLP, Training
 from gan_cli.data.ahead import Ahead, OnDevice, OnHost
 from gan_cli.errors import first_line
-from gan_cli.training.capture import Machine
+from gan_cli.training.cuda_graphs import Machine
 from gan_cli.training.precision import refusal
 from gan_cli.training.state import restore, state_of
 

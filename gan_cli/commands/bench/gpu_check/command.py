@@ -25,7 +25,7 @@ from gan_cli.commands.bench.table import Result, Row
 from gan_cli.commands.bench.turns import machine as machine_facts
 from gan_cli.errors import UserError
 from gan_cli.output.replacing import replacing
-from gan_cli.training.capture import CUDAGraphs, Machine, own_stream
+from gan_cli.training.cuda_graphs import CUDAGraphs, Machine, own_stream
 from gan_cli.training.devices import pick_device
 from gan_cli.training.precision import refusal
 
