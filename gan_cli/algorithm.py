@@ -35,16 +35,16 @@ def train(
     seed: int,
     attempt: int = 0,
     device: torch.device,
-    executor: Eager | None = None,
+    executor: Eager,
 ) -> None:
     """Minibatch stochastic gradient descent of all players, for each step in ``steps`` (the first step is 1).
 
     ``players`` move in this order: in the paper's game D ``k`` times, then G. Observers are called with each step's
     statistics; nothing that they do can change the training, because every draw below is a function of its place.
     ``attempt`` counts how often the run has gone back; each attempt plays the same steps with other draws.
-    ``executor`` may execute moves in another way: replay recorded ones, or make those of many seeds at once.
+    ``executor`` executes the moves: as they are written, from recordings, or those of many seeds at once.
     """
-    executor, growing = executor or Eager(), game if isinstance(game, Grows) else None
+    growing = game if isinstance(game, Grows) else None
 
     def gradient(player: Player, rows: Tensor, labels: Tensor | None, strengths: Strengths) -> Statistics:
         x = minibatches.scaled(rows)  # {x⁽¹⁾ … x⁽ᵐ⁾} from the data
@@ -95,20 +95,13 @@ def turn(players: Sequence[Player], updates: str) -> list[tuple[list[tuple[Playe
     ]
 
 
-def play(
-    setup: Setup,
-    steps: range,
-    observers: Iterable[Observer] = (),
-    executor: Eager | None = None,
-    minibatches: Minibatches | None = None,
-    prior: Latents | None = None,
-) -> None:
+def play(setup: Setup, steps: range, observers: Iterable[Observer] = (), executor: Eager | None = None) -> None:
     """Trains a setup for these steps; in each observer, collective operations are off."""
     train(
         setup.game,
         setup.players,
-        minibatches or setup.minibatches,
-        prior or setup.sampler.prior,
+        setup.minibatches,
+        setup.sampler.prior,
         setup.ema,
         [alone(observer) for observer in observers],
         batch_sizes=setup.batch_sizes,

@@ -31,7 +31,7 @@ from gan_cli.runs.observers.interrupts import deaf, unwind_at_the_end
 def main() -> None:
     """``gan-train``."""
     if (here := place.given()) is None:
-        _enter(lambda: _train(sys.argv[1:]))
+        enter(lambda: _train(sys.argv[1:]))
     from gan_cli.parallel.rank import lead_or_follow
 
     streams.secure()
@@ -40,29 +40,29 @@ def main() -> None:
 
 def evaluate() -> None:
     """``gan-eval``."""
-    _enter(lambda: EVALUATION.main(sys.argv[1:]), "gan-eval")
+    enter(lambda: EVALUATION.main(sys.argv[1:]), "gan-eval")
 
 
 def sample() -> None:
     """``gan-sample``."""
-    _enter(lambda: SAMPLING.main(sys.argv[1:]), "gan-sample")
+    enter(lambda: SAMPLING.main(sys.argv[1:]), "gan-sample")
 
 
 def report() -> None:
     """``gan-report``."""
     from gan_cli.commands.report.command import main as write_report
 
-    _enter(lambda: write_report(sys.argv[1:]), "gan-report")
+    enter(lambda: write_report(sys.argv[1:]), "gan-report")
 
 
 def bench() -> None:
     """``gan-bench``."""
     from gan_cli.commands.bench.command import main as measure
 
-    _enter(lambda: measure(sys.argv[1:]), "gan-bench")
+    enter(lambda: measure(sys.argv[1:]), "gan-bench")
 
 
-def _enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
+def enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
     """Enters a command; its exit code is right whatever its streams are, and whichever signal ends it."""
     streams.secure()
     unwind_at_the_end()
@@ -110,7 +110,7 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
             return failed(error, f"out of memory ({missing}): ask for less at a time, or use a larger machine")
         if isinstance(error, config_errors()):
             return failed(error, one_line(error))
-        if stored := of_storage(error, "then try again"):
+        if stored := of_storage(error):
             return failed(error, *stored.problems)
         return failed(error, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
     return 0
@@ -165,7 +165,7 @@ def carry_out(command: Command, library: Library, plan: Plan) -> None:
         hand_over(command, library, plan)
     except BaseException as error:
         mistaken = isinstance(error, config_errors())
-        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error, ""))
+        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error))
         if plan.claimed and plan.run_dir and not begun:
             discard(plan.run_dir)
         if mistaken:

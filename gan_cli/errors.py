@@ -117,11 +117,11 @@ def reason_of(error: Exception) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error, or its type."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    """The first line of an error that says something, or its type."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def of_storage(error: BaseException, then: str) -> UserError | None:
+def of_storage(error: BaseException) -> UserError | None:
     """The line for an error that a full, failing or forbidden disk is at the bottom of; None for any other.
 
     One that is told already is returned as it is.
@@ -130,7 +130,7 @@ def of_storage(error: BaseException, then: str) -> UserError | None:
         if isinstance(cause, UserError):
             return cause
         if isinstance(cause, OSError) and cause.errno in (*FULL, *FORBIDDEN, errno.EIO, errno.ESTALE):
-            return Unwritable(cause.filename or "a file", cause, then)
+            return Unwritable(cause.filename or "a file", cause, "then try again")
     return None
 
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from gan_cli.cli import _enter
-from gan_cli.commands.bench.gpu_check.__main__ import main
+from gan_cli.cli import enter
+from gan_cli.commands.bench.gpu_check.command import main
 
 if __name__ == "__main__":
-    _enter(lambda: sys.exit(main()), "gan_cli.gpu_check")
+    enter(lambda: sys.exit(main()), "gan_cli.gpu_check")

@@ -21,6 +21,7 @@ import pytest
 import torch
 import warm as warm_commands
 from hydra._internal.hydra import Hydra
+from torch import Tensor
 
 from gan_cli import cli
 from gan_cli.commands.bench import peaks
@@ -34,9 +35,11 @@ from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.data.knows import DATASET
+from gan_cli.data.minibatches import Minibatches
 from gan_cli.games.game import Game
 from gan_cli.runs import peak
-from gan_cli.training.build import blank, build, label_count
+from gan_cli.training.build import build
+from gan_cli.training.outline import blank, label_count
 from gan_cli.training.setup import Setup
 from gan_cli.training.switches import Switches
 
@@ -382,6 +385,12 @@ def outline_of(*keys: str) -> Game | None:
 def setup_of(*keys: str) -> Setup:
     """What a command builds and would train."""
     return build(*_composed(keys))
+
+
+def minibatch_of(minibatches: Minibatches, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
+    """A player's minibatch after ``drawn`` samples, scaled, and its labels, as a move of the training has them."""
+    rows, labels = minibatches.rows(player, drawn, size)
+    return minibatches.scaled(rows), labels
 
 
 def _composed(keys: tuple[str, ...]) -> tuple[Config, Library]:

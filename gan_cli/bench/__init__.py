@@ -1,1 +1,1 @@
-"""The names under which benchmarks were first documented: ``python -m gan_cli.bench.ensemble``, ``….processes``."""
+"""Benchmarks that are started by name: ``python -m gan_cli.bench.ensemble``, ``….imports``, ``….processes``."""

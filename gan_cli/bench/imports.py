@@ -2,8 +2,8 @@
 
 import sys
 
-from gan_cli.cli import _enter
+from gan_cli.cli import enter
 from gan_cli.commands.bench.imports import main
 
 if __name__ == "__main__":
-    _enter(lambda: main(sys.argv[1:]), "gan_cli.bench.imports")
+    enter(lambda: main(sys.argv[1:]), "gan_cli.bench.imports")

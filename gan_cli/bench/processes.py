@@ -2,8 +2,8 @@
 
 import sys
 
-from gan_cli.cli import _enter
+from gan_cli.cli import enter
 from gan_cli.commands.bench.processes import typed
 
 if __name__ == "__main__":
-    _enter(lambda: typed(sys.argv[1:]), "gan_cli.bench.processes")
+    enter(lambda: typed(sys.argv[1:]), "gan_cli.bench.processes")

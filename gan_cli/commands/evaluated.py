@@ -30,9 +30,10 @@ from gan_cli.runs import checkpoint
 from gan_cli.runs.loading import fill
 from gan_cli.runs.places import require_place
 from gan_cli.runs.weights import of_checkpoint as weights_of
-from gan_cli.training.build import game_of, pick_device, prior_of
+from gan_cli.training.devices import pick_device
 from gan_cli.training.fits import require_state
 from gan_cli.training.fitting import check_trained
+from gan_cli.training.outline import game_of, prior_of
 
 Facts = dict[str, object]  # what the JSON file of an evaluation holds beside the values
 USUAL = {"range": None, "fit": "crop", "background": "white", "depth": 8}  # if nothing is said

@@ -21,4 +21,4 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, ProcessFailed):
         return FAULT
     mistaken = isinstance(error, (UserError, *config_errors())) or shortage(error) is not None
-    return MISTAKE if mistaken or of_storage(error, "") else FAULT
+    return MISTAKE if mistaken or of_storage(error) else FAULT

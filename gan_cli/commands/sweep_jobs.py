@@ -120,7 +120,7 @@ class SweepJob:
                 workers.stop(error)
             return self._stopped(sweep.Outcome(path, error.exit_code, error.reason))
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
-            fault = of_storage(error, "then try again") or error
+            fault = of_storage(error) or error
             self.faults.append(fault)
             reason = sweep.note(path, fault, record)
             if not isinstance(fault, UserError | Diverged):

@@ -105,11 +105,6 @@ class Minibatches:
             x = torch.where(mirrored, x.flip(3), x)
         return x
 
-    def draw(self, player: str, drawn: int, size: int) -> tuple[Tensor, Tensor | None]:
-        """A player's minibatch after ``drawn`` samples, scaled, and its labels."""
-        rows, labels = self.rows(player, drawn, size)
-        return self.scaled(rows), labels
-
     def at(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
         """The minibatch of these samples, int64 (B,), scaled, and its labels."""
         labels = None if self.labels is None else self.labels[indices]

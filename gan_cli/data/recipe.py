@@ -13,6 +13,7 @@ from gan_cli.data.contents import Unreadable
 from gan_cli.data.first_rules import decoded_at_first
 from gan_cli.data.formats import Decoded, Range, Unranged, decoded
 from gan_cli.data.opening import NOT_READ, NoRoom, kinds
+from gan_cli.errors import first_line
 from gan_cli.output.text import printable
 
 
@@ -56,5 +57,5 @@ def _why(error: Exception) -> str:
         return f"{NOT_READ} ({', '.join(kinds())})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    said = printable(str(error).splitlines()[0]) if str(error) else ""
-    return said if said and not isinstance(error, LookupError) else f"{type(error).__name__} {said}".strip()
+    said = printable(first_line(error))
+    return f"{type(error).__name__} {said}" if isinstance(error, LookupError) else said

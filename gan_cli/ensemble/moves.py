@@ -13,6 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_cli.ensemble.draws import Batchable, Draw, Noting, Replaying
 from gan_cli.ensemble.stack import Stack
+from gan_cli.errors import first_line
 from gan_cli.games.game import Statistics, Strengths
 from gan_cli.random import seed_all
 from gan_cli.training.setup import Setup
@@ -174,7 +175,6 @@ def compiled(graph: Graph, given: Sequence[object]) -> Graph:
         with torch.no_grad():
             faster(*given)
     except Exception as error:  # a missing or broken compiler shows itself in many ways
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        log.warning("compile=true: not compiled, and slower for it: %s", reason)
+        log.warning("compile=true: not compiled, and slower for it: %s", first_line(error))
         return graph
     return faster

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from statistics import fmean, stdev
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.ensemble.member import Member
+from gan_cli.ensemble.results import mean_record, spreads, spreads_told, status_facts
 from gan_cli.ensemble.train import Ensemble
 from gan_cli.errors import Diverged, EarlyStop, Interrupted, first_line
 from gan_cli.games.game import Statistics
@@ -27,13 +27,12 @@ from gan_cli.runs.guard.looks import is_looked_at
 from gan_cli.runs.guard.signs import Kept
 from gan_cli.runs.observers.interrupts import Interrupts, told_of
 from gan_cli.runs.observers.progress import Progress, summary
-from gan_cli.runs.records import Record, step_in
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.room import needed, require
-from gan_cli.runs.status import Status, job_of, status_of
+from gan_cli.runs.status import status_of
 from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.budget import enough, require_training
-from gan_cli.training.build import blank
+from gan_cli.training.outline import blank
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State
 
@@ -176,7 +175,7 @@ class EnsembleRun:
     def _end(self) -> float | None:
         """Writes the last messages and the status; returns what a sweeper optimises: the mean over the members."""
         if any(member.last for member in self.members):
-            log.info("finished %d steps: %s", self.at, summary(self._mean_record()))
+            log.info("finished %d steps: %s", self.at, summary(mean_record(self.members)))
         self._tell_spreads("")
         lost = [member.folder.path.name for member in self.members if member.fate == "diverged"]
         if lost:
@@ -185,12 +184,11 @@ class EnsembleRun:
             alone = self.folder.path / lost[0]
             raise Diverged(reason, f"its status.json says why; on with it alone: resume={alone} guard=rollback")
         self.status("finished")
-        return self.spreads().get("best", (None, None))[0]
+        return spreads(self.members).get("best", (None, None))[0]
 
     def _tell_spreads(self, when: str) -> None:
-        told = [f"{key.replace('_', ' ')} {mean:.4g} ± {spread:.2g}" for key, (mean, spread) in self.spreads().items()]
-        if told:
-            log.info("%s%s over %d seeds", when, ", ".join(told), len(self.members))
+        if told := spreads_told(self.members):
+            log.info("%s%s over %d seeds", when, told, len(self.members))
 
     def _train(self, interrupts: Interrupts) -> None:
         try:
@@ -225,7 +223,7 @@ class EnsembleRun:
         if some.record.due(step):
             self.each(lambda member: member.write(step))
             self.sums, self.counts, self.steps_in_interval = {}, {}, 0
-            self.progress.record(self._mean_record())
+            self.progress.record(mean_record(self.members))
         if some.grids.due(step):
             self.each(lambda member: member.grids.write(step))
             self._tell_spreads(f"step {step}  ")
@@ -281,20 +279,6 @@ class EnsembleRun:
         sums = {name: value[i] for name, value in self.sums.items()}
         self.members[i].record.hold(sums, dict(self.counts), self.steps_in_interval)
 
-    def _mean_record(self) -> Record:
-        """The newest line of the log: means over the members, and the summed images per second."""
-        newest = max(step_in(member.last) for member in self.members if member.last)
-        lasts = [member.last for member in self.members if member.last.get("step") == newest]
-        values = {key: [v for last in lasts if (v := last.get(key)) is not None] for key in lasts[0]}
-        record: Record = {key: fmean(found) if found else None for key, found in values.items()}
-        return {**record, "step": newest, "images_per_second": sum(values["images_per_second"])}
-
-    def spreads(self) -> dict[str, tuple[float, float]]:
-        """Mean and standard deviation of the members' results, by name."""
-        results = [member.results() for member in self.members]
-        values = {key: [v for each in results if (v := each.get(key)) is not None] for r in results for key in r}
-        return {key: (fmean(found), stdev(found) if len(found) > 1 else 0.0) for key, found in values.items() if found}
-
     def _all_status(self, name: str, reason: str | None = None) -> None:
         for member in self.going:
             member.at = self.at
@@ -302,17 +286,5 @@ class EnsembleRun:
         self.status(name, reason)
 
     def status(self, name: str, reason: str | None = None) -> None:
-        """Writes the status of the whole: means of the members' results, and their spreads."""
-        facts: Status = {"step": self.at, "steps": self.config.steps}
-        facts |= {"seeds": self.seeds, "compile": self.config.compile}
-        facts["images"] = sum(member.setup.batch_sizes.images_seen(member.at) for member in self.members)
-        facts["members"] = {member.folder.path.name: member.fate for member in self.members}
-        for key, (mean, spread) in self.spreads().items():
-            facts[key] = {"metric": self.config.watch, "value": mean} if key == "best" else mean
-            facts.setdefault("spread", {})[key] = spread
-        if job := job_of():
-            facts["job"] = job
-        if self.members:
-            facts |= {key: value for key, value in self.members[0].quality.items() if key == "of_modes"}
-            facts["seconds"] = self.members[0].record.seconds
-        self.folder.write_status(name, reason, **facts)
+        """Writes the status of the whole."""
+        self.folder.write_status(name, reason, **status_facts(self.config, self.members, self.at))

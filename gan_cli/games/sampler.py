@@ -15,21 +15,21 @@ from torch import Tensor, nn
 from gan_cli.config.schema import Config
 from gan_cli.data.coding import named
 from gan_cli.data.columns import Fields
-from gan_cli.data.conditions import SWEPT, Columns, Conditions
+from gan_cli.data.conditions import Columns, Conditions
+from gan_cli.games.asked_labels import TakesLabels
 from gan_cli.games.comparing import Features
-from gan_cli.games.exactly import as_used, exact_kernels
+from gan_cli.games.decoding import ROWS, decoded, decoded_apart
+from gan_cli.games.exactly import as_used
 from gan_cli.games.game import Bounds, Classifies, Encodes, Game, Judges, Likelihood, LogLikelihood
-from gan_cli.games.labels import Label, conditions_of, labels_of
+from gan_cli.games.labels import Label
 from gan_cli.games.projectable import Picture, asked
 from gan_cli.games.projection import Projection, Search, project
 from gan_cli.models.priors import Latents
 from gan_cli.models.units import levels
 from gan_cli.random import stream
 
-ROWS = 32  # of a batch, where the bits of a sample must not depend on the others
 
-
-class Sampler:
+class Sampler(TakesLabels):
     """Draws samples from a trained generator; ``gan_cli.load(path)`` returns one.
 
     A seed determines a picture. The picture of seed ``s`` is G(z) with ``z = latents_of([s])`` and, unless labels are
@@ -201,45 +201,6 @@ class Sampler:
         """The latents of the seeds ``seed``, ``seed + 1``, …, ``seed + n − 1``: float32 (n, size)."""
         return self.latents_of(range(seed, seed + n))
 
-    def labels_of(self, seeds: Iterable[int]) -> Tensor | None:
-        """The label of each seed: int64 (n,), ``seed % classes``, or float32 (n, k), a row of the conditions.
-
-        None unless the generator is conditional.
-        """
-        if self.conditions is not None:
-            return torch.from_numpy(self.conditions.of(seeds))
-        return torch.tensor([seed % self.classes for seed in seeds]) if self.classes else None
-
-    def turn(self) -> Tensor | None:
-        """Labels that show what the generator makes of them: each class, or a sweep of conditions.
-
-        None unless the generator is conditional.
-        """
-        if self.conditions is not None:
-            return torch.from_numpy(self.conditions.sweep(SWEPT))
-        return torch.arange(self.classes) if self.classes else None
-
-    def labels_named(self, text: str) -> Tensor:
-        """The labels that a text names, as ``gan-sample label=`` takes it: int64 (m,), or float32 (m, k).
-
-        Raises:
-            ValueError: if there are no such labels, or the generator is not conditional.
-        """
-        if not self.classes:
-            raise ValueError(f"label={text}: not a conditional generator")
-        try:
-            if self.conditions is not None:
-                return torch.tensor(conditions_of(text, self.conditions))
-            return torch.tensor(labels_of(text, self.names, self.classes))
-        except ValueError as error:
-            raise ValueError(f"label={text}: {error}") from error
-
-    def said(self, label: Tensor) -> str:
-        """A label in words: the name of its class, or its number; conditions as ``label=…`` takes them."""
-        if self.conditions is not None:
-            return self.conditions.said(label.tolist())
-        return self.names[int(label)] if self.names else str(int(label))
-
     def sample(
         self,
         n: int,
@@ -277,19 +238,6 @@ class Sampler:
             self.require(labels, n)
         return self.decode_apart(self.latents(n, seed), range(seed, seed + n), labels, batch_size)
 
-    def require(self, labels: Tensor, n: int) -> None:
-        """Raises ValueError if these are no labels for n samples."""
-        if not self.classes:
-            raise ValueError("labels: not a conditional generator")
-        if self.conditions is not None:
-            if labels.shape != (n, self.classes) or not labels.is_floating_point():
-                names = ", ".join(column.name for column in self.conditions.columns)
-                raise ValueError(
-                    f"labels: must be float32 ({n}, {self.classes}), conditions as networks see them: {names}"
-                )
-        elif labels.is_floating_point() or labels.shape != (n,) or not 0 <= labels.min() <= labels.max() < self.classes:
-            raise ValueError(f"labels: must be {n} numbers below {self.classes}")
-
     def in_units(self, x: Tensor, labels: Tensor | None = None) -> dict[str, np.ndarray]:
         """Samples by the name of their column, as ``pandas.DataFrame`` takes them, or of signals by channel: in units.
 
@@ -307,32 +255,9 @@ class Sampler:
         given = labels if labels is not None or x.ndim != 2 else self.classes_of(x)
         return named(self.fields, x.numpy(), None if given is None else given.numpy())
 
-    @torch.no_grad()
-    def decode(
-        self,
-        z: Tensor,
-        labels: Tensor | None = None,
-        batch_size: int = 256,
-        done: Callable[[range], None] | None = None,
-    ) -> Tensor:
-        """The samples of given latents (n, size), float32 on the CPU.
-
-        Args:
-            done: told which latents have been decoded, after each batch.
-        """
-        was_training = self.network.training
-        self.network.eval()
-        try:
-            parts = []
-            for start in range(0, len(z), batch_size):
-                part = slice(start, start + batch_size)
-                label = None if labels is None else labels[part].to(self.device)
-                parts.append(self.network(z[part].to(self.device), label).float().cpu())
-                if done is not None:
-                    done(range(start, min(start + batch_size, len(z))))
-            return torch.cat(parts)
-        finally:
-            self.network.train(was_training)
+    def decode(self, z: Tensor, labels: Tensor | None = None, batch_size: int = 256) -> Tensor:
+        """The samples of given latents (n, size), float32 on the CPU."""
+        return decoded(self.network, self.device, z, labels, batch_size)
 
     def decode_apart(
         self,
@@ -344,30 +269,8 @@ class Sampler:
     ) -> Tensor:
         """Like ``decode``, but the bits of a sample depend on its latent, label and place alone.
 
-        Kernels round differently for batches of different sizes, and may round differently in different rows of a
-        batch. Here every batch has ``batch_size`` rows, a latent lies in row ``place % batch_size``, and rows that no
-        latent uses are zero.
-
         Args:
             places: an integer for each latent, such as its seed.
             tick: called after each sample.
         """
-        taken = [0] * batch_size
-        rows = []
-        for place in places:
-            row = place % batch_size
-            rows.append(taken[row] * batch_size + row)
-            taken[row] += 1
-        padded = z.new_zeros(max(taken) * batch_size, z.shape[1])
-        padded[rows] = z
-        padded_labels = None
-        if labels is not None:
-            padded_labels = labels.new_zeros(len(padded), *labels.shape[1:])
-            padded_labels[rows] = labels
-
-        def done(batch: range) -> None:
-            for _ in range(sum(row in batch for row in rows) if tick else 0):
-                tick()  # type: ignore[misc]
-
-        with exact_kernels():
-            return self.decode(padded, padded_labels, batch_size, done)[rows]
+        return decoded_apart(self.network, self.device, z, places, labels, batch_size, tick)

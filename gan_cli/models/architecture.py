@@ -30,26 +30,6 @@ class Architecture(Protocol):
         ...
 
 
-class ForAutoencoders(Architecture, Protocol):
-    """An architecture that autoencoders can have too."""
-
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """A module ``(x, labels=None)``: (B, *shape) → (B, outputs), any real numbers; labels are not given to it."""
-        ...
-
-    def decoder(self, latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """A module ``(z, labels)``: (B, latent) → (B, *shape), any real numbers, of which p(x | z) is made."""
-        ...
-
-
-class ForClassifiers(Architecture, Protocol):
-    """An architecture whose discriminator can tell kinds apart."""
-
-    def classifier(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """A module ``(x, labels=None)``: (B, *shape) → (B, outputs), logits; ``features(x)`` as of a discriminator."""
-        ...
-
-
 @runtime_checkable
 class Projects(Protocol):
     """An architecture whose discriminators project on the label themselves (Miyato & Koyama 2018)."""
@@ -61,7 +41,8 @@ class OfOptions:
     """An architecture whose networks are made from their options and the shape of a sample: a class to derive from.
 
     Attributes:
-        generators, discriminators, encoders: the classes of its networks; a decoder is a generator.
+        generators, discriminators: the classes of its networks; a decoder is a generator, and an encoder or a
+            classifier a discriminator with ``outputs`` numbers in the place of a logit.
         sides: the smallest and the largest side of the pictures that it can make, a small start doubled; None: it makes
             any samples.
 
@@ -74,7 +55,6 @@ class OfOptions:
 
     generators: ClassVar[type[nn.Module]]
     discriminators: ClassVar[type[nn.Module]]
-    encoders: ClassVar[type[nn.Module]]
     sides: ClassVar[tuple[int, int] | None] = None
 
     def __init__(self, generator: Values, discriminator: Values, *, decoder: Values, encoder: Values) -> None:
@@ -100,12 +80,12 @@ class OfOptions:
         Raises ValueError likewise.
         """
         self._require(shape)
-        return self.encoders(shape, 0, **self._encoder, outputs=outputs)
+        return self.discriminators(shape, 0, **self._encoder, outputs=outputs)
 
     def classifier(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
         """The discriminator as it is, with a logit for each class in the place of one. Raises ValueError likewise."""
         self._require(shape)
-        return self.encoders(shape, 0, **self._discriminator, outputs=outputs)
+        return self.discriminators(shape, 0, **self._discriminator, outputs=outputs)
 
     def _require(self, shape: tuple[int, ...]) -> None:
         if self.sides:

@@ -85,13 +85,19 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Halve the sides of the picture (B, C, H, W) until the start, then one logit: (B,)."""
+    """Halve the sides of the picture (B, C, H, W) until the start, then one logit, (B,), or ``outputs`` numbers."""
 
     def __init__(
-        self, shape: tuple[int, ...], classes: int, width: int, norm: str, minibatch_std: bool, outputs: int = 1
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        width: int,
+        norm: str,
+        minibatch_std: bool,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
-        self.classes, self.minibatch_std = classes, minibatch_std
+        self.classes, self.minibatch_std, self.outputs = classes, minibatch_std, outputs
         start = doubling_of(*shape[1:])
         plan = channel_plan(width, start.times)[::-1]
         bias = norm in ("none", "spectral")
@@ -100,7 +106,7 @@ class Discriminator(nn.Module):
             stages += [nn.Conv2d(before, after, 4, 2, 1, bias=bias), normalisation(norm, after)]
             stages += [nn.LeakyReLU(0.2, inplace=True)]
         self.stages = nn.Sequential(*stages)
-        self.out = nn.Linear((plan[-1] + minibatch_std) * start.pixels, outputs)
+        self.out = nn.Linear((plan[-1] + minibatch_std) * start.pixels, outputs or 1)
         initialise(self)
         if norm == "spectral":
             with_spectral_norms(self.stages, self.out)
@@ -113,20 +119,14 @@ class Discriminator(nn.Module):
         return maps.permute(0, 2, 3, 1).flatten(1)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x, labels)).squeeze(1)
-
-
-class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, H, W) → (B, outputs)."""
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x, labels))
+        y = self.out(self.features(x, labels))
+        return y if self.outputs else y.squeeze(1)
 
 
 class DCGAN(OfOptions):
     """Makes the networks from their options; see ``conf/architecture/dcgan.yaml``."""
 
-    generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_DCGAN
+    generators, discriminators, sides = Generator, Discriminator, SIDES_OF_DCGAN
 
     def __init__(self, width: int, norm: str, generator: Values, discriminator: Values) -> None:
         super().__init__(generator, discriminator, decoder={"bounded": False}, encoder={"minibatch_std": False})

@@ -68,7 +68,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Halve the length of the signal (B, C, L) until the start, then one logit: (B,)."""
+    """Halve the length of the signal (B, C, L) until the start, then one logit, (B,), or ``outputs`` numbers."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class Discriminator(nn.Module):
         norm: str,
         kernel: int,
         minibatch_std: bool,
-        outputs: int = 1,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
-        self.classes, self.minibatch_std = classes, minibatch_std
+        self.classes, self.minibatch_std, self.outputs = classes, minibatch_std, outputs
         start, channels = plan(width, shape[1])
         channels = channels[::-1]
         bias = norm in ("none", "spectral")
@@ -91,7 +91,7 @@ class Discriminator(nn.Module):
             stages += [nn.Conv1d(before, after, kernel, 2, kernel // 2, bias=bias), normalised(norm, after)]
             stages += [nn.LeakyReLU(0.2, inplace=True)]
         self.stages = nn.Sequential(*stages)
-        self.out = nn.Linear((channels[-1] + minibatch_std) * start, outputs)
+        self.out = nn.Linear((channels[-1] + minibatch_std) * start, outputs or 1)
         initialise(self)
         if norm == "spectral":
             with_spectral_norms(self.stages, self.out)
@@ -102,20 +102,14 @@ class Discriminator(nn.Module):
         return (with_deviation(maps) if self.minibatch_std else maps).flatten(1)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x, labels)).squeeze(1)
-
-
-class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, L) → (B, outputs)."""
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x, labels))
+        y = self.out(self.features(x, labels))
+        return y if self.outputs else y.squeeze(1)
 
 
 class DCGAN1d(OfOptions):
     """Makes the networks from their options; see ``conf/architecture/dcgan1d.yaml``."""
 
-    generators, discriminators, encoders = Generator, Discriminator, Encoder
+    generators, discriminators = Generator, Discriminator
 
     def __init__(self, width: int, norm: str, kernel: int, generator: Values, discriminator: Values) -> None:
         super().__init__(generator, discriminator, decoder={"bounded": False}, encoder={"minibatch_std": False})

@@ -22,10 +22,10 @@ from gan_cli.random import like
 class Maxout(nn.Module):
     """max over ``pieces`` affine maps, for each unit (Goodfellow et al. 2013): (B, in) → (B, out)."""
 
-    def __init__(self, inputs: int, outputs: int, pieces: int, norm: str = "none") -> None:
+    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
-        self.linear = affine(inputs, outputs * pieces, norm)
+        self.linear: nn.Module = nn.Linear(inputs, outputs * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
@@ -150,7 +150,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """x (B, *shape) → logits (B,)."""
+    """x (B, *shape) → logits (B,), or ``outputs`` numbers (B, outputs)."""
 
     def __init__(
         self,
@@ -168,10 +168,10 @@ class Discriminator(nn.Module):
         pixels: str,
         noise: float = 0.0,
         input_noise: float = 0.0,
-        outputs: int = 1,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes, self.outputs = classes, outputs
         sizes = [math.prod(shape) + classes, *hidden]
         body = layers(sizes, activation, pieces, norm, dropout, noise)
         if input_dropout:
@@ -181,7 +181,7 @@ class Discriminator(nn.Module):
         self.hidden = nn.Sequential(*body)
         self.minibatch_std, self.unit_pixels = minibatch_std, pixels == "unit"
         self.noise = Noise(noise)
-        self.out: nn.Module = last(sizes[-1] + self.minibatch_std, outputs, norm)
+        self.out: nn.Module = last(sizes[-1] + self.minibatch_std, outputs or 1, norm)
         initialise(self, init)
         if norm == "spectral":
             self.out = spectral_norm(self.out)
@@ -194,20 +194,14 @@ class Discriminator(nn.Module):
         return with_deviation(hidden) if self.minibatch_std else hidden
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.noise(self.features(x, labels))).squeeze(1)
-
-
-class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, *shape) → (B, outputs)."""
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.noise(self.features(x, labels)))
+        y = self.out(self.noise(self.features(x, labels)))
+        return y if self.outputs else y.squeeze(1)
 
 
 class MLP(OfOptions):
     """Makes the networks from their options; see ``conf/architecture/mlp.yaml``."""
 
-    generators, discriminators, encoders = Generator, Discriminator, Encoder
+    generators, discriminators = Generator, Discriminator
 
     def __init__(self, generator: Values, discriminator: Values) -> None:
         still = {"dropout": 0.0, "input_dropout": 0.0, "noise": 0.0, "input_noise": 0.0, "minibatch_std": False}

@@ -148,7 +148,7 @@ class Discriminator(nn.Module):
     """Halves the sides of the picture (B, C, H, W) until the start, which a basis weighs: one logit, (B,).
 
     With labels the logit is the product of as many numbers as there are channels with those of the label, which are
-    linear in conditions.
+    linear in conditions. With ``outputs`` it is so many numbers, (B, outputs).
     """
 
     def __init__(
@@ -160,15 +160,15 @@ class Discriminator(nn.Module):
         blocks: int,
         expansion: int,
         group: int,
-        outputs: int = 1,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
-        self.classes, start = classes, doubling_of(*shape[1:])
+        self.classes, self.outputs, start = classes, outputs, doubling_of(*shape[1:])
         plan = halving_plan(width, wide_to, start.side)[::-1]
         self.into = mixing(shape[0], plan[0])
         self.layers = layers_of(plan, blocks, expansion, group, Down)
         self.basis = scaled(nn.Conv2d(plan[-1], plan[-1], start[:2], groups=plan[-1], bias=False))
-        self.out = scaled(nn.Linear(plan[-1], plan[-1] if classes else outputs, bias=False))
+        self.out = scaled(nn.Linear(plan[-1], plan[-1] if classes else outputs or 1, bias=False))
         if classes:
             of_label = nn.Linear(classes, plan[-1], bias=isinstance(classes, Columns))
             self.embedding = scaled(of_label, gain := plan[-1] ** -0.5)
@@ -181,22 +181,17 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         y = self.out(self.features(x, labels))
+        if self.outputs:
+            return y
         if not self.classes:
             return y.squeeze(1)
         return (y * self.embedding(one_hot_of(labels, self.classes, x))).sum(dim=1)
 
 
-class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, H, W) → (B, outputs)."""
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x, labels))
-
-
 class R3GAN(OfOptions):
     """Makes the networks from their options; see ``conf/architecture/r3gan.yaml``. Its generator has no bounds."""
 
-    generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_R3GAN
+    generators, discriminators, sides = Generator, Discriminator, SIDES_OF_R3GAN
     projects = True
 
     def __init__(

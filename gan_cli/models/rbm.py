@@ -112,18 +112,14 @@ class RBM(nn.Module):
 
     def free_energy(self, x: Tensor) -> Tensor:
         """F(x), (B,)."""
-        return -self.log_weight(x, self.inputs(x))
+        return -self.log_weights(x, self.inputs(x), (1.0,))[0]
 
     def log_mass(self, state: Tensor) -> Tensor:
         """log p(x) + log Z of the sample that a state is of, (B,)."""
         return -self.free_energy(state)
 
-    def log_weight(self, x: Tensor, a: Tensor, beta: float = 1.0) -> Tensor:
-        """log p_β(x) without its constant, (B,): −F(x) at β = 1."""
-        return self.log_weights(x, a, (beta,))[0]
-
     def log_weights(self, x: Tensor, a: Tensor, betas: Sequence[float]) -> list[Tensor]:
-        """The same at several β."""
+        """log p_β(x) without its constant, (B,), at several β: −F(x) at β = 1."""
         linear, base = self.visible_term(x) - a @ self.lambda_, self.log_base(x) if min(betas) < 1 else None
         weights = [beta * linear + softplus(beta * a).sum(dim=1) for beta in betas]
         pairs = zip(weights, betas, strict=True)

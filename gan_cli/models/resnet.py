@@ -123,7 +123,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Halve the sides of the picture (B, C, H, W) until ``smallest``, where the start counts as 4; ``blocks`` more.
 
-    One logit, (B,).
+    One logit, (B,), or ``outputs`` numbers.
     """
 
     def __init__(
@@ -136,15 +136,15 @@ class Discriminator(nn.Module):
         smallest: int,
         blocks: int,
         pooling: str,
-        outputs: int = 1,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
-        self.classes, self.pooling = classes, pooling
+        self.classes, self.pooling, self.outputs = classes, pooling, outputs
         plan = doubling_plan(width, widest, doubling_of(*shape[1:]).side // 2, smallest)[::-1]
         halving = [Block(*channels, norm, down=True) for channels in pairwise(plan)]
         same = [Block(plan[-1], plan[-1], norm, down=False) for _ in range(blocks)]
         self.blocks = nn.Sequential(FirstBlock(shape[0], plan[0], norm), *halving, *same)
-        self.out = layer(nn.Linear(plan[-1], outputs))
+        self.out = layer(nn.Linear(plan[-1], outputs or 1))
         if classes:
             self.embedding = layer(nn.Linear(classes, plan[-1], bias=False))
         if norm == "spectral":
@@ -158,23 +158,19 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.features(x)
-        logits = self.out(features).squeeze(1)
+        y = self.out(features)
+        if self.outputs:
+            return y
+        logits = y.squeeze(1)
         if not self.classes:
             return logits
         return logits + (features * self.embedding(one_hot_of(labels, self.classes, x))).sum(dim=1)
 
 
-class Encoder(Discriminator):
-    """A discriminator with ``outputs`` numbers in the place of a logit: x (B, C, H, W) → (B, outputs)."""
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.out(self.features(x))
-
-
 class ResNet(OfOptions):
     """Makes the networks from their options; see ``conf/architecture/resnet.yaml``."""
 
-    generators, discriminators, encoders, sides = Generator, Discriminator, Encoder, SIDES_OF_RESNET
+    generators, discriminators, sides = Generator, Discriminator, SIDES_OF_RESNET
     projects = True
 
     def __init__(self, width: int, widest: int, generator: Values, discriminator: Values) -> None:

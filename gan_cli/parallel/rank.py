@@ -18,7 +18,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from gan_cli import distributed
-from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError
+from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, first_line
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of
 from gan_cli.parallel.place import GRACE, LOST, Place, starts
@@ -74,7 +74,7 @@ def _reported(action: Callable[[], float | None]) -> tuple[Report, int]:
     except KeyboardInterrupt:
         return {"signal": int(signal.SIGINT)}, 128 + signal.SIGINT
     except BaseException as error:
-        words = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        words = f"{type(error).__name__}: {first_line(error)}"
         return {"fault": f"failed: {words}", "trace": traceback.format_exc()}, LOST if _lost(error) else 1
 
 
@@ -96,7 +96,7 @@ def train_part(task: Task, place: Place, store: dist.Store) -> float | None:
     from gan_cli.runs.observers.pruning import Pruner
     from gan_cli.runs.resume import Resumption
     from gan_cli.runs.run import run
-    from gan_cli.training.build import pick_device
+    from gan_cli.training.devices import pick_device
 
     library = Library(*task["config_dirs"])
     config = from_saved(task["config"], library)

@@ -9,15 +9,16 @@ from torch import Tensor
 
 from gan_cli.config.library import Library
 from gan_cli.config.schema import from_saved
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.games.game import Game, Keeps
 from gan_cli.games.sampler import Sampler
 from gan_cli.random import apart
 from gan_cli.runs import weights
 from gan_cli.runs.weights import Weights
-from gan_cli.training.build import game_of, pick_device, prior_of
+from gan_cli.training.devices import pick_device
 from gan_cli.training.fits import require_weights
 from gan_cli.training.fitting import check_trained
+from gan_cli.training.outline import game_of, prior_of
 
 
 @dataclass(frozen=True)
@@ -86,4 +87,4 @@ def fill(game: Game, found: Weights, what: str) -> None:
         if isinstance(game, Keeps) and found.kept:
             game.restore(found.kept)
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{what}: its weights do not fit its config: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{what}: its weights do not fit its config: {first_line(error)}") from error

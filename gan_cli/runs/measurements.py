@@ -67,7 +67,10 @@ class Measurements:
         self._try_own()
 
     def _try_own(self) -> None:
-        """Measures the untrained generator with metrics of your own, so that a mistake shows now, not after an hour."""
+        """Measures the untrained generator with metrics of your own, so that a mistake shows now, not after an hour.
+
+        Not by ``draw``, in which other processes take part, who are not here.
+        """
         every = isinstance(self.evidence.source, AskedExtractor)
         own = {name: metric for name, metric in self.metrics.items() if every or is_own(metric)}
         if not own:

@@ -92,15 +92,12 @@ class Reader:
         return records
 
 
-def records_in(file: Path, most: int | None = None) -> tuple[list[Record], int]:
+def records_in(file: Path) -> tuple[list[Record], int]:
     """The records of a file, in its order, and how many lines between them cannot be read.
 
     The last line may be torn: a kill leaves it so, and it is so while it is being written. It is not counted.
-
-    Args:
-        most: bytes that are read of it.
     """
-    reader = Reader(most)
+    reader = Reader()
     return (reader.more(file) if file.is_file() else []), reader.lost
 
 

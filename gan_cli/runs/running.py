@@ -41,7 +41,8 @@ from gan_cli.runs.status import Status, job_of, status_of
 from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.budget import enough
 from gan_cli.training.build import build
-from gan_cli.training.capture import own_stream, recorder
+from gan_cli.training.capture import recorder
+from gan_cli.training.cuda_graphs import own_stream
 from gan_cli.training.setup import Loaded
 from gan_cli.training.state import State, not_finite, restore, state_of
 

@@ -13,20 +13,11 @@ class Averaged(Sampler):
     """A sampler with a copy of the game, in which the sampler's network has the averaged weights."""
 
     def __init__(self, setup: Setup) -> None:
-        s, game = setup.sampler, copy.deepcopy(setup.game)
+        game = copy.deepcopy(setup.game)
         for network in game.networks.values():
             network.eval().requires_grad_(False)
-        super().__init__(
-            game.networks[game.sampler],
-            s.prior,
-            s.config,
-            s.classes,
-            s.device,
-            s.names,
-            game,
-            s.conditions,
-            s.fields,
-        )
+        vars(self).update(vars(setup.sampler))
+        self.network, self.game = game.networks[game.sampler], game
         self._setup, self._copy = setup, game
 
     def refresh(self) -> None:

@@ -35,7 +35,7 @@ def route_products() -> None:
     torch offers the switch only as a precision. It is reset where it would lose precision, as on processors whose
     float32 products are then rounded to bfloat16.
     """
-    if torch.backends.cpu.get_cpu_capability() != "AVX512" or vendor() != "AuthenticAMD":
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or cpuinfo("vendor_id") != "AuthenticAMD":
         return
     before = PRODUCTS.fp32_precision
     PRODUCTS.fp32_precision = "bf16"
@@ -43,13 +43,13 @@ def route_products() -> None:
         PRODUCTS.fp32_precision = before
 
 
-def vendor() -> str:
-    """The vendor of the processor as Linux reports it; "" if unknown."""
+def cpuinfo(field: str) -> str:
+    """What Linux reports of the processor, such as its ``model name``; "" if unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id")), "")
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
 def product_error() -> float:

@@ -22,9 +22,9 @@ from gan_cli.errors import UserError
 from gan_cli.games.game import Game, Keeps
 from gan_cli.games.growing import growth_of
 from gan_cli.training.answers import optimizer_of
-from gan_cli.training.build import blank, own_parts
 from gan_cli.training.freezing import learning
 from gan_cli.training.optimizers import OPTIMIZER
+from gan_cli.training.outline import blank, own_parts
 
 Form = tuple[torch.dtype, tuple[int, ...]]
 Trial = tuple[dict[str, Form | None], dict[str, Any]]  # what an optimizer keeps of a weight, and its options

@@ -24,28 +24,24 @@ from gan_cli.games.game import Game
 Buffers = list[tuple[nn.Module, str, Tensor]]
 
 
-def recompute(game: Game, who: str) -> int:
+def recompute(game: Game, who: str) -> None:
     """Has the blocks of all networks computed again in backward.
 
     Args:
         who: what has made the networks, for the error.
 
-    Returns:
-        How many blocks there are.
-
     Raises:
         UserError: if there are none.
     """
-    count = sum(_wrapped(network) for network in game.networks.values())
-    if not count:
+    if not sum(_wrapped(network) for network in game.networks.values()):
         raise UserError(
             f"activation_checkpointing=true: {who} has no blocks that could be computed again, sequences or lists of "
             "layers: use false"
         )
-    return count
 
 
 def _wrapped(module: nn.Module) -> int:
+    """Wraps the blocks of a module; how many they are."""
     if isinstance(module, nn.Sequential | nn.ModuleList):
         blocks = [part for part in module if _is_block(part)]
         if not blocks and isinstance(module, nn.Sequential) and len(module) > 1 and _has_layers(module):

@@ -257,7 +257,7 @@ def test_a_dry_run_shows_everything_and_writes_nothing(gan_train):
         assert text in result.out.replace("\n", " ")
     assert "name: cifar10" not in result.out
     total = sum(int(n.replace(",", "")) for n in re.findall(r"total\s*│\s*│\s*│\s*([\d,]+)", result.out))
-    from gan_cli.training.build import game_of
+    from gan_cli.training.outline import game_of
 
     config = config_of("dataset=cifar10", "conditional=true")
     made = game_of(config, Library(), (3, 32, 32), 10, torch.device("cpu")).networks

@@ -10,9 +10,9 @@ import torch
 from conftest import TINY_DCGAN, TINY_MLP, assert_same_run, state_in, tensors
 from tape import Tape
 
-from gan_cli.commands.bench.gpu_check import __main__ as command
+from gan_cli.commands.bench.gpu_check import command
 from gan_cli.commands.bench.gpu_check.checks import CHECKED, checks, told
-from gan_cli.training.capture import CUDAGraphs, own_stream
+from gan_cli.training.cuda_graphs import CUDAGraphs, own_stream
 
 on_a_gpu = [
     pytest.mark.gpu,

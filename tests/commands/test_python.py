@@ -31,7 +31,7 @@ def settings() -> tuple:
 
 
 def test_train_is_the_command(gan_train, monkeypatch):
-    monkeypatch.setattr(cpu, "vendor", lambda: "AuthenticAMD")
+    monkeypatch.setattr(cpu, "cpuinfo", lambda field: "AuthenticAMD")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     before = settings()
     keys = {"steps": 4, "penalty": ["r1"], "log_every": 2, "sample_every": 2, "deterministic": True}

@@ -190,7 +190,8 @@ def test_a_grid_of_few_classes_is_about_square_with_a_latent_a_row_and_a_class_a
     labels = np.arange(100) % classes
     data = Minibatches(Samples(np.zeros((100, 1, 4, 4), np.uint8), labels), torch.device("cpu"), seed=0)
     heard: list[torch.Tensor] = []
-    grids = SampleGrids(tmp_path, sampler, data, every=1, steps=1, count=100, seed=0, listeners=[heard.append])
+    grids = SampleGrids(tmp_path, sampler, data, every=1, steps=1, count=100, seed=0)
+    grids.listeners = [heard.append]
     grids.write(1)
     assert asked[:100] == [(seed, seed % classes) for seed in range(100)]  # for the guard
     assert len(heard[0]) == len(grids.real) == 100

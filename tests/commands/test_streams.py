@@ -218,14 +218,14 @@ def test_a_signal_where_nothing_trains_unwinds_the_command(name):
     number = getattr(signal, name)
     script = f"""
 import os, time
-from gan_cli.cli import _enter
+from gan_cli.cli import enter
 def work():
     try:
         os.kill(os.getpid(), {int(number)})
         time.sleep(30)
     finally:
         print("tidied up")
-_enter(work, "gan-sample")
+enter(work, "gan-sample")
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600)
     assert found.returncode == 128 + number

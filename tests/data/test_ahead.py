@@ -8,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from conftest import minibatch_of
 
 from gan_cli.data.ahead import Ahead, Buffers, OnHost
 from gan_cli.data.minibatches import Minibatches
@@ -41,9 +42,9 @@ def test_packs_on_the_disk_give_the_bytes_of_packs_in_memory(tmp_path, labels):
         assert (found[1] is None) if not labels else torch.equal(expected[1], found[1])
     for size in (5, 9):
         torch.manual_seed(0)
-        expected = direct.draw("generator", 7 * size, size)[0]
+        expected = minibatch_of(direct, "generator", 7 * size, size)[0]
         torch.manual_seed(0)
-        assert torch.equal(expected, ahead.draw("generator", 7 * size, size)[0])
+        assert torch.equal(expected, minibatch_of(ahead, "generator", 7 * size, size)[0])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, config_of, run_folder, state_in
+from conftest import TINY_DCGAN, TINY_MLP, config_of, minibatch_of, run_folder, state_in
 from PIL import Image
 
 from gan_cli.config.library import Library
@@ -364,19 +364,19 @@ def test_an_epoch_holds_every_sample_once_whatever_the_batch_size():
     samples = Samples(np.arange(10, dtype=np.float32)[:, None])
     batches = Minibatches(samples, torch.device("cpu"), seed=0)
     for size in (1, 3, 4, 10, 25):
-        drawn = torch.cat([batches.draw("generator", i * size, size)[0] for i in range(20 // size + 2)])[:, 0]
-        assert sorted(drawn[:10].tolist()) == sorted(drawn[10:20].tolist()) == list(range(10))
-    one, other = batches.draw("generator", 0, 10)[0], batches.draw("discriminator", 0, 10)[0]
+        seen = torch.cat([minibatch_of(batches, "generator", i * size, size)[0] for i in range(20 // size + 2)])[:, 0]
+        assert sorted(seen[:10].tolist()) == sorted(seen[10:20].tolist()) == list(range(10))
+    one, other = (minibatch_of(batches, player, 0, 10)[0] for player in ("generator", "discriminator"))
     assert not torch.equal(one, other)
 
 
 def test_pixels_are_scaled_to_minus_one_and_one_and_half_are_flipped():
     ramp = np.broadcast_to(np.array([0, 255], np.uint8), (400, 1, 2, 2))
     samples = Samples(np.ascontiguousarray(ramp))
-    x, _ = Minibatches(samples, torch.device("cpu"), seed=0).draw("discriminator", 0, 400)
+    x, _ = minibatch_of(Minibatches(samples, torch.device("cpu"), seed=0), "discriminator", 0, 400)
     assert x.unique().tolist() == [-1, 1]
     assert (x[:, 0, 0, 0] == -1).all()
-    x, _ = Minibatches(samples, torch.device("cpu"), seed=0, flip=True).draw("discriminator", 0, 400)
+    x, _ = minibatch_of(Minibatches(samples, torch.device("cpu"), seed=0, flip=True), "discriminator", 0, 400)
     assert 150 < (x[:, 0, 0, 0] == 1).sum() < 250
     assert (x[:, 0, 0, 0] == -x[:, 0, 0, 1]).all()
 

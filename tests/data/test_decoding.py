@@ -25,7 +25,7 @@ from gan_cli.data.canvas import Canvas
 from gan_cli.data.formats import decoded
 from gan_cli.data.samples import Samples
 from gan_cli.metrics.extractors.classifier import Classifier
-from gan_cli.training.build import pick_device
+from gan_cli.training.devices import pick_device
 
 SIDE = 8
 FOLDER = ("dataset=image_folder", f"dataset.size={SIDE}", "dataset.channels=1")

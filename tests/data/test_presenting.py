@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_MLP, assert_same_run, config_of, setup_of, state_in
+from conftest import TINY_MLP, assert_same_run, config_of, minibatch_of, setup_of, state_in
 from PIL import Image
 
 from gan_cli.config.library import Library
@@ -56,7 +56,7 @@ def test_dynamic_ones_are_drawn_anew_at_each_place_and_the_same_at_the_same():
     seen = []
     for place in (0, 1, 0):
         seed_all("here", place, device=CPU)
-        seen.append(batches.draw("model", 0, 200)[0])
+        seen.append(minibatch_of(batches, "model", 0, 200)[0])
     assert torch.equal(seen[0], seen[2])
     assert (seen[0] != seen[1]).float().mean() > 0.02
     assert set(seen[0].unique().tolist()) == {-1.0, 1.0}

@@ -127,7 +127,7 @@ def test_bad_signals_are_answered_in_one_line(case):
 def test_models_of_pixels_refuse_signals_and_categories(model):
     from gan_cli.data.columns import Column
     from gan_cli.data.samples import Samples
-    from gan_cli.training.build import require_readable
+    from gan_cli.training.outline import require_kind
 
     config = config_of(f"model={model}")
     signals = Samples(np.zeros((4, 2, 16), np.float32))
@@ -135,11 +135,11 @@ def test_models_of_pixels_refuse_signals_and_categories(model):
     refused = "dataset.leave_out=[city]" if model in ("nice", "maf") else "dataset=digits: holds points, and "
     for samples, said in ((signals, "holds signals: use model=gan or vae"), (rows, refused)):
         with pytest.raises(UserError) as error:
-            require_readable(config, samples)
+            require_kind(config, samples)
         assert said in error.value.problems[0]
-    require_readable(config_of("model=vae"), signals)
+    require_kind(config_of("model=vae"), signals)
     with pytest.raises(UserError, match=r"model\.likelihood=bernoulli: is of pixels, and dataset=digits holds signals"):
-        require_readable(config_of("model=vae", "model.likelihood=bernoulli"), signals)
+        require_kind(config_of("model=vae", "model.likelihood=bernoulli"), signals)
 
 
 def test_noise_of_signals_has_a_scale():

@@ -92,8 +92,8 @@ def start(folder: Path, command: Sequence[str], before: Callable[[], None] = lam
         sys.argv = list(command)
         doors = {
             "gan-train": cli.main,
-            "gan-sample": lambda: cli._enter(lambda: SAMPLING.main(command[1:]), "gan-sample"),
-            "gan-eval": lambda: cli._enter(lambda: EVALUATION.main(command[1:]), "gan-eval"),
+            "gan-sample": lambda: cli.enter(lambda: SAMPLING.main(command[1:]), "gan-sample"),
+            "gan-eval": lambda: cli.enter(lambda: EVALUATION.main(command[1:]), "gan-eval"),
             "gan-report": cli.report,
             "gan-bench": cli.bench,
         }

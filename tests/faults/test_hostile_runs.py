@@ -25,7 +25,7 @@ from gan_cli.commands.report.collect import RunRecord
 from gan_cli.commands.report.command import main
 from gan_cli.commands.report.growing import Growing
 from gan_cli.commands.report.page import as_html, page
-from gan_cli.runs.records import record_of, records_in
+from gan_cli.runs.records import Reader, record_of, records_in
 from gan_cli.sweeps.sweep import table
 
 
@@ -215,7 +215,8 @@ def test_lines_of_metrics_are_ours_or_counted(tmp_path):
     file = tmp_path / "metrics.jsonl"
     file.write_bytes(b"\n".join([b'{"step": 1}', b"x" * 3_500_000, *LINES, b"", b'{"step": 2}', b'{"st']))
     assert records_in(file) == ([{"step": 1}, {"step": 2}], 1 + len(LINES))
-    assert records_in(file, most=5) == ([{"step": 1}], 0)
+    reader = Reader(5)
+    assert (reader.more(file), reader.lost) == ([{"step": 1}], 0)
 
 
 HOSTILE = (

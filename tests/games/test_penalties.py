@@ -17,6 +17,7 @@ from gan_cli.data.samples import Samples
 from gan_cli.games.adversarial import AdversarialGame
 from gan_cli.games.augmentation import AUGMENTATIONS, translated
 from gan_cli.games.view import View, packed
+from gan_cli.training.capture import Eager
 from gan_cli.training.player import Player
 from gan_cli.training.schedules import Constant
 
@@ -132,6 +133,7 @@ def one_step(theta, psi, loss, h, updates, penalties=(), steps=1, **options):
         updates=updates,
         seed=0,
         device=torch.device("cpu"),
+        executor=Eager(),
     )
     return np.array([game.generator.value.item(), game.discriminator.value.item()])
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, metrics_in, setup_of, state_in
+from conftest import TINY_DCGAN, TINY_MLP, metrics_in, minibatch_of, setup_of, state_in
 from PIL import Image
 
 import gan_cli
@@ -50,7 +50,7 @@ def test_ds_cost_and_gradient_are_those_of_a_softmax_over_one_class_more(keys, w
     """Cross-entropy over K + 1 classes, of which the last has the logit 0, written down without the game's help."""
     setup = setup_of(*keys, "model.labels=10", f"model.weight={weight}", "loss=non_saturating")
     game, size = setup.game, 20
-    x, _ = setup.minibatches.draw("discriminator", 0, size)
+    x, _ = minibatch_of(setup.minibatches, "discriminator", 0, size)
     z = torch.randn(size, 4, generator=torch.Generator().manual_seed(0))
     network = game.discriminator
     cost, statistics = game.cost("discriminator", x, z, None, {})
@@ -81,7 +81,7 @@ def test_ds_cost_and_gradient_are_those_of_a_softmax_over_one_class_more(keys, w
 
 def test_labels_alone_are_learnt_where_the_game_has_no_weight():
     setup = setup_of(*SEMI, *STILL, "model.labels=10", "model.weight=0", "steps=3")
-    x, _ = setup.minibatches.draw("discriminator", 0, 20)
+    x, _ = minibatch_of(setup.minibatches, "discriminator", 0, 20)
     z = torch.zeros(20, 4)
     cost, statistics = setup.game.cost("discriminator", x, z, None, {})
     again, _ = setup.game.cost("discriminator", -x, z + 1, None, {})
@@ -287,7 +287,7 @@ def test_other_models_say_that_they_tell_no_classes_apart(gan_train):
 
 def test_every_loss_teaches_both_players():
     setup = setup_of(*SEMI, "model.labels=10")
-    game, (x, _) = setup.game, setup.minibatches.draw("discriminator", 0, 16)
+    game, (x, _) = setup.game, minibatch_of(setup.minibatches, "discriminator", 0, 16)
     for name in Library().options("loss"):
         game.loss = gan_cli.losses.build(name)
         for player in ("discriminator", "generator"):

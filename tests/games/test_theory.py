@@ -11,7 +11,7 @@ from conftest import state_in
 
 import gan_cli
 from gan_cli.config.library import Library
-from gan_cli.training.build import game_of
+from gan_cli.training.outline import game_of
 
 QUIET = ("log_every=0", "sample_every=0", "checkpoint_every=0")
 

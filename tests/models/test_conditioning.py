@@ -24,7 +24,7 @@ from gan_cli.games.growing import at_stage, growth_of, term_of
 from gan_cli.models.conditioning import Embedded, Projecting, Telling
 from gan_cli.models.labels import blank_labels
 from gan_cli.models.norms import ConditionalNorm
-from gan_cli.training.build import game_of
+from gan_cli.training.outline import game_of
 
 CPU = torch.device("cpu")
 TINY = {"mlp": TINY_MLP, "dcgan": TINY_DCGAN, "progressive": TINY_PROGRESSIVE}

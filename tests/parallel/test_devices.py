@@ -27,7 +27,7 @@ from conftest import (
 
 from gan_cli.errors import UserError
 from gan_cli.parallel import place
-from gan_cli.training.build import pick_device
+from gan_cli.training.devices import pick_device
 
 SAME_GAME = {
     "mlp": TINY_MLP,

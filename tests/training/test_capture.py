@@ -28,6 +28,7 @@ from gan_cli.errors import UserError
 from gan_cli.training import capture
 from gan_cli.training.build import build
 from gan_cli.training.capture import Eager, Recorder
+from gan_cli.training.cuda_graphs import CUDAGraphs
 from gan_cli.training.scaler import Scaler
 from gan_cli.training.state import state_of
 
@@ -223,6 +224,13 @@ def test_what_cannot_be_recorded_stops_with_one_line(monkeypatch):
         played((*TINY_DCGAN, "augment=[color]"), Recorder(Tape(), strict=False))
 
 
+def test_an_error_without_a_word_is_named_by_its_kind():
+    tape = Tape()
+    tape.record = Mock(side_effect=RuntimeError("\n"))
+    with pytest.raises(UserError, match=r"move cannot be recorded \(RuntimeError\): use capture=false"):
+        played(TINY_MLP, Recorder(tape, strict=True))
+
+
 def test_a_recording_that_fails_says_why_and_leaves_the_generator_outside(monkeypatch):
     """With an illegal call in it, its end fails too, says nothing, and leaves the generator within."""
 
@@ -247,7 +255,7 @@ def test_a_recording_that_fails_says_why_and_leaves_the_generator_outside(monkey
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(torch, "Generator", lambda device: f"a new one of {device}")
     with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
-        capture.CUDAGraphs().record(illegal)
+        CUDAGraphs().record(illegal)
     generator.graphsafe_set_state.assert_called_once_with("a new one of cuda:0")
 
 

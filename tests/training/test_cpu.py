@@ -22,7 +22,7 @@ def test_products_go_to_the_other_library_only_where_it_is_faster_and_as_exact(
     monkeypatch, vendor, capability, error, chosen
 ):
     PRODUCTS.fp32_precision = "ieee"
-    monkeypatch.setattr(cpu, "vendor", lambda: vendor)
+    monkeypatch.setattr(cpu, "cpuinfo", lambda field: vendor)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(cpu, "product_error", lambda: error)
     cpu.route_products()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, setup_of, state_in, tensors
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, minibatch_of, setup_of, state_in, tensors
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_cli.training import precision
@@ -28,7 +28,7 @@ class Multiplications(TorchDispatchMode):
 
 
 def one_gradient(setup, player):
-    x, labels = setup.minibatches.draw(player.name, 0, 8)
+    x, labels = minibatch_of(setup.minibatches, player.name, 0, 8)
     z = setup.sampler.prior.sample(8)
     strengths = setup.game.strengths(player.name, player.moment(1, 0, setup.batch_sizes))
     return player.gradient(setup.game, x, z, labels, strengths)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from gan_cli.algorithm import play
-from gan_cli.commands.bench.peaks import Peaks, synchronize
+from gan_cli.commands.bench.peaks import Peaks
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.commands.bench.work import period, work
 from gan_cli.config.library import Library
@@ -19,8 +21,10 @@ from gan_cli.config.schema import Config
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.models.priors import Latents
 from gan_cli.runs.peak import Memory
-from gan_cli.training.build import build, pick_device
-from gan_cli.training.capture import Eager, own_stream, recorder
+from gan_cli.training.build import build
+from gan_cli.training.capture import Eager, recorder
+from gan_cli.training.cuda_graphs import own_stream
+from gan_cli.training.devices import pick_device, synchronize
 from gan_cli.training.precision import AUTOCAST
 from gan_cli.training.setup import Setup
 from gan_cli.training.switches import Switches
@@ -29,16 +33,10 @@ WARM_UP = 3  # steps; the first compiles, allocates and picks kernels
 Result = TypeVar("Result")
 
 
-def advance(
-    setup: Setup,
-    steps: range,
-    executor: Eager | None = None,
-    minibatches: Minibatches | None = None,
-    prior: Latents | None = None,
-) -> None:
+def advance(setup: Setup, steps: range, executor: Eager | None = None) -> None:
     """Algorithm 1 for these steps, without observers."""
     with own_stream(setup.device):
-        play(setup, steps, (), executor, minibatches, prior)
+        play(setup, steps, (), executor)
     synchronize(setup.device)
 
 
@@ -64,8 +62,8 @@ class Contender:
         self._period = period(self.setup)
         self._at = 1
         for _ in range(WARM_UP):
-            self._step = self._time(1, self.executor)
-        self._step = min(self._step, self._time(self._period, self.executor) / self._period)
+            self._step = self._time(self.setup, 1, self.executor)
+        self._step = min(self._step, self._time(self.setup, self._period, self.executor) / self._period)
         self.memory = memory.peak()
         plain = eager(variant.config)
         self.work = work(self.setup if plain == variant.config else build(plain, library))
@@ -87,7 +85,7 @@ class Contender:
         """Images per second over about ``seconds``: whole periods of its penalties."""
         self._switches.restore()
         steps = self._period * max(1, math.ceil(seconds / (self._step * self._period)))
-        took = self._time(steps, self.executor)
+        took = self._time(self.setup, steps, self.executor)
         self.peaks.append(self._races.measure())
         self.waits.append(self._wait(max(1, steps // 4)) / (took / steps))
         return steps * self.images / took
@@ -97,24 +95,18 @@ class Contender:
         self._at += steps
         return range(self._at - steps, self._at)
 
-    def _time(
-        self,
-        steps: int,
-        executor: Eager | None = None,
-        minibatches: Minibatches | None = None,
-        prior: Latents | None = None,
-    ) -> float:
-        synchronize(self.setup.device)
+    def _time(self, setup: Setup, steps: int, executor: Eager | None = None) -> float:
+        synchronize(setup.device)
         start = time.perf_counter()
-        advance(self.setup, self.next(steps), executor, minibatches, prior)
+        advance(setup, self.next(steps), executor)
         return time.perf_counter() - start
 
     def _wait(self, steps: int) -> float:
         """Seconds per step for minibatches and latents, each of which is waited for; no move is replayed."""
-        clock = Clock(self.setup.device)
-        self._time(
-            steps, None, TimedMinibatches(self.setup.minibatches, clock), TimedPrior(self.setup.sampler.prior, clock)
-        )
+        clock, sampler = Clock(self.setup.device), copy(self.setup.sampler)
+        sampler.prior = TimedPrior(sampler.prior, clock)
+        minibatches = TimedMinibatches(self.setup.minibatches, clock)
+        self._time(replace(self.setup, minibatches=minibatches, sampler=sampler), steps)
         return clock.seconds / steps
 
 

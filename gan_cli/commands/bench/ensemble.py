@@ -9,7 +9,6 @@ and alone (medians over the turns), and their ratio.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from statistics import median
@@ -17,7 +16,6 @@ from statistics import median
 import torch
 
 from gan_cli.commands.bench.contender import advance
-from gan_cli.commands.bench.peaks import synchronize
 from gan_cli.config.command import Command
 from gan_cli.config.draft import check
 from gan_cli.config.library import Library
@@ -26,15 +24,13 @@ from gan_cli.ensemble.train import Ensemble
 from gan_cli.output.text import printable
 from gan_cli.runs.ensemble_folder import config_of_member
 from gan_cli.training.build import build
+from gan_cli.training.devices import synchronize
+
+TURNS, STEPS = 9, 12  # turns of each way, one after the other, and the steps of each turn
 
 
-def together_and_alone(config: Config, library: Library, turns: int = 9, steps: int = 12) -> tuple[float, float]:
-    """Milliseconds for each seed and step: of the ensemble, and of a run of its first seed alone.
-
-    Args:
-        turns: of each, one after the other.
-        steps: in each turn.
-    """
+def together_and_alone(config: Config, library: Library) -> tuple[float, float]:
+    """Milliseconds for each seed and step: of the ensemble, and of a run of its first seed alone."""
     alone = build(config_of_member(config, config.seed), library)
     seeds = range(config.seed, config.seed + config.ensemble)
     members = [build(config_of_member(config, seed), library, like=alone.loaded) for seed in seeds]
@@ -49,14 +45,14 @@ def together_and_alone(config: Config, library: Library, turns: int = 9, steps: 
     on_one_thread = alone.device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.process_time if on_one_thread else time.perf_counter
     taken: dict[Callable[[range], None], list[float]] = {train_together: [], train_alone: []}
-    for turn in range(-1, turns):  # the first warms up
+    for turn in range(-1, TURNS):  # the first warms up
         for way, seconds in taken.items():
             began = clock()
-            way(range(1 + (turn + 1) * steps, 1 + (turn + 2) * steps))
+            way(range(1 + (turn + 1) * STEPS, 1 + (turn + 2) * STEPS))
             synchronize(alone.device)
             if turn >= 0:
                 seconds.append(clock() - began)
-    together, one = (1000 * median(seconds) / steps for seconds in taken.values())
+    together, one = (1000 * median(seconds) / STEPS for seconds in taken.values())
     return together / config.ensemble, one
 
 
@@ -68,7 +64,3 @@ def main(argv: list[str]) -> None:
         f"{printable(' '.join(argv))}  ({torch.get_num_threads()} threads): "
         f"{together:.3f} ms together, {alone:.3f} ms alone: ×{alone / together:.1f}"
     )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -9,16 +9,10 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
+from gan_cli.training.devices import synchronize
+
 CALLS, SECONDS = 2, 0.15  # at least, for each measurement
 SIDES = {"cpu": (1536, 8, 128), "other": (8192, 256, 2048)}  # of a matrix; pictures of a batch; mebibytes copied
-
-
-def synchronize(device: torch.device) -> None:
-    """Waits for all work on a device."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 class Peaks:

@@ -52,7 +52,3 @@ def typed(argv: list[str]) -> None:
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").splitlines() or [f"gan-train ended with {error.returncode}"]
         raise UserError(*(line.removeprefix("gan-train: error: ") for line in said[-3:])) from error
-
-
-if __name__ == "__main__":
-    typed(sys.argv[1:])

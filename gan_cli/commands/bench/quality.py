@@ -21,7 +21,7 @@ from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
 from gan_cli.errors import UserError
 from gan_cli.output import screen
-from gan_cli.training.build import pick_device
+from gan_cli.training.devices import pick_device
 from gan_cli.training.setup import Loaded
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
-from gan_cli.commands.bench.table import Result, Row
+from gan_cli.commands.bench.table import Result, Row, machine_line
 from gan_cli.output import screen
 from gan_cli.output.text import printable
 
@@ -23,7 +23,8 @@ def show(result: Result) -> None:
             name = ""
     console = screen.console(stderr=False)
     console.print(table)
-    for line in (*told_of(rows), machine_told(result)):
+    seeds = f"{result['seeds']} seed{'s' * (result['seeds'] > 1)}"
+    for line in (*told_of(rows), f"{machine_line(result)}, {seeds}"):
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -59,11 +60,3 @@ def told_of(rows: list[Row]) -> list[str]:
         for row in rows
         if "game" in row
     ]
-
-
-def machine_told(result: Result) -> str:
-    seeds = result["seeds"]
-    return (
-        f"{result['device']} ({result['cpu']}, {result['threads']} threads of {result['cores']}), "
-        f"torch {result['versions']['torch']}, {seeds} seed{'s' if seeds > 1 else ''}"
-    )

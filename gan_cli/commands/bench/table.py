@@ -47,12 +47,14 @@ def show(result: Result) -> None:
         table.add_row(title, *(_cell(cell, row) for row in rows))
     console = screen.console(stderr=False)
     console.print(table)
-    versions = result["versions"]
-    told = (
-        f"{result['device']} ({result['cpu']}, {result['threads']} threads of {result['cores']}), "
-        f"torch {versions['torch']}, {result['repeats']} turns of {result['seconds']:g} s"
-    )
+    told = f"{machine_line(result)}, {result['repeats']} turns of {result['seconds']:g} s"
     console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def machine_line(result: Result) -> str:
+    """What it was measured with, in words."""
+    torch = result["versions"]["torch"]
+    return f"{result['device']} ({result['cpu']}, {result['threads']} threads of {result['cores']}), torch {torch}"
 
 
 def _cell(cell: Callable[[Row], str], row: Row) -> str:

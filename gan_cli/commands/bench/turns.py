@@ -20,7 +20,8 @@ from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
 from gan_cli.output import screen
 from gan_cli.output.replacing import write_text
-from gan_cli.training.build import pick_device
+from gan_cli.training import cpu
+from gan_cli.training.devices import pick_device
 from gan_cli.version import __version__
 
 
@@ -105,21 +106,12 @@ def machine(device: torch.device) -> Result:
         "program": f"gan-cli {__version__}",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "cpu": _cpu(),
+        "cpu": cpu.cpuinfo("model name") or platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
     }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def write(result: Result, path: Path) -> None:

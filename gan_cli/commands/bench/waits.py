@@ -16,8 +16,8 @@ from statistics import median
 
 from rich.table import Table
 
-from gan_cli.commands.bench.place import Place, Spent
-from gan_cli.commands.bench.table import Result, Row
+from gan_cli.commands.bench.checkout import Checkout, Spent
+from gan_cli.commands.bench.table import Result, Row, machine_line
 from gan_cli.errors import UserError
 from gan_cli.output import screen
 
@@ -33,16 +33,16 @@ RUNS, SEEDS = 300, 4
 CLOCKS = ("seconds", "processor_seconds")
 
 
-def _first_step(place: Place) -> Spent:
-    shutil.rmtree(place.folder / "first", ignore_errors=True)
-    return place.command("gan-train", "log_every=1", "hydra.run.dir=first", until="first/metrics.jsonl")
+def _first_step(checkout: Checkout) -> Spent:
+    shutil.rmtree(checkout.folder / "first", ignore_errors=True)
+    return checkout.command("gan-train", "log_every=1", "hydra.run.dir=first", until="first/metrics.jsonl")
 
 
-def _job(place: Place) -> Spent:
+def _job(checkout: Checkout) -> Spent:
     """Of one more run in a sweep, a step long."""
-    shutil.rmtree(place.folder / "outputs", ignore_errors=True)
+    shutil.rmtree(checkout.folder / "outputs", ignore_errors=True)
     one, many = (
-        place.command("gan-train", "-m", f"name={name}", f"seed={seeds}", "steps=1")
+        checkout.command("gan-train", "-m", f"name={name}", f"seed={seeds}", "steps=1")
         for name, seeds in (("one", "0"), ("many", ",".join(map(str, range(SEEDS)))))
     )
     return Spent(
@@ -50,7 +50,7 @@ def _job(place: Place) -> Spent:
     )
 
 
-Take = Callable[[Place], Spent]
+Take = Callable[[Checkout], Spent]
 
 
 @dataclass(frozen=True)
@@ -68,39 +68,39 @@ class Wait:
     of_run: bool = True
 
 
-def _torch(place: Place) -> Spent:
-    return place.take("-c", TORCH)
+def _torch(checkout: Checkout) -> Spent:
+    return checkout.take("-c", TORCH)
 
 
-def _drawn(place: Place) -> Spent:
-    return place.take("-c", DRAWN, "run")
+def _drawn(checkout: Checkout) -> Spent:
+    return checkout.take("-c", DRAWN, "run")
 
 
 WAITS = {
     "first_step": Wait("gan-train, to its first step", _first_step, "torch's import", _torch, of_run=False),
     "evaluate": Wait(
         "gan-eval of 10,000 samples",
-        lambda place: place.command("gan-eval", "checkpoint=run", "out=evaluated.json"),
+        lambda checkout: checkout.command("gan-eval", "checkpoint=run", "out=evaluated.json"),
         "import and 10,000 samples",
         _drawn,
     ),
     "frechet": Wait(
         "gan-eval metrics=frechet of 10,000",
-        lambda place: place.command("gan-eval", "checkpoint=run", "metrics=frechet", "out=evaluated.json"),
+        lambda checkout: checkout.command("gan-eval", "checkpoint=run", "metrics=frechet", "out=evaluated.json"),
         "import and 10,000 samples",
         _drawn,
     ),
     "sample": Wait(
         "gan-sample of 10,000 PNG files",
-        lambda place: place.command("gan-sample", "checkpoint=run", "seeds=0-9999", "format=png", "out=drawn"),
+        lambda checkout: checkout.command("gan-sample", "checkpoint=run", "seeds=0-9999", "format=png", "out=drawn"),
         "import and 10,000 samples",
         _drawn,
     ),
     "report": Wait(
         f"gan-report of {RUNS} runs",
-        lambda place: place.command("gan-report", "many", "--out", "report.html"),
+        lambda checkout: checkout.command("gan-report", "many", "--out", "report.html"),
         "reading their numbers",
-        lambda place: place.take("-c", READ, "many"),
+        lambda checkout: checkout.take("-c", READ, "many"),
     ),
     "job": Wait("gan-train -m, each further job", _job, "nothing", None, of_run=False),
 }
@@ -120,23 +120,23 @@ def run(names: Sequence[str], *, repeats: int, before: Path | None, out: Path | 
     from gan_cli.commands.bench.turns import machine, write
 
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as temporary:
-        places = [_place(Path(temporary), tree) for tree in ((before, None) if before else (None,))]
-        for place in places:
-            _prepare(place, names)
+        checkouts = [_checkout(Path(temporary), tree) for tree in ((before, None) if before else (None,))]
+        for checkout in checkouts:
+            _prepare(checkout, names)
         taken: dict[tuple[str, int], list[Spent]] = {}
         floors: dict[str, list[Spent]] = {}
         with screen.progress("waits", (repeats + 1) * len(names)) as advance:
             for turn in range(-1, repeats):  # the first compiles, and learns the classifier
                 for name in names:
-                    found = [WAITS[name].take(place) for place in places]
+                    found = [WAITS[name].take(checkout) for checkout in checkouts]
                     least = WAITS[name].least
-                    floor = least(places[-1]) if least else Spent(0.0, 0.0)
+                    floor = least(checkouts[-1]) if least else Spent(0.0, 0.0)
                     if turn >= 0:
                         floors.setdefault(name, []).append(floor)
                         for number, one in enumerate(found):
                             taken.setdefault((name, number), []).append(one)
                     advance()
-    rows = [_row(name, [taken[name, number] for number in range(len(places))], floors[name]) for name in names]
+    rows = [_row(name, [taken[name, number] for number in range(len(checkouts))], floors[name]) for name in names]
     result = {**machine(torch.device("cpu")), "repeats": repeats, "rows": rows}
     if out:
         write(result, out)
@@ -167,8 +167,7 @@ def _show(result: Result) -> None:
     console = screen.console(stderr=False)
     console.print(table)
     console.print(
-        f"seconds on the processors (on the clock), medians of {result['repeats']}; {result['cpu']}, "
-        f"{result['threads']} threads of {result['cores']}, torch {result['versions']['torch']}",
+        f"seconds on the processors (on the clock), medians of {result['repeats']}; {machine_line(result)}",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -191,16 +190,16 @@ def chosen(text: str) -> list[str]:
     return [*dict.fromkeys(names)]
 
 
-def _place(parent: Path, tree: Path | None) -> Place:
-    return Place(parent / ("before" if tree else "now"), str(tree) if tree else None)
+def _checkout(parent: Path, tree: Path | None) -> Checkout:
+    return Checkout(parent / ("before" if tree else "now"), str(tree) if tree else None)
 
 
-def _prepare(place: Place, names: Sequence[str]) -> None:
+def _prepare(checkout: Checkout, names: Sequence[str]) -> None:
     """Makes what the waits need: a run of a few steps, and many copies of what a report reads of it."""
-    place.folder.mkdir()
+    checkout.folder.mkdir()
     if any(WAITS[name].of_run for name in names):
-        place.command("gan-train", "steps=20", "log_every=1", "sample_every=10", "hydra.run.dir=run")
+        checkout.command("gan-train", "steps=20", "log_every=1", "sample_every=10", "hydra.run.dir=run")
     if "report" in names:
         left = shutil.ignore_patterns("checkpoints")
         for number in range(RUNS):
-            shutil.copytree(place.folder / "run", place.folder / "many" / f"{number:03d}", ignore=left)
+            shutil.copytree(checkout.folder / "run", checkout.folder / "many" / f"{number:03d}", ignore=left)

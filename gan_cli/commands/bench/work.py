@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.algorithm import play
-from gan_cli.training.capture import own_stream
+from gan_cli.training.cuda_graphs import own_stream
 from gan_cli.training.setup import Setup
 
 

@@ -9,12 +9,12 @@ import torch
 
 from gan_cli.commands.dry_run import outlook
 from gan_cli.commands.dry_run.layers import tables
-from gan_cli.commands.dry_run.pace import pace_of
+from gan_cli.commands.dry_run.pace import Pace, pace_of
 from gan_cli.config.asking import is_own
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config
 from gan_cli.data.images import ImageDataset
-from gan_cli.data.knows import DATASET, KnowsConditions, KnowsDepth, KnowsLeftOut, Shipped
+from gan_cli.data.knows import DATASET, Dataset, KnowsConditions, KnowsDepth, KnowsLeftOut, Shipped
 from gan_cli.data.reading import load, require_room
 from gan_cli.data.samples import Samples
 from gan_cli.ensemble.train import Ensemble
@@ -28,18 +28,16 @@ from gan_cli.output import screen
 from gan_cli.output.text import lines_of
 from gan_cli.runs.description import advice
 from gan_cli.runs.ensemble_folder import config_of_member
-from gan_cli.runs.peak import peak_of
+from gan_cli.runs.peak import Peak, peak_of
 from gan_cli.runs.room import needed, require
 from gan_cli.runs.start import begin
-from gan_cli.training import cpu
 from gan_cli.training.averaged import Averaged
 from gan_cli.training.budget import enough
-from gan_cli.training.build import assemble, pick_device
-from gan_cli.training.compiler import require_compiler
+from gan_cli.training.build import assemble
+from gan_cli.training.devices import ready
 from gan_cli.training.fitting import check
 from gan_cli.training.freezing import told as frozen
 from gan_cli.training.in_parts import told as in_parts
-from gan_cli.training.precision import choose, set_precision
 from gan_cli.training.setup import Setup
 
 
@@ -54,50 +52,20 @@ def dry_run(config: Config, library: Library, folder: Path, start: int = 0) -> N
         UserError: for anything that a real run refuses before its first step, except faults in shipped or stored data,
             which are not read (a dataset of your own is loaded); and for a run that does not fit into memory.
     """
-    device = pick_device(config.device)
-    precision = choose(config, device)
-    set_precision(precision, device, config.deterministic)
-    if config.compile and not config.ensemble:
-        require_compiler(device)
+    device, precision = ready(config)
     dataset = library.build(DATASET, config.dataset)
     require_room(dataset, f"dataset={config.dataset.name}")
-    known = isinstance(dataset, Shipped) and not is_own(dataset)
-    labels = config.model.model_dump().get("labels", 0)
-    samples = _blank(dataset, labels) if isinstance(dataset, Shipped) and known else load(dataset, config.dataset.name)
-    if device.type == "cpu":
-        cpu.tune()
+    samples, count = _samples(config, dataset)
     half = "bf16" if device.type == "cpu" and precision == "bf16" else "fp32"
     setup = assemble(config, library, torch.device("cpu"), half, dataset, samples)
-    few, game = check(setup), setup.game
-    begun = [] if config.resume else begin(setup, library)[1]  # a resumed run has its weights
-    count = outlook.count_of(dataset, None if known else samples)
-    left_out = dataset.left_out() if isinstance(dataset, KnowsLeftOut) else []
-    told = [*left_out, *begun, *frozen(game, config.freeze), *in_parts(setup), *advice(setup, count)]
-    if config.metrics:
-        evidence = Outline(
-            samples.shape,
-            samples.classes,
-            planned=config.evaluate_count,
-            count=count,
-            source=extractor_of(library, config.extractor),
-            dataset=dataset,
-            judge=Judge.of(config, game, setup.sampler.classes, torch.device("cpu")),
-            model=Averaged(setup),
-            fields=samples.fields,
-        )
-        unfit = metrics_of(config, library, evidence).left_out
-        told += [f"metrics={name}: left out: {reason}" for name, reason in unfit.items()]
+    few = check(setup)
+    notes = _notes(setup, library, count)
     layers, disk, members = tables(setup, few), needed(setup), max(1, config.ensemble)
     free = available(device)  # before anything lies there
     with enough(config):
         if device.type != "cpu":
             setup = assemble(config, library, device, precision, dataset, samples)
-        for network in setup.game.networks.values():
-            network.train()
-        peak = peak_of(setup)
-        missing = outlook.shortfall(config, peak, free) if peak else None
-        sampled = peak.samples if peak else setup.batch_sizes.largest
-        pace = None if missing else pace_of(setup, start, sampled, _together(setup, library))
+        peak, missing, pace = _measured(setup, library, start, free)
     lines = [
         outlook.about_data(setup, count),
         outlook.about_game(setup),
@@ -105,7 +73,7 @@ def dry_run(config: Config, library: Library, folder: Path, start: int = 0) -> N
         *([outlook.about_time(setup, pace)] if pace else []),
         outlook.about_memory(config, peak, free),
         outlook.about_disk(disk, folder, members),
-        *told,
+        *notes,
     ]
     console = screen.console(stderr=False)
     for line in lines:
@@ -117,6 +85,47 @@ def dry_run(config: Config, library: Library, folder: Path, start: int = 0) -> N
     if missing:
         raise UserError(missing)
     require(disk, folder, config.keep_checkpoints, members)
+
+
+def _samples(config: Config, dataset: Dataset) -> tuple[Samples, int | None]:
+    """Samples, blank ones of a shipped dataset, and how many a run has; None where only reading them tells."""
+    if isinstance(dataset, Shipped) and not is_own(dataset):
+        return _blank(dataset, config.model.model_dump().get("labels", 0)), outlook.count_of(dataset)
+    samples = load(dataset, config.dataset.name)
+    return samples, len(samples)
+
+
+def _notes(setup: Setup, library: Library, count: int | None) -> list[str]:
+    """Lines about what is left out, frozen or unusual; another run's weights are taken over, and told of, here."""
+    config, game, dataset, samples = setup.config, setup.game, setup.dataset, setup.samples
+    begun = [] if config.resume else begin(setup, library)[1]  # a resumed run has its weights
+    left_out = dataset.left_out() if isinstance(dataset, KnowsLeftOut) else []
+    notes = [*left_out, *begun, *frozen(game, config.freeze), *in_parts(setup), *advice(setup, count)]
+    if not config.metrics:
+        return notes
+    evidence = Outline(
+        samples.shape,
+        samples.classes,
+        planned=config.evaluate_count,
+        count=count,
+        source=extractor_of(library, config.extractor),
+        dataset=dataset,
+        judge=Judge.of(config, game, setup.sampler.classes, torch.device("cpu")),
+        model=Averaged(setup),
+        fields=samples.fields,
+    )
+    unfit = metrics_of(config, library, evidence).left_out
+    return notes + [f"metrics={name}: left out: {reason}" for name, reason in unfit.items()]
+
+
+def _measured(setup: Setup, library: Library, start: int, free: float) -> tuple[Peak | None, str | None, Pace | None]:
+    """What training takes at its peak, why that does not fit into what is free, and its pace if it does."""
+    for network in setup.game.networks.values():
+        network.train()
+    peak = peak_of(setup)
+    missing = outlook.shortfall(setup.config, peak, free) if peak else None
+    sampled = peak.samples if peak else setup.batch_sizes.largest
+    return peak, missing, None if missing else pace_of(setup, start, sampled, _together(setup, library))
 
 
 def _together(setup: Setup, library: Library) -> Ensemble | None:
@@ -146,7 +155,7 @@ def _blank(dataset: Shipped, told: int) -> Samples:
         dataset.chosen_labels()  # names are known once the data are read
     if isinstance(dataset, KnowsConditions) and (conditions := dataset.conditions):
         return Samples(_zeros(2, dataset), np.zeros((2, len(conditions)), np.float32), conditions=conditions)
-    there = outlook.count_of(dataset, None) or told
+    there = outlook.count_of(dataset) or told
     number = max(1, classes, min(-(-told // max(1, classes)) * classes, there))
     return Samples(_zeros(number, dataset), np.arange(number) % classes if classes else None)
 

@@ -8,7 +8,6 @@ from gan_cli.commands.dry_run.pace import Pace
 from gan_cli.config.batch_sizes import BatchSizes
 from gan_cli.config.schema import Config
 from gan_cli.data.knows import Counted, Dataset
-from gan_cli.data.samples import Samples
 from gan_cli.games.game import LearnsLabels, parameters_of
 from gan_cli.output import disk
 from gan_cli.output.amounts import in_words, size
@@ -19,14 +18,8 @@ from gan_cli.training.budget import less_memory
 from gan_cli.training.setup import Setup
 
 
-def count_of(dataset: Dataset, samples: Samples | None) -> int | None:
-    """How many samples a run trains on; None where only reading them tells.
-
-    Args:
-        samples: those of the dataset, if they are read.
-    """
-    if samples is not None:
-        return len(samples)
+def count_of(dataset: Dataset) -> int | None:
+    """How many samples a run trains on; None where only reading them tells."""
     return dataset.count() if isinstance(dataset, Counted) else None
 
 

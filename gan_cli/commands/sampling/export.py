@@ -13,7 +13,7 @@ import torch
 from torch.export import Dim
 
 from gan_cli.data import columns
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.models.labels import blank_labels
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import weights
@@ -88,7 +88,7 @@ def _program(found: Trained, key: str) -> torch.export.ExportedProgram:
             warnings.simplefilter("ignore")
             return torch.export.export(found.sampler.network, inputs, dynamic_shapes=tuple(batch for _ in inputs))
     except Exception as error:  # whatever the traced code raises
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(
-            f"export={key}: torch cannot follow the code of this architecture ({reason}): use export=safetensors"
+            f"export={key}: torch cannot follow the code of this architecture ({first_line(error)}): "
+            "use export=safetensors"
         ) from error

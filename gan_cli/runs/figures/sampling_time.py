@@ -17,7 +17,7 @@ from gan_cli.models.labels import blank_labels
 from gan_cli.output.pictures import DATA, SAMPLES, hexadecimal
 from gan_cli.runs.figures import Figure
 from gan_cli.runs.records import Record
-from gan_cli.training.build import game_of, prior_of
+from gan_cli.training.outline import game_of, prior_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

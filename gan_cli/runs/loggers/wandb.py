@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from gan_cli.config.options import Values
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, first_line
 from gan_cli.runs.loggers.logger import finite, require
 from gan_cli.runs.records import Record
 
@@ -51,7 +51,7 @@ class WandB:
                 settings=quiet,
             )
         except wandb.Error as error:
-            reason = str(error).splitlines()[0].rstrip(".")
+            reason = first_line(error).rstrip(".")
             raise UserError(f"logger=wandb: {reason}: wandb login, or logger.wandb.mode=offline") from error
         if self.run.offline:
             for path in older:

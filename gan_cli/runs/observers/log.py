@@ -26,10 +26,12 @@ class Log:
     Its clock stands still until ``start_clock``.
 
     Args:
-        listeners: called with each record: the live line, the guard.
         batch_sizes: convert steps into images.
         consequences: computes further values of a line from the means of its interval.
         measure: images seen → further values of a line.
+
+    Attributes:
+        listeners: called with each record: the live line, the guard.
     """
 
     def __init__(
@@ -42,12 +44,12 @@ class Log:
         batch_sizes: BatchSizes,
         dataset_size: int,
         consequences: Callable[[Mapping[str, float]], dict[str, float]],
-        listeners: Sequence[Callable[[Record], None]] = (),
         measure: Callable[[int], dict[str, float]] | None = None,
     ) -> None:
         self.path, self.players, self.every, self.steps = path, players, every, steps
         self.batch_sizes, self.dataset_size = batch_sizes, dataset_size
-        self.consequences, self.listeners, self.measure = consequences, listeners, measure
+        self.consequences, self.measure = consequences, measure
+        self.listeners: Sequence[Callable[[Record], None]] = ()
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.seconds = self._marked_seconds = 0.0

@@ -43,8 +43,10 @@ class SampleGrids:
 
     Args:
         seed: chooses the real samples.
-        listeners: called with each batch of samples, of as many latents.
         game: whose players are shown around points of the plane.
+
+    Attributes:
+        listeners: called with each batch of samples, of as many latents.
     """
 
     def __init__(
@@ -57,12 +59,12 @@ class SampleGrids:
         steps: int,
         count: int,
         seed: int,
-        listeners: Sequence[Callable[[Tensor], None]] = (),
         game: Game | None = None,
     ) -> None:
         self.folder, self.sampler, self.every, self.steps = folder, sampler, every, steps
         self.game = game
-        self.listeners, self.in_cells, self.count = listeners, minibatches.values.ndim > 2, count
+        self.listeners: Sequence[Callable[[Tensor], None]] = ()
+        self.in_cells, self.count = minibatches.values.ndim > 2, count
         count = count if self.in_cells else count * POINTS_PER_PICTURE
         self.seeds, self.seed = range(count), seed
         self.labels, self.latents = sampler.labels_of(self.seeds), sampler.latents_of(self.seeds)

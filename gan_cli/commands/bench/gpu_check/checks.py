@@ -10,7 +10,8 @@ import torch
 
 from gan_cli.commands.bench.gpu_check.training import MLP, Training
 from gan_cli.data.ahead import Ahead, OnDevice, OnHost
-from gan_cli.training.capture import Machine
+from gan_cli.errors import first_line
+from gan_cli.training.cuda_graphs import Machine
 from gan_cli.training.precision import refusal
 from gan_cli.training.state import restore, state_of
 
@@ -54,7 +55,7 @@ def told(check: Check, device: torch.device, machine: Machine | None) -> str:
     try:
         return check(device, machine) or "ok"
     except Exception as error:  # one that fails must not keep the others from being tried
-        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _compared(one: dict[str, bytes], other: dict[str, bytes]) -> str | None:

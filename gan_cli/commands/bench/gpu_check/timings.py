@@ -9,13 +9,14 @@ from torch.profiler import ProfilerActivity, profile
 
 from gan_cli.commands.bench.contender import Contender, advance
 from gan_cli.commands.bench.gpu_check.training import config_of
-from gan_cli.commands.bench.peaks import synchronize
 from gan_cli.commands.bench.table import Row
 from gan_cli.commands.bench.turns import of_contender
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
 from gan_cli.errors import first_line
-from gan_cli.training.capture import Machine, Recorder
+from gan_cli.training.capture import Recorder
+from gan_cli.training.cuda_graphs import Machine
+from gan_cli.training.devices import synchronize
 
 DCGAN_64 = ("dataset.size=64", "dataset.channels=3", "architecture.width=64", "prior.size=100")
 MODELS = {  # name → keys

@@ -12,7 +12,8 @@ from gan_cli.config.draft import check
 from gan_cli.config.library import Library
 from gan_cli.config.schema import Config, validate
 from gan_cli.training.build import build
-from gan_cli.training.capture import Eager, Machine, Recorder
+from gan_cli.training.capture import Eager, Recorder
+from gan_cli.training.cuda_graphs import Machine
 from gan_cli.training.precision import set_precision
 from gan_cli.training.setup import Setup
 from gan_cli.training.state import state_of

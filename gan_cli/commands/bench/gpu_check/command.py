@@ -25,8 +25,8 @@ from gan_cli.commands.bench.table import Result, Row
 from gan_cli.commands.bench.turns import machine as machine_facts
 from gan_cli.errors import UserError
 from gan_cli.output.replacing import replacing
-from gan_cli.training.build import pick_device
-from gan_cli.training.capture import CUDAGraphs, Machine, own_stream
+from gan_cli.training.cuda_graphs import CUDAGraphs, Machine, own_stream
+from gan_cli.training.devices import pick_device
 from gan_cli.training.precision import refusal
 
 
@@ -148,7 +148,3 @@ def write(result: Result, path: Path) -> None:
     """Writes everything so far; the file is replaced whole."""
     with replacing(path) as aside:
         aside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

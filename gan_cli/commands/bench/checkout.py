@@ -26,12 +26,12 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where commands are run.
+class Checkout:
+    """A checkout of this program, whose commands are run.
 
     Args:
-        folder: for their files; ``run`` in it is a run of a few steps, ``many`` holds copies of it.
-        tree: another checkout of this program; None: this one.
+        folder: in which they are run; ``run`` in it is a run of a few steps, ``many`` holds copies of it.
+        tree: the folder of another checkout; None: this one.
     """
 
     folder: Path
