@@ -1,4 +1,4 @@
-"""The entry points of the commands, and their exit codes."""
+"""The entry points of the commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from gan_cli.commands.exit_codes import exit_code
 from gan_cli.commands.hydra_job import hand_over
 from gan_cli.commands.job_folder import discard
 from gan_cli.commands.plan import Plan
@@ -16,11 +15,10 @@ from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.draft import check
-from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.library import Library
 from gan_cli.config.schema import validate
-from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError, config_errors, of_storage
-from gan_cli.memory import shortage
+from gan_cli.errors import config_errors, of_storage
+from gan_cli.exit_codes import exit_code, lines_of_error
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of, printable
 from gan_cli.parallel import place
@@ -73,16 +71,6 @@ def _enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
 
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     """Runs an action and returns the exit code; prints one line for each mistake."""
-
-    def failed(error: Exception, *lines: str) -> int:
-        if wants_trace:
-            import traceback
-
-            print(lines_of("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-        for line in lines:
-            print(f"{program}: error: {printable(line)}", file=sys.stderr)
-        return exit_code(error)
-
     wants_trace = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
     try:
@@ -92,27 +80,20 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
             if error.code:
                 raise
         streams.finish()
-    except UserError as error:
-        return failed(error, *error.problems)
-    except Diverged as error:
-        return failed(error, f"diverged: {error}")
-    except Interrupted as error:
-        return exit_code(error)
-    except ProcessFailed as error:
-        return failed(error, str(error))
     except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
         return exit_code(error)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
-        if (missing := shortage(error)) is not None:
-            return failed(error, f"out of memory ({missing}): ask for less at a time, or use a larger machine")
-        if isinstance(error, config_errors()):
-            return failed(error, one_line(error))
-        if stored := of_storage(error, "then try again"):
-            return failed(error, *stored.problems)
-        return failed(error, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
+        lines = lines_of_error(error)
+        if wants_trace and lines:
+            import traceback
+
+            print(lines_of("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+        for line in lines:
+            print(f"{program}: error: {printable(line)}", file=sys.stderr)
+        return exit_code(error)
     return 0
 
 
@@ -165,7 +146,7 @@ def carry_out(command: Command, library: Library, plan: Plan) -> None:
         hand_over(command, library, plan)
     except BaseException as error:
         mistaken = isinstance(error, config_errors())
-        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error, ""))
+        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error))
         if plan.claimed and plan.run_dir and not begun:
             discard(plan.run_dir)
         if mistaken:

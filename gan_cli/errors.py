@@ -121,7 +121,7 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def of_storage(error: BaseException, then: str) -> UserError | None:
+def of_storage(error: BaseException) -> UserError | None:
     """The line for an error that a full, failing or forbidden disk is at the bottom of; None for any other.
 
     One that is told already is returned as it is.
@@ -130,7 +130,7 @@ def of_storage(error: BaseException, then: str) -> UserError | None:
         if isinstance(cause, UserError):
             return cause
         if isinstance(cause, OSError) and cause.errno in (*FULL, *FORBIDDEN, errno.EIO, errno.ESTALE):
-            return Unwritable(cause.filename or "a file", cause, then)
+            return Unwritable(cause.filename or "a file", cause, "then try again")
     return None
 
 

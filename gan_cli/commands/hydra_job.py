@@ -57,7 +57,7 @@ def _train_one(command: Command, library: Library, plan: Plan, composed: DictCon
         except Interrupted as error:
             raise SystemExit(error.exit_code) from None
         except Exception as error:
-            fault = of_storage(error, "then try again") or error
+            fault = of_storage(error) or error
             faults.append(fault)
             if isinstance(fault, UserError):
                 if resumption is None:

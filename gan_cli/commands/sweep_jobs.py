@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_cli.commands.exit_codes import exit_code
 from gan_cli.commands.job_folder import output_dir, stamp
 from gan_cli.commands.out_of_place import without_effect
 from gan_cli.commands.plan import Plan
@@ -22,12 +21,14 @@ from gan_cli.config.overrides import Overrides, key_of
 from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, of_storage
+from gan_cli.exit_codes import exit_code
 from gan_cli.output.text import lines_of
 from gan_cli.runs import time_limit
 from gan_cli.runs.hydra_files import write
 from gan_cli.runs.observers import interrupts
 from gan_cli.sweeps import job_processes as workers
 from gan_cli.sweeps import sweep
+from gan_cli.sweeps.outcomes import Outcome, code_of_sweep, opening, table
 from gan_cli.sweeps.search import register
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def train(command: Command, library: Library, plan: Plan, folder: Path) -> None:
 
     job = SweepJob(library, plan)
     register()
-    print(lines_of(sweep.opening(folder, plan.runs, at_once=plan.at_once)), file=sys.stderr)
+    print(lines_of(opening(folder, plan.runs, at_once=plan.at_once)), file=sys.stderr)
     GlobalHydra.instance().clear()
     with workers.stopped_together(folder) if plan.in_processes else nullcontext():
         try:
@@ -56,12 +57,12 @@ def train(command: Command, library: Library, plan: Plan, folder: Path) -> None:
         finally:
             GlobalHydra.instance().clear()
     outcomes = list(_outcomes(returned))
-    print(lines_of(sweep.table(folder, plan.unusable, outcomes)), file=sys.stderr)
+    print(lines_of(table(folder, plan.unusable, outcomes)), file=sys.stderr)
     if plan.unusable:
         raise UserError(*(reason for _, reason in plan.unusable))
     if job.faults:
         raise job.faults[0]
-    if code := sweep.exit_code(folder, outcomes):  # of runs in other processes
+    if code := code_of_sweep(folder, outcomes):  # of runs in other processes
         raise SystemExit(code)
 
 
@@ -81,7 +82,7 @@ class SweepJob:
     began: float = field(default_factory=time_limit.began)
     faults: list[Exception] = field(default_factory=list)
 
-    def __call__(self, cfg: DictConfig) -> float | sweep.Outcome | None:
+    def __call__(self, cfg: DictConfig) -> float | Outcome | None:
         """The best value of the watched metric, or how the run ended otherwise."""
         ended = self._train(cfg)
         if late := interrupts.late():
@@ -94,7 +95,7 @@ class SweepJob:
     def _elsewhere(self) -> bool:
         return os.getpid() != self.main
 
-    def _train(self, cfg: DictConfig) -> float | sweep.Outcome | None:
+    def _train(self, cfg: DictConfig) -> float | Outcome | None:
         from hydra.core.hydra_config import HydraConfig
 
         hydra_config, path = HydraConfig.get(), output_dir()
@@ -106,27 +107,27 @@ class SweepJob:
                 write(path / self.plan.output_subdir, {**files, "overrides.yaml": hydra_config.overrides.task})
 
         if self._elsewhere and (stopped := workers.begin(path.name, str(cfg.device), self.began)):
-            return sweep.Outcome(path, stopped.exit_code, stopped.reason, "not begun")
+            return Outcome(path, stopped.exit_code, stopped.reason, "not begun")
         try:
             config = self._checked(cfg, hydra_config.overrides.task)
             if config.time_limit and time_limit.is_up(config.time_limit):
                 up = TimeUp(config.time_limit)
                 log.warning("%s: not begun: %s; continue: the same command", path.name, up.reason)
-                return self._stopped(sweep.Outcome(path, up.exit_code, up.reason, "not begun"))
+                return self._stopped(Outcome(path, up.exit_code, up.reason, "not begun"))
             place = f"{hydra_config.job.num + 1} of {self.plan.runs}"
             return sweep.run_one(config, self.library, path, hydra_config.sweeper, place, record)
         except Interrupted as error:
             if self._elsewhere:
                 workers.stop(error)
-            return self._stopped(sweep.Outcome(path, error.exit_code, error.reason))
+            return self._stopped(Outcome(path, error.exit_code, error.reason))
         except Exception as error:  # kept for after the sweep: one bad run does not stop the others
-            fault = of_storage(error, "then try again") or error
+            fault = of_storage(error) or error
             self.faults.append(fault)
             reason = sweep.note(path, fault, record)
             if not isinstance(fault, UserError | Diverged):
                 log.exception("unexpected fault")
             how = "refused" if isinstance(fault, UserError) else "failed"
-            return sweep.Outcome(path, exit_code(fault), reason, how if stamp(path) == before else "")
+            return Outcome(path, exit_code(fault), reason, how if stamp(path) == before else "")
 
     def _checked(self, cfg: DictConfig, overrides: list[str]) -> Config:
         """The checked config of a run; the sweep's own values are checked too.
@@ -140,19 +141,19 @@ class SweepJob:
             raise UserError(*idle)
         return config
 
-    def _stopped(self, outcome: sweep.Outcome) -> sweep.Outcome:
+    def _stopped(self, outcome: Outcome) -> Outcome:
         """How a run was stopped, to be told in the sweep's own process; in that process, the sweep ends with it."""
         if not self._elsewhere:
             raise SystemExit(outcome.code)
         return outcome
 
 
-def _outcomes(returned: object) -> Iterator[sweep.Outcome]:
+def _outcomes(returned: object) -> Iterator[Outcome]:
     """Of the runs that are not finished, in the order of the runs: in lists of what Hydra has of each job."""
     from hydra.core.utils import JobReturn
 
     if isinstance(returned, list | tuple):
         for each in returned:
             yield from _outcomes(each)
-    elif isinstance(returned, JobReturn) and isinstance(returned.return_value, sweep.Outcome):
+    elif isinstance(returned, JobReturn) and isinstance(returned.return_value, Outcome):
         yield returned.return_value

@@ -43,13 +43,13 @@ FIXED = (
     "ensemble",
     "freeze",
 )  # what the saved tensors belong to
-MAY_CHANGE = (
+NOT_FIXED = (
     "dataset.root",
     "dataset.path",
     "dataset.flip",
     "dataset.allow_missing",
     "optimizer.",
-)  # where the data lies; that it is the same is checked apart
+)  # of them: where the data lies; that it is the same is checked apart
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _may_change(key: str, config: Config) -> bool:
     """Whether a resumed run may change a key of what its weights and data belong to."""
     group, _, rest = key.partition(".")
     by_images = config.one(group).by_images if group in GROUPS and group not in SEVERAL else ()
-    return key.startswith(MAY_CHANGE) or rest.partition(".")[0] in by_images
+    return key.startswith(NOT_FIXED) or rest.partition(".")[0] in by_images
 
 
 def left_at_its_end(folder: Path, state: State, config: Config) -> bool:

@@ -20,7 +20,8 @@ from gan_cli.parallel import launch
 from gan_cli.runs.observers.interrupts import Interrupts, late
 from gan_cli.runs.observers.log import Log
 from gan_cli.sweeps import job_processes
-from gan_cli.sweeps.sweep import Outcome, continuation, exit_code, opening, table
+from gan_cli.sweeps.outcomes import Outcome, code_of_sweep, opening, table
+from gan_cli.sweeps.sweep import continuation
 
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
 
@@ -344,5 +345,5 @@ def test_a_run_for_which_no_time_is_left_is_told_of_and_counted():
         "  b  interrupted: time_limit=1h is up",
         "  c  not begun: time_limit=1h is up",
     ]
-    assert exit_code(Path("sweep"), late) == 124
-    assert exit_code(Path("sweep"), [*late, Outcome(Path("sweep/d"), 3, "loss not finite")]) == 3
+    assert code_of_sweep(Path("sweep"), late) == 124
+    assert code_of_sweep(Path("sweep"), [*late, Outcome(Path("sweep/d"), 3, "loss not finite")]) == 3
