@@ -19,6 +19,7 @@ from gan_cli.commands.tool import EVALUATION, Evaluation, Tool
 from gan_cli.config.command import Command
 from gan_cli.config.draft import check
 from gan_cli.config.library import Library
+from gan_cli.config.mistakes import shown
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Said, TimeUp, UserError
@@ -168,8 +169,7 @@ def evaluate(run: Run | str | Path, *metrics: str, **keys: object) -> dict[str, 
         from gan_cli.commands.evaluate import measure
 
         library = Library()
-        given = [override.key for override in command.parsed(library).every]
-        config = check(command, library, lambda raw, library: EVALUATION.validate(raw, library, given))
+        config = EVALUATION.checked(command, library)
         assert isinstance(config, Evaluation)
         return measure(config, library).values
 
@@ -201,15 +201,11 @@ def _command(
 
 def _typed(value: object) -> str:
     """A value as it is typed on the command line."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{_element(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_element(each) for each in value) + "]"
-    return str(value)
+    return shown(value)
 
 
 def _element(value: object) -> str:

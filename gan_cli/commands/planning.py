@@ -21,9 +21,9 @@ from gan_cli.config.schema import validate
 from gan_cli.errors import UserError
 from gan_cli.parallel import launch, place
 from gan_cli.runs.loggers.logger import LOGGER
-from gan_cli.sweeps import plan as sweep_plan
 from gan_cli.sweeps import sweep
 from gan_cli.sweeps.plugins import check_search, sweeping
+from gan_cli.sweeps.values import CHDIR, prepare, runs_of, with_params
 
 if TYPE_CHECKING:
     from gan_cli.config.schema import Config
@@ -51,7 +51,7 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan]:
             config, plan = _single(made), Plan(run_dir=wanted_folder(made.composed))
             begins = _start_of(config, library)
         if made.composed.hydra["job.chdir"]:
-            raise UserError(sweep_plan.CHDIR)
+            raise UserError(CHDIR)
         require_use(command.parsed(library), config, library)
     launch.require_cores(config)
     for logger in config.logger.values():
@@ -143,7 +143,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     how = sweeping(command, library)
     check_search(how, overrides)
     name = sweep.name_from(overrides)
-    whole = sweep_plan.with_params(command, library, how.params).parsed(library)
+    whole = with_params(command, library, how.params).parsed(library)
     alone = PLAIN_GAME in whole.every and PLAIN_GAME not in overrides.every  # a sweep of one's own over models
     command.overrides += [PLAIN_GAME.text] if alone else []
 
@@ -152,8 +152,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         require_use(whole, config, library)
         return config
 
-    prepare = sweep_plan.prepare_search if how.search else sweep_plan.prepare_grid
-    space = prepare(command, library, usable, how.params, name)
+    space = prepare(command, library, usable, how, name)
     check_search(how, overrides, space.config)
     if space.config.resume is not None:
         raise UserError(f"resume={space.config.resume}: continues one run: leave out --multirun")
@@ -175,7 +174,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         folder=space.folder,
         output_subdir=space.output_subdir,
         # read again: values that are left out are gone
-        runs=sweep_plan.runs_of(sweep_plan.with_params(command, library, how.params).parsed(library), how.search),
+        runs=runs_of(with_params(command, library, how.params).parsed(library), how.search),
         at_once=how.search is None or how.search.sampler == "random",
         unusable=space.unusable,
         added=space.added,

@@ -165,7 +165,7 @@ def require_readable(config: Config, samples: Samples) -> None:
     Raises:
         UserError: if its likelihood counts the levels of bytes, or is of pixels or points alone.
     """
-    own = "architecture" not in config.model.uses  # networks, which are of pixels or points
+    own = not config.model.heeds("architecture")  # networks, which are of pixels or points
     holds = {3: "pictures", 2: "signals"}.get(len(samples.shape), "points")
     if own and holds == "signals":
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a sweep is to try, checked before anything is made or run. Torch-free."""
+"""The values that a sweep is to try, checked before anything is made or run. Torch-free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
-from gan_cli.sweeps.plugins import SearchOptions, require_countable
+from gan_cli.sweeps.plugins import SearchOptions, Sweeping, require_countable
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -47,11 +47,37 @@ class Space:
     output_subdir: str | None = None
 
 
-def prepare(command: Command, library: Library, validate: Callable[[Values, Library], Config], name: str) -> Space:
-    """Checks every value of a sweep; options that are not there are taken out of the command.
+def prepare(
+    command: Command, library: Library, validate: Callable[[Values, Library], Config], how: Sweeping, name: str
+) -> Space:
+    """Checks every value of a sweep; typed options that are not there are taken out of the command of a grid.
+
+    Nothing may be wrong with the space of a search, nor with the values of a ``sweep=…``.
 
     Args:
         name: of the sweep if it has none.
+
+    Raises:
+        UserError: with one line for every mistake.
+    """
+    whole = with_params(command, library, how.params)
+    own = whole.overrides[: len(whole.overrides) - len(command.overrides)]
+    if how.search:
+        from gan_cli.sweeps.search.space import parse
+
+        parse([override.text for override in command.parsed(library)], how.params, library)
+    else:
+        require_countable(whole.parsed(library))
+    found = _space(whole, library, validate, name)
+    needed = {key_of(text) for text in own}
+    if wrong := [reason for text, reason in found.unusable if how.search or key_of(text) in needed]:
+        raise UserError(*wrong)
+    command.overrides = whole.overrides[len(own) :]
+    return found
+
+
+def _space(command: Command, library: Library, validate: Callable[[Values, Library], Config], name: str) -> Space:
+    """Checks every value; options that are not there are taken out of the command.
 
     Raises:
         UserError: with one line for every mistake, if no run is usable.
@@ -145,53 +171,6 @@ def with_params(command: Command, library: Library, params: Mapping[str, object]
     return replace(
         command, overrides=[*(f"{k}={v}" for k, v in params.items() if not typed.find(k)), *command.overrides]
     )
-
-
-def prepare_grid(
-    command: Command,
-    library: Library,
-    validate: Callable[[Values, Library], Config],
-    params: Mapping[str, object],
-    name: str,
-) -> Space:
-    """As ``prepare``, with the values of a ``sweep=…``, all of which must be there.
-
-    Raises:
-        UserError: with one line for every mistake.
-    """
-    whole = with_params(command, library, params)
-    own = len(whole.overrides) - len(command.overrides)
-    require_countable(whole.parsed(library))
-    found = prepare(whole, library, validate, name)
-    if wrong := [reason for text, reason in found.unusable if key_of(text) in map(key_of, whole.overrides[:own])]:
-        raise UserError(*wrong)
-    command.overrides = whole.overrides[own:]
-    return found
-
-
-def prepare_search(
-    command: Command,
-    library: Library,
-    validate: Callable[[Values, Library], Config],
-    params: Mapping[str, object],
-    name: str,
-) -> Space:
-    """Checks the values of a search; nothing may be wrong with its space.
-
-    Args:
-        params: the space of a ``sweep=…``, over which what is typed wins.
-        name: of the search if it has none.
-
-    Raises:
-        UserError: with one line for every mistake.
-    """
-    from gan_cli.sweeps.search.space import parse
-
-    parse([override.text for override in command.parsed(library)], params, library)
-    found = prepare(with_params(command, library, params), library, validate, name)
-    if found.unusable:
-        raise UserError(*(reason for _, reason in found.unusable))
-    return found
 
 
 def _few_of_each(problems: Sequence[str]) -> list[str]:
