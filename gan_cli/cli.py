@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
-from gan_cli.commands.hydra_job import hand_over
+from gan_cli.commands.hydra_job import hand_over, show
 from gan_cli.commands.job_folder import discard
-from gan_cli.commands.plan import Plan
+from gan_cli.commands.plan import Single, Sweep
 from gan_cli.commands.planning import planned
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
@@ -123,32 +124,42 @@ def _command(command: Command) -> None:
 
         return print(installation())
     library = Library(*command.config_dirs)
-    plan = Plan()
     if command.has("--cfg"):
         from gan_cli.commands.showing import config_text
 
         return print(lines_of(config_text(command, library)), end="")
-    if command.trains:
-        config, plan = planned(command, library)
-        if config.dry_run:
+    if not command.trains:
+        with _in_our_words(command, library):
+            return show(command, library)
+    plan = planned(command, library)
+    if isinstance(plan, Single):
+        if plan.config.dry_run:
             from gan_cli.commands.dry_run.command import dry_run
 
-            assert plan.run_dir is not None
-            return dry_run(config, library, plan.run_dir, plan.resumption.state["step"] if plan.resumption else 0)
+            start = plan.resumption.state["step"] if plan.resumption else 0
+            return dry_run(plan.config, library, plan.run_dir, start)
         if plan.finished:
             return print("gan-train: finished already", file=sys.stderr)
     return carry_out(command, library, plan)
 
 
-def carry_out(command: Command, library: Library, plan: Plan) -> None:
+def carry_out(command: Command, library: Library, plan: Single | Sweep) -> None:
     """Runs a command; a folder that was made for it goes again if nothing was begun."""
     try:
-        hand_over(command, library, plan)
+        with _in_our_words(command, library):
+            hand_over(command, library, plan)
     except BaseException as error:
-        mistaken = isinstance(error, config_errors())
-        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error))
-        if plan.claimed and plan.run_dir and not begun:
+        nothing = isinstance(error, (KeyboardInterrupt, SystemExit, *config_errors())) or of_storage(error)
+        if isinstance(plan, Single) and plan.claimed and nothing:
             discard(plan.run_dir)
-        if mistaken:
-            check(command, library, validate)  # says the same in one line for each mistake
+        raise
+
+
+@contextmanager
+def _in_our_words(command: Command, library: Library) -> Iterator[None]:
+    """An error of Hydra's about a command becomes one line for each mistake."""
+    try:
+        yield
+    except config_errors():
+        check(command, library, validate)
         raise

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli import cli
+from gan_cli.commands.plan import Single
 from gan_cli.commands.planning import planned
 from gan_cli.commands.tool import EVALUATION, Evaluation, Tool
 from gan_cli.config.command import Command
@@ -119,8 +120,9 @@ def train(
     with _as_it_was():
         time_limit.begin()
         try:
-            config, plan = planned(command, library)
-            if config.dry_run or plan.run_dir is None:
+            plan = planned(command, library)
+            assert isinstance(plan, Single)  # without the flag of sweeps
+            if plan.config.dry_run:
                 raise UserError("dry_run=true: trains nothing: gan_cli.compose(…) gives the config")
             made = Run(plan.run_dir.absolute())
             if plan.finished:  # by a job that was started again

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.commands.job_folder import output_dir, stamp
 from gan_cli.commands.out_of_place import without_effect
-from gan_cli.commands.plan import Plan
+from gan_cli.commands.plan import Sweep
 from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
 from gan_cli.config.library import Library, shipped_conf
@@ -39,13 +38,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("gan_cli")
 
 
-def train(command: Command, library: Library, plan: Plan, folder: Path) -> None:
+def train(command: Command, library: Library, plan: Sweep) -> None:
     """Trains the runs of a sweep, here or where its launcher has them, and says how they ended."""
     from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
     from hydra.core.global_hydra import GlobalHydra
 
-    job = SweepJob(library, plan)
+    job, folder = SweepJob(library, plan.output_subdir, plan.runs), plan.folder
     register()
     print(lines_of(opening(folder, plan.runs, at_once=plan.at_once)), file=sys.stderr)
     GlobalHydra.instance().clear()
@@ -71,13 +70,16 @@ class SweepJob:
     """What Hydra calls for each run of a sweep. A launcher may take it to another process.
 
     Attributes:
+        output_subdir: as of the plan.
+        runs: how many there are.
         main: the process that the sweep was begun in.
         began: when that was, of which its time limit is.
         faults: of the runs in this process.
     """
 
     library: Library
-    plan: Plan
+    output_subdir: str | None
+    runs: int
     main: int = field(default_factory=os.getpid)
     began: float = field(default_factory=time_limit.began)
     faults: list[Exception] = field(default_factory=list)
@@ -102,9 +104,9 @@ class SweepJob:
         before = stamp(path)
 
         def record() -> None:
-            if self.plan.output_subdir is not None:
+            if self.output_subdir is not None:
                 files = {"config.yaml": cfg, "hydra.yaml": HydraConfig.instance().cfg}
-                write(path / self.plan.output_subdir, {**files, "overrides.yaml": hydra_config.overrides.task})
+                write(path / self.output_subdir, {**files, "overrides.yaml": hydra_config.overrides.task})
 
         if self._elsewhere and (stopped := workers.begin(path.name, str(cfg.device), self.began)):
             return Outcome(path, stopped.exit_code, stopped.reason, "not begun")
@@ -114,7 +116,7 @@ class SweepJob:
                 up = TimeUp(config.time_limit)
                 log.warning("%s: not begun: %s; continue: the same command", path.name, up.reason)
                 return self._stopped(Outcome(path, up.exit_code, up.reason, "not begun"))
-            place = f"{hydra_config.job.num + 1} of {self.plan.runs}"
+            place = f"{hydra_config.job.num + 1} of {self.runs}"
             return sweep.run_one(config, self.library, path, hydra_config.sweeper, place, record)
         except Interrupted as error:
             if self._elsewhere:

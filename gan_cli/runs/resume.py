@@ -97,7 +97,7 @@ def locate(resume: str) -> tuple[Path, Path, State]:
     return folder, path, state
 
 
-def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
+def resumed(draft: Draft, wait: float = 0.0) -> Resumption:
     """Reads the checkpoint of a command's ``resume``, and applies the typed keys to its config.
 
     Args:

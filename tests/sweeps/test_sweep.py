@@ -161,7 +161,7 @@ def test_a_sweep_counts_its_runs(gan_train):
 
 
 def test_a_large_sweep_says_that_its_configs_are_composed_first():
-    _, plan = planning._swept(Command.parse(["-m", *TINY_POINTS, "seed=range(0,60)"]), Library())
+    plan = planning._swept(Command.parse(["-m", *TINY_POINTS, "seed=range(0,60)"]), Library())
     said = opening(Path("large"), plan.runs, at_once=plan.at_once)
     assert said.startswith("large: 60 runs, whose configs are all composed before the first begins; as they go on: ")
 
@@ -176,7 +176,7 @@ def test_a_large_sweep_says_that_its_configs_are_composed_first():
     ],
 )
 def test_the_number_of_runs_is_known_before_the_first(typed, count):
-    assert planning._swept(Command.parse(["-m", *typed]), Library())[1].runs == count
+    assert planning._swept(Command.parse(["-m", *typed]), Library()).runs == count
 
 
 def test_finished_runs_are_trained_further_when_asked(gan_train):
