@@ -14,7 +14,7 @@ from gan_cli.errors import Unwritable, UserError
 from gan_cli.output import lock
 from gan_cli.parallel import place
 from gan_cli.runs.names import ASIDE, MEMBER, below, numbered
-from gan_cli.runs.status import job_of, status_of
+from gan_cli.runs.status import cluster_job, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -109,12 +109,12 @@ def _left_by_this_job(composed: Composed, wanted: Path, config: Config, library:
         return None
     if (beginning := composed.hydra.get("run.dir before the time")) is None:
         before = status_of(wanted)
-        return wanted if _holds_a_run(wanted) and (not before or before.get("job") == job_of()) else None
+        return wanted if _holds_a_run(wanted) and (not before or before.get("job") == cluster_job()) else None
     from gan_cli.sweeps.sweep import changes
 
     root = expanded(f"{beginning}-", "hydra.run.dir=").parent
     found = {file.parent: status_of(file.parent) for file in below(root, "status.json")}
-    ours = [folder for folder, status in found.items() if status.get("job") == job_of() and _holds_a_run(folder)]
+    ours = [folder for folder, status in found.items() if status.get("job") == cluster_job() and _holds_a_run(folder)]
     same = [folder for folder in ours if not changes(config, library, folder)]
     return max(same, key=lambda folder: found[folder].get("updated", 0.0), default=None)
 

@@ -30,7 +30,7 @@ from gan_cli.runs.observers.progress import Progress, summary
 from gan_cli.runs.records import Record, step_in
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.room import needed, require
-from gan_cli.runs.status import Status, job_of, status_of
+from gan_cli.runs.status import Status, cluster_job, status_of
 from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.budget import enough, require_training
 from gan_cli.training.build import blank
@@ -310,7 +310,7 @@ class EnsembleRun:
         for key, (mean, spread) in self.spreads().items():
             facts[key] = {"metric": self.config.watch, "value": mean} if key == "best" else mean
             facts.setdefault("spread", {})[key] = spread
-        if job := job_of():
+        if job := cluster_job():
             facts["job"] = job
         if self.members:
             facts |= {key: value for key, value in self.members[0].quality.items() if key == "of_modes"}
