@@ -64,8 +64,11 @@ def run(config: Sampling, library: Library) -> None:
             for far in dict.fromkeys(far for row in rows for far in known.beyond(row)):
                 say("gan-sample", f"label={far}: beyond what was learnt")
         make = {
-            **{PICTURES: _each, "interpolation": _interpolation, "arithmetic": _arithmetic},
-            **{"project": projecting.projected, "directions": directing.directed},
+            PICTURES: _each,
+            "interpolation": _interpolation,
+            "arithmetic": _arithmetic,
+            "project": projecting.projected,
+            "directions": directing.directed,
             "export": _hub if config.export == "hub" else _export,
         }
         with enough(f"seeds={config.seeds_text}", "draw fewer at a time, or use format=png"):
