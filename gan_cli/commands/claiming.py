@@ -13,8 +13,8 @@ from gan_cli.config.paths import expanded
 from gan_cli.errors import Unwritable, UserError
 from gan_cli.output import lock
 from gan_cli.parallel import place
-from gan_cli.runs.names import ASIDE, MEMBER, below, numbered
-from gan_cli.runs.status import cluster_job, status_of
+from gan_cli.runs.names import ASIDE, MEMBER, numbered
+from gan_cli.runs.status import cluster_job, folders_below, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -113,7 +113,7 @@ def _left_by_this_job(composed: Composed, wanted: Path, config: Config, library:
     from gan_cli.sweeps.sweep import changes
 
     root = expanded(f"{beginning}-", "hydra.run.dir=").parent
-    found = {file.parent: status_of(file.parent) for file in below(root, "status.json")}
+    found = {folder: status_of(folder) for folder in folders_below(root)}
     ours = [folder for folder, status in found.items() if status.get("job") == cluster_job() and _holds_a_run(folder)]
     same = [folder for folder in ours if not changes(config, library, folder)]
     return max(same, key=lambda folder: found[folder].get("updated", 0.0), default=None)

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from gan_cli import distributed
-from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError
+from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, first_line
 from gan_cli.exit_codes import exit_code
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of
@@ -79,7 +79,7 @@ def _report_of(error: BaseException) -> Report:
         return {"time_limit": error.limit}
     if isinstance(error, Interrupted | KeyboardInterrupt):
         return {"signal": exit_code(error) - 128}
-    words = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    words = f"{type(error).__name__}: {first_line(error)}"
     return {"fault": f"failed: {words}", "trace": "".join(traceback.format_exception(error))}
 
 

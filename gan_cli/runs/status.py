@@ -11,6 +11,7 @@ from socket import gethostname
 from typing import Any
 
 from gan_cli.output.replacing import replacing, written
+from gan_cli.runs.names import below
 
 FILE = "status.json"
 Status = dict[str, Any]  # JSON by key; a file of any version or damage
@@ -78,6 +79,11 @@ def status_of(path: Path) -> Status:
     if not isinstance(found, dict):
         return {}
     return {key: value for key, value in found.items() if key not in KINDS or KINDS[key](value)}
+
+
+def folders_below(root: Path) -> list[Path]:
+    """The folders below one, or it itself, that have a status."""
+    return [file.parent for file in sorted(below(root, FILE))]
 
 
 def write_status(path: Path, status: str, reason: str | None, **facts: object) -> None:

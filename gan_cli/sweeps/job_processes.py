@@ -21,10 +21,8 @@ from typing import Any
 from gan_cli.errors import Interrupted, UserError
 from gan_cli.output import screen, streams
 from gan_cli.runs import time_limit
-from gan_cli.runs.names import below
 from gan_cli.runs.observers.interrupts import HANG_UP, ending_signals, launchers_signal
-from gan_cli.runs.status import FILE as STATUS
-from gan_cli.runs.status import status_of
+from gan_cli.runs.status import folders_below, status_of
 
 SAVES_WITHIN = 60.0  # seconds for the runs to finish their step and save
 _stopped: Interrupted | None = None
@@ -175,5 +173,5 @@ def stopped_together(folder: Path) -> Iterator[None]:
 
 def _training(folder: Path) -> set[int]:
     """The process ids of the runs below a folder that are training."""
-    statuses = (status_of(file.parent) for file in below(folder, STATUS))
+    statuses = map(status_of, folders_below(folder))
     return {status["pid"] for status in statuses if status.get("status") == "running" and "pid" in status}

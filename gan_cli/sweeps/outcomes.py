@@ -14,9 +14,7 @@ from gan_cli.errors import TimeUp
 from gan_cli.exit_codes import DIVERGED, FAULT, INTERRUPTED, MISTAKE
 from gan_cli.runs.commands import own_folders, repeated
 from gan_cli.runs.hydra_files import Unreadable, overrides_of
-from gan_cli.runs.names import below
-from gan_cli.runs.status import FILE as STATUS
-from gan_cli.runs.status import Status, result, status_of
+from gan_cli.runs.status import Status, folders_below, result, status_of
 
 MANY = 50  # runs whose configs take more than a few seconds to compose
 
@@ -140,5 +138,5 @@ def code_of_sweep(folder: Path, outcomes: Sequence[Outcome] = ()) -> int:
 
 def _runs(folder: Path) -> dict[Path, Status]:
     """The status of each run below the folder of a sweep; for an ensemble that of the whole, not of its members."""
-    found = {file.parent: status_of(file.parent) for file in sorted(below(folder, STATUS))}
+    found = {path: status_of(path) for path in folders_below(folder)}
     return {path: status for path, status in found.items() if "status" in status and path.parent not in found}
