@@ -16,7 +16,8 @@ from gan_cli.commands.plan import Sweep
 from gan_cli.config.command import Command
 from gan_cli.config.compose import plain
 from gan_cli.config.library import Library, shipped_conf
-from gan_cli.config.overrides import Overrides, key_of
+from gan_cli.config.overrides import key_of
+from gan_cli.config.reading_overrides import read
 from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, of_storage
@@ -138,7 +139,7 @@ class SweepJob:
             UserError: with one line for every mistake.
         """
         config = validate(plain(cfg, [key_of(text) for text in overrides]), self.library)
-        typed = Overrides.parse([text.lstrip("+") for text in overrides], self.library, root=Root)
+        typed = read([text.lstrip("+") for text in overrides], self.library, root=Root)
         if idle := without_effect(typed, config):
             raise UserError(*idle)
         return config
