@@ -6,8 +6,8 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from gan_cli.commands.arguments import Parser
 from gan_cli.commands.bench.peer import PeerCommand
 from gan_cli.commands.bench.until import SUCH, goals_of
 from gan_cli.commands.bench.variants import variants
@@ -37,11 +37,6 @@ examples:
 
 OMP_NUM_THREADS sets the threads of both.
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message.removeprefix('argument ')}: gan-bench --help")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -113,7 +108,7 @@ def _require_its_own(options: argparse.Namespace, to_quality: bool) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         "gan-bench",
         usage="gan-bench [GROUP=OPTION …] [key=value …] [--config-dir D] [flags]",
         description="Images per second of the training step, and its share of the measured peak; or, with --until, "

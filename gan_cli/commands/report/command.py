@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from gan_cli.commands.arguments import Parser
 from gan_cli.commands.pages import words_after_help
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
@@ -23,11 +23,6 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}: gan-report --help")
-
-
 def main(argv: Sequence[str]) -> None:
     """Writes the report and says where, or serves it.
 
@@ -38,7 +33,7 @@ def main(argv: Sequence[str]) -> None:
         from gan_cli.commands.help import help_text
 
         return print(help_text(Library(), *words))
-    parser = _Parser(
+    parser = Parser(
         "gan-report",
         description="Results, sample grids and curves of runs or of a sweep.",
         epilog=EXAMPLES,
