@@ -82,20 +82,7 @@ def _space(command: Command, library: Library, validate: Callable[[Values, Libra
     Raises:
         UserError: with one line for every mistake, if no run is usable.
     """
-    overrides = command.parsed(library)
-    if overrides.problems:
-        raise UserError(*overrides.problems)
-    unusable: list[tuple[str, str]] = []
-    for override in overrides:
-        wrong = [wrong_options(override, value, library) for value in override.values]
-        bad = [(text, lines[0]) for text, lines in zip(override.texts, wrong, strict=True) if lines]
-        if bad and len(bad) == len(override.texts):
-            raise UserError(*(line for lines in wrong for line in lines))
-        if bad:
-            good = [text for text, lines in zip(override.texts, wrong, strict=True) if not lines]
-            kept = ",".join([good[0], *(text.partition("=")[2] for text in good[1:])])
-            command.overrides = [kept if text == override.typed else text for text in command.overrides]
-            unusable += bad
+    unusable = _without_unusable(command, library)
     overrides = command.parsed(library)
     problems: list[str] = []
     folders: dict[str, str] = {}
@@ -129,6 +116,29 @@ def _space(command: Command, library: Library, validate: Callable[[Values, Libra
         )
     added |= _not_everywhere(overrides)
     return Space(usable[0], Path(next(iter(folders.values()))), unusable, frozenset(added), subdir)
+
+
+def _without_unusable(command: Command, library: Library) -> list[tuple[str, str]]:
+    """Takes options that are not there out of a command; returns them, and why.
+
+    Raises:
+        UserError: if an override cannot be read, or all its options are not there.
+    """
+    overrides = command.parsed(library)
+    if overrides.problems:
+        raise UserError(*overrides.problems)
+    unusable: list[tuple[str, str]] = []
+    for override in overrides:
+        wrong = [wrong_options(override, value, library) for value in override.values]
+        bad = [(text, lines[0]) for text, lines in zip(override.texts, wrong, strict=True) if lines]
+        if bad and len(bad) == len(override.texts):
+            raise UserError(*(line for lines in wrong for line in lines))
+        if bad:
+            good = [text for text, lines in zip(override.texts, wrong, strict=True) if not lines]
+            kept = ",".join([good[0], *(text.partition("=")[2] for text in good[1:])])
+            command.overrides = [kept if text == override.typed else text for text in command.overrides]
+            unusable += bad
+    return unusable
 
 
 def runs_of(overrides: Iterable[Override], search: SearchOptions | None) -> int:
