@@ -1,26 +1,25 @@
-"""The entry points of the commands, and their exit codes."""
+"""The entry points of the commands."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
-from gan_cli.commands.exit_codes import exit_code
-from gan_cli.commands.hydra_job import hand_over
+from gan_cli.commands.hydra_job import hand_over, show
 from gan_cli.commands.job_folder import discard
-from gan_cli.commands.plan import Plan
+from gan_cli.commands.plan import Single, Sweep
 from gan_cli.commands.planning import planned
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.draft import check
-from gan_cli.config.hydra_errors import one_line
 from gan_cli.config.library import Library
 from gan_cli.config.schema import validate
-from gan_cli.errors import Diverged, Interrupted, ProcessFailed, UserError, config_errors, of_storage
-from gan_cli.memory import shortage
+from gan_cli.errors import config_errors, of_storage
+from gan_cli.exit_codes import exit_code, lines_of_error
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of, printable
 from gan_cli.parallel import place
@@ -73,16 +72,6 @@ def enter(action: Callable[[], None], program: str = "gan-train") -> NoReturn:
 
 def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
     """Runs an action and returns the exit code; prints one line for each mistake."""
-
-    def failed(error: Exception, *lines: str) -> int:
-        if wants_trace:
-            import traceback
-
-            print(lines_of("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-        for line in lines:
-            print(f"{program}: error: {printable(line)}", file=sys.stderr)
-        return exit_code(error)
-
     wants_trace = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
     try:
@@ -92,27 +81,20 @@ def _exit_code(action: Callable[[], None], program: str = "gan-train") -> int:
             if error.code:
                 raise
         streams.finish()
-    except UserError as error:
-        return failed(error, *error.problems)
-    except Diverged as error:
-        return failed(error, f"diverged: {error}")
-    except Interrupted as error:
-        return exit_code(error)
-    except ProcessFailed as error:
-        return failed(error, str(error))
     except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
         return exit_code(error)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except Exception as error:
-        if (missing := shortage(error)) is not None:
-            return failed(error, f"out of memory ({missing}): ask for less at a time, or use a larger machine")
-        if isinstance(error, config_errors()):
-            return failed(error, one_line(error))
-        if stored := of_storage(error):
-            return failed(error, *stored.problems)
-        return failed(error, f"unexpected fault: {type(error).__name__}: {one_line(error)}")
+        lines = lines_of_error(error)
+        if wants_trace and lines:
+            import traceback
+
+            print(lines_of("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+        for line in lines:
+            print(f"{program}: error: {printable(line)}", file=sys.stderr)
+        return exit_code(error)
     return 0
 
 
@@ -142,32 +124,42 @@ def _command(command: Command) -> None:
 
         return print(installation())
     library = Library(*command.config_dirs)
-    plan = Plan()
     if command.has("--cfg"):
         from gan_cli.commands.showing import config_text
 
         return print(lines_of(config_text(command, library)), end="")
-    if command.trains:
-        config, plan = planned(command, library)
-        if config.dry_run:
+    if not command.trains:
+        with _in_our_words(command, library):
+            return show(command, library)
+    plan = planned(command, library)
+    if isinstance(plan, Single):
+        if plan.config.dry_run:
             from gan_cli.commands.dry_run.command import dry_run
 
-            assert plan.run_dir is not None
-            return dry_run(config, library, plan.run_dir, plan.resumption.state["step"] if plan.resumption else 0)
+            start = plan.resumption.state["step"] if plan.resumption else 0
+            return dry_run(plan.config, library, plan.run_dir, start)
         if plan.finished:
             return print("gan-train: finished already", file=sys.stderr)
     return carry_out(command, library, plan)
 
 
-def carry_out(command: Command, library: Library, plan: Plan) -> None:
+def carry_out(command: Command, library: Library, plan: Single | Sweep) -> None:
     """Runs a command; a folder that was made for it goes again if nothing was begun."""
     try:
-        hand_over(command, library, plan)
+        with _in_our_words(command, library):
+            hand_over(command, library, plan)
     except BaseException as error:
-        mistaken = isinstance(error, config_errors())
-        begun = not (mistaken or isinstance(error, KeyboardInterrupt | SystemExit) or of_storage(error))
-        if plan.claimed and plan.run_dir and not begun:
+        nothing = isinstance(error, (KeyboardInterrupt, SystemExit, *config_errors())) or of_storage(error)
+        if isinstance(plan, Single) and plan.claimed and nothing:
             discard(plan.run_dir)
-        if mistaken:
-            check(command, library, validate)  # says the same in one line for each mistake
+        raise
+
+
+@contextmanager
+def _in_our_words(command: Command, library: Library) -> Iterator[None]:
+    """An error of Hydra's about a command becomes one line for each mistake."""
+    try:
+        yield
+    except config_errors():
+        check(command, library, validate)
         raise

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli import cli
+from gan_cli.commands.plan import Single
 from gan_cli.commands.planning import planned
 from gan_cli.commands.tool import EVALUATION, Evaluation, Tool
 from gan_cli.config.command import Command
 from gan_cli.config.draft import check
 from gan_cli.config.library import Library
+from gan_cli.config.mistakes import shown
 from gan_cli.config.quoting import quoted
 from gan_cli.config.schema import validate
 from gan_cli.errors import Diverged, Said, TimeUp, UserError
@@ -118,8 +120,9 @@ def train(
     with _as_it_was():
         time_limit.begin()
         try:
-            config, plan = planned(command, library)
-            if config.dry_run or plan.run_dir is None:
+            plan = planned(command, library)
+            assert isinstance(plan, Single)  # without the flag of sweeps
+            if plan.config.dry_run:
                 raise UserError("dry_run=true: trains nothing: gan_cli.compose(…) gives the config")
             made = Run(plan.run_dir.absolute())
             if plan.finished:  # by a job that was started again
@@ -168,8 +171,7 @@ def evaluate(run: Run | str | Path, *metrics: str, **keys: object) -> dict[str, 
         from gan_cli.commands.evaluate import measure
 
         library = Library()
-        given = [override.key for override in command.parsed(library).every]
-        config = check(command, library, lambda raw, library: EVALUATION.validate(raw, library, given))
+        config = EVALUATION.checked(command, library)
         assert isinstance(config, Evaluation)
         return measure(config, library).values
 
@@ -201,15 +203,11 @@ def _command(
 
 def _typed(value: object) -> str:
     """A value as it is typed on the command line."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{_element(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_element(each) for each in value) + "]"
-    return str(value)
+    return shown(value)
 
 
 def _element(value: object) -> str:

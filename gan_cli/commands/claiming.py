@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_cli.commands.plan import Plan, resuming
+from gan_cli.commands.plan import Single
 from gan_cli.config.compose import Composed
 from gan_cli.config.interpolations import BY_NAME, BY_TIME, as_written
 from gan_cli.config.paths import expanded
 from gan_cli.errors import Unwritable, UserError
 from gan_cli.output import lock
 from gan_cli.parallel import place
-from gan_cli.runs.names import ASIDE, MEMBER, below, numbered
-from gan_cli.runs.status import job_of, status_of
+from gan_cli.runs.names import ASIDE, MEMBER, numbered
+from gan_cli.runs.status import cluster_job, folders_below, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -33,7 +34,7 @@ def wanted_folder(composed: Composed) -> Path:
         raise as_written(error, composed.hydra["run.dir"], raw) from error
 
 
-def claimed(composed: Composed, config: Config, library: Library, added: frozenset[str]) -> Plan:
+def claimed(plan: Single, composed: Composed, library: Library) -> Single:
     """Makes the run's folder: a new one named after the time, or the one that the user asks for.
 
     A job that torchrun or Slurm has restarted continues in its earlier folder.
@@ -41,17 +42,18 @@ def claimed(composed: Composed, config: Config, library: Library, added: frozens
     Raises:
         UserError: if the folder cannot be made or holds a run already.
     """
-    wanted, raw = wanted_folder(composed), str(composed.hydra["run.dir raw"])
+    raw = str(composed.hydra["run.dir raw"])
     try:
-        if before := _left_by_this_job(composed, wanted, config, library):
+        if before := _left_by_this_job(composed, plan.run_dir, plan.config, library):
             lock.take(before, lock.TRAINING, lock.LOCK_WAIT)  # another process of this job may be saving
-            return _again(before, config, library, added)
-        return _claimed(wanted, raw, config, added)
+            return _again(plan, before, library)
+        return replace(plan, run_dir=_made(plan.run_dir, raw, plan.config), claimed=True)
     except UserError as error:
-        raise as_written(error, wanted, raw) from error
+        raise as_written(error, plan.run_dir, raw) from error
 
 
-def _claimed(wanted: Path, raw: str, config: Config, added: frozenset[str]) -> Plan:
+def _made(wanted: Path, raw: str, config: Config) -> Path:
+    """Makes the folder of a new run, and takes it for this process."""
     if BY_TIME in raw and config.name and BY_NAME not in raw:
         wanted = wanted.with_name(f"{wanted.name}-{config.name}")
     try:
@@ -73,21 +75,20 @@ def _claimed(wanted: Path, raw: str, config: Config, added: frozenset[str]) -> P
         raise UserError(
             f"{wanted}: cannot make the run folder ({error.strerror}): go where you may write, or set hydra.run.dir=…"
         ) from error
-    return Plan(run_dir=wanted, claimed=True, added=added)
+    return wanted
 
 
-def claim_sweep(plan: Plan) -> None:
+def claim_sweep(folder: Path) -> None:
     """Makes the folder of a sweep and takes it for this process: two of one sweep would train the same runs.
 
     Raises:
         UserError: if it cannot be, or another process has it.
     """
-    assert plan.folder is not None
     try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Unwritable(plan.folder, error, "or set hydra.sweep.dir=…") from error
-    lock.take(plan.folder, "running this sweep")
+        raise Unwritable(folder, error, "or set hydra.sweep.dir=…") from error
+    lock.take(folder, "running this sweep")
 
 
 def _holds_a_run(folder: Path) -> bool:
@@ -108,23 +109,23 @@ def _left_by_this_job(composed: Composed, wanted: Path, config: Config, library:
         return None
     if (beginning := composed.hydra.get("run.dir before the time")) is None:
         before = status_of(wanted)
-        return wanted if _holds_a_run(wanted) and (not before or before.get("job") == job_of()) else None
+        return wanted if _holds_a_run(wanted) and (not before or before.get("job") == cluster_job()) else None
     from gan_cli.sweeps.sweep import changes
 
     root = expanded(f"{beginning}-", "hydra.run.dir=").parent
-    found = {file.parent: status_of(file.parent) for file in below(root, "status.json")}
-    ours = [folder for folder, status in found.items() if status.get("job") == job_of() and _holds_a_run(folder)]
+    found = {folder: status_of(folder) for folder in folders_below(root)}
+    ours = [folder for folder, status in found.items() if status.get("job") == cluster_job() and _holds_a_run(folder)]
     same = [folder for folder in ours if not changes(config, library, folder)]
     return max(same, key=lambda folder: found[folder].get("updated", 0.0), default=None)
 
 
-def _again(folder: Path, config: Config, library: Library, added: frozenset[str]) -> Plan:
+def _again(plan: Single, folder: Path, library: Library) -> Single:
     from gan_cli.sweeps.sweep import continuation, is_over
 
-    resumption = continuation(config, library, folder, "use another hydra.run.dir")
-    if resumption is None or is_over(config, resumption):
-        return Plan(run_dir=folder, finished=True)
-    return resuming(resumption, added)
+    resumption = continuation(plan.config, library, folder, "use another hydra.run.dir")
+    if resumption is None or is_over(plan.config, resumption):
+        return replace(plan, run_dir=folder, finished=True)
+    return plan.resuming(resumption)
 
 
 def _numbered(wanted: Path) -> Path:

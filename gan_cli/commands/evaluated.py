@@ -11,7 +11,6 @@ from gan_cli.config.library import Library
 from gan_cli.config.options import Choice
 from gan_cli.config.paths import expanded, named
 from gan_cli.config.schema import from_saved
-from gan_cli.data.conditions import columns_in
 from gan_cli.data.folder import ImageFolder
 from gan_cli.data.identity import trained_on
 from gan_cli.data.knows import DATASET
@@ -20,20 +19,18 @@ from gan_cli.data.samples import Samples
 from gan_cli.data.sizes import sides_of
 from gan_cli.errors import UserError
 from gan_cli.games.game import parameters_of
-from gan_cli.games.sampler import Sampler
 from gan_cli.metrics.evaluation import draw, seeds_of, some
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.asked import extractor_of
 from gan_cli.metrics.judge import Judge
 from gan_cli.metrics.kept_features import KeptFeatures
 from gan_cli.runs import checkpoint
-from gan_cli.runs.loading import fill
+from gan_cli.runs.loading import rebuilt
 from gan_cli.runs.places import require_place
 from gan_cli.runs.weights import of_checkpoint as weights_of
 from gan_cli.training.devices import pick_device
 from gan_cli.training.fits import require_state
 from gan_cli.training.fitting import check_trained
-from gan_cli.training.outline import game_of, prior_of
 
 Facts = dict[str, object]  # what the JSON file of an evaluation holds beside the values
 USUAL = {"range": None, "fit": "crop", "background": "white", "depth": 8}  # if nothing is said
@@ -52,23 +49,9 @@ def of_checkpoint(config: Evaluation, library: Library, *, draws: bool) -> tuple
     require_state(trained, library, state, f"checkpoint={path}")
     dataset = library.build(DATASET, _placed(trained.dataset, config.dataset))
     training = trained_on(dataset, trained.dataset.name, state["data"])
-    shape, classes = training.shape, columns_in(state["classes"], state["data"])
-    game = game_of(trained, library, shape, classes, device)
     weights = weights_of(folder, state, config.ema)
-    fill(game, weights, f"checkpoint={path}")
-    prior = prior_of(game, trained, library)
-    sampler = Sampler(
-        game.networks[game.sampler],
-        prior,
-        trained,
-        classes,
-        device,
-        training.names,
-        game,
-        training.known,
-        training.fields,
-    )
-    check_trained(sampler, shape, game)
+    game, sampler = rebuilt(weights, trained, library, device, f"checkpoint={path}")
+    check_trained(sampler, weights.shape, game)
     training = still(dataset, training, TRAINED_ON)
     evidence = Evidence(
         training=training,

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.commands import sweep_jobs
 from gan_cli.commands.hydra_help import texts_for_help
 from gan_cli.commands.job_folder import discard, output_dir, stamp
-from gan_cli.commands.plan import Plan
+from gan_cli.commands.plan import Single, Sweep
 from gan_cli.config.command import Command
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.quoting import folder_name
@@ -30,22 +29,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("gan_cli")
 
 
-def hand_over(command: Command, library: Library, plan: Plan) -> None:
+def hand_over(command: Command, library: Library, plan: Single | Sweep) -> None:
     """Hands over to Hydra, which makes the folder, sets up logging and calls the job for each run."""
-    from omegaconf import OmegaConf
-
-    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
-    if plan.composed is not None:
-        _train_one(command, library, plan, plan.composed)
-    elif plan.folder is not None:
-        sweep_jobs.train(command, library, plan, plan.folder)
+    if isinstance(plan, Sweep):
+        sweep_jobs.train(command, library, plan)
     else:
-        _show(command, library)
+        _train_one(command, library, plan)
 
 
-def _train_one(command: Command, library: Library, plan: Plan, composed: DictConfig) -> None:
+def _train_one(command: Command, library: Library, plan: Single) -> None:
     """Trains a single run in its folder, a new one or one that is gone on with."""
-    assert plan.config is not None
     config, resumption = plan.config, plan.resumption
     before = stamp(resumption.folder) if resumption else None
     faults: list[Exception] = []
@@ -68,14 +61,12 @@ def _train_one(command: Command, library: Library, plan: Plan, composed: DictCon
                 log.exception("unexpected fault")
         return None
 
-    _run_composed(command, library, plan, composed, job)
+    _run_composed(command, library, plan, job)
     if faults:
         raise faults[0]
 
 
-def _run_composed(
-    command: Command, library: Library, plan: Plan, cfg: DictConfig, job: Callable[[DictConfig], float | None]
-) -> None:
+def _run_composed(command: Command, library: Library, plan: Single, job: Callable[[DictConfig], float | None]) -> None:
     """Runs the job of a single run as Hydra does, with the config that was composed when the command was checked."""
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -84,7 +75,7 @@ def _run_composed(
     from hydra.types import HydraContext, RunMode
     from omegaconf import OmegaConf, open_dict, read_write
 
-    own = cfg.hydra
+    cfg, own = plan.composed, plan.composed.hydra
     every = command.parsed(library).every
     with read_write(own), open_dict(own):
         own.mode, own.run.dir = RunMode.RUN, str(plan.run_dir)
@@ -98,16 +89,18 @@ def _run_composed(
     context = HydraContext(config_loader=ConfigLoaderImpl(ConfigSearchPathImpl()), callbacks=callbacks)
     configure_log(own.hydra_logging, own.verbose)
     callbacks.on_run_start(config=cfg, config_name=command.config_name)
-    with written(Path(str(plan.run_dir)), "then try again"):
+    with written(plan.run_dir, "then try again"):
         done = run_job(job, cfg, "hydra.run.dir", None, context)
     callbacks.on_run_end(config=cfg, config_name=command.config_name, job_return=done)
     _ = done.return_value  # raises what the job raised
 
 
-def _show(command: Command, library: Library) -> None:
+def show(command: Command, library: Library) -> None:
     """Lets Hydra show what a flag of its own asks for."""
     import hydra
+    from omegaconf import OmegaConf
 
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)  # which composing has done for the others
     if command.multirun:
         register()
     sys.argv = command.for_hydra(library)

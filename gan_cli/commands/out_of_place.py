@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gan_cli.commands.sampling.keys import SAMPLING
 from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import GROUPS, OF_GAMES, OF_PLAYERS
+from gan_cli.config.options import GROUPS
 from gan_cli.config.overrides import Override, Overrides
 from gan_cli.config.schema import Root, unused_keys
 from gan_cli.config.typed import known_keys
@@ -98,7 +98,7 @@ def without_need(overrides: Overrides, config: Config, library: Library) -> list
             lines.setdefault(key, f"{typed.typed}: {what}, or leave it out")
     if (typed := overrides.find("guard.modes")) and any(typed.values) and not _counts_modes(config, library):
         lines[typed.key] = f"{typed.typed}: no modes are counted here: add metrics=modes, or leave it out"
-    return [line for key, line in lines.items() if not _is_unused(key, config)]
+    return [line for key, line in lines.items() if config.model.heeds(key)]
 
 
 def _counts_modes(config: Config, library: Library) -> bool:
@@ -119,7 +119,7 @@ def without_effect(overrides: Overrides, config: Config, *, measured: bool = Fal
     lines = [
         f"{override.typed}: model={config.model.name} has no use for it: leave it out"
         for override in overrides
-        if _is_unused(override.key, config)
+        if not config.model.heeds(override.key)
     ]
     unused = unused_keys(config)
     lines += [f"{override.typed}: {unused[override.key]}" for override in overrides if override.key in unused]
@@ -130,9 +130,3 @@ def without_effect(overrides: Overrides, config: Config, *, measured: bool = Fal
         for key in ("evaluate_every", "evaluate_count", "unfit_metrics")
         if (override := overrides.find(key))
     ]
-
-
-def _is_unused(key: str, config: Config) -> bool:
-    """Whether the model has no use for a key, or for the group that it belongs to."""
-    unused = ({*OF_GAMES, *OF_PLAYERS} - set(config.model.uses)) | set(config.model.idle)
-    return any(f"{key}.".startswith(f"{other}.") for other in unused)

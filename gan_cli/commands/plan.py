@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,43 +17,58 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a command is run.
+class Single:
+    """How a single run is trained.
 
     Args:
-        config: the checked config of a single run.
+        config: its checked config.
         composed: Hydra's config that it came from, with Hydra's own keys.
         run_dir: the run folder.
+        added: typed keys that not every option has.
         output_subdir: the folder in it for the config and the command; empty for that of the config, None for nowhere.
         resumption: the checkpoint to continue.
         claimed: whether the run folder was made for this command.
         finished: whether a job that was started again has finished its run already.
-        extra: overrides of a sweep that nobody typed.
-        folder: the folder of a sweep.
-        runs: how many a sweep has.
-        at_once: whether all of them are composed before the first begins.
-        unusable: values of a sweep that are left out, and why.
-        added: typed keys that not every option has.
-        in_processes: whether a sweep's runs have processes of their own.
     """
 
-    config: Config | None = None
-    composed: DictConfig | None = None
-    run_dir: Path | None = None
+    config: Config
+    composed: DictConfig
+    run_dir: Path
+    added: Collection[str]
     output_subdir: str | None = ""
     resumption: Resumption | None = None
     claimed: bool = False
     finished: bool = False
-    extra: Sequence[str] = ()
-    folder: Path | None = None
-    runs: int = 1
-    at_once: bool = False
-    unusable: Sequence[tuple[str, str]] = ()
-    added: Collection[str] = ()
-    in_processes: bool = False
+
+    def resuming(self, resumption: Resumption) -> Single:
+        """The same for a resumed run: Hydra writes into its folder, and the config beside the earlier ones."""
+        subdir = f".hydra/{RESUMPTION.format(resumption.number)}"
+        folder, config = resumption.folder, resumption.config
+        return replace(self, config=config, run_dir=folder, output_subdir=subdir, resumption=resumption)
 
 
-def resuming(resumption: Resumption, added: Collection[str] = ()) -> Plan:
-    """The plan of a resumed run: Hydra writes into its folder, and the config beside the earlier ones."""
-    subdir = f".hydra/{RESUMPTION.format(resumption.number)}"
-    return Plan(run_dir=resumption.folder, output_subdir=subdir, resumption=resumption, added=added)
+@dataclass(frozen=True)
+class Sweep:
+    """How the runs of a sweep are trained.
+
+    Args:
+        config: the checked config of its first usable run.
+        folder: of the whole sweep.
+        output_subdir: the folder in each run's for its config and its command; None for nowhere.
+        unusable: values that are left out, and why.
+        added: typed keys that not every option has.
+        extra: overrides that nobody typed.
+        runs: how many there are.
+        at_once: whether all of them are composed before the first begins.
+        in_processes: whether they have processes of their own.
+    """
+
+    config: Config
+    folder: Path
+    output_subdir: str | None
+    unusable: Sequence[tuple[str, str]]
+    added: Collection[str]
+    extra: Sequence[str]
+    runs: int
+    at_once: bool
+    in_processes: bool

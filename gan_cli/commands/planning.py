@@ -1,14 +1,15 @@
-"""The plan of what ``gan-train`` runs: the checked config of a command, and where and how it is run. Torch-free."""
+"""Plans what ``gan-train`` runs: the checked config of a command, and where and how it is run. Torch-free."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.commands.claiming import claim_sweep, claimed, wanted_folder
 from gan_cli.commands.out_of_place import of_new_runs, of_other_commands, of_other_runs, require_use
-from gan_cli.commands.plan import Plan, resuming
+from gan_cli.commands.plan import Single, Sweep
 from gan_cli.config.command import Command
 from gan_cli.config.draft import Draft, draft
 from gan_cli.config.interpolations import BY_TIME, name_unused
@@ -21,16 +22,16 @@ from gan_cli.config.schema import validate
 from gan_cli.errors import UserError
 from gan_cli.parallel import launch, place
 from gan_cli.runs.loggers.logger import LOGGER
-from gan_cli.sweeps import plan as sweep_plan
 from gan_cli.sweeps import sweep
 from gan_cli.sweeps.plugins import check_search, sweeping
+from gan_cli.sweeps.values import CHDIR, prepare, runs_of, with_params
 
 if TYPE_CHECKING:
     from gan_cli.config.schema import Config
 
 
-def planned(command: Command, library: Library) -> tuple[Config, Plan]:
-    """The checked config of a command, and the plan to run it; the run folder is made last.
+def planned(command: Command, library: Library) -> Single | Sweep:
+    """The plan to run a command, with its checked config; the run folder is made last.
 
     Raises:
         UserError: with one line for every mistake.
@@ -38,39 +39,37 @@ def planned(command: Command, library: Library) -> tuple[Config, Plan]:
     typed = command.parsed(library)
     if misplaced := [*of_other_commands(typed), *of_other_runs(typed, multirun=command.multirun)]:
         raise UserError(*misplaced)
-    begins = None
     if command.multirun:
-        config, plan = _swept(command, library)
-    else:
-        made = draft(command, library, ("run.dir", "job.chdir"))
-        if (here := place.given()) and made.composed.values:
-            made = _adopted(made, here)
-        if made.composed.values.get("resume") is not None:
-            config, plan = _resumed(made)
-        else:
-            config, plan = _single(made), Plan(run_dir=wanted_folder(made.composed))
-            begins = _start_of(config, library)
-        if made.composed.hydra["job.chdir"]:
-            raise UserError(sweep_plan.CHDIR)
-        require_use(command.parsed(library), config, library)
-    launch.require_cores(config)
-    for logger in config.logger.values():
-        library.build(LOGGER, logger)  # refused here if its package is missing
-    if config.dry_run:
-        return config, plan
-    if command.multirun:
-        claim_sweep(plan)
-        return config, plan
-    if not plan.resumption:
-        plan = claimed(made.composed, config, library, made.composed.added)
-    if plan.resumption:
-        config = plan.resumption.config
-    elif begins and (whole := made.composed.whole) is not None:
-        config = config.model_copy(update={"start": begins})
-        whole.start = begins
+        swept = _swept(command, library)
+        _require_machine(swept.config, library)
+        claim_sweep(swept.folder)
+        return swept
+    made = draft(command, library, ("run.dir", "job.chdir"))
+    if (here := place.given()) and made.composed.values:
+        made = _adopted(made, here)
+    resumes = made.composed.values.get("resume") is not None
+    plan = _resumed(made) if resumes else _single(made)
+    begins = None if resumes else _start_of(plan.config, library)
+    if made.composed.hydra["job.chdir"]:
+        raise UserError(CHDIR)
+    require_use(command.parsed(library), plan.config, library)
+    _require_machine(plan.config, library)
+    if plan.config.dry_run or resumes:
+        return plan
+    plan = claimed(plan, made.composed, library)
+    if begins and not plan.resumption:
+        plan.composed.start = begins
         words = [word for word in command.overrides if key_of(word) != "start"]
         command.overrides = [*words, f"start={quoted(begins)}"]  # which repeats the run
-    return config, replace(plan, config=config, composed=made.composed.whole)
+        plan = replace(plan, config=plan.config.model_copy(update={"start": begins}))
+    return plan
+
+
+def _require_machine(config: Config, library: Library) -> None:
+    """Refuses more processes than the machine could ever run, and loggers whose packages are missing."""
+    launch.require_cores(config)
+    for logger in config.logger.values():
+        library.build(LOGGER, logger)
 
 
 def _adopted(made: Draft, here: place.Place) -> Draft:
@@ -82,7 +81,12 @@ def _adopted(made: Draft, here: place.Place) -> Draft:
     return replace(made, composed=replace(made.composed, values={**values, "devices": here.world}))
 
 
-def _single(made: Draft) -> Config:
+def _plan(made: Draft, config: Config, folder: Path) -> Single:
+    assert made.composed.whole is not None  # or else it has mistakes, and no config
+    return Single(config, made.composed.whole, folder, made.composed.added)
+
+
+def _single(made: Draft) -> Single:
     config = made.checked(validate)
     space = made.command.parsed(made.library).find("sweep")
     if space and space.values[0] is not None:
@@ -91,16 +95,16 @@ def _single(made: Draft) -> Config:
     name = made.command.parsed(made.library).find("name")
     if BY_TIME not in raw and (unused := name_unused(name, "hydra.run.dir", raw)):
         raise UserError(*unused)
-    return config
+    return _plan(made, config, wanted_folder(made.composed))
 
 
-def _resumed(made: Draft) -> tuple[Config, Plan]:
-    from gan_cli.runs.resume import prepare
+def _resumed(made: Draft) -> Single:
+    from gan_cli.runs.resume import resumed
 
     if idle := of_new_runs(made.command.parsed(made.library)):
         raise UserError(*idle)
-    resumption = prepare(made, place.lock_wait())
-    return resumption.config, resuming(resumption, made.composed.added)
+    resumption = resumed(made, place.lock_wait())
+    return _plan(made, resumption.config, resumption.folder).resuming(resumption)
 
 
 def _start_of(config: Config, library: Library) -> str | None:
@@ -132,7 +136,7 @@ def _require_start(starts: Sequence[object], library: Library) -> None:
             find(str(start), library)
 
 
-def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
+def _swept(command: Command, library: Library) -> Sweep:
     overrides = command.parsed(library)
     if overrides.problems:
         raise UserError(*overrides.problems)
@@ -143,7 +147,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
     how = sweeping(command, library)
     check_search(how, overrides)
     name = sweep.name_from(overrides)
-    whole = sweep_plan.with_params(command, library, how.params).parsed(library)
+    whole = with_params(command, library, how.params).parsed(library)
     alone = PLAIN_GAME in whole.every and PLAIN_GAME not in overrides.every  # a sweep of one's own over models
     command.overrides += [PLAIN_GAME.text] if alone else []
 
@@ -152,8 +156,7 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         require_use(whole, config, library)
         return config
 
-    prepare = sweep_plan.prepare_search if how.search else sweep_plan.prepare_grid
-    space = prepare(command, library, usable, how.params, name)
+    space = prepare(command, library, usable, how, name)
     check_search(how, overrides, space.config)
     if space.config.resume is not None:
         raise UserError(f"resume={space.config.resume}: continues one run: leave out --multirun")
@@ -170,15 +173,15 @@ def _swept(command: Command, library: Library) -> tuple[Config, Plan]:
         "hydra.output_subdir=null",  # a run's command is written once it is known to train
         *how.extra,
     ]
-    plan = Plan(
-        extra=extra,
+    return Sweep(
+        config=space.config,
         folder=space.folder,
         output_subdir=space.output_subdir,
-        # read again: values that are left out are gone
-        runs=sweep_plan.runs_of(sweep_plan.with_params(command, library, how.params).parsed(library), how.search),
-        at_once=how.search is None or how.search.sampler == "random",
         unusable=space.unusable,
         added=space.added,
+        extra=extra,
+        # read again: values that are left out are gone
+        runs=runs_of(with_params(command, library, how.params).parsed(library), how.search),
+        at_once=how.search is None or how.search.sampler == "random",
         in_processes=how.in_processes,
     )
-    return space.config, plan

@@ -11,6 +11,7 @@ from gan_cli.config.draft import draft
 from gan_cli.config.flags import SEVERAL
 from gan_cli.config.interpolations import require_shown
 from gan_cli.config.library import NAMES, Library, shipped_conf
+from gan_cli.config.nested import MISSING, at
 from gan_cli.config.options import GROUPS
 from gan_cli.config.overrides import PRESETS
 from gan_cli.config.schema import validate
@@ -49,10 +50,8 @@ def config_text(command: Command, library: Library) -> str:
     package = command.value_of("--package")
     if package in (None, "_global_"):
         return OmegaConf.to_yaml(node)
-    for part in str(package).split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            raise UserError(f"--package {package}: is not in the config: gan-train --cfg {asked}")
-        node = node[part]
+    if (node := at(node, str(package), MISSING)) is MISSING:
+        raise UserError(f"--package {package}: is not in the config: gan-train --cfg {asked}")
     return f"# @package {package}\n{OmegaConf.to_yaml(node)}" if isinstance(node, Mapping | list) else f"{node}\n"
 
 

@@ -111,13 +111,20 @@ class Tool:
         if unusable := [flag for flag in command.flags if flag.startswith("-") and flag not in ("--config-dir",)]:
             raise UserError(f"{unusable[0]}: is for gan-train; gan-{self.name} takes key=value and --config-dir")
         library = Library(*command.config_dirs)
-        overrides = command.parsed(library)
-        given = [override.key for override in overrides.every]
-        if lines := [line for override in overrides.every if (line := self._not_ours(override))]:
-            raise UserError(*lines)
-        config = check(command, library, lambda raw, library: self.validate(raw, library, given))
-        import_module(self.module).run(config, library)
+        import_module(self.module).run(self.checked(command, library), library)
         return None
+
+    def checked(self, command: Command, library: Library) -> Options:
+        """The config of a command.
+
+        Raises:
+            UserError: with one line for every mistake.
+        """
+        every = command.parsed(library).every
+        if lines := [line for override in every if (line := self._not_ours(override))]:
+            raise UserError(*lines)
+        given = [override.key for override in every]
+        return check(command, library, lambda raw, library: self.validate(raw, library, given))
 
     def _not_ours(self, override: Override) -> str | None:
         head = override.key.partition(".")[0]

@@ -13,6 +13,7 @@ from gan_cli.config.library import Library
 from gan_cli.config.mistakes import suggestion
 from gan_cli.config.options import Options
 from gan_cli.config.overrides import Overrides
+from gan_cli.config.reading_overrides import read
 from gan_cli.config.root import Root
 from gan_cli.config.words import LENGTHS, key_here, option_here, plain, told
 from gan_cli.errors import UserError
@@ -72,7 +73,7 @@ class Command:
     def parsed(self, library: Library) -> Overrides:
         """The parsed overrides; they are parsed again only if they have changed."""
         if self._parsed is None or self._parsed[0] != self.overrides:
-            found = Overrides.parse(self.overrides, library, root=self.root, several=self.multirun)
+            found = read(self.overrides, library, root=self.root, several=self.multirun)
             self._parsed = (list(self.overrides), found)
         return self._parsed[1]
 

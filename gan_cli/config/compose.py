@@ -13,6 +13,7 @@ from gan_cli.config.hydra_errors import in_one_line
 from gan_cli.config.interpolations import before_the_time, references_in, require_permitted
 from gan_cli.config.library import Library, shipped_conf
 from gan_cli.config.mistakes import shown
+from gan_cli.config.nested import MISSING, at
 from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, key_of
 from gan_cli.config.quoting import folder_name
@@ -95,7 +96,9 @@ def compose(
     with _composed(command, library, rest) as cfg:  # fails again if the error was not about one of our keys
         there = OmegaConf.to_container(cfg, resolve=False)
     with _composed(command, library, [*rest, *(f"++{text}" for text in ours)]) as cfg:
-        return replace(_read(cfg, keys, ask, name), added=frozenset(key for key in keys if not _has(there, key)))
+        return replace(
+            _read(cfg, keys, ask, name), added=frozenset(key for key in keys if at(there, key, MISSING) is MISSING)
+        )
 
 
 def compose_each(
@@ -148,14 +151,6 @@ def _read(cfg: DictConfig, typed: Sequence[str], ask: Sequence[str], name: str |
             asked[f"{key} before the time"] = DictConfig({"it": before}, parent=cfg).it
     ours = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     return Composed(plain(ours, typed), asked, references_in(OmegaConf.to_container(ours, resolve=False)), whole=cfg)
-
-
-def _has(node: object, key: str) -> bool:
-    for part in key.split("."):
-        if not isinstance(node, dict) or part not in node:
-            return False
-        node = node[part]
-    return True
 
 
 def compose_hydra(command: Command, library: Library) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 TAKES_VALUE = {"--config-dir": "-cd", "--config-name": "-cn", "--cfg": "-c", "--package": "-p"}
@@ -25,4 +26,10 @@ def groups() -> list[str]:
 
 def shipped(group: str) -> list[str]:
     """The shipped options of a group; none if it is no group."""
-    return sorted(file.stem for file in (shipped_conf() / group).glob("*.yaml"))
+    return options(group, [shipped_conf()])
+
+
+def options(group: str, folders: Iterable[Path]) -> list[str]:
+    """The options of a group in some folders of configs; none if it is no group."""
+    found = {file.stem for folder in folders for file in (folder / group).glob("*.yaml")}
+    return sorted(name for name in found if not name.startswith("."))

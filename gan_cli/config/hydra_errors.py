@@ -33,8 +33,6 @@ def _in_our_words(line: str) -> str:
     """An error of Hydra's in our words; its own advice is to add a ``+``, which does not help for unknown keys."""
     if found := re.match(r"\w+ raised while resolving interpolation: \"?(.*?)\"? full_key: (\S+)", line):
         return f"{found[2]}: {found[1]}: set it, or give a value in its place"
-    if found := re.match(r"Cannot find primary config '(.*?)'", line):
-        return f"--config-name {found[1]}: no such file: it must lie in a --config-dir, as {found[1]}.yaml"
     if found := re.match(r"Could not override '([^']*)'|Key '[^']*' (?:is )?not in .*full_key: (\S+)", line):
         key = found[1] or found[2]
         shows = "hydra" if key.startswith("hydra.") else "job"

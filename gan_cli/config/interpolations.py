@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gan_cli.config.nested import at
 from gan_cli.errors import UserError
 from gan_cli.output.text import printable
 
@@ -154,9 +155,7 @@ def followed(config: Mapping[str, Any]) -> dict[str, Any]:
             match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
             if match is None:
                 return value
-            found: Any = config
-            for part in match[1].split("."):
-                found = found.get(part) if isinstance(found, Mapping) else None
+            found = at(config, match[1])
             if found is None or isinstance(found, Mapping):
                 return text
             value = found

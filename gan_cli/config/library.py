@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gan_cli.config import flags
 from gan_cli.config.asking import asked, is_own, reason
 from gan_cli.config.flags import shipped, shipped_conf
 from gan_cli.config.interpolations import resolvers_in, texts_in
@@ -45,12 +46,11 @@ class Library:
 
     def groups(self) -> list[str]:
         """Every group, such as ``dataset`` or ``experiment``: the folders of the shipped ``conf``."""
-        return sorted(d.name for d in shipped_conf().iterdir() if d.is_dir() and d.name != "hydra")
+        return flags.groups()
 
     def options(self, group: str) -> list[str]:
         """The names of the options in a group."""
-        found = {file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")}
-        return sorted(name for name in found if not name.startswith("."))
+        return flags.options(group, self.folders)
 
     def get_group_options(self, group_name: str, results_filter: object = None) -> list[str]:
         """``options``, under the name that Hydra's ``glob(…)`` calls."""

@@ -67,7 +67,7 @@ def _ensemble(chosen: Chosen) -> list[str]:
             f"ensemble={size}: model={model.name} cannot train several seeds as one computation: "
             "use --multirun seed=0,1,2"
         )
-    elif model and "architecture" in model.uses and architecture and not architecture.together:
+    elif model and model.heeds("architecture") and architecture and not architecture.together:
         problems.append(
             f"ensemble={size}: is for small games, architecture=mlp: architecture={architecture.name} "
             "keeps the machine busy alone: use --multirun seed=0,1,2"

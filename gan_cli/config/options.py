@@ -150,7 +150,7 @@ class Chosen:
     def norm(self, player: str) -> object:
         """The norm in a player's network; None where the model or the architecture leaves no choice."""
         model, architecture = self.one("model"), self.one("architecture")
-        if model is None or architecture is None or "architecture" not in model.uses or player in model.makes:
+        if model is None or architecture is None or not model.heeds("architecture") or player in model.makes:
             return None
         own = architecture.model_dump().get(player)
         return own.get("norm") if isinstance(own, Mapping) else None
@@ -182,6 +182,11 @@ class Choice(Options):
     makes: ClassVar[Sequence[str]] = ()
     learns_labels: ClassVar[bool] = False
     by_images: ClassVar[Sequence[str]] = ()
+
+    def heeds(self, key: str) -> bool:
+        """Of a model, whether a group or a key has an effect on it."""
+        unused = ({*OF_GAMES, *OF_PLAYERS} - set(self.uses)) | set(self.idle)
+        return not any(f"{key}.".startswith(f"{other}.") for other in unused)
 
     @property
     def reads(self) -> Reading:

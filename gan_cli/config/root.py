@@ -147,7 +147,7 @@ def _packs(chosen: Chosen) -> list[str]:
 
 def _conditioning(chosen: Chosen) -> list[str]:
     how, model = chosen.root.get("conditioning"), chosen.one("model")
-    if not isinstance(how, str) or how == "concat" or model is None or "conditioning" in model.idle:
+    if not isinstance(how, str) or how == "concat" or model is None or not model.heeds("conditioning"):
         return []
     if chosen.root.get("conditional") is False:
         return [unlabelled(how)]

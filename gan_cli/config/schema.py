@@ -14,7 +14,7 @@ from gan_cli.config.flags import SEVERAL
 from gan_cli.config.interpolations import texts_in
 from gan_cli.config.library import NAMES, Library
 from gan_cli.config.mistakes import RENAMED
-from gan_cli.config.options import GROUPS, OF_GAMES, Choice, Chosen, Values
+from gan_cli.config.options import GROUPS, Choice, Chosen, Values
 from gan_cli.config.overrides import PLAIN_GAME
 from gan_cli.config.root import RULES, PlayerOptions, Root, unlabelled
 from gan_cli.config.typed import typed
@@ -97,8 +97,8 @@ def validate(raw: Values, library: Library) -> Config:
     values["dataset"] = dataset.settled(model)
     if values["conditional"] == "auto":
         values["conditional"] = _sees_labels(Chosen(raw, values), library)
-        idle = "conditioning" in model.idle  # which is answered where what was typed is known
-        if not values["conditional"] and values["conditioning"] != "concat" and not idle:
+        heeded = model.heeds("conditioning")  # else it is answered where what was typed is known
+        if not values["conditional"] and values["conditioning"] != "concat" and heeded:
             raise UserError(unlabelled(str(values["conditioning"])))
     return Config.model_construct(None, **values)
 
@@ -109,7 +109,7 @@ def _sees_labels(chosen: Chosen, library: Library) -> bool:
     assert dataset is not None
     assert model is not None
     assert architecture is not None
-    heeded = "conditional" not in model.idle and not library.has_own_class("architecture", architecture.name)
+    heeded = model.heeds("conditional") and not library.has_own_class("architecture", architecture.name)
     return dataset.has_labels and heeded and chosen.count("pack") == 1
 
 
@@ -196,9 +196,8 @@ def unused_keys(config: Config) -> dict[str, str]:
 def _in_use(chosen: Chosen) -> Iterator[tuple[str, Choice]]:
     """The options of every group with their places, but for those that the model has no use for."""
     model = chosen.one("model")
-    unused = () if model is None else set(OF_GAMES) - set(model.uses)
     for group, options in chosen.options.items():
-        if group in GROUPS and group not in unused:
+        if group in GROUPS and (model is None or model.heeds(group)):
             if group in SEVERAL:
                 yield from ((f"{group}.{name}", option) for name, option in options.items())
             else:

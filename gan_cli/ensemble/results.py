@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from gan_cli.config.schema import Config
 from gan_cli.ensemble.member import Member
 from gan_cli.runs.records import Record, step_in
-from gan_cli.runs.status import Status, job_of
+from gan_cli.runs.status import Status, cluster_job
 
 
 def mean_record(members: Sequence[Member]) -> Record:
@@ -42,7 +42,7 @@ def status_facts(config: Config, members: Sequence[Member], at: int) -> Status:
     for key, (mean, spread) in spreads(members).items():
         facts[key] = {"metric": config.watch, "value": mean} if key == "best" else mean
         facts.setdefault("spread", {})[key] = spread
-    if job := job_of():
+    if job := cluster_job():
         facts["job"] = job
     if members:
         facts |= {key: value for key, value in members[0].quality.items() if key == "of_modes"}

@@ -102,7 +102,7 @@ class LikelihoodOptions(Choice):
             problems += [line] if line else []
         if isinstance(dataset, ImageOptions):
             problems += self._misread(dataset)
-        if chosen.on("conditional") and "conditional" in self.idle:
+        if chosen.on("conditional") and not self.heeds("conditional"):
             problems.append(f"conditional=true: model={self.name} heeds no labels: use conditional=false")
         return problems
 

@@ -19,6 +19,7 @@ import torch.distributed as dist
 
 from gan_cli import distributed
 from gan_cli.errors import Diverged, Interrupted, TimeUp, UserError, first_line
+from gan_cli.exit_codes import exit_code
 from gan_cli.output import lock, streams
 from gan_cli.output.text import lines_of
 from gan_cli.parallel.place import GRACE, LOST, Place, starts
@@ -63,19 +64,23 @@ def _reported(action: Callable[[], float | None]) -> tuple[Report, int]:
     """What an action returns or raises, and the exit code for it."""
     try:
         return {"value": action()}, 0
-    except UserError as error:
-        return {"problems": list(error.problems)}, 2
-    except Diverged as error:
-        return {"diverged": str(error)}, 3
-    except TimeUp as error:
-        return {"time_limit": error.limit}, error.exit_code
-    except Interrupted as error:
-        return {"signal": error.exit_code - 128}, error.exit_code
-    except KeyboardInterrupt:
-        return {"signal": int(signal.SIGINT)}, 128 + signal.SIGINT
     except BaseException as error:
-        words = f"{type(error).__name__}: {first_line(error)}"
-        return {"fault": f"failed: {words}", "trace": traceback.format_exc()}, LOST if _lost(error) else 1
+        report = _report_of(error)
+        return report, LOST if "fault" in report and _lost(error) else exit_code(error)
+
+
+def _report_of(error: BaseException) -> Report:
+    """How a process ended that an error ended."""
+    if isinstance(error, UserError):
+        return {"problems": list(error.problems)}
+    if isinstance(error, Diverged):
+        return {"diverged": str(error)}
+    if isinstance(error, TimeUp):
+        return {"time_limit": error.limit}
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        return {"signal": exit_code(error) - 128}
+    words = f"{type(error).__name__}: {first_line(error)}"
+    return {"fault": f"failed: {words}", "trace": "".join(traceback.format_exception(error))}
 
 
 def _lost(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gan_cli.config.nested import at
 from gan_cli.config.overrides import key_of
 from gan_cli.runs.hydra_files import CONFIG, bytes_of, yaml_of
 
@@ -38,8 +39,6 @@ def own_folders(file: Path) -> list[str]:
     """
     if not file.is_file() or BELOW.encode() not in bytes_of(file, CONFIG):  # YAML takes long to read
         return []
-    node = yaml_of(file)
-    for key in ("hydra", "searchpath"):
-        node = node.get(key) if isinstance(node, dict) else None
+    node = at(yaml_of(file), "hydra.searchpath")
     found = node if isinstance(node, list) else []
     return [text.removeprefix(BELOW) for text in found if isinstance(text, str) and text.startswith(BELOW)]

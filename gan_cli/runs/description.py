@@ -76,7 +76,7 @@ def by_heart(setup: Setup, count: int) -> str | None:
     game = setup.game
     if not isinstance(game, Judges) or len(setup.samples.shape) != 3 or count >= FEW or game.view.augment:
         return None
-    if "augment" not in setup.config.model.uses:
+    if not setup.config.model.heeds("augment"):
         return None
     return (
         f"{count:,} pictures are few enough for D to learn by heart: augment=[blit,geometric,ada_color] "
@@ -94,7 +94,7 @@ def describe(setup: Setup) -> str:
         where = f"{processes} processes, each on {where}"
     return (
         f"{made_of(config)} ({' + '.join(sizes)} weights), "
-        f"{config.loss.name + ', ' if 'loss' in config.model.uses else ''}"
+        f"{config.loss.name + ', ' if config.model.heeds('loss') else ''}"
         f"{len(setup.samples):,} {config.dataset.name} of {shape}{' with labels' if config.conditional else ''}, "
         f"batch {config.batch_size}, "
         f"on {where}, {setup.precision}"
@@ -112,6 +112,6 @@ def place_of(device: torch.device) -> str:
 def made_of(config: Config) -> str:
     """The networks in words: ``dcgan``, ``vae of mlp``, ``made``."""
     model, architecture = config.model.name, config.architecture.name
-    if "architecture" not in config.model.uses:
+    if not config.model.heeds("architecture"):
         return model
     return architecture if model == "gan" else f"{model} of {architecture}"

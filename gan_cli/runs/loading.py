@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
+from torch import device as Device
 
 from gan_cli.config.library import Library
-from gan_cli.config.schema import from_saved
+from gan_cli.config.schema import Config, from_saved
 from gan_cli.errors import UserError, first_line
 from gan_cli.games.game import Game, Keeps
 from gan_cli.games.sampler import Sampler
@@ -63,19 +64,31 @@ def trained(where: str, library: Library, device: str = "cpu", *, ema: bool = Tr
         return {**found.others, game.sampler: found.tensors}
 
     require_weights(config, library, found.shape, found.classes, networks, what)
-    game = game_of(config, library, found.shape, found.classes, place)
-    fill(game, found, what)
+    game, sampler = rebuilt(found, config, library, place, what)
     for network in game.networks.values():
         network.eval().requires_grad_(False)
-    whole = game if game.networks.keys() <= {game.sampler, *found.others} else None
-    prior = prior_of(game, config, library)
-    drawn, names, conditions = game.networks[game.sampler], found.names, found.conditions
-    sampler = Sampler(drawn, prior, config, found.classes, place, names, whole, conditions, found.fields)
     check_trained(sampler, found.shape)
     return Trained(sampler, found)
 
 
-def fill(game: Game, found: Weights, what: str) -> None:
+def rebuilt(found: Weights, config: Config, library: Library, device: Device, what: str) -> tuple[Game, Sampler]:
+    """The game of trained weights, and what draws its samples; an exported file has no whole game.
+
+    Args:
+        what: says where the weights are from: ``checkpoint=PATH``.
+
+    Raises:
+        UserError: if they do not fit their config.
+    """
+    game = game_of(config, library, found.shape, found.classes, device)
+    _fill(game, found, what)
+    whole = game if game.networks.keys() <= {game.sampler, *found.others} else None
+    prior, drawn = prior_of(game, config, library), game.networks[game.sampler]
+    names, conditions, fields = found.names, found.conditions, found.fields
+    return game, Sampler(drawn, prior, config, found.classes, device, names, whole, conditions, fields)
+
+
+def _fill(game: Game, found: Weights, what: str) -> None:
     """Loads trained weights into the networks of a game, and what it keeps; of an exported file, the sampler's only.
 
     Raises:

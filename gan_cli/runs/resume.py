@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.config.batch_sizes import BatchSizes, changed
-from gan_cli.config.command import Command
-from gan_cli.config.compose import compose, length_of
 from gan_cli.config.draft import Draft
 from gan_cli.config.flags import SEVERAL
-from gan_cli.config.hydra_errors import one_line
-from gan_cli.config.interpolations import as_written, texts_in
-from gan_cli.config.library import Library
+from gan_cli.config.interpolations import as_written
 from gan_cli.config.mistakes import shown
-from gan_cli.config.options import GROUPS, Values
-from gan_cli.config.overrides import PLAIN_GAME, PRESETS, Override
+from gan_cli.config.options import GROUPS
+from gan_cli.config.overrides import PRESETS
 from gan_cli.config.paths import named
 from gan_cli.config.schema import Config, completed, renamed, validate
 from gan_cli.errors import Busy, UserError
@@ -25,6 +20,7 @@ from gan_cli.output import lock
 from gan_cli.runs import checkpoint, ensemble_folder
 from gan_cli.runs.links import require_own
 from gan_cli.runs.names import RESUMPTION, numbered
+from gan_cli.runs.overlaid import overlaid
 from gan_cli.runs.places import require_places
 from gan_cli.runs.status import status_of
 from gan_cli.training.fits import require_state
@@ -43,13 +39,13 @@ FIXED = (
     "ensemble",
     "freeze",
 )  # what the saved tensors belong to
-MAY_CHANGE = (
+NOT_FIXED = (
     "dataset.root",
     "dataset.path",
     "dataset.flip",
     "dataset.allow_missing",
     "optimizer.",
-)  # where the data lies; that it is the same is checked apart
+)  # of them: where the data lies; that it is the same is checked apart
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ def locate(resume: str) -> tuple[Path, Path, State]:
     return folder, path, state
 
 
-def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
+def resumed(draft: Draft, wait: float = 0.0) -> Resumption:
     """Reads the checkpoint of a command's ``resume``, and applies the typed keys to its config.
 
     Args:
@@ -106,7 +102,31 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
     Raises:
         UserError: with one line for every mistake, or for every difference that the saved state cannot follow.
     """
-    library, overrides, problems = draft.library, draft.command.parsed(draft.library), list(draft.problems)
+    library, overrides = draft.library, draft.command.parsed(draft.library)
+    _require_alone(draft)
+    folder, path, state = _located(draft, wait)
+    require_own(folder)
+    saved = {"ensemble": 0, **renamed(state["config"])}
+    wanted = {**overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
+    config = validate(completed(wanted, library), library)
+    require_places(config, library, [override.key for override in overrides], "resume")
+    trained = validate(completed(saved, library), library)
+    for member in (state.get("members") or {"": state}).values():
+        if member:
+            require_state(trained, library, member, f"resume={path}")
+    first = next(iter(state["players"])) if "players" in state else "discriminator"
+    if impossible := [*_fixed(trained, config), *_uncounted(trained, config, first)]:
+        raise UserError(*impossible)
+    over = left_at_its_end(folder, state, config)
+    _require_left(folder, state, config, over)
+    was = trained if overrides.find("batch_size") else config
+    images = BatchSizes(was.batch_size, trained.player(first).steps).images_seen(state["step"])
+    return Resumption(folder, path, state, _by_images(trained, was, config, images), over)
+
+
+def _require_alone(draft: Draft) -> None:
+    """Refuses presets and ``start`` beside ``resume``, and whatever else is wrong with the command."""
+    overrides, problems = draft.command.parsed(draft.library), list(draft.problems)
     if preset := next((o for o in overrides if o.key in PRESETS and o.typed and o.values[0] is not None), None):
         problems.append(
             f"{preset.key}: is a whole preset and cannot be laid over a resumed run: type the keys to change"
@@ -115,74 +135,89 @@ def prepare(draft: Draft, wait: float = 0.0) -> Resumption:
         problems.append(f"{typed.typed}: begins a new run, and resume=… goes on with one: leave one of them out")
     if problems:
         raise UserError(*problems)
+
+
+def _located(draft: Draft, wait: float) -> tuple[Path, Path, State]:
+    """What ``locate`` finds, in a folder that no other process is at work in."""
     asked = draft.composed.values["resume"]
     try:
         if not draft.composed.values["dry_run"]:
             lock.take(whole_folder(str(asked)), lock.TRAINING, wait)  # before what it holds is looked at
-        folder, path, state = locate(str(asked))
+        return locate(str(asked))
     except Busy as error:
         stopped = (run for run in checkpoint.runs_by_age() if not lock.held(run)) if asked == "latest" else iter(())
         if other := next(stopped, None):
             raise Busy(f"{error}; of those that have stopped, the newest: resume={other}") from error
         raise
     except UserError as error:
-        typed = overrides.find("resume")
+        typed = draft.command.parsed(draft.library).find("resume")
         raise as_written(error, asked, typed.typed.partition("=")[2] if typed else "") from error
-    require_own(folder)
-    saved = {"ensemble": 0, **renamed(state["config"])}
-    wanted = {**_overlaid(saved, list(overrides), draft.command, library), "resume": str(path)}
-    config = validate(completed(wanted, library), library)
-    require_places(config, library, [override.key for override in overrides], "resume")
-    before = completed(saved, library)
-    trained = validate(before, library)
-    for member in (state.get("members") or {"": state}).values():
-        if member:
-            require_state(trained, library, member, f"resume={path}")
-    fixed_keys = (*FIXED, "seed") if saved["ensemble"] else FIXED
-    impossible = [
+
+
+def _fixed(trained: Config, config: Config) -> list[str]:
+    """A line for each key whose new value the saved weights and data cannot follow."""
+    fixed = tuple(f"{key}." for key in ((*FIXED, "seed") if trained.ensemble else FIXED))
+    return [
         f"{key}={shown(new)}: the checkpoint has {shown(old)}, and its weights and data cannot follow: "
         "leave the key out, or start a new run"
-        for key, old, new in differences(before, config.saved())
+        for key, old, new in differences(trained.saved(), config.saved())
         if key == "model"  # another one; of the same, options that weights cannot follow show where they are loaded
-        or (f"{key}.".startswith(tuple(f"{fixed}." for fixed in fixed_keys)) and not _may_change(key, config))
+        or (f"{key}.".startswith(fixed) and not _may_change(key, config))
     ]
-    first = next(iter(state["players"])) if "players" in state else "discriminator"
+
+
+def _uncounted(trained: Config, config: Config, first: str) -> list[str]:
+    """A line for what the images that the run has seen are counted by, and its data drawn.
+
+    Args:
+        first: the player that moves first.
+    """
+    lines = []
     if (moves := config.player(first).steps) != (moved := trained.player(first).steps):
-        impossible.append(
+        lines.append(
             f"{first}.steps={moves}: the checkpoint has {moved}, by which its images are counted and its data drawn: "
             "leave the key out, or start a new run"
         )
-    if config.devices != before["devices"]:
-        impossible.append(
-            f"devices={config.devices}: the run was begun with devices={before['devices']} and goes on exactly only "
+    if config.devices != trained.devices:
+        lines.append(
+            f"devices={config.devices}: the run was begun with devices={trained.devices} and goes on exactly only "
             "so: leave the key out, or start a new run"
         )
-    if impossible:
-        raise UserError(*impossible)
-    over = left_at_its_end(folder, state, config)
-    if config.steps <= state["step"] and not over:
+    return lines
+
+
+def _require_left(folder: Path, state: State, config: Config, over: bool) -> None:
+    """Refuses a run that has nothing left to train."""
+    if over:
+        return
+    if config.steps <= state["step"]:
         raise UserError(
             f"resume={folder}: is at step {state['step']} of {config.steps}: nothing left to train; "
             f"to train longer: steps={2 * state['step'] or config.steps}"
         )
-    if state.get("members") and state["stopped"] and not over:
+    if state.get("members") and state["stopped"]:
         raise UserError(f"resume={folder}: was killed when all its members had ended: leave out steps=… once")
-    was = trained if overrides.find("batch_size") else config
+
+
+def _by_images(trained: Config, was: Config, config: Config, images: int) -> Config:
+    """The config whose values by images seen are as they were up to now, and from here on as they are asked for.
+
+    Args:
+        was: that of ``trained`` and ``config`` whose batch size the run has had.
+        images: seen until now.
+    """
     growing = [group for group in GROUPS if group not in SEVERAL and config.one(group).by_images]
-    if growing or was.batch_size != config.batch_size:
-        images = BatchSizes(was.batch_size, moved).images_seen(state["step"])
-        update: dict[str, object] = {g: config.one(g).resumed(trained.one(g), images) for g in growing}
-        if was.batch_size != config.batch_size:
-            update["batch_size"] = changed(was.batch_size, config.batch_size, images)
-        config = config.model_copy(update=update)
-    return Resumption(folder, path, state, config, over)
+    update: dict[str, object] = {g: config.one(g).resumed(trained.one(g), images) for g in growing}
+    if was.batch_size != config.batch_size:
+        update["batch_size"] = changed(was.batch_size, config.batch_size, images)
+    return config.model_copy(update=update)
 
 
 def _may_change(key: str, config: Config) -> bool:
     """Whether a resumed run may change a key of what its weights and data belong to."""
     group, _, rest = key.partition(".")
     by_images = config.one(group).by_images if group in GROUPS and group not in SEVERAL else ()
-    return key.startswith(MAY_CHANGE) or rest.partition(".")[0] in by_images
+    return key.startswith(NOT_FIXED) or rest.partition(".")[0] in by_images
 
 
 def left_at_its_end(folder: Path, state: State, config: Config) -> bool:
@@ -191,58 +226,6 @@ def left_at_its_end(folder: Path, state: State, config: Config) -> bool:
         return False
     stopped = bool(state.get("stopped")) and config.steps <= state["config"]["steps"]
     return config.steps == state["step"] or stopped
-
-
-def _overlaid(saved: Values, overrides: Sequence[Override], command: Command, library: Library) -> Values:
-    """The saved config with the typed options and keys."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    choices = [override for override in overrides if override.is_group and override.key not in PRESETS]
-    typed = {override.key: override.values[0] for override in overrides if not override.is_group}
-    if strange := [f"{key}={text}" for key, text in texts_in(saved) if "${" in text]:
-        raise UserError(
-            f"resume: {strange[0]}: a checkpoint's config looks nothing up: it is not as gan-train wrote it"
-        )
-    if isinstance(each := typed.get("steps"), Mapping):
-        typed["steps"] = length_of(each, (saved.get("model") or {}).get("name", "gan"))
-    steps, images = (typed.get(key, saved.get(key)) for key in ("steps", "anneal_images"))
-    if "steps" not in typed and type(steps) is not int:
-        raise UserError(f"resume: steps={shown(steps)}: the checkpoint's config is not as gan-train wrote it")
-    lengths = [f"steps={steps}", *([f"anneal_images={images}"] if type(images) is int else [])]
-    # the default's extras are not the run's
-    plain = [*PLAIN_GAME.texts, *(choice.texts[0] for choice in choices), *lengths]
-    fresh = compose(command, library, plain).values
-    merged = OmegaConf.create({"resume": None, "dry_run": False, **saved})
-    for choice in choices:
-        options = fresh.get(choice.key, {})
-        if choice.key in SEVERAL:  # those that the run has already stay as they are
-            there = saved.get(choice.key) or {}
-            options = {name: there.get(name, option) for name, option in options.items()}
-        OmegaConf.update(merged, choice.key, options, merge=False, force_add=True)
-    if "optimizer.lr" in typed:  # both players follow it, as they do in config.yaml
-        rate = typed["optimizer.lr"]
-        typed = {"discriminator.lr": rate, "generator.lr": rate, **typed}
-    if "anneal_images" in typed:  # and whatever has no number of its own
-        following = _following(saved, saved.get("anneal_images", 0))
-        typed = {**dict.fromkeys(following, typed["anneal_images"]), **typed}
-    for key, value in typed.items():
-        OmegaConf.update(merged, key, value, merge=False, force_add=True)
-    try:
-        values = OmegaConf.to_container(merged, resolve=True)
-    except OmegaConfBaseException as error:
-        raise UserError(one_line(error)) from error
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
-
-
-def _following(node: Mapping[str, object], images: object, prefix: str = "") -> Iterator[str]:
-    """The dotted keys whose numbers of images are the ``anneal_images`` at the root."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _following(value, images, f"{prefix}{key}.")
-        elif value == images and (key == "anneal_images" or (key == "duration" and node.get("unit") == "images")):
-            yield f"{prefix}{key}"
 
 
 def differences(old: object, new: object, prefix: str = "") -> list[tuple[str, object, object]]:

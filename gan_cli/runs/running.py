@@ -37,7 +37,7 @@ from gan_cli.runs.records import Record, records_in
 from gan_cli.runs.results import compared, results_of
 from gan_cli.runs.resume import Resumption
 from gan_cli.runs.start import Origin, begin, origin_of
-from gan_cli.runs.status import Status, job_of, status_of
+from gan_cli.runs.status import Status, cluster_job, status_of
 from gan_cli.runs.time_limit import TimeLimit
 from gan_cli.training.budget import enough
 from gan_cli.training.build import build
@@ -307,6 +307,6 @@ class Running:
             facts["start"] = self.origin.saved()
         facts["environment"] = self.environment
         facts["config"] = self.config.saved()
-        if job := job_of():
+        if job := cluster_job():
             facts["job"] = job
         self.folder.write_status(name, reason, **facts, **self.quality, seconds=self.record.seconds)

@@ -144,7 +144,7 @@ def result(status: Status) -> str:
     return f"{how}: {'; '.join(words)}" if words else how
 
 
-def job_of() -> str | None:
+def cluster_job() -> str | None:
     """The name of this process's job in torchrun or Slurm, which stays the same when they restart it."""
     env = os.environ
     if name := env.get("TORCHELASTIC_RUN_ID"):

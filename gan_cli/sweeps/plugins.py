@@ -139,7 +139,6 @@ def check_search(sweeping: Sweeping, overrides: Overrides, config: Config | None
                 f"{wrong.key}: an interval is for a search: add hydra/sweeper=random or hydra/sweeper=optuna, "
                 f"or list its values: {wrong.key}={','.join(str(value) for value in wrong.values)}"
             )
-        require_countable(overrides)
         return
     if search.sampler == "random":
         idle = {"trials_at_once": "draws do not learn from each other here: hydra.launcher.n_jobs says how many run"}

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_cli.config.mistakes import shown
-from gan_cli.config.overrides import Overrides, key_of
-from gan_cli.errors import Busy, TimeUp, UserError
+from gan_cli.config.overrides import Overrides
+from gan_cli.errors import Busy, UserError
 from gan_cli.output import lock
-from gan_cli.runs.commands import own_folders, repeated
-from gan_cli.runs.hydra_files import Unreadable, overrides_of
-from gan_cli.runs.status import Status, folders_below, result, status_of
+from gan_cli.runs.status import result, status_of
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -29,38 +24,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 OTHER_NAME = "give this sweep another name, name=…"
-MANY = 50  # runs whose configs take more than a few seconds to compose
-MAY_CHANGE = (  # between two calls of a sweep, in runs that are continued
+MAY_DIFFER = (  # keys of a run that a later call of its sweep continues
     *("steps.", "schedule.duration.", "patience.", "guard."),
     *("device.", "dataset.root.", "dataset.path."),
     *("log_every.", "sample_every.", "checkpoint_every.", "evaluate_every.", "keep_checkpoints."),
     *("logger.", "unfit_metrics.", "checkpoint_minutes.", "time_limit."),
 )
-CONTINUED_WITH = (  # keys that may change between two calls of the same sweep
+CONTINUED_WITH = (  # keys that a later call of the same sweep may have, and that are not in its name
     *("hydra.launcher.", "hydra.sweeper.n_trials.", "hydra.sweeper.trials_at_once."),
     *("checkpoint_minutes.", "time_limit."),
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run of a sweep ended that is not finished; it comes back from the process in which the run was.
-
-    Args:
-        path: its folder.
-        code: the exit code that it would have had alone.
-        unsaid: what the status in its folder does not say: ``refused``, ``failed`` or ``not begun``; empty if it does.
-    """
-
-    path: Path
-    code: int
-    reason: str
-    unsaid: str = ""
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether a signal came or the time was up, and no more runs are to begin."""
-        return self.code >= TimeUp.code
 
 
 def name_from(overrides: Overrides) -> str:
@@ -184,7 +157,7 @@ def _changed(config: Config, library: Library, saved: Values) -> list[tuple[str,
     return [
         (key, shown(old), shown(new))
         for key, old, new in differences(from_saved(saved, library).saved(), config.saved())
-        if not f"{key}.".startswith(MAY_CHANGE) and (key, new) != ("start", "latest")  # which it was when the run began
+        if not f"{key}.".startswith(MAY_DIFFER) and (key, new) != ("start", "latest")  # which it was when the run began
     ]
 
 
@@ -211,105 +184,3 @@ def note(path: Path, error: Exception, record: Callable[[], None]) -> str:
         with suppress(UserError):  # of a full disk: it must not hide what happened
             record()
     return reason
-
-
-def _again(folder: Path, path: Path, status: Status) -> list[str]:
-    """The run of a sweep with the best watched value, and the command that repeats it."""
-    best = status["best"]
-    lines = [f"best {best['metric']}: {best['value']:.5g} at step {best.get('step', '?')} of {path}"]
-    with suppress(Unreadable):
-        typed = [text for text in overrides_of(path / ".hydra" / "overrides.yaml") if key_of(text) != "name"]
-        own = own_folders(path / ".hydra" / "hydra.yaml")
-        lines.append(f"  again: gan-train {shlex.join(repeated(typed, own, f'{folder.name}-best'))}")
-    return lines
-
-
-def _watched(status: Status) -> tuple[str, str, str] | None:
-    """What a run was judged by: the metric, whether low or high is better, and what its values are of."""
-    best, kinds = status.get("best"), status.get("kinds")
-    if not best or best["value"] is None or "better" not in best:
-        return None
-    return best["metric"], best["better"], str(kinds.get(best["metric"], "")) if isinstance(kinds, dict) else ""
-
-
-def ranked(runs: Mapping[Path, Status]) -> dict[tuple[str, str, str], list[Path]]:
-    """The runs that have a watched value, the best first, by what they were judged by: no others are compared."""
-    found: dict[tuple[str, str, str], list[Path]] = {}
-    for path, status in runs.items():
-        if judged := _watched(status):
-            found.setdefault(judged, []).append(path)
-    for (_, better, _), paths in found.items():
-        paths.sort(key=lambda path: runs[path]["best"]["value"], reverse=better == "high")
-    return found
-
-
-def table(folder: Path, unusable: Sequence[tuple[str, str]], outcomes: Sequence[Outcome] = ()) -> str:
-    """All runs of a sweep, a line each: the best first, then those without a watched value; and what to do next.
-
-    Args:
-        unusable: values that were left out, and why.
-        outcomes: of this call's runs that are not finished.
-    """
-    runs = _runs(folder)
-    for outcome in outcomes:
-        path = folder / os.path.relpath(outcome.path, folder)
-        if outcome.unsaid and not (outcome.interrupted and path in runs):  # what is there then says how it stands
-            runs[path] = {"status": outcome.unsaid, "reason": outcome.reason}
-    groups = ranked(runs)
-    ranks = {path: f"{rank}. " for paths in groups.values() for rank, path in enumerate(paths, 1)}
-    names = {path: path.relative_to(folder).as_posix() for path in runs}
-    deep = max(map(len, ranks.values()), default=0)
-    width = max(map(len, [*names.values(), *(text for text, _ in unusable)]), default=0)
-
-    def line(rank: str, name: str, words: str) -> str:
-        return f"  {rank:>{deep}}{name:<{width}}  {words}"
-
-    order, lines, last = "", [], []
-    for (metric, better, kind), paths in groups.items():
-        how = f"by {metric}, the {'lowest' if better == 'low' else 'highest'} first"
-        if len(groups) == 1:
-            order = f", {how}"
-        else:
-            lines.append(f" {how}{f' ({kind})' if kind else ''}:")
-        lines += [line(ranks[path], names[path], result(runs[path])) for path in paths]
-        last += _again(folder, paths[0], runs[paths[0]])
-    lines += [line("", names[path], result(status)) for path, status in runs.items() if path not in ranks]
-    lines += [line("", text, f"left out: {reason}") for text, reason in unusable]
-    if runs:
-        last.append(f"curves and samples: {report_of(folder)}")
-    finished = sum(status["status"] == "finished" for status in runs.values())
-    return "\n".join([f"{folder}: {finished} of {len(runs) + len(unusable)} finished{order}", *lines, *last])
-
-
-def opening(folder: Path, runs: int, *, at_once: bool = False) -> str:
-    """What is said before the first run.
-
-    Args:
-        at_once: whether the configs of all are composed before it begins, which takes minutes if they are many.
-    """
-    composed = ", whose configs are all composed before the first begins" if at_once and runs >= MANY else ""
-    return f"{folder}: {runs} run{'s' * (runs > 1)}{composed}; as they go on: {report_of(folder)} --live"
-
-
-def report_of(folder: Path) -> str:
-    """The command that shows a sweep."""
-    return f"gan-report {shlex.quote(str(folder))}"
-
-
-def exit_code(folder: Path, outcomes: Sequence[Outcome] = ()) -> int:
-    """0 if all runs are finished; else that of the first of this call that went wrong, or was interrupted.
-
-    If an earlier call has left some unfinished, the code that the worst of them would have ended with; 1 if there is
-    no run.
-    """
-    if outcomes:
-        return next((outcome for outcome in outcomes if not outcome.interrupted), outcomes[0]).code
-    found = {status["status"] for status in _runs(folder).values()} or {"running"}
-    codes = {"failed": 2, "diverged": 3, "interrupted": 130, "running": 1}
-    return next((code for status, code in codes.items() if status in found), 0)
-
-
-def _runs(folder: Path) -> dict[Path, Status]:
-    """The status of each run below the folder of a sweep; for an ensemble that of the whole, not of its members."""
-    found = {path: status_of(path) for path in folders_below(folder)}
-    return {path: status for path, status in found.items() if "status" in status and path.parent not in found}

@@ -104,7 +104,7 @@ def require_kind(config: Config, samples: Samples) -> None:
             f"dataset={config.dataset.name}: {n:,} of {len(samples):,} samples have no label, and "
             f"model={config.model.name} cannot do without: leave them out, or use model=semi_supervised"
         )
-    own = "architecture" not in config.model.uses  # networks, which are of pixels or points
+    own = not config.model.heeds("architecture")  # networks, which are of pixels or points
     holds = {3: "pictures", 2: "signals"}.get(len(samples.shape), "points")
     if own and holds == "signals":
         raise UserError(

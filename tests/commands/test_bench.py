@@ -12,9 +12,10 @@ from conftest import TINY_DCGAN, TINY_MLP, setup_of
 from torch.nn import functional as F
 
 import gan_cli
-from gan_cli.commands.bench import contender
+from gan_cli.commands.bench import contender, imports
 from gan_cli.commands.bench.peer import Peer, PeerCommand
 from gan_cli.commands.bench.work import Tally, period, work
+from gan_cli.errors import UserError
 
 QUICK = ("--repeats", "2", "--seconds", "0.01")
 PEER = """
@@ -232,6 +233,11 @@ def test_a_mistake_is_one_line(gan_bench, arguments, line):
     first = result.err.splitlines()[0]
     assert first.startswith("gan-bench: error: ")
     assert line in first
+
+
+def test_a_mistaken_flag_of_the_measure_of_imports_is_one_line():
+    with pytest.raises(UserError, match=r"^--size: invalid int value: 'x': python -m gan_cli\.bench\.imports --help$"):
+        imports.main(["--size", "x"])
 
 
 @pytest.mark.parametrize(

@@ -347,7 +347,7 @@ def test_two_hundred_runs_fit_on_a_page(tmp_path):
         (("nowhere",), "nowhere: no such folder"),
         ((".",), ".: holds no run"),
         ((), "outputs: no such folder"),
-        ((".", "--format", "pdf"), "invalid choice: 'pdf'"),
+        ((".", "--format", "pdf"), "error: --format: invalid choice: 'pdf'"),
         (("nowhere", "--live"), "nowhere: no such folder"),
         ((".", "--port", "8000"), "--port 8000: is for --live"),
         ((".", "--live", "--port", "65536"), "'65536' is no port"),

@@ -15,10 +15,11 @@ from gan_cli.commands.tool import EVALUATION
 from gan_cli.config.command import Command
 from gan_cli.config.draft import check
 from gan_cli.config.library import Library
-from gan_cli.config.overrides import Overrides, is_text
 from gan_cli.config.quoting import PATHS, as_text, folder_name
+from gan_cli.config.reading_overrides import read
 from gan_cli.config.root import Root
 from gan_cli.config.schema import validate
+from gan_cli.config.texts import is_text
 from gan_cli.errors import UserError
 
 QUICK = (*TINY_POINTS, "steps=1", "sample_every=0", "log_every=1")
@@ -53,9 +54,9 @@ def test_a_path_needs_no_quotes_whatever_it_is_called(flags, key):
 def test_paths_of_a_sweep_are_told_apart_and_home_is_found(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     Path("a,b").mkdir()
-    (override,) = Overrides.parse(["dataset.path=~/x y,a,b,1_0,ü"], Library(), root=Root, several=True)
+    (override,) = read(["dataset.path=~/x y,a,b,1_0,ü"], Library(), root=Root, several=True)
     assert override.values == ["/home/me/x y", "a,b", "1_0", "ü"]
-    (override,) = Overrides.parse(["dataset.path=a (1, 2),'c,d'"], Library(), root=Root, several=True)
+    (override,) = read(["dataset.path=a (1, 2),'c,d'"], Library(), root=Root, several=True)
     assert override.values == ["a (1, 2)", "c,d"]
 
 

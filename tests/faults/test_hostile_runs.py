@@ -26,7 +26,7 @@ from gan_cli.commands.report.command import main
 from gan_cli.commands.report.growing import Growing
 from gan_cli.commands.report.page import as_html, page
 from gan_cli.runs.records import Reader, record_of, records_in
-from gan_cli.sweeps.sweep import table
+from gan_cli.sweeps.outcomes import table
 
 
 @pytest.fixture

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
 import struct
 import sys
 from collections import defaultdict
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import TINY_POINTS, assert_same_run, metrics_in
+
+from gan_cli.errors import Diverged, Ended, TimeUp, UserError
+from gan_cli.runs.observers.loggers import Loggers
 
 RUN = (*TINY_POINTS, "steps=9", "log_every=2", "sample_every=3", "checkpoint_every=3", "keep_checkpoints=9")
 MEASURED = ("metrics=modes", "evaluate_every=4", "evaluate_count=50")
@@ -164,6 +170,17 @@ def test_a_logger_of_ones_own_is_one_class_and_one_file(gan_train):
     lines = Path("run/blue").read_text().splitlines()
     assert lines[:3] == ["record 2", "picture 3 step-000000003.png", "record 4"]
     assert lines[-3:] == ["record 9", "picture 9 step-000000009.png", "end 0"]
+
+
+def test_a_logger_is_told_the_exit_code_that_the_command_ends_with(tmp_path):
+    told: list[int] = []
+    folder = SimpleNamespace(path=tmp_path, samples=tmp_path / "samples", metrics=tmp_path / "metrics.jsonl")
+    config = SimpleNamespace(log_every=1, sample_every=0, evaluate_every=0)
+    loggers = Loggers([SimpleNamespace(close=told.append)], folder, config, at=lambda: 0, not_counted=nullcontext)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for error in (None, UserError("a mistake"), Diverged("loss not finite"), TimeUp("1h"), Ended(15), full):
+        loggers.__exit__(type(error), error, None)
+    assert told == [0, 2, 3, 124, 143, 2]
 
 
 @pytest.mark.parametrize("method", ["open", "record", "picture", "close"])

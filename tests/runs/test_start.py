@@ -304,7 +304,7 @@ def test_the_newest_run_is_looked_up_once_and_recorded_by_its_name(gan_train):
     words = yaml.safe_load(Path("outputs/new/.hydra/overrides.yaml").read_text())
     assert gan_train(*words, "hydra.run.dir=again").code == 0  # the newest is another by now
     assert_same_run(Path("outputs/new"), Path("again"))
-    config, _ = planning.planned(Command.parse([*TINY_MLP, "devices=2", "start=outputs/old, one"]), Library())
+    config = planning.planned(Command.parse([*TINY_MLP, "devices=2", "start=outputs/old, one"]), Library()).config
     assert config.start == path  # that of each process, though the run may go on
 
 

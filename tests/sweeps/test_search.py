@@ -135,9 +135,9 @@ def late_elsewhere(monkeypatch):
     """Runs are in other processes, as far as they can tell, and the sweep that launches them has gone on for long."""
     pids, claim, begin = itertools.count(1), planning.claim_sweep, job_processes.begin
 
-    def long_ago(plan) -> None:
+    def long_ago(folder) -> None:
         time_limit.begin(time.time() - 1000)
-        claim(plan)
+        claim(folder)
 
     def in_a_new_process(*facts):
         time_limit.begin()

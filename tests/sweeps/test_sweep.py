@@ -20,7 +20,8 @@ from gan_cli.parallel import launch
 from gan_cli.runs.observers.interrupts import Interrupts, late
 from gan_cli.runs.observers.log import Log
 from gan_cli.sweeps import job_processes
-from gan_cli.sweeps.sweep import Outcome, continuation, exit_code, opening, table
+from gan_cli.sweeps.outcomes import Outcome, code_of_sweep, opening, table
+from gan_cli.sweeps.sweep import continuation
 
 SWEEP = ("-m", *TINY_POINTS, "steps=120", "log_every=40", "checkpoint_every=10", "sample_every=0")
 
@@ -160,7 +161,7 @@ def test_a_sweep_counts_its_runs(gan_train):
 
 
 def test_a_large_sweep_says_that_its_configs_are_composed_first():
-    _, plan = planning._swept(Command.parse(["-m", *TINY_POINTS, "seed=range(0,60)"]), Library())
+    plan = planning._swept(Command.parse(["-m", *TINY_POINTS, "seed=range(0,60)"]), Library())
     said = opening(Path("large"), plan.runs, at_once=plan.at_once)
     assert said.startswith("large: 60 runs, whose configs are all composed before the first begins; as they go on: ")
 
@@ -175,7 +176,7 @@ def test_a_large_sweep_says_that_its_configs_are_composed_first():
     ],
 )
 def test_the_number_of_runs_is_known_before_the_first(typed, count):
-    assert planning._swept(Command.parse(["-m", *typed]), Library())[1].runs == count
+    assert planning._swept(Command.parse(["-m", *typed]), Library()).runs == count
 
 
 def test_finished_runs_are_trained_further_when_asked(gan_train):
@@ -344,5 +345,5 @@ def test_a_run_for_which_no_time_is_left_is_told_of_and_counted():
         "  b  interrupted: time_limit=1h is up",
         "  c  not begun: time_limit=1h is up",
     ]
-    assert exit_code(Path("sweep"), late) == 124
-    assert exit_code(Path("sweep"), [*late, Outcome(Path("sweep/d"), 3, "loss not finite")]) == 3
+    assert code_of_sweep(Path("sweep"), late) == 124
+    assert code_of_sweep(Path("sweep"), [*late, Outcome(Path("sweep/d"), 3, "loss not finite")]) == 3

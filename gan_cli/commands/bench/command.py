@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from gan_cli.commands.arguments import Parser
 from gan_cli.commands.bench.peer import PeerCommand
 from gan_cli.commands.bench.until import SUCH, goals_of
 from gan_cli.commands.bench.variants import variants
@@ -38,11 +38,6 @@ examples:
 
 OMP_NUM_THREADS sets the threads of gan-train's step and of the --peer.
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message.removeprefix('argument ')}: gan-bench --help")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -114,7 +109,7 @@ def _require_its_own(options: argparse.Namespace, to_quality: bool) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         "gan-bench",
         usage="gan-bench [GROUP=OPTION …] [key=value …] [--config-dir D] [flags]",
         description="Images per second of the training step, and its share of the measured peak;\n"

@@ -8,7 +8,6 @@ which counts where other programs are at work. Without a folder, photographs of 
 
 from __future__ import annotations
 
-import argparse
 import resource
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gan_cli.commands.arguments import Parser
 from gan_cli.config.library import Library
 from gan_cli.data.knows import DATASET
 from gan_cli.processes import cores
@@ -27,9 +27,7 @@ BATCH = 64
 
 def main(argv: Sequence[str]) -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m gan_cli.bench.imports", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = Parser("python -m gan_cli.bench.imports", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--pictures", type=int, default=2000, help="that are made where no folder is given")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gan_cli.commands.completion.flags import flags_of, values_of_flag
 from gan_cli.commands.completion.keys import OF_OPTIONS, Key, defaults_in, keys_in
-from gan_cli.config.flags import SEVERAL, groups, shipped_conf
+from gan_cli.config.flags import SEVERAL, groups, options, shipped_conf
 from gan_cli.config.quoting import PATHS
 
 LATEST = ("resume", "start", "checkpoint")
@@ -52,10 +52,6 @@ def _groups(program: str = "gan-train") -> list[str]:
     return sorted(defaults_in(shipped_conf() / f"{CONFIGS[program]}.yaml")) if program in CONFIGS else []
 
 
-def _options(group: str, folders: Iterable[Path]) -> list[str]:
-    return sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")})
-
-
 def _config_dirs(words: Sequence[str]) -> list[Path]:
     """The folders of one's own options that a command names."""
     named = [after for word, after in pairwise(words) if word in ("--config-dir", "-cd")]
@@ -75,7 +71,7 @@ def _keys(program: str, folders: Sequence[Path], words: Sequence[str]) -> Iterat
         if group in ("experiment", "sweep"):
             continue
         name = re.split(r"[,\]]", chosen.get(group, "").strip("["))[0]
-        for option in _options(group, folders) if group in SEVERAL else [name]:
+        for option in options(group, folders) if group in SEVERAL else [name]:
             prefix = f"{group}.{option}" if group in SEVERAL else group
             for file in (folder / group / f"{option}.yaml" for folder in folders):
                 if file.is_file():
@@ -100,7 +96,7 @@ def _values(key: str, typed: str, program: str, folders: Sequence[Path], words: 
     ahead, last = re.fullmatch(r"(.*[,\[])?(.*)", typed, re.DOTALL).groups("")  # type: ignore[union-attr]
     if key in _groups(program):
         taken = re.split(r"[,\[\]]", ahead)
-        yield from (ahead + name for name in _beginning(last, _options(key, folders)) if name not in taken)
+        yield from (ahead + name for name in _beginning(last, options(key, folders)) if name not in taken)
         return
     for found in _keys(program, folders, words):
         if found.path == key:

@@ -50,7 +50,7 @@ def about_game(setup: Setup) -> str:
     """``game: dcgan, non_saturating: generator 699,745 + discriminator 662,337 weights``"""
     sizes = " + ".join(f"{name} {count:,}" for name, count in reversed(parameters_of(setup.game).items()))  # G first
     config = setup.config
-    loss = f", {config.loss.name}" if "loss" in config.model.uses else ""
+    loss = f", {config.loss.name}" if config.model.heeds("loss") else ""
     return f"game: {made_of(config)}{loss}: {sizes} weights"
 
 

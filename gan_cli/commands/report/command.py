@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
 
+from gan_cli.commands.arguments import Parser
 from gan_cli.commands.pages import words_after_help
 from gan_cli.config.library import Library
 from gan_cli.config.paths import expanded
@@ -22,11 +22,6 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}: gan-report --help")
-
-
 def main(argv: Sequence[str]) -> None:
     """Writes the report and says where, or serves it.
 
@@ -37,31 +32,7 @@ def main(argv: Sequence[str]) -> None:
         from gan_cli.commands.help import help_text
 
         return print(help_text(Library(), *words))
-    parser = _Parser(
-        "gan-report",
-        description="Results, sample grids and curves of runs or of a sweep.",
-        epilog=EXAMPLES,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        metavar="PATH",
-        default=["outputs"],
-        help="run folders, or folders with runs below them; by default outputs",
-    )
-    parser.add_argument("--format", choices=("html", "csv", "json", "md"), default="html")
-    parser.add_argument(
-        "--main", action="store_true", help="of csv, json and md: the main results, as the page has first"
-    )
-    parser.add_argument("--out", help="the file to write; by default report.html in the first PATH, or the screen")
-    parser.add_argument(
-        "--live", action="store_true", help="serve the page on this machine alone, and keep it up to date: until Ctrl-C"
-    )
-    parser.add_argument("--port", type=_port, help="of --live; by default one that is free")
-    parser.add_argument("--version", action="version", version=f"gan-report {__version__}")
-    options = parser.parse_args(argv)
+    options = _parser().parse_args(argv)
     if options.live:
         return _live(options)
     if options.port is not None:
@@ -89,6 +60,34 @@ def main(argv: Sequence[str]) -> None:
     write_text(path, text, "--out ")
     note(f"{len(runs)} run{'s' * (len(runs) > 1)}: {path}")
     return None
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "gan-report",
+        description="Results, sample grids and curves of runs or of a sweep.",
+        epilog=EXAMPLES,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        default=["outputs"],
+        help="run folders, or folders with runs below them; by default outputs",
+    )
+    parser.add_argument("--format", choices=("html", "csv", "json", "md"), default="html")
+    parser.add_argument(
+        "--main", action="store_true", help="of csv, json and md: the main results, as the page has first"
+    )
+    parser.add_argument("--out", help="the file to write; by default report.html in the first PATH, or the screen")
+    parser.add_argument(
+        "--live", action="store_true", help="serve the page on this machine alone, and keep it up to date: until Ctrl-C"
+    )
+    parser.add_argument("--port", type=_port, help="of --live; by default one that is free")
+    parser.add_argument("--version", action="version", version=f"gan-report {__version__}")
+    return parser
 
 
 def _port(text: str) -> int:

@@ -44,7 +44,7 @@ class Card:
     def _names(self) -> list[str]:
         """The model, the architecture where it has one, and the dataset."""
         config = self.found.sampler.config
-        network = [config.architecture.name] if "architecture" in config.model.uses else []
+        network = [config.architecture.name] if config.model.heeds("architecture") else []
         return [printable(name) for name in (config.model.name, *network, config.dataset.name)]
 
     @property

@@ -26,7 +26,7 @@ class Row(NamedTuple):
     where: str
 
 
-class Evaluation(BaseModel):
+class EvaluationFile(BaseModel):
     """What a card takes from a file of ``gan-eval``, and whatever else is there."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
@@ -66,7 +66,7 @@ def by_gan_eval(folder: Path, checkpoint: Path, *, ema: bool) -> tuple[list[Row]
     rows, others = [], []
     for path in sorted(folder.glob("evaluation-*.json")):
         try:
-            found = Evaluation.model_validate(json.loads(bytes_of(path, LARGEST)))
+            found = EvaluationFile.model_validate(json.loads(bytes_of(path, LARGEST)))
         except (Unreadable, ValidationError, ValueError, RecursionError):
             others.append(path.name)
             continue

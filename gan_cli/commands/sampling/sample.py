@@ -63,13 +63,16 @@ def run(config: Sampling, library: Library) -> None:
             rows = [row for row in chosen_labels(config, found.sampler) if not isinstance(row, int)]
             for far in dict.fromkeys(far for row in rows for far in known.beyond(row)):
                 say("gan-sample", f"label={far}: beyond what was learnt")
-        make = {"export": _export, "interpolation": _interpolation, "arithmetic": _arithmetic}.get(config.mode)
-        of_run = {"project": projecting.projected, "directions": directing.directed, PICTURES: _each}
+        make = {
+            PICTURES: _each,
+            "interpolation": _interpolation,
+            "arithmetic": _arithmetic,
+            "project": projecting.projected,
+            "directions": directing.directed,
+            "export": _hub if config.export == "hub" else _export,
+        }
         with enough(f"seeds={config.seeds_text}", "draw fewer at a time, or use format=png"):
-            if config.export == "hub":
-                what, path = _hub(config, found, library)
-            else:
-                what, path = make(config, found) if make else of_run[config.mode](config, found, library)
+            what, path = make[config.mode](config, found, library)
         what = f"{what} of step {found.weights.step}"
     say("gan-sample", f"wrote {what}: {path}")
 
@@ -166,7 +169,7 @@ def _arrays(config: Sampling, values: Tensor, wanted: list[Shot], kind: str, sam
     return arrays
 
 
-def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
+def _interpolation(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
     """A strip with a row from each seed to the next, or an animation that returns to the first."""
     assert config.interpolation
     seeds, frames = places_of(config, found.sampler), config.in_a_row
@@ -182,7 +185,7 @@ def _interpolation(config: Sampling, found: Trained) -> tuple[str, Path]:
     return f"{len(pictures)} frames between {len(seeds)} {ending}", path
 
 
-def _arithmetic(config: Sampling, found: Trained) -> tuple[str, Path]:
+def _arithmetic(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
     """A strip of the terms and, last, their sum."""
     assert config.arithmetic
     wanted = terms(config.arithmetic)
@@ -216,7 +219,7 @@ def _morph(config: Sampling, folder: Path) -> tuple[str, Path]:
     return f"{len(frames)} sample grids", path
 
 
-def _export(config: Sampling, found: Trained) -> tuple[str, Path]:
+def _export(config: Sampling, found: Trained, library: Library) -> tuple[str, Path]:
     from gan_cli.commands.sampling.export import EXPORTS
 
     with output(config, found.weights.folder, found.weights.step) as path:

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 from gan_cli.config.schema import Config
-from gan_cli.errors import Diverged, Interrupted, UserError, reason_of
+from gan_cli.errors import UserError, reason_of
+from gan_cli.exit_codes import exit_code
 from gan_cli.games.game import Statistics
 from gan_cli.runs.folder import RunFolder
 from gan_cli.runs.loggers.logger import Logger
@@ -54,7 +55,7 @@ class Loggers:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.loggers:
             self.tell()
-        self._each(lambda logger: logger.close(_code(error)))
+        self._each(lambda logger: logger.close(exit_code(error) if error else 0))
 
     def __call__(self, step: int, statistics: Sequence[Statistics]) -> None:
         """Called after the observers that write."""
@@ -106,9 +107,3 @@ class Loggers:
 
 def _record(record: Record, logger: Logger) -> None:
     logger.record(record)
-
-
-def _code(error: BaseException | None) -> int:
-    if isinstance(error, Interrupted):
-        return error.exit_code
-    return 0 if error is None else 3 if isinstance(error, Diverged) else 1

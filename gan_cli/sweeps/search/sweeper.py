@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from gan_cli.config.options import Values
 from gan_cli.processes import cores
+from gan_cli.sweeps.outcomes import Outcome
 from gan_cli.sweeps.search.space import Dimension, parse
 from gan_cli.sweeps.search.trials import RandomTrials, Trials
-from gan_cli.sweeps.sweep import Outcome
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn

@@ -9,30 +9,23 @@ on a CPU too, to no other end.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 
+from gan_cli.commands.arguments import Parser
 from gan_cli.commands.bench.gpu_check.checks import CHECKED, checks, told
 from gan_cli.commands.bench.gpu_check.timings import CELLS, MODELS, MODES, timed
 from gan_cli.commands.bench.gpu_check.training import MLP
 from gan_cli.commands.bench.table import Result, Row
 from gan_cli.commands.bench.turns import machine as machine_facts
-from gan_cli.errors import UserError
 from gan_cli.output.replacing import replacing
 from gan_cli.training.cuda_graphs import CUDAGraphs, Machine, own_stream
 from gan_cli.training.devices import pick_device
 from gan_cli.training.precision import refusal
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message.removeprefix('argument ')}: {self.prog} --help")
 
 
 class Deadline:
@@ -55,7 +48,7 @@ class Deadline:
 
 def main(argv: Sequence[str] | None = None, machine: Machine | None = None) -> int:
     """Returns 1 if a check failed. ``machine``: what records moves, if not CUDA graphs."""
-    parser = _Parser("python -m gan_cli.gpu_check", description=__doc__)
+    parser = Parser("python -m gan_cli.gpu_check", description=__doc__)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=Path("gpu_check.json"), help="everything, as JSON")
     parser.add_argument("--minutes", type=float, help="stops in time, and says what was not come to")

@@ -1,4 +1,4 @@
-"""What a sweep is to try, checked before anything is made or run. Torch-free."""
+"""The values that a sweep is to try, checked before anything is made or run. Torch-free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gan_cli.config.options import GROUPS, Values
 from gan_cli.config.overrides import PRESETS, Override, Overrides, key_of
 from gan_cli.config.paths import expanded
 from gan_cli.errors import UserError
-from gan_cli.sweeps.plugins import SearchOptions, require_countable
+from gan_cli.sweeps.plugins import SearchOptions, Sweeping, require_countable
 
 if TYPE_CHECKING:
     from gan_cli.config.library import Library
@@ -47,29 +47,42 @@ class Space:
     output_subdir: str | None = None
 
 
-def prepare(command: Command, library: Library, validate: Callable[[Values, Library], Config], name: str) -> Space:
-    """Checks every value of a sweep; options that are not there are taken out of the command.
+def prepare(
+    command: Command, library: Library, validate: Callable[[Values, Library], Config], how: Sweeping, name: str
+) -> Space:
+    """Checks every value of a sweep; typed options that are not there are taken out of the command of a grid.
+
+    Nothing may be wrong with the space of a search, nor with the values of a ``sweep=…``.
 
     Args:
         name: of the sweep if it has none.
 
     Raises:
+        UserError: with one line for every mistake.
+    """
+    whole = with_params(command, library, how.params)
+    own = whole.overrides[: len(whole.overrides) - len(command.overrides)]
+    if how.search:
+        from gan_cli.sweeps.search.space import parse
+
+        parse([override.text for override in command.parsed(library)], how.params, library)
+    else:
+        require_countable(whole.parsed(library))
+    found = _space(whole, library, validate, name)
+    needed = {key_of(text) for text in own}
+    if wrong := [reason for text, reason in found.unusable if how.search or key_of(text) in needed]:
+        raise UserError(*wrong)
+    command.overrides = whole.overrides[len(own) :]
+    return found
+
+
+def _space(command: Command, library: Library, validate: Callable[[Values, Library], Config], name: str) -> Space:
+    """Checks every value; options that are not there are taken out of the command.
+
+    Raises:
         UserError: with one line for every mistake, if no run is usable.
     """
-    overrides = command.parsed(library)
-    if overrides.problems:
-        raise UserError(*overrides.problems)
-    unusable: list[tuple[str, str]] = []
-    for override in overrides:
-        wrong = [wrong_options(override, value, library) for value in override.values]
-        bad = [(text, lines[0]) for text, lines in zip(override.texts, wrong, strict=True) if lines]
-        if bad and len(bad) == len(override.texts):
-            raise UserError(*(line for lines in wrong for line in lines))
-        if bad:
-            good = [text for text, lines in zip(override.texts, wrong, strict=True) if not lines]
-            kept = ",".join([good[0], *(text.partition("=")[2] for text in good[1:])])
-            command.overrides = [kept if text == override.typed else text for text in command.overrides]
-            unusable += bad
+    unusable = _without_unusable(command, library)
     overrides = command.parsed(library)
     problems: list[str] = []
     folders: dict[str, str] = {}
@@ -103,6 +116,29 @@ def prepare(command: Command, library: Library, validate: Callable[[Values, Libr
         )
     added |= _not_everywhere(overrides)
     return Space(usable[0], Path(next(iter(folders.values()))), unusable, frozenset(added), subdir)
+
+
+def _without_unusable(command: Command, library: Library) -> list[tuple[str, str]]:
+    """Takes options that are not there out of a command; returns them, and why.
+
+    Raises:
+        UserError: if an override cannot be read, or all its options are not there.
+    """
+    overrides = command.parsed(library)
+    if overrides.problems:
+        raise UserError(*overrides.problems)
+    unusable: list[tuple[str, str]] = []
+    for override in overrides:
+        wrong = [wrong_options(override, value, library) for value in override.values]
+        bad = [(text, lines[0]) for text, lines in zip(override.texts, wrong, strict=True) if lines]
+        if bad and len(bad) == len(override.texts):
+            raise UserError(*(line for lines in wrong for line in lines))
+        if bad:
+            good = [text for text, lines in zip(override.texts, wrong, strict=True) if not lines]
+            kept = ",".join([good[0], *(text.partition("=")[2] for text in good[1:])])
+            command.overrides = [kept if text == override.typed else text for text in command.overrides]
+            unusable += bad
+    return unusable
 
 
 def runs_of(overrides: Iterable[Override], search: SearchOptions | None) -> int:
@@ -145,53 +181,6 @@ def with_params(command: Command, library: Library, params: Mapping[str, object]
     return replace(
         command, overrides=[*(f"{k}={v}" for k, v in params.items() if not typed.find(k)), *command.overrides]
     )
-
-
-def prepare_grid(
-    command: Command,
-    library: Library,
-    validate: Callable[[Values, Library], Config],
-    params: Mapping[str, object],
-    name: str,
-) -> Space:
-    """As ``prepare``, with the values of a ``sweep=…``, all of which must be there.
-
-    Raises:
-        UserError: with one line for every mistake.
-    """
-    whole = with_params(command, library, params)
-    own = len(whole.overrides) - len(command.overrides)
-    require_countable(whole.parsed(library))
-    found = prepare(whole, library, validate, name)
-    if wrong := [reason for text, reason in found.unusable if key_of(text) in map(key_of, whole.overrides[:own])]:
-        raise UserError(*wrong)
-    command.overrides = whole.overrides[own:]
-    return found
-
-
-def prepare_search(
-    command: Command,
-    library: Library,
-    validate: Callable[[Values, Library], Config],
-    params: Mapping[str, object],
-    name: str,
-) -> Space:
-    """Checks the values of a search; nothing may be wrong with its space.
-
-    Args:
-        params: the space of a ``sweep=…``, over which what is typed wins.
-        name: of the search if it has none.
-
-    Raises:
-        UserError: with one line for every mistake.
-    """
-    from gan_cli.sweeps.search.space import parse
-
-    parse([override.text for override in command.parsed(library)], params, library)
-    found = prepare(with_params(command, library, params), library, validate, name)
-    if found.unusable:
-        raise UserError(*(reason for _, reason in found.unusable))
-    return found
 
 
 def _few_of_each(problems: Sequence[str]) -> list[str]:
