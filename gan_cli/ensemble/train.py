@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_cli.algorithm import Observer, train
 from gan_cli.config.library import Library
 from gan_cli.ensemble.player import StackedMinibatches, StackedPlayer, Together
 from gan_cli.ensemble.stack import Stack
+from gan_cli.models.averaging import is_direction
 from gan_cli.training.ema import EMA
 from gan_cli.training.setup import Setup
 
@@ -74,16 +75,20 @@ class StackedAverages:
     def update(self, step: int) -> None:
         """Updates the averages with the weights of all members after a step."""
         for ours, theirs in self.pairs:
-            if ours.flat.is_floating_point():
+            if ours.flat.is_floating_point() and not any(map(is_direction, ours.shapes)):
                 ours.flat.lerp_(theirs.flat, 1 - self.decay(step))
             else:
                 ours.flat.copy_(theirs.flat)
 
 
 def _buffers(networks: Sequence[nn.Module], name: str) -> list[Stack]:
-    """The buffers of networks, those of one dtype in one stack."""
-    dtypes = dict.fromkeys(buffer.dtype for buffer in networks[0].buffers())
+    """The buffers of networks, those of one dtype that are averaged, or are not, in one stack."""
+
+    def kind(key: str, buffer: Tensor) -> tuple[torch.dtype, bool]:
+        return buffer.dtype, is_direction(key)
+
+    kinds = dict.fromkeys(kind(*named) for named in networks[0].named_buffers())
     return [
-        Stack([{f"{name}.{k}": b for k, b in network.named_buffers() if b.dtype == dtype} for network in networks])
-        for dtype in dtypes
+        Stack([{f"{name}.{k}": b for k, b in network.named_buffers() if kind(k, b) == one} for network in networks])
+        for one in kinds
     ]

@@ -22,12 +22,12 @@ Probability = float | Tensor | None  # with which a transform is applied to a sa
 
 def coloured(x: Tensor) -> Tensor:
     """Brightness ± 0.5, saturation × [0, 2], contrast × [0.5, 1.5]."""
-    x = x + uniform_for(x) - 0.5
+    x = (x + _uniform(x) - 0.5).to(x.dtype)
     if x.shape[1] > 1:
         grey = x.mean(dim=1, keepdim=True)
-        x = grey + 2 * uniform_for(x) * (x - grey)
+        x = (grey + 2 * _uniform(x) * (x - grey)).to(x.dtype)
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    return mean + (0.5 + uniform_for(x)) * (x - mean)
+    return (mean + (0.5 + _uniform(x)) * (x - mean)).to(x.dtype)
 
 
 def translated(x: Tensor, share: float = 0.125, fill: float | None = 0.0) -> Tensor:
@@ -38,7 +38,7 @@ def translated(x: Tensor, share: float = 0.125, fill: float | None = 0.0) -> Ten
     """
     height, width = x.shape[2:]
     shifts = [
-        torch.floor((2 * uniform_for(x)[:, 0, 0] - 1) * share * size + 0.5) for size in (height, width)
+        torch.floor((2 * _uniform(x)[:, 0, 0] - 1) * share * size + 0.5) for size in (height, width)
     ]  # (B, 1) each, whole pixels
     rows = torch.arange(height, device=x.device) + shifts[0]  # (B, H)
     columns = torch.arange(width, device=x.device) + shifts[1]  # (B, W)
@@ -53,7 +53,7 @@ def cut_out(x: Tensor, share: float = 0.5) -> Tensor:
     inside = []
     for size, dimension in ((height, 2), (width, 3)):
         half = share * size / 2
-        centre = torch.floor(uniform_for(x) * (size + 1))
+        centre = torch.floor(_uniform(x) * (size + 1))
         shape = [1, 1, 1, 1]
         shape[dimension] = size
         place = torch.arange(size, device=x.device).reshape(shape)
@@ -116,7 +116,7 @@ def recoloured(x: Tensor, p: Probability = None) -> Tensor:
 
 
 def _uniform(x: Tensor) -> Tensor:
-    """U(0, 1) for each sample, (B, 1, 1, 1), float32: bfloat16 has too few values for a coin."""
+    """U(0, 1) for each sample, (B, 1, 1, 1), float32: bfloat16 has too few values for a coin or a place."""
     return uniform_for(x.new_empty(len(x), 1, 1, 1, dtype=torch.float32))
 
 

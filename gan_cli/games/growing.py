@@ -65,8 +65,8 @@ def stage_in(strengths: Strengths, growth: Growth, device: torch.device) -> Stag
 
 
 @contextmanager
-def at_stage(networks: Iterable[nn.Module], stage: Stage) -> Iterator[None]:
-    """In this context networks are at a stage."""
+def at_stage(networks: Iterable[nn.Module], stage: Stage | None) -> Iterator[None]:
+    """In this context networks that grow are at a stage."""
     some = growing(networks)
     for network in some:
         network.stage = stage

@@ -89,6 +89,9 @@ def asked(
         raise ValueError("project: give one seed and one restart or more, and a feature_weight between 0 and 1")
     if (why := refusal(sampler)) is not None:
         raise ValueError(f"project: {why}")
+    if (dimensions := len(sampler.shape)) != 3:
+        makes = "signals" if dimensions == 2 else "rows of a table" if sampler.fields else "points"
+        raise ValueError(f"project: is for pictures, and this generator makes {makes}")
     if isinstance(label, str):
         label = one_label(label, sampler)
     elif label is not None:

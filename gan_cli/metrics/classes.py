@@ -72,24 +72,28 @@ class Modes(Metric):
             points, dataset = evidence.drawn.values, evidence.dataset
             assert isinstance(dataset, KnowsModes)
             return {**dataset.quality(points), "mode_kl": kl_of_counts(dataset.mode_counts(points), dataset.shares)}
-        seen, classes = (
-            evidence.extractor.probabilities(evidence.drawn.values).argmax(axis=-1),
-            evidence.training.classes,
-        )
         training = evidence.training
         assert training.labels is not None
-        shares = np.bincount(training.labels[training.labelled], minlength=classes)
         if isinstance(evidence.dataset, Stacks):
-            seen, classes = seen @ 10 ** np.arange(seen.shape[1])[::-1], 10 ** seen.shape[1]
+            classes = 10 ** evidence.drawn.values.shape[1]
             shares = np.ones(classes)
-        counts = np.bincount(seen, minlength=classes)
-        keys = [f"class_share/{name}" for name in evidence.training.names or range(classes)]
+        else:
+            classes = training.classes
+            shares = np.bincount(training.labels[training.labelled], minlength=classes)
+        counts = np.bincount(classes_seen(evidence), minlength=classes)
+        keys = [f"class_share/{name}" for name in training.names or range(classes)]
         return {
             "modes": int(((counts > 0) & (shares > 0)).sum()),
             "of_modes": int((shares > 0).sum()),
             "mode_kl": kl_of_counts(counts, shares),
             **(dict(zip(keys, (counts / counts.sum()).tolist(), strict=True)) if classes <= 20 else {}),
         }
+
+
+def classes_seen(evidence: Evidence) -> np.ndarray:
+    """The class that the extractor sees in each generated picture, int64 (N,); of stacks, that of all channels."""
+    seen = evidence.extractor.probabilities(evidence.drawn.values).argmax(axis=-1)
+    return seen if seen.ndim == 1 else seen @ 10 ** np.arange(seen.shape[1])[::-1]
 
 
 def kl_of_counts(counts: np.ndarray, shares: np.ndarray) -> float:

@@ -50,7 +50,7 @@ class Discriminator(Metric):
         judge, fake = evidence.judge, evidence.drawn
         assert judge is not None
         training = evidence.some_samples(evidence.training, max(len(evidence.real), len(fake)), "discriminator")
-        of_fake = judge.logits(fake)
+        of_fake = judge.logits(fake, real=False)
         values = {
             "D_accuracy/training": float((judge.logits(training) > 0).double().mean()),
             "D_accuracy/generated": float((of_fake < 0).double().mean()),

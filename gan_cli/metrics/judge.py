@@ -13,9 +13,11 @@ from gan_cli.config.schema import Config
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.distributed import by_itself
 from gan_cli.games.game import Game, Judges
+from gan_cli.games.growing import at_stage, growth_of, shown_at
 from gan_cli.games.parts import batch_sizes_of
 from gan_cli.games.view import AUGMENTATION, NOISE, View, as_in_training
 from gan_cli.losses.loss import Loss
+from gan_cli.models.growth import Stage
 from gan_cli.models.labels import blank_labels
 from gan_cli.models.noise import Noise
 from gan_cli.random import key, seed_all
@@ -30,7 +32,8 @@ class Judge:
 
     It is applied as in training: through the same view (packs, noise of the present strength, augmentation) and, if its
     output for a sample depends on the rest of the minibatch (batch norm, minibatch deviation), on minibatches of the
-    training's size, all real or all generated, with their own statistics. Only dropout and noise in its layers are off.
+    training's size, all real or all generated, with their own statistics; if it grows, at its present stage. Only
+    dropout and noise in its layers are off.
 
     Attributes:
         minibatch: the number of real, or of generated, samples that D judged together in training.
@@ -89,10 +92,13 @@ class Judge:
         return self.minibatch if self.sees_others(shape) else self.view.pack
 
     @torch.no_grad()
-    def logits(self, samples: Samples) -> Tensor:
+    def logits(self, samples: Samples, *, real: bool = True) -> Tensor:
         """D's logits, float32 on the CPU: one for each sample, or pack of samples, in random order.
 
         The last minibatch is filled up with samples that were judged before; their second logits are dropped.
+
+        Args:
+            real: whether they are data, which are faded for a D that grows, as samples are when they are drawn.
         """
         view, together = self.view, self.sees_others(samples.shape)
         size = self.minibatch if together else AT_ONCE * view.pack
@@ -101,17 +107,22 @@ class Judge:
         if count < len(order):
             log.info("%d of %d samples make no whole pack: D is not asked about them", len(order) - count, len(order))
         rows = np.concatenate([order[:count], order[: -count % size]]) if together else order[:count]
-        parts = []
+        growth, parts = growth_of([self.discriminator]), []
+        stage = growth.at(self.images) if growth else None
         on_gpu = [self.device] if self.device.type == "cuda" else []
         with by_itself(), torch.random.fork_rng(devices=on_gpu), as_in_training(self.discriminator):
             seed_all(self.seed, "judge", device=self.device)
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
-                x = view(as_input(samples.values[part], self.device), view.strengths(self.images))
+                x = as_input(samples.values[part], self.device)
+                if growth and stage:
+                    x = shown_at(stage if real else Stage(stage.resolution), x, growth.size)
+                x = view(x, view.strengths(self.images))
                 labels = None
                 if self.classes and samples.labels is not None:
                     labels = torch.from_numpy(samples.labels[part]).to(self.device)
-                parts.append(self.discriminator(x, labels).float().cpu())
+                with at_stage([self.discriminator], stage):
+                    parts.append(self.discriminator(x, labels).float().cpu())
         return torch.cat(parts)[: count // view.pack]
 
     def described(self, shape: tuple[int, ...]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gan_cli.data.samples import Samples
-from gan_cli.metrics.classes import needs_classes
+from gan_cli.metrics.classes import classes_seen, needs_classes
 from gan_cli.metrics.distances import frechet_distance, mean_and_covariance
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.metric import Better, Metric, needs_features, needs_pictures
@@ -51,7 +51,7 @@ class LabelAgreement(Metric):
         drawn, training = evidence.drawn, evidence.training
         assert drawn.labels is not None
         if not training.conditions:
-            right = evidence.extractor.probabilities(drawn.values).argmax(axis=-1) == drawn.labels
+            right = classes_seen(evidence) == drawn.labels
             found = {"label_agreement": float(right.mean())}
             if training.classes <= NAMED:
                 for name, rows in groups(drawn, training).items():
@@ -97,7 +97,7 @@ class FrechetByLabel(Metric):
         found: dict[str, float] = {}
         apart = groups(evidence.drawn, evidence.training)
         for name, rows in groups(evidence.real, evidence.training).items():
-            ours, theirs = real[rows], fake[apart[name]]
+            ours, theirs = real[rows], fake[apart[name]] if name in apart else fake[:0]
             if min(len(ours), len(theirs)) <= real.shape[1]:
                 evidence.say(
                     f"frechet_by_label/{name} is left out: {len(ours)} real and {len(theirs)} generated samples, and "

@@ -23,7 +23,7 @@ class Marginals(Metric):
     ``correlation_worst`` the largest. A column that is asked for has the shares of the training data; where nobody is
     asked for it, it is left out. A cell without a value is a value: a number is compared where it has one, and whether
     it has one is an indicator. ``…_floor`` is the same of as many training rows in the place of generated ones: what
-    perfect samples score.
+    perfect samples score. It wants held-out rows.
     """
 
     def better(self, evidence: Evidence) -> Better:
@@ -36,17 +36,19 @@ class Marginals(Metric):
 
     def __call__(self, evidence: Evidence) -> dict[str, float]:
         columns, held_out, drawn = evidence.training.fields, evidence.held_out, evidence.drawn
-        real = evidence.real if held_out is None or len(held_out) < LEAST else held_out
         made = _cells(columns, drawn)
         columns = tuple(column for column in columns if column.name in made)  # without labels, not what is asked for
-        cells = _cells(columns, real)
+        if held_out is None or len(held_out) < LEAST:  # rows of the data beside themselves would score 0
+            values = distances(columns, _cells(columns, evidence.real), made)
+            rows = "rows that were trained on: there are too few others, for a floor too"
+            evidence.note(values, f"compared with {len(evidence.real):,} {rows}")
+            return values
+        cells = _cells(columns, held_out)
         found = distances(columns, cells, made)
         same = evidence.some_samples(evidence.training, len(drawn), "marginals")
         floor = distances(columns, cells, _cells(columns, same))
         values = {**found, **{f"{name}_floor": floor[name] for name in found if "worst" not in name}}
-        trained_on = "rows that were trained on: there are too few others"
-        whose = trained_on if real is evidence.real else "held-out rows"
-        evidence.note(values, f"compared with {len(real):,} {whose}")
+        evidence.note(values, f"compared with {len(held_out):,} held-out rows")
         return values
 
 

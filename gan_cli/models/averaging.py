@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,18 @@ from torch import Tensor, nn
 RAMP_UP = 0.1  # the half-life is at most this share of the images seen, so that early averages forget the start
 
 
+DIRECTION = re.compile(r"(^|\.)(parametrizations\.\w+\.\d+\._|weight_)[uv]$")  # as torch's spectral norms name them
+
+
+def is_direction(name: str) -> bool:
+    """Whether a buffer is a singular vector of a spectral norm: the average of such is shorter, and is none."""
+    return DIRECTION.search(name) is not None
+
+
 class AveragedNetwork:
     """A copy of a network whose parameters and floating-point buffers follow those of the network as a moving average.
+
+    Counters, and the singular vectors of spectral norms, are those of the network.
 
     Attributes:
         network: the copy, in evaluation mode.
@@ -21,21 +32,21 @@ class AveragedNetwork:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._ours: list[Tensor] = []
         self._theirs: list[Tensor] = []
-        self._counters: list[tuple[Tensor, Tensor]] = []
+        self._copied: list[tuple[Tensor, Tensor]] = []
         targets = dict(self.network.state_dict(keep_vars=True))
         for name, value in network.state_dict(keep_vars=True).items():
-            if value.is_floating_point():
+            if value.is_floating_point() and not is_direction(name):
                 self._ours.append(targets[name])
                 self._theirs.append(value)
             else:
-                self._counters.append((targets[name], value))
+                self._copied.append((targets[name], value))
 
     @torch.no_grad()
     def follow(self, decay: float) -> None:
-        """ours ← decay · ours + (1 − decay) · theirs; counters are copied."""
+        """ours ← decay · ours + (1 − decay) · theirs."""
         torch._foreach_lerp_(self._ours, self._theirs, 1 - decay)
-        if self._counters:
-            torch._foreach_copy_([ours for ours, _ in self._counters], [theirs for _, theirs in self._counters])
+        if self._copied:
+            torch._foreach_copy_([ours for ours, _ in self._copied], [theirs for _, theirs in self._copied])
 
 
 def decay_of(half_life: float, before: int, seen: int) -> float:

@@ -17,6 +17,7 @@ from gan_cli.data.columns import read as fields_in
 from gan_cli.data.columns import saved as saved_fields
 from gan_cli.data.conditions import Conditions, columns_in, conditions_in
 from gan_cli.errors import UserError
+from gan_cli.models.averaging import is_direction
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
@@ -89,6 +90,9 @@ def exported(path: Path) -> Path | None:
 def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
     """The weights in a checkpoint's state."""
     averaged, sampler = ema and bool(state["ema"]), state.get("sampler", "generator")
+    tensors = state["networks"].get(sampler, {})
+    if averaged:  # earlier versions averaged singular vectors too
+        tensors = {name: tensors.get(name, mean) if is_direction(name) else mean for name, mean in state["ema"].items()}
     return Weights(
         folder,
         state["step"],
@@ -96,7 +100,7 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
         tuple(state["data"]["shape"]),
         columns_in(state["classes"], state["data"]),
         averaged,
-        state["ema"] if averaged else state["networks"][sampler],
+        tensors,
         tuple(state["data"].get("names", ())) if state["classes"] else (),
         conditions_in(state["data"]) if state["classes"] else None,
         fields_in(state["data"].get("fields", ())),

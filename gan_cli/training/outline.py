@@ -111,6 +111,11 @@ def require_kind(config: Config, samples: Samples) -> None:
             f"model={config.model.name}: has no networks of signals, and dataset={config.dataset.name} holds signals: "
             "use model=gan or vae with architecture=dcgan1d"
         )
+    if config.augment and holds != "pictures":
+        raise UserError(
+            f"augment=[{','.join(config.augment)}]: is for pictures, and dataset={config.dataset.name} holds {holds}: "
+            "leave it out"
+        )
     if line := config.model.unreadable(config.dataset.name, holds):
         raise UserError(line)
     if own and (soft := [field.name for field in samples.fields if field.soft]):

@@ -354,6 +354,7 @@ def test_keys_for_pictures_alone_are_refused(gan_train):
     np.save("x.npy", np.random.default_rng(0).standard_normal((20, 4)))
     for keys, said in (
         (("dataset.flip=true",), "dataset.flip=true: is for pictures, and x.npy holds points"),
+        (("augment=[color]",), "augment=[color]: is for pictures, and dataset=arrays holds points"),
         (("conditional=true",), "conditional=true: dataset=arrays has no labels here"),
         (("dataset.key=z",), "dataset.key=z: no array is called so"),
         (("architecture=dcgan",), "makes pictures, and these samples are points"),

@@ -422,11 +422,22 @@ def test_a_label_that_nobody_was_asked_for_has_no_correlations():
         fake = Samples(rows.values, labels, fields=rows.fields)
         asked = []
         evidence = Evidence(training=rows, real=rows, source=Pixels(), fake=fake)
+        evidence.held_out = rows
         evidence.some_samples = lambda samples, count, purpose, asked=asked: asked.append(count) or samples
         found = Marginals()(evidence)
         assert found["correlation_floor"] == 0
         assert (found["correlation"] == 0) is (labels is None)
         assert asked == [400]  # the rows that are compared
+
+
+def test_without_held_out_rows_nothing_is_called_what_perfect_samples_score():
+    people(count=60)
+    rows = table_of("dataset.split=all").load()
+    evidence = Evidence(training=rows, real=rows, source=Pixels(), fake=rows.take(slice(30)))
+    found = Marginals()(evidence)
+    assert found["ks"] > 0
+    assert not [name for name in found if name.endswith("_floor")]
+    assert "for a floor too" in evidence.notes["ks"]
 
 
 def mixed(count: int, seed: int) -> dict[str, np.ndarray]:

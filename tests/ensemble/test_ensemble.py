@@ -59,6 +59,17 @@ def test_a_member_is_the_run_of_its_seed_alone(gan_train, keys):
     assert_close(Path("together/seed-5"), Path("alone"))
 
 
+def test_a_member_whose_average_has_a_spectral_norm_is_the_run_of_its_seed_alone(gan_train):
+    keys = (*GAME, "model=vae", "architecture.discriminator.norm=spectral", "ema_half_life=16")
+    assert gan_train(*keys, "seed=4", "ensemble=2", "hydra.run.dir=together").code == 0
+    assert gan_train(*keys, "seed=5", "hydra.run.dir=alone").code == 0
+    assert_close(Path("together/seed-5"), Path("alone"))
+    for path in (Path("together/seed-5"), Path("alone")):
+        vectors = [v for n, v in tensors(state_in(path)["ema"]).items() if n.endswith(("._u", "._v"))]
+        assert [v.norm().item() for v in vectors] == pytest.approx([1.0] * len(vectors), abs=1e-5)
+        assert vectors
+
+
 def test_a_member_of_a_game_of_pictures_is_the_run_of_its_seed_alone(gan_train):
     keys = (*TINY_MLP, "dataset.flip=true", "augment=[color,translation,cutout]", "steps=4", "log_every=2")
     assert gan_train(*keys, "ensemble=2", "hydra.run.dir=together").code == 0

@@ -44,6 +44,17 @@ def test_nothing_changes_with_probability_0(name):
     torch.testing.assert_close(AUGMENTATIONS[name](x, 0.0), x, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_pictures_in_bf16_are_drawn_and_moved_as_in_fp32(name):
+    """Places beyond 256 are no numbers of bfloat16."""
+    x = torch.rand(4, 3, 288, 288).bfloat16()
+    found = []
+    for picture in (x, x.float()):
+        torch.manual_seed(0)
+        found.append(AUGMENTATIONS[name](picture, None).float())
+    torch.testing.assert_close(*found, rtol=0, atol=0.0 if name in ("translation", "cutout", "blit") else 0.05)
+
+
 def test_blits_move_whole_pixels():
     x = torch.arange(64.0).reshape(1, 1, 8, 8).repeat(400, 1, 1, 1)
     torch.manual_seed(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -159,6 +160,18 @@ def test_features_weigh_as_much_as_they_are_told_to(config):
         sampler.project(torch.zeros(1, 5, 5))
     with pytest.raises(ValueError, match="labels: not a conditional generator"):
         sampler.project(picture, 3)
+
+
+@pytest.mark.parametrize(("shape", "what"), [((2,), "points"), ((1, 16), "signals")])
+def test_what_is_no_picture_is_not_projected(config, shape, what):
+    class Still(nn.Module):
+        def forward(self, z, labels):
+            return z[:, :1].expand(-1, math.prod(shape)).reshape(-1, *shape)
+
+    sampler = Sampler(Still(), Normal(size=SIZE, scale=1.0), config, 0, torch.device("cpu"))
+    for picture in ("photo.png", torch.full(shape, 3.0)):
+        with pytest.raises(ValueError, match=f"project: is for pictures, and this generator makes {what}"):
+            sampler.project(picture)
 
 
 def networks(name: str, classes: int, *options: str) -> tuple[nn.Module, nn.Module]:

@@ -10,17 +10,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, metrics_in, setup_of, state_in
+from conftest import TINY_DCGAN, TINY_MLP, TINY_POINTS, TINY_PROGRESSIVE, metrics_in, setup_of, state_in
 from torch import nn
 
 from gan_cli.config.library import Library
 from gan_cli.data.samples import Samples, as_input
 from gan_cli.games.adversarial import AdversarialGame
+from gan_cli.games.growing import shown_at
 from gan_cli.games.view import View, as_in_training
 from gan_cli.metrics.evidence import Evidence
 from gan_cli.metrics.extractors.classifier import Classifier
 from gan_cli.metrics.extractors.pixels import Pixels
 from gan_cli.metrics.judge import Judge
+from gan_cli.models.growth import Stage
 from gan_cli.runs.figures.saturation import Saturation
 from gan_cli.runs.observers.progress import summary
 
@@ -150,6 +152,25 @@ def test_dropout_is_off_and_said_to_be():
     with as_in_training(setup.game.discriminator), torch.no_grad():
         assert not setup.game.discriminator.hidden[-1].training
     assert judge.described(setup.samples.shape)["asked"] == "one by one, without dropout"
+
+
+@pytest.mark.parametrize("step", [2, 4])  # at 4 × 4, and while 8 × 8 fades in
+def test_a_d_that_grows_is_asked_about_what_it_sees_in_a_move(step):
+    """Data are reduced and faded before noise is added, samples of G reduced alone, which were faded when drawn."""
+    setup = setup_of(*TINY_PROGRESSIVE, "instance_noise.sigma=0.3")
+    seen: list[torch.Tensor] = []
+    setup.game.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    judge = Judge.of(setup.config, setup.game, setup.sampler.classes, CPU, step)
+    stage = setup.game.growth.at(8 * step)
+    one = np.random.default_rng(0).integers(0, 256, (1, 1, 16, 16), np.uint8)
+    for real in (True, False):
+        seen.clear()
+        judge.logits(Samples(one.repeat(400, axis=0)), real=real)
+        wanted = shown_at(stage if real else Stage(stage.resolution), as_input(one), 16)[0]
+        x = torch.cat(seen[2:])  # after two minibatches that tell whether minibatches matter
+        assert x.shape[1:] == wanted.shape
+        torch.testing.assert_close(x.mean(dim=0), wanted, rtol=0, atol=0.1)
+        assert x.std(dim=0).mean().item() == pytest.approx(0.3, rel=0.05)
 
 
 class Companions(nn.Module):

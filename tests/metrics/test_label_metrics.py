@@ -56,6 +56,19 @@ def test_agreement_of_classes_is_the_share_that_is_what_was_asked_for():
     }
 
 
+def test_agreement_of_stacks_is_of_all_their_digits():
+    class ReadsDigits(Reads):
+        def probabilities(self, values):
+            return np.eye(10, dtype=np.float32)[values[:, :, 0, 0]]  # of each channel
+
+    values = np.zeros((4, 3, 4, 4), np.uint8)
+    values[:, :, 0, 0] = [[1, 2, 3], [0, 0, 7], [9, 9, 9], [4, 5, 6]]
+    known = Samples(values, np.array([123, 7, 998, 456]), classes=1000)
+    given = evidence(known, known)
+    given.extractor = ReadsDigits()
+    assert LIBRARY.build_by_name("metrics", "label_agreement")(given) == {"label_agreement": 0.75}
+
+
 def test_agreement_of_attributes_and_the_error_of_numbers_in_their_unit():
     labels, conditions = standardised(np.array([[0, 10], [1, 30]]), ("light", "angle"), ("attribute", "number"))
     training = Samples(pictures([0, 200], [0, 0]), labels, conditions=conditions)  # 20 ± 10
@@ -80,6 +93,17 @@ def test_distances_within_labels_see_what_the_whole_does_not():
     assert together["frechet"] == pytest.approx(0, abs=1e-6)
     assert apart["frechet_by_label"] == pytest.approx(150**2, rel=0.03)
     assert apart.keys() == {"frechet_by_label", "frechet_by_label/0", "frechet_by_label/1"}
+
+
+def test_a_class_that_nobody_was_asked_for_is_left_out_and_said(caplog):
+    generator = np.random.default_rng(0)
+    labels = np.append(np.arange(40) % 2, 2)
+    training = Samples(pictures(generator.integers(0, 200, 41), generator.integers(0, 50, 41)), labels)
+    fake = training.take(slice(40))
+    with caplog.at_level("INFO"):
+        found = LIBRARY.build_by_name("metrics", "frechet_by_label")(evidence(training, fake))
+    assert found.keys() == {"frechet_by_label", "frechet_by_label/0", "frechet_by_label/1"}
+    assert "frechet_by_label/2 is left out: 1 real and 0 generated samples" in caplog.text
 
 
 def test_the_classifier_learns_conditions_too(tmp_path):

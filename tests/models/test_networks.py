@@ -11,6 +11,7 @@ from conftest import TINY_POINTS, config_of, state_in
 from torch import nn
 
 from gan_cli.config.library import Library
+from gan_cli.models.averaging import AveragedNetwork
 
 
 def players(*overrides: str, shape=(1, 32, 32), classes=0):
@@ -96,6 +97,20 @@ def test_mlp_is_the_2014_paper():
     assert [type(m).__name__ for m in discriminator.hidden] == ["Dropout", "Maxout", "Dropout", "Maxout", "Dropout"]
     assert [m.p for m in discriminator.hidden if isinstance(m, nn.Dropout)] == [0.2, 0.5, 0.5]
     assert discriminator.hidden[1].linear.weight.shape == (240 * 5, 784)
+
+
+@pytest.mark.parametrize("norm", [torch.nn.utils.parametrizations.spectral_norm, torch.nn.utils.spectral_norm])
+def test_the_average_of_a_layer_with_spectral_norm_has_it_too(norm):
+    torch.manual_seed(0)
+    layer = norm(nn.Linear(8, 8))
+    average, optimizer = AveragedNetwork(layer), torch.optim.Adam(layer.parameters(), lr=0.03)
+    for _ in range(200):
+        optimizer.zero_grad()
+        (layer(torch.randn(4, 8)) * torch.randn(4, 8)).sum().backward()
+        optimizer.step()
+        average.follow(0.99)
+    weight = average.network(torch.eye(8)) - average.network(torch.zeros(1, 8))
+    assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=0.1)
 
 
 def test_maxout_is_the_largest_of_its_affine_pieces():
