@@ -18,7 +18,7 @@ from gan_cli.output.text import composed, few, printable
 
 Meaning = Literal["class", "attribute", "number"]
 MEANINGS: tuple[Meaning, ...] = ("class", "attribute", "number")
-TRUE, FALSE = frozenset(("1", "true", "yes", "1.0")), frozenset(("0", "false", "no", "0.0", "-1"))
+TRUE, FALSE = frozenset(("1", "true", "yes", "1.0")), frozenset(("0", "false", "no", "0.0", "-1", "-1.0"))
 MISSING = frozenset(("", "?", "nan", "na", "n/a", "none", "null"))
 FEW = 20  # whole numbers from 0 or 1 on, at most, that are taken for classes
 MANY, SHOWN = 1000, 5  # classes at most; names in a line

@@ -50,6 +50,7 @@ def labels_of(text: str, *wanted: str, kind: str = ".csv"):
         (("cat", "dog"), "class"),
         (("0", "1", "1"), "attribute"),
         (("-1", "1"), "attribute"),
+        (("-1.0", "1.0"), "attribute"),
         (("true", "No", "YES"), "attribute"),
         (("0", "1", "2"), "class"),
         (("1", "2", "3"), "class"),
