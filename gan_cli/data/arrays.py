@@ -13,11 +13,10 @@ from PIL import Image
 from gan_cli import memory
 from gan_cli.config.mistakes import shown
 from gan_cli.config.paths import expanded
-from gan_cli.data.array_files import FEWER, TEXTS, classes_of, pair
+from gan_cli.data.array_files import FEWER, Labels, labels_of, pair
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
-from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.formats import fitted
 from gan_cli.data.presenting import Presentation
 from gan_cli.data.rows import Rows, of_split
@@ -94,27 +93,14 @@ class Arrays(Rows):
         return np.moveaxis(values, -1, 1) if last else values
 
     @cached_property
-    def _labels(self) -> tuple[np.ndarray, tuple[str, ...], tuple[Condition, ...]] | None:
-        """Of all rows: classes with their names, or conditions."""
+    def _labels(self) -> Labels | None:
+        """Of all rows."""
         labels = self._read[1]
-        if labels is None:
-            return None
-        texts = labels.dtype.kind in TEXTS
-        if texts or (labels.ndim == 1 and (labels.dtype.kind in "bui" or (labels == np.round(labels)).all())):
-            return (*classes_of(labels, self.who), ())
-        each = labels.reshape(len(labels), -1)
-        if not np.isfinite(each).all():
-            raise UserError(
-                f"{self.who}: its labels are not finite: mend them, or leave them out: dataset.labels_key=none"
-            )
-        kinds: list[Kind] = ["attribute" if set(np.unique(x)) <= {0, 1} else "number" for x in each.T]
-        names = ["label"] if len(kinds) == 1 else [f"label{place}" for place in range(len(kinds))]
-        seen, conditions = standardised(each, names, kinds)
-        return seen, (), conditions
+        return None if labels is None else labels_of(labels, self.who)
 
     @cached_property
     def classes(self) -> np.ndarray | None:
-        return self._labels[0] if self._labels and not self._labels[2] else None
+        return self._labels.classes if self._labels else None
 
     def rows_of(self, split: str) -> np.ndarray:
         return of_split(len(self.values), split)
@@ -175,10 +161,7 @@ class Arrays(Rows):
         found, meaning = self._values_of(rows) if self._stays else self._resized(rows), self.meaning
         if self._labels is None:
             return Samples(found, fields=meaning)
-        labels, names, conditions = self._labels
-        if conditions:
-            return Samples(found, labels[rows], conditions=conditions, fields=meaning)
-        return Samples(found, labels[rows], names, int(labels.max()) + 1, fields=meaning)
+        return self._labels.given_to(found, rows, meaning)
 
     @property
     def _stays(self) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_cli import memory
 from gan_cli.config.paths import expanded
-from gan_cli.data.array_files import classes_of, pair
+from gan_cli.data.array_files import Labels, labels_of, pair
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.finding import is_junk
@@ -29,17 +29,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recordings:
-    """What is read: signals (C, L) of any length, each with its class, and why others cannot be used.
+    """What is read: signals (C, L) of any length, each with its label, and why others cannot be used.
 
     Attributes:
-        labels: a class for each, or None.
+        labels: of each; None where there are none.
         rate: values per second; 0 where that is not known.
         lost: a name and a reason for each that cannot be read.
     """
 
     signals: Sequence[np.ndarray]
-    labels: np.ndarray | None
-    names: tuple[str, ...]
+    labels: Labels | None
     rate: float
     lost: Sequence[tuple[str, str]] = ()
 
@@ -93,8 +92,7 @@ class Signals(Rows):
             values = values.transpose(0, 2, 1)
         if values.ndim == 2:
             values = values[:, None]
-        numbers, names = (None, ()) if labels is None else classes_of(labels, self.who)
-        return Recordings(values, numbers, names, 0.0)  # type: ignore[arg-type]
+        return Recordings(values, None if labels is None else labels_of(labels, self.who), 0.0)  # type: ignore[arg-type]
 
     @cached_property
     def windows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,8 +117,8 @@ class Signals(Rows):
     @cached_property
     def classes(self) -> np.ndarray | None:
         """The class of each window."""
-        labels = self.recordings.labels
-        return None if labels is None else labels[self.windows[0]]
+        classes = self.recordings.labels.classes if self.recordings.labels else None
+        return None if classes is None else classes[self.windows[0]]
 
     def rows_of(self, split: str) -> np.ndarray:
         """The windows of a split: every tenth signal is for tests, and all of its windows; of one signal, its last."""
@@ -153,11 +151,9 @@ class Signals(Rows):
 
     def samples_of(self, rows: np.ndarray) -> Samples:
         values = standardise(self._values(rows, accurate(self.meaning)), self.meaning)
-        labels = self.recordings.labels
-        if labels is None or self.classes is None:
+        if (labels := self.recordings.labels) is None:
             return Samples(values, fields=self.meaning)
-        count = int(labels.max()) + 1
-        return Samples(values, self.classes[rows], self.recordings.names, count, fields=self.meaning)
+        return labels.given_to(values, self.windows[0][rows], self.meaning)
 
     def load(self) -> Samples:
         """float32 (N, C, length); one line says how they were cut, and what is left out and why."""
@@ -220,6 +216,6 @@ def _sounds(path: Path, who: str) -> Recordings:
     parts = [file.relative_to(path).parts for file in kept] if path.is_dir() else [()]
     names = sorted({part[0] for part in parts if len(part) > 1})
     if len(names) < 2 or any(len(part) < 2 for part in parts):
-        return Recordings(signals, None, (), float(next(iter(rates))), lost)
+        return Recordings(signals, None, float(next(iter(rates))), lost)
     labels = np.array([names.index(part[0]) for part in parts], np.int64)
-    return Recordings(signals, labels, tuple(map(printable, names)), float(next(iter(rates))), lost)
+    return Recordings(signals, Labels(labels, tuple(map(printable, names))), float(next(iter(rates))), lost)

@@ -199,7 +199,7 @@ def test_texts_are_classes_and_labels_can_be_left_out(caplog):
     with pytest.raises(UserError, match=r"not one for each of 40 samples: .* dataset\.labels_key=NAME or none"):
         arrays_of("dataset.path=x.npz").load()
     assert len(arrays_of("dataset.path=x.npz", "dataset.key=x", "dataset.labels_key=none").load()) == 40
-    np.savez("x.npz", x=numbers(40, 1, 16).astype(np.float32), y=np.linspace(0, 1, 40))
+    np.savez("x.npz", x=numbers(40, 1, 16).astype(np.float32), y=np.append(np.linspace(0, 1, 39), np.inf))
     with pytest.raises(UserError, match=r"leave them out: dataset\.labels_key=none"):
         signals_of("dataset.path=x.npz", "dataset.length=16").load()
     assert signals_of("dataset.path=x.npz", "dataset.length=16", "dataset.labels_key=none").load().labels is None
