@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import wave
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,13 +18,14 @@ from gan_cli.data.array_files import Labels, labels_of, pair
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.finding import is_junk
-from gan_cli.data.rows import Rows, of_split
+from gan_cli.data.rows import Rows, in_blocks, of_split
 from gan_cli.data.samples import Samples
 from gan_cli.data.sounds import read_wav
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
 log = logging.getLogger(__name__)
+BLOCK = 1024  # windows that are read at a time
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,12 @@ class Signals(Rows):
     def meaning(self) -> Fields:
         """Each channel with the scale by which its values of the chosen windows go from −1 to 1."""
         rate = self.rate if self.rate is not None else self.recordings.rate
-        found = channel_columns(self.who, self._values(self.chosen, np.float32), rate)
-        if accurate(found) is np.float32:
-            return found
-        return channel_columns(self.who, self._values(self.chosen, np.float64), rate)
+        found = self._columns(np.float32, rate)
+        return found if accurate(found) is np.float32 else self._columns(np.float64, rate)
+
+    def _columns(self, dtype: type, rate: float) -> Fields:
+        windows = (self._values(rows, dtype) for rows in in_blocks(self.chosen, BLOCK))
+        return channel_columns(self.who, windows, rate)
 
     def _values(self, rows: np.ndarray, dtype: type) -> np.ndarray:
         """Windows as they are read, (n, C, L)."""
@@ -175,15 +178,19 @@ class Signals(Rows):
         return f"{self.path}: " + "; ".join(parts)
 
 
-def channel_columns(who: str, values: np.ndarray, rate: float) -> Fields:
-    """Each channel of signals (N, C, L), with the scale by which it goes from −1 to 1.
+def channel_columns(who: str, signals: Iterable[np.ndarray], rate: float) -> Fields:
+    """Each channel of signals, with the scale by which it goes from −1 to 1.
+
+    Args:
+        signals: some at a time, (n, C, L).
 
     Raises:
         UserError: if they are not finite.
     """
+    ends = [(some.min(axis=(0, 2)), some.max(axis=(0, 2))) for some in signals]
+    lows, highs = (np.array(each, np.float64) for each in zip(*ends, strict=True))
     found = []
-    for channel in range(values.shape[1]):
-        low, high = float(values[:, channel].min()), float(values[:, channel].max())
+    for channel, (low, high) in enumerate(zip(lows.min(axis=0).tolist(), highs.max(axis=0).tolist(), strict=True)):
         if not np.isfinite([low, high]).all():
             raise UserError(f"{who}: holds numbers that are not finite: mend or remove them")
         mean, half = (high + low) / 2, (high - low) / 2
