@@ -103,7 +103,7 @@ def labels_of(labels: np.ndarray, who: str) -> Labels:
     """
     texts = labels.dtype.kind in TEXTS
     if texts or (labels.ndim == 1 and (labels.dtype.kind in "bui" or (labels == np.round(labels)).all())):
-        return Labels(*_classes(labels, who))
+        return Labels(*classes_of(labels, who))
     each = labels.reshape(len(labels), -1)
     if not np.isfinite(each).all():
         raise UserError(f"{who}: its labels are not finite: mend them, or leave them out: dataset.labels_key=none")
@@ -113,7 +113,7 @@ def labels_of(labels: np.ndarray, who: str) -> Labels:
     return Labels(seen, conditions=conditions)
 
 
-def _classes(labels: np.ndarray, who: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def classes_of(labels: np.ndarray, who: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels from 0 up, int64 (N,), and what they are called, where they are not 0, 1, 2, … already.
 
     Args:
