@@ -90,7 +90,7 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
             f"says nothing of these {len(files):,} pictures ({'; '.join(without)}): name files as they lie there"
         )
     told = "; ".join(without)
-    cells = [Cells.of(rows[file][place] for file in whole) for place in places]
+    cells = [Cells.of([rows[file][place] for file in whole]) for place in places]
     meanings = [
         said or ("class" if table.classes else meaning_of(column.values))
         for (_, said), column in zip(chosen, cells, strict=True)
@@ -116,7 +116,7 @@ class Cells(NamedTuple):
     places: np.ndarray
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Cells:
+    def of(cls, texts: Sequence[str]) -> Cells:
         number: dict[str, int] = {}
         places = np.array([number.setdefault(text, len(number)) for text in texts])
         return cls(list(number), places)
