@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -48,10 +48,6 @@ class PictureLabels:
     def classes(self) -> dict[str, int]:
         """The class of each picture; none with conditions."""
         return {name: label for name, label in self.of.items() if isinstance(label, int)}
-
-    def array(self, files: Iterable[str]) -> np.ndarray:
-        """The labels of these: int64 (n,), or float32 (n, k)."""
-        return np.array([self.of[file] for file in files], np.float32 if self.conditions else np.int64)
 
 
 def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) -> PictureLabels:

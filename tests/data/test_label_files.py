@@ -82,7 +82,9 @@ def test_attributes_numbers_and_classes_together_are_conditions():
     ]
     angle = found.conditions[1]
     assert (angle.mean, angle.scale) == (pytest.approx(30), pytest.approx(np.std([0, 30, 60])))
-    np.testing.assert_allclose(found.array(FILES)[:, [0, 2, 3]], [[1, 0, 1], [0, 1, 0], [1, 0, 1]])
+    np.testing.assert_allclose(
+        np.array([found.of[file] for file in FILES])[:, [0, 2, 3]], [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    )
     chosen = labels_of(text, "colour:class")
     assert chosen.names == ("blue", "red")
     assert not chosen.conditions
