@@ -6,7 +6,7 @@ import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -14,8 +14,10 @@ from numpy.lib import format as npy
 from gan_cli import memory
 from gan_cli.config.mistakes import suggestion
 from gan_cli.data.archive import opened
+from gan_cli.data.columns import Fields
+from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.mapping import array_of_file
-from gan_cli.data.samples import UNKNOWN
+from gan_cli.data.samples import UNKNOWN, Samples
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
@@ -74,6 +76,45 @@ def pair(
         of_rows = of_rows[:, 0]
     left_out = [name for name in names if name not in (found, labels)]
     return values, of_rows, left_out
+
+
+class Labels(NamedTuple):
+    """The labels of all samples: classes, int64 (N,), with their names; or rows of conditions, float32 (N, k)."""
+
+    rows: np.ndarray
+    names: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        return None if self.conditions else self.rows
+
+    def given_to(self, values: np.ndarray, places: np.ndarray, fields: Fields) -> Samples:
+        """Samples with the labels at these places; there are as many classes as in all."""
+        classes = 0 if self.conditions else int(self.rows.max()) + 1
+        return Samples(values, self.rows[places], self.names, classes, conditions=self.conditions, fields=fields)
+
+
+def labels_of(labels: np.ndarray, who: str, *, unlabelled: bool) -> Labels:
+    """What labels (N,) or (N, k) are: whole numbers and texts, one each, are classes, others conditions.
+
+    Args:
+        unlabelled: whether samples may be without; see ``classes_of``.
+
+    Raises:
+        UserError: if they are neither.
+    """
+    texts = labels.dtype.kind in TEXTS
+    said = labels[~np.isnan(labels)] if unlabelled and labels.dtype.kind == "f" else labels
+    if texts or (labels.ndim == 1 and (labels.dtype.kind in "bui" or (said == np.round(said)).all())):
+        return Labels(*classes_of(labels, who, unlabelled=unlabelled))
+    each = labels.reshape(len(labels), -1)
+    if not np.isfinite(each).all():
+        raise UserError(f"{who}: its labels are not finite: mend them, or leave them out: dataset.labels_key=none")
+    kinds: list[Kind] = ["attribute" if set(np.unique(x)) <= {0, 1} else "number" for x in each.T]
+    names = ["label"] if len(kinds) == 1 else [f"label{place}" for place in range(len(kinds))]
+    seen, conditions = standardised(each, names, kinds)
+    return Labels(seen, conditions=conditions)
 
 
 def classes_of(labels: np.ndarray, who: str, *, unlabelled: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:

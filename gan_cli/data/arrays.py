@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,14 +13,13 @@ from PIL import Image
 from gan_cli import memory
 from gan_cli.config.mistakes import shown
 from gan_cli.config.paths import expanded
-from gan_cli.data.array_files import FEWER, TEXTS, classes_of, pair
+from gan_cli.data.array_files import FEWER, Labels, labels_of, pair
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
-from gan_cli.data.conditions import Condition, Kind, standardised
 from gan_cli.data.formats import fitted
 from gan_cli.data.presenting import Presentation
-from gan_cli.data.rows import Rows, of_split
+from gan_cli.data.rows import Rows, in_blocks, of_split
 from gan_cli.data.samples import Samples, blocks
 from gan_cli.data.signals import channel_columns
 from gan_cli.data.sizes import Size, sides_of, size_of
@@ -96,28 +95,14 @@ class Arrays(Rows):
         return np.moveaxis(values, -1, 1) if last else values
 
     @cached_property
-    def _labels(self) -> tuple[np.ndarray, tuple[str, ...], tuple[Condition, ...]] | None:
-        """Of all rows: classes with their names, or conditions."""
+    def _labels(self) -> Labels | None:
+        """Of all rows."""
         labels = self._read[1]
-        if labels is None:
-            return None
-        said = labels[~np.isnan(labels)] if self.unlabelled and labels.dtype.kind == "f" else labels
-        texts = labels.dtype.kind in TEXTS
-        if texts or (labels.ndim == 1 and (labels.dtype.kind in "bui" or (said == np.round(said)).all())):
-            return (*classes_of(labels, self.who, unlabelled=self.unlabelled), ())
-        each = labels.reshape(len(labels), -1)
-        if not np.isfinite(each).all():
-            raise UserError(
-                f"{self.who}: its labels are not finite: mend them, or leave them out: dataset.labels_key=none"
-            )
-        kinds: list[Kind] = ["attribute" if set(np.unique(x)) <= {0, 1} else "number" for x in each.T]
-        names = ["label"] if len(kinds) == 1 else [f"label{place}" for place in range(len(kinds))]
-        seen, conditions = standardised(each, names, kinds)
-        return seen, (), conditions
+        return None if labels is None else labels_of(labels, self.who, unlabelled=self.unlabelled)
 
     @cached_property
     def classes(self) -> np.ndarray | None:
-        return self._labels[0] if self._labels and not self._labels[2] else None
+        return self._labels.classes if self._labels else None
 
     def rows_of(self, split: str) -> np.ndarray:
         return of_split(len(self.values), split)
@@ -178,10 +163,7 @@ class Arrays(Rows):
         found, meaning = self._values_of(rows) if self._stays else self._resized(rows), self.meaning
         if self._labels is None:
             return Samples(found, fields=meaning)
-        labels, names, conditions = self._labels
-        if conditions:
-            return Samples(found, labels[rows], conditions=conditions, fields=meaning)
-        return Samples(found, labels[rows], names, int(labels.max()) + 1, fields=meaning)
+        return self._labels.given_to(found, rows, meaning)
 
     @property
     def _stays(self) -> bool:
@@ -228,9 +210,12 @@ class Arrays(Rows):
 
     def _room(self, count: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Memory for samples of a shape; pictures have their channels last there."""
-        memory.require(count * np.prod(shape, dtype=float) * dtype.itemsize, self.who, FEWER)
+        self._require_room(count, shape, dtype)
         laid = np.empty((count, *shape[1:], shape[0]) if len(shape) == 3 else (count, *shape), dtype)
         return np.moveaxis(laid, -1, 1) if len(shape) == 3 else laid
+
+    def _require_room(self, count: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        memory.require(count * np.prod(shape, dtype=float) * dtype.itemsize, self.who, FEWER)
 
     @cached_property
     def ends(self) -> tuple[float, float]:
@@ -258,25 +243,33 @@ class Arrays(Rows):
     def meaning(self) -> Fields:
         """What the numbers of points, or channels of signals, are; nothing where they are as they are."""
         if self.holds == "signals":
-            return channel_columns(self.who, self.values[self.chosen] if self._partly else self.values, 0.0)
+            return channel_columns(self.who, (self.values[rows] for rows in in_blocks(self.chosen, BLOCK)), 0.0)
         if self.holds == "pictures" or not self.standardise:
             return ()
         found = self._columns(np.float32)
         return found if accurate(found) is np.float32 else self._columns(np.float64)
 
     def _columns(self, dtype: type) -> Fields:
-        """The moments of points that are read as numbers of a type."""
-        values = self._some(self.chosen, dtype).astype(np.float64)
-        if not np.isfinite(values).all():
-            raise UserError(f"{self.who}: holds numbers that are not finite: mend or remove them")
-        means, scales = values.mean(axis=0).tolist(), values.std(axis=0).tolist()
+        """The moments of points that are read as numbers of a type, if these will fit into memory."""
+        self._require_room(len(self.chosen), self.values.shape[1:], np.dtype(dtype))
+        means = self._mean(dtype, lambda x: x)
+        scales = np.sqrt(self._mean(dtype, lambda x: (x - means) ** 2))
         decimals = 0 if self.values.dtype.kind in "ui" else None
-        pairs = enumerate(zip(means, scales, strict=True))
+        pairs = enumerate(zip(means.tolist(), scales.tolist(), strict=True))
         return tuple(Column(name=f"x{i}", mean=m, scale=s or 1.0, decimals=decimals) for i, (m, s) in pairs)
 
-    @property
-    def _partly(self) -> bool:
-        return len(self.chosen) < len(self.values)
+    def _mean(self, dtype: type, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The mean of something about each number of the points, float64 (d,), of some points at a time.
+
+        They are added row after row, as NumPy adds all at once, or checkpoints would not know their data by the units.
+        """
+        total = np.empty((0, self.values.shape[1]))
+        for rows in in_blocks(self.chosen, BLOCK if self.values.shape[1] > 1 else len(self.chosen)):
+            x = self._some(rows, dtype).astype(np.float64)
+            if not np.isfinite(x).all():
+                raise UserError(f"{self.who}: holds numbers that are not finite: mend or remove them")
+            total = np.concatenate([total, of(x)]).sum(axis=0, keepdims=True)
+        return total[0] / len(self.chosen)
 
 
 def _channels_last(shape: tuple[int, ...]) -> bool:

@@ -108,7 +108,7 @@ def in_units(column: Column, x: np.ndarray) -> np.ndarray:
         y = np.interp(share, shares, np.repeat(np.array(column.at), 2))
     else:
         y = y * column.scale + column.mean
-    return y if column.decimals is None else np.round(y, column.decimals)
+    return y if column.decimals is None else np.round(y, column.decimals) + 0.0  # which makes 0 of −0
 
 
 def are_whole(column: Column, cells: np.ndarray) -> bool:

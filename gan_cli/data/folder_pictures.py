@@ -22,7 +22,7 @@ from gan_cli.errors import UserError
 from gan_cli.output.text import printable
 
 log = logging.getLogger(__name__)
-Labels = Mapping[str, int | tuple[float, ...]]  # by the name of a picture its class, or its row of conditions
+Labels = Mapping[str, int | np.ndarray]  # by the name of a picture its class, or its row of conditions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,27 +98,31 @@ class FolderPictures:
     def _tell_repeated(self, files: Sequence[File], cached: CachedPictures) -> None:
         if not (again := cached.contents.repeated):
             return
-        names = [(files[each.index].name, files[each.of].name) for each in again]
-        told = self.path, f"{len(again):,}", f"{len(files):,}", *map(printable, names[0])
+        names = [printable(files[place].name) for place in (again[0].index, again[0].of)]
+        told = self.path, f"{len(again):,}", f"{len(files):,}", *names
         log.info("%s: %s of %s pictures come again and are dropped: %s is, once decoded, %s", *told)
-        labels = self.labels or {}
-        if others := sum(labels.get(one) != labels.get(other) for one, other in names):
+        labels = self._labels_of(files)
+        if labels is None:
+            return
+        if others := sum(not np.array_equal(labels[each.index], labels[each.of]) for each in again):
             log.warning("%s: of those, %s had another label than the one that stays", self.path, f"{others:,}")
 
+    def _labels_of(self, files: Sequence[File]) -> np.ndarray | None:
+        """Those of all these files, which have one: int64 (n,), or float32 (n, k) of conditions."""
+        if self.labels is None:
+            return None
+        return np.array([self.labels[file.name] for file in files], np.float32 if self.conditions else np.int64)
+
     def _with_labels(self, files: Sequence[File], cached: CachedPictures) -> Samples:
-        contents, labels = cached.contents, None
+        contents, labels = cached.contents, self._labels_of(files)
         if not len(cached.values):
             raise UserError(
                 f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "
                 f"e.g. {printable(files[0].name)} ({contents.unreadable[0].why}): give others"
             )
-        if self.labels is not None:
-            every = [self.labels[file.name] for file in files]
-            kind = np.float32 if self.conditions else np.int64
-            labels = np.delete(np.array(every, kind), contents.left_out, axis=0)
         return Samples(
             cached.values,
-            labels,
+            None if labels is None else np.delete(labels, contents.left_out, axis=0),
             self.names,
             digest=contents.digest,
             decoder=cached.decoder,

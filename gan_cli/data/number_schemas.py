@@ -19,6 +19,8 @@ from gan_cli.config.options import (
 from gan_cli.data.schemas import NoPictures, PartlyLabelledOptions, VectorOptions
 from gan_cli.output.text import composed
 
+MOST_VALUES = 1000  # of a category
+
 
 def _names(wanted: list[object]) -> list[str]:
     if any(isinstance(one, bool) or not isinstance(one, int | float | str) for one in wanted):
@@ -41,7 +43,7 @@ class TableOptions(VectorOptions, PartlyLabelledOptions):
     categories: Names
     numbers: Literal["ranks", "standard"]
     missing: Literal["keep", "drop", "refuse"]
-    most_values: Annotated[Count, Field(ge=2, le=1000)]
+    most_values: Annotated[Count, Field(ge=2, le=MOST_VALUES)]
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from gan_cli.output.text import composed, few, printable
 
 Meaning = Literal["class", "attribute", "number"]
 MEANINGS: tuple[Meaning, ...] = ("class", "attribute", "number")
-TRUE, FALSE = frozenset(("1", "true", "yes", "1.0")), frozenset(("0", "false", "no", "0.0", "-1"))
+TRUE, FALSE = frozenset(("1", "true", "yes", "1.0")), frozenset(("0", "false", "no", "0.0", "-1", "-1.0"))
 MISSING = frozenset(("", "?", "nan", "na", "n/a", "none", "null"))
 FEW = 20  # whole numbers from 0 or 1 on, at most, that are taken for classes
 MANY, SHOWN = 1000, 5  # classes at most; names in a line
@@ -39,7 +39,7 @@ class PictureLabels:
         told: what is left out, in words; empty if nothing is.
     """
 
-    of: Mapping[str, int | tuple[float, ...]]
+    of: Mapping[str, int | np.ndarray]
     names: tuple[str, ...]
     conditions: tuple[Condition, ...]
     told: str = ""
@@ -69,9 +69,7 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
     rows, lost = matched(table.rows, files)
     places = [place for place, _ in chosen]
     gone = {place: frozenset({""}) if said == "class" else MISSING for place, said in chosen}
-    whole = {
-        f: [row[i] for i in places] for f, row in rows.items() if not any(row[i].lower() in gone[i] for i in places)
-    }
+    whole = [file for file, row in rows.items() if not any(row[i].lower() in gone[i] for i in places)]
     words = {(row[i], i) for row in rows.values() for i in places if row[i] and row[i].lower() in gone[i]}
     lack = "lack a value"
     if words:
@@ -88,25 +86,36 @@ def picture_labels(table: Table, files: Sequence[str], wanted: Sequence[str]) ->
             f"says nothing of these {len(files):,} pictures ({'; '.join(without)}): name files as they lie there"
         )
     told = "; ".join(without)
-    values = [list(column) for column in zip(*whole.values(), strict=True)]
+    cells = [Cells.of([rows[file][place] for file in whole]) for place in places]
     meanings = [
-        said or ("class" if table.classes else meaning_of(column))
-        for (_, said), column in zip(chosen, values, strict=True)
+        said or ("class" if table.classes else meaning_of(column.values))
+        for (_, said), column in zip(chosen, cells, strict=True)
     ]
     names = [table.columns[place] for place in places]
     if meanings == ["class"]:
-        classes = tuple(sorted(set(values[0]), key=natural))
+        classes = tuple(sorted(cells[0].values, key=natural))
         if len(classes) > MANY:
             raise Misfit(
                 f"has {len(classes):,} classes in {names[0]}, more than {MANY:,}: say what it is, {names[0]}:number"
             )
         number = {name: i for i, name in enumerate(classes)}
-        return PictureLabels(
-            dict(zip(whole, (number[v] for v in values[0]), strict=True)), tuple(map(printable, classes)), (), told
-        )
-    array, titles, kinds = _as_numbers(values, names, meanings)
-    labels, conditions = standardised(array, titles, kinds)
-    return PictureLabels(dict(zip(whole, map(tuple, labels.tolist()), strict=True)), (), conditions, told)
+        labels = np.array([number[value] for value in cells[0].values])[cells[0].places]
+        return PictureLabels(dict(zip(whole, labels.tolist(), strict=True)), tuple(map(printable, classes)), (), told)
+    labels, conditions = standardised(*_as_numbers(cells, names, meanings))
+    return PictureLabels(dict(zip(whole, labels, strict=True)), (), conditions, told)
+
+
+class Cells(NamedTuple):
+    """A column: its different values, in the order in which they come, and which of these each cell is, (n,)."""
+
+    values: list[str]
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Cells:
+        number: dict[str, int] = {}
+        places = np.array([number.setdefault(text, len(number)) for text in texts])
+        return cls(list(number), places)
 
 
 def _column(wanted: str, columns: Sequence[str]) -> tuple[int, Meaning | None]:
@@ -160,32 +169,32 @@ def meaning_of(values: Sequence[str]) -> Meaning:
 
 
 def _as_numbers(
-    values: Sequence[Sequence[str]], names: Sequence[str], meanings: Sequence[Meaning]
+    cells: Sequence[Cells], names: Sequence[str], meanings: Sequence[Meaning]
 ) -> tuple[np.ndarray, list[str], list[Kind]]:
     """The columns as numbers, (N, k), with a name and a kind of each; of classes an attribute for each of these."""
-    columns: list[list[float]] = []
+    columns: list[np.ndarray] = []
     titles: list[str] = []
     kinds: list[Kind] = []
     of_classes = [
-        value for column, meaning in zip(values, meanings, strict=True) if meaning == "class" for value in set(column)
+        value for column, meaning in zip(cells, meanings, strict=True) if meaning == "class" for value in column.values
     ]
-    for name, meaning, column in zip(names, meanings, values, strict=True):
+    for name, meaning, (values, places) in zip(names, meanings, cells, strict=True):
         if meaning == "class":
-            each = sorted(set(column), key=natural)
+            each = sorted(values, key=natural)
             if len(each) > MANY:
                 raise Misfit(f"has {len(each):,} classes in {name}, more than {MANY:,}: say what it is, {name}:number")
             plain = all(of_classes.count(value) == 1 and finite(value) is None and value not in names for value in each)
             for value in each:
-                columns.append([float(found == value) for found in column])
+                columns.append(places == values.index(value))
                 titles.append(printable(value if plain else f"{name}_{value}"))
                 kinds.append("attribute")
             continue
-        read = [_truth(v) if meaning == "attribute" else finite(v) for v in column]
+        read = [_truth(v) if meaning == "attribute" else finite(v) for v in values]
         if None in read:
-            wrong = column[read.index(None)]
+            wrong = values[read.index(None)]
             wanted = "0 or 1, true or false, yes or no" if meaning == "attribute" else "a number"
             raise Misfit(f"has {printable(wrong)!r} in {name}, which is not {wanted}")
-        columns.append([number for number in read if number is not None])
+        columns.append(np.array(read, np.float64)[places])
         titles.append(printable(name))
         kinds.append("attribute" if meaning == "attribute" else "number")
     if again := next((title for title in titles if titles.count(title) > 1), None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,12 @@ class Rows:
 
     def held_out_count(self) -> int:
         return len(self.rows_of("test")) if self.split == "train" else 0
+
+
+def in_blocks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Some of the rows at a time, in their order."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def of_split(count: int, split: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import wave
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,32 +14,32 @@ import numpy as np
 
 from gan_cli import memory
 from gan_cli.config.paths import expanded
-from gan_cli.data.array_files import classes_of, pair
+from gan_cli.data.array_files import Labels, labels_of, pair
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.finding import is_junk
-from gan_cli.data.rows import Rows, of_split
+from gan_cli.data.rows import Rows, in_blocks, of_split
 from gan_cli.data.samples import Samples
 from gan_cli.data.sounds import read_wav
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
 
 log = logging.getLogger(__name__)
+BLOCK = 1024  # windows that are read at a time
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """What is read: signals (C, L) of any length, each with its class, and why others cannot be used.
+    """What is read: signals (C, L) of any length, each with its label, and why others cannot be used.
 
     Attributes:
-        labels: a class for each, or None.
+        labels: of each; None where there are none.
         rate: values per second; 0 where that is not known.
         lost: a name and a reason for each that cannot be read.
     """
 
     signals: Sequence[np.ndarray]
-    labels: np.ndarray | None
-    names: tuple[str, ...]
+    labels: Labels | None
     rate: float
     lost: Sequence[tuple[str, str]] = ()
 
@@ -95,8 +95,8 @@ class Signals(Rows):
             values = values.transpose(0, 2, 1)
         if values.ndim == 2:
             values = values[:, None]
-        numbers, names = (None, ()) if labels is None else classes_of(labels, self.who, unlabelled=self.unlabelled)
-        return Recordings(values, numbers, names, 0.0)  # type: ignore[arg-type]
+        told = None if labels is None else labels_of(labels, self.who, unlabelled=self.unlabelled)
+        return Recordings(values, told, 0.0)  # type: ignore[arg-type]
 
     @cached_property
     def windows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -121,8 +121,8 @@ class Signals(Rows):
     @cached_property
     def classes(self) -> np.ndarray | None:
         """The class of each window."""
-        labels = self.recordings.labels
-        return None if labels is None else labels[self.windows[0]]
+        classes = self.recordings.labels.classes if self.recordings.labels else None
+        return None if classes is None else classes[self.windows[0]]
 
     def rows_of(self, split: str) -> np.ndarray:
         """The windows of a split: every tenth signal is for tests, and all of its windows; of one signal, its last."""
@@ -137,10 +137,12 @@ class Signals(Rows):
     def meaning(self) -> Fields:
         """Each channel with the scale by which its values of the chosen windows go from −1 to 1."""
         rate = self.rate if self.rate is not None else self.recordings.rate
-        found = channel_columns(self.who, self._values(self.chosen, np.float32), rate)
-        if accurate(found) is np.float32:
-            return found
-        return channel_columns(self.who, self._values(self.chosen, np.float64), rate)
+        found = self._columns(np.float32, rate)
+        return found if accurate(found) is np.float32 else self._columns(np.float64, rate)
+
+    def _columns(self, dtype: type, rate: float) -> Fields:
+        windows = (self._values(rows, dtype) for rows in in_blocks(self.chosen, BLOCK))
+        return channel_columns(self.who, windows, rate)
 
     def _values(self, rows: np.ndarray, dtype: type) -> np.ndarray:
         """Windows as they are read, (n, C, L)."""
@@ -155,11 +157,9 @@ class Signals(Rows):
 
     def samples_of(self, rows: np.ndarray) -> Samples:
         values = standardise(self._values(rows, accurate(self.meaning)), self.meaning)
-        labels = self.recordings.labels
-        if labels is None or self.classes is None:
+        if (labels := self.recordings.labels) is None:
             return Samples(values, fields=self.meaning)
-        count = int(labels.max()) + 1
-        return Samples(values, self.classes[rows], self.recordings.names, count, fields=self.meaning)
+        return labels.given_to(values, self.windows[0][rows], self.meaning)
 
     def load(self) -> Samples:
         """float32 (N, C, length); one line says how they were cut, and what is left out and why."""
@@ -181,15 +181,19 @@ class Signals(Rows):
         return f"{self.path}: " + "; ".join(parts)
 
 
-def channel_columns(who: str, values: np.ndarray, rate: float) -> Fields:
-    """Each channel of signals (N, C, L), with the scale by which it goes from −1 to 1.
+def channel_columns(who: str, signals: Iterable[np.ndarray], rate: float) -> Fields:
+    """Each channel of signals, with the scale by which it goes from −1 to 1.
+
+    Args:
+        signals: some at a time, (n, C, L).
 
     Raises:
         UserError: if they are not finite.
     """
+    ends = [(some.min(axis=(0, 2)), some.max(axis=(0, 2))) for some in signals]
+    lows, highs = (np.array(each, np.float64) for each in zip(*ends, strict=True))
     found = []
-    for channel in range(values.shape[1]):
-        low, high = float(values[:, channel].min()), float(values[:, channel].max())
+    for channel, (low, high) in enumerate(zip(lows.min(axis=0).tolist(), highs.max(axis=0).tolist(), strict=True)):
         if not np.isfinite([low, high]).all():
             raise UserError(f"{who}: holds numbers that are not finite: mend or remove them")
         mean, half = (high + low) / 2, (high - low) / 2
@@ -222,6 +226,6 @@ def _sounds(path: Path, who: str) -> Recordings:
     parts = [file.relative_to(path).parts for file in kept] if path.is_dir() else [()]
     names = sorted({part[0] for part in parts if len(part) > 1})
     if len(names) < 2 or any(len(part) < 2 for part in parts):
-        return Recordings(signals, None, (), float(next(iter(rates))), lost)
+        return Recordings(signals, None, float(next(iter(rates))), lost)
     labels = np.array([names.index(part[0]) for part in parts], np.int64)
-    return Recordings(signals, labels, tuple(map(printable, names)), float(next(iter(rates))), lost)
+    return Recordings(signals, Labels(labels, tuple(map(printable, names))), float(next(iter(rates))), lost)

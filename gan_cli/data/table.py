@@ -15,6 +15,7 @@ from gan_cli.config.paths import expanded
 from gan_cli.data.coding import encoded, number_column
 from gan_cli.data.columns import Column, Fields, width
 from gan_cli.data.conditions import Condition, standardised
+from gan_cli.data.number_schemas import MOST_VALUES
 from gan_cli.data.rows import Rows, of_split
 from gan_cli.data.samples import Samples
 from gan_cli.data.table_files import NUMBER, Found, read
@@ -83,7 +84,7 @@ class Table(Rows):
         for name in (*self.columns, *self.categories, *([self.label] if self.label else [])):
             if isinstance(why := sorted_.get(name), str):
                 key = "label" if name == self.label else "columns" if name in self.columns else "categories"
-                raise UserError(f"dataset.{key}={name}: {why}, which no category and no number is: leave it out")
+                raise UserError(f"dataset.{key}={name}: {why}{self._way_out(self.found[name])}")
         if all(isinstance(found, str) or name == self.label for name, found in sorted_.items()):
             told = "; ".join(f"{name}: {why}" for name, why in [*sorted_.items()][:NAMED] if isinstance(why, str))
             raise UserError(
@@ -101,13 +102,23 @@ class Table(Rows):
             if found.name != self.label or len(np.unique(there)) > CLASSES:
                 return found if len(there) else "no values"
             named = True
-        texts = np.array([printable(text)[:1000] for text in found.as_texts()], object)
-        different = len(set(texts[texts != ""]))
+        texts = _texts(found)
+        different = _different(texts)
         if not different:
             return "no values"
-        if different > self.most_values or (not named and different > max(FEW, len(texts) // 2)):
+        if different > self.most_values or (not named and different > _most(texts)):
             return f"{different:,} different {'values' if found.kind == 'number' else 'texts'}"
         return replace(found, kind="text", texts=texts, numbers=None)
+
+    def _way_out(self, found: Found) -> str:
+        """What is to be done about a column that was asked for and cannot be learnt."""
+        texts = _texts(found) if found.kind in ("number", "text") else np.array([], object)
+        different = _different(texts)
+        if not different or (found.name not in self.categories and different > _most(texts)):
+            return ", which no category and no number is: leave it out"
+        if different > MOST_VALUES:
+            return f", and a category has {MOST_VALUES:,} at most: leave it out"
+        return f": use dataset.most_values={different}"
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -247,6 +258,19 @@ def _missing(found: Found) -> np.ndarray:
         return np.isnan(found.numbers)
     assert found.texts is not None
     return found.texts == ""
+
+
+def _texts(found: Found) -> np.ndarray:
+    return np.array([printable(text)[:1000] for text in found.as_texts()], object)
+
+
+def _different(texts: np.ndarray) -> int:
+    return len(set(texts[texts != ""]))
+
+
+def _most(texts: np.ndarray) -> int:
+    """How many may differ before they are taken for the names of rows."""
+    return max(FEW, len(texts) // 2)
 
 
 def _natural(text: str) -> tuple[bool, float, str]:

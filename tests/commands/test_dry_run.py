@@ -13,12 +13,13 @@ import yaml
 from conftest import TINY_MLP, TINY_POINTS, TINY_PROGRESSIVE, config_of, setup_of, state_in
 from PIL import Image
 
-from gan_cli.commands.dry_run import command, outlook, pace
+from gan_cli.commands.dry_run import command, pace
 from gan_cli.config.library import Library
 from gan_cli.config.pictures import PICTURES
 from gan_cli.data.knows import DATASET
 from gan_cli.data.sources import Digits
 from gan_cli.games.growing import growth_of
+from gan_cli.output.amounts import in_words
 
 
 def said(result) -> dict[str, str]:
@@ -136,7 +137,7 @@ def test_numbers_are_told_as_an_estimate_has_them():
         40_000: "11 hours",
         300_000: "3.5 days",
     }
-    assert {seconds: outlook.told(seconds) for seconds in told} == told
+    assert {seconds: in_words(seconds) for seconds in told} == told
 
 
 def test_too_few_samples_for_a_metric_are_refused_as_the_run_refuses_them(gan_train):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -199,7 +200,7 @@ def test_texts_are_classes_and_labels_can_be_left_out(caplog):
     with pytest.raises(UserError, match=r"not one for each of 40 samples: .* dataset\.labels_key=NAME or none"):
         arrays_of("dataset.path=x.npz").load()
     assert len(arrays_of("dataset.path=x.npz", "dataset.key=x", "dataset.labels_key=none").load()) == 40
-    np.savez("x.npz", x=numbers(40, 1, 16).astype(np.float32), y=np.linspace(0, 1, 40))
+    np.savez("x.npz", x=numbers(40, 1, 16).astype(np.float32), y=np.append(np.linspace(0, 1, 39), np.inf))
     with pytest.raises(UserError, match=r"leave them out: dataset\.labels_key=none"):
         signals_of("dataset.path=x.npz", "dataset.length=16").load()
     assert signals_of("dataset.path=x.npz", "dataset.length=16", "dataset.labels_key=none").load().labels is None
@@ -265,6 +266,26 @@ def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
     for keys in (("dataset.path=x.npz",), ("dataset.path=x.npy", "dataset.split=train")):
         with pytest.raises(UserError, match="needed at least"):
             arrays_of(*keys).load()
+
+
+@pytest.mark.parametrize("shape", [(20_000, 50), (5000, 2, 100)])
+def test_what_is_read_takes_no_more_memory_than_it_is(shape):
+    np.save("x.npy", np.random.default_rng(0).normal(3, 10, shape).astype(np.float32))
+    data = arrays_of("dataset.path=x.npy", "dataset.split=train")
+    tracemalloc.start()
+    samples, peak = data.load(), tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * samples.values.nbytes
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1025, 1), (5000, 2), (3000, 300)])
+def test_units_of_points_are_those_of_all_at_once(shape):
+    """To the last bit: checkpoints know their data by them."""
+    x = np.random.default_rng(0).normal(1e3, 1, shape).astype(np.float32)
+    fields = loaded(x).fields
+    x = x.astype(np.float64)
+    assert [field.mean for field in fields] == x.mean(axis=0).tolist()
+    assert [field.scale for field in fields] == [scale or 1.0 for scale in x.std(axis=0).tolist()]
 
 
 class Touch:

@@ -265,10 +265,10 @@ def test_a_rate_and_the_time_left_are_lines_in_a_pipe(caplog, monkeypatch):
             now[0] += 10
             tick(1000)
     assert [record.message for record in caplog.records] == [
-        "decoding: 3,000 of 9,000, 100 a second, 60 s left",
-        "decoding: 5,000 of 9,000, 100 a second, 40 s left",
-        "decoding: 7,000 of 9,000, 100 a second, 20 s left",
-        "decoded 8,000 pictures in 80 s: 100 a second",
+        "decoding: 3,000 of 9,000, 100 a second, 60 seconds left",
+        "decoding: 5,000 of 9,000, 100 a second, 40 seconds left",
+        "decoding: 7,000 of 9,000, 100 a second, 20 seconds left",
+        "decoded 8,000 pictures in 80 seconds: 100 a second",
     ]
 
 

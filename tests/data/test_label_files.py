@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zipfile
 from pathlib import Path
 from unicodedata import normalize
@@ -50,6 +51,7 @@ def labels_of(text: str, *wanted: str, kind: str = ".csv"):
         (("cat", "dog"), "class"),
         (("0", "1", "1"), "attribute"),
         (("-1", "1"), "attribute"),
+        (("-1.0", "1.0"), "attribute"),
         (("true", "No", "YES"), "attribute"),
         (("0", "1", "2"), "class"),
         (("1", "2", "3"), "class"),
@@ -80,7 +82,9 @@ def test_attributes_numbers_and_classes_together_are_conditions():
     ]
     angle = found.conditions[1]
     assert (angle.mean, angle.scale) == (pytest.approx(30), pytest.approx(np.std([0, 30, 60])))
-    np.testing.assert_allclose(found.array(FILES)[:, [0, 2, 3]], [[1, 0, 1], [0, 1, 0], [1, 0, 1]])
+    np.testing.assert_allclose(
+        np.array([found.of[file] for file in FILES])[:, [0, 2, 3]], [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    )
     chosen = labels_of(text, "colour:class")
     assert chosen.names == ("blue", "red")
     assert not chosen.conditions
@@ -314,9 +318,26 @@ def test_a_run_on_attributes_draws_them_by_name(gan_train, gan_sample):
 
 def test_a_split_without_any_label_is_no_held_out_data_and_refused_as_training_data():
     place = folder()
-    rows = "".join(f"{i}.png,{3 * i}\n" for i in range(12) if i != 7)  # the tenth by name
+    rows = "".join(f"{i}.png,{3 * i}\n" for i in range(12) if i != 5)  # the tenth by name
     (place / "labels.csv").write_text(f"file,age\n{rows}")
     assert dataset(split="train").held_out() is None
     assert dataset(split="train").held_out_count() == 0
     with pytest.raises(UserError, match=r"^dataset.split=test: none of its 1 pictures has a label \(1 of 12"):
         dataset(split="test").load()
+
+
+def test_labels_take_little_more_memory_than_their_numbers():
+    files = [f"{i}.png" for i in range(2000)]
+    head = ",".join(f"a{place}" for place in range(40))
+    lines = [
+        f"{file},{','.join('1' if (i >> place % 8) & 1 else '-1' for place in range(40))}"
+        for i, file in enumerate(files)
+    ]
+    table = table_of("\n".join([f"file,{head}", *lines]).encode(), ".csv")
+    tracemalloc.start()
+    found = picture_labels(table, files, ())
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.conditions) == 40
+    numbers = 2000 * 40 * 4
+    assert (kept < 3 * numbers, peak < 10 * numbers) == (True, True)

@@ -87,6 +87,18 @@ def test_signals_are_cut_scaled_and_held_out(caplog):
     assert one.values.shape == (20, 1, 16)
 
 
+def test_labels_of_signals_are_what_those_of_any_array_are():
+    x, slopes = waves(20, 40), np.linspace(-2, 2, 20)
+    np.savez("x.npz", x=x, y=np.stack([slopes, np.arange(20) % 2], axis=1))
+    samples = signals_of("dataset.path=x.npz", "dataset.length=16").load()
+    assert [(c.name, c.kind) for c in samples.conditions] == [("label0", "number"), ("label1", "attribute")]
+    assert samples.labels[:, 1].tolist() == [float(i // 2 % 2) for i in range(40)]  # two windows each
+    assert samples.conditions[0].value(samples.labels[-1, 0]) == pytest.approx(2)
+    assert len(signals_of("dataset.path=x.npz", "dataset.length=16", "dataset.limit=7").load()) == 7
+    np.savez("x.npz", x=x, y=np.array([f"kind {i % 3}" for i in range(20)]))
+    assert signals_of("dataset.path=x.npz", "dataset.length=16").load().names == ("kind 0", "kind 1", "kind 2")
+
+
 def test_folders_of_sounds_are_classes(caplog):
     caplog.set_level("INFO")
     for i in range(6):

@@ -13,7 +13,7 @@ from conftest import config_of, state_in
 
 import gan_cli
 from gan_cli.config.library import Library
-from gan_cli.data.coding import decoded, encoded, named, number_column
+from gan_cli.data.coding import decoded, encoded, in_units, named, number_column
 from gan_cli.data.rows import of_split
 from gan_cli.data.samples import Samples
 from gan_cli.data.spreading import hashes_of_rows, spread
@@ -81,6 +81,12 @@ def test_every_number_comes_back_as_it_was(ranked):
 
             assert kstest(seen, "norm").statistic < 0.05
             assert np.nanmin(x) <= np.nanmin(back) <= np.nanmax(back) <= np.nanmax(x)
+
+
+def test_what_is_rounded_to_0_is_0_and_not_minus_0():
+    for decimals in (0, 2):
+        column = number_column("x", np.array([-0.5, 0.5]), decimals, ranked=False)
+        assert not np.signbit(in_units(column, np.array([-1e-6, 0.0]))).any()
 
 
 @pytest.mark.parametrize("huge", [1e20, -(2.0**63), 7.0])
@@ -265,14 +271,16 @@ def test_columns_of_parquet_are_those_of_a_csv(caplog):
     ("keys", "said"),
     [
         (("dataset.columns=[agee]",), "dataset.columns=agee: there is no such column (did you mean 'age'?)"),
-        (("dataset.columns=[id,age]",), "dataset.columns=id: 200 different texts"),
+        (("dataset.columns=[id,age]",), "dataset.columns=id: 200 different texts, which no category and no number is"),
+        (("dataset.categories=[id]",), "dataset.categories=id: 200 different texts: use dataset.most_values=200"),
+        (("dataset.label=score", "dataset.most_values=2"), "dataset.label=score: 3 different values: use dataset.most"),
         (("dataset.label=born",), "dataset.label=born: dates or times"),
         (("dataset.missing=refuse",), "dataset.missing=refuse: of 200 rows cells have no value: score in 50"),
         (("dataset.leave_out=[age,income,city,score]",), "has no column of numbers or of categories to learn"),
     ],
 )
 def test_columns_that_are_not_there_are_named(keys, said):
-    people(score=["" if i % 4 == 0 else "1" for i in range(200)])
+    people(score=["" if i % 4 == 0 else f"{i % 3}" for i in range(200)])
     with pytest.raises(UserError, match="dataset") as error:
         table_of(*keys).load()
     assert said in error.value.problems[0]
