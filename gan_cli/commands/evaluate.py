@@ -21,7 +21,7 @@ from gan_cli.memory import enough
 from gan_cli.metrics.evaluation import Findings, judge_samples, judged, provenance
 from gan_cli.metrics.metric import METRICS
 from gan_cli.output import screen
-from gan_cli.output.replacing import require_writable, write_text
+from gan_cli.output.replacing import put_text, require_writable
 from gan_cli.output.text import printable
 from gan_cli.version import __version__
 
@@ -90,7 +90,7 @@ def _measured(config: Evaluation, library: Library) -> Measured:
     facts["options"] = {name: options[name] for name in metrics if name not in left_out}
     facts |= {"program": f"gan-cli {__version__}", "date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     content = json.dumps({"metrics": values, "left_out": left_out, **facts}, indent=2, allow_nan=False)
-    write_text(path, content + "\n", "out=")  # before anything is shown
+    put_text(path, content + "\n", "out=")  # before anything is shown
     return Measured(values, left_out, facts, path)
 
 

@@ -111,7 +111,8 @@ class Tool:
         if unusable := [flag for flag in command.flags if flag.startswith("-") and flag not in ("--config-dir",)]:
             raise UserError(f"{unusable[0]}: is for gan-train; gan-{self.name} takes key=value and --config-dir")
         library = Library(*command.config_dirs)
-        import_module(self.module).run(self.checked(command, library), library)
+        config = self.checked(command, library)
+        import_module(self.module).run(config, library)
         return None
 
     def checked(self, command: Command, library: Library) -> Options:

@@ -94,7 +94,7 @@ def require_writable(path: Path, typed: str) -> None:
             pass
 
 
-def write_text(path: Path, text: str, typed: str) -> None:
+def put_text(path: Path, text: str, typed: str) -> None:
     """Writes a file that the user has named, and the folders around it.
 
     Args:

@@ -418,12 +418,12 @@ def test_where_nothing_can_be_kept_pictures_are_decoded_into_memory(gan_train, f
     assert gan_train(*keys, "hydra.run.dir=kept").code == 0
     Path("other").mkdir()
     if what == "full":
-        from gan_cli.data import pack
+        from gan_cli.data import partial
 
         def full(file):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(pack.os, "fsync", full)
+        monkeypatch.setattr(partial.os, "fsync", full)
     else:
         Path("other/data" if what == "root" else "other/data/cache").parent.mkdir(parents=True, exist_ok=True)
         Path("other/data" if what == "root" else "other/data/cache").touch()

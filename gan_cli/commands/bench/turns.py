@@ -19,7 +19,7 @@ from gan_cli.commands.bench.table import Result, Row, show
 from gan_cli.commands.bench.variants import Variant
 from gan_cli.config.library import Library
 from gan_cli.output import screen
-from gan_cli.output.replacing import write_text
+from gan_cli.output.replacing import put_text
 from gan_cli.training import cpu
 from gan_cli.training.devices import pick_device
 from gan_cli.version import __version__
@@ -115,4 +115,4 @@ def machine(device: torch.device) -> Result:
 
 
 def write(result: Result, path: Path) -> None:
-    write_text(path, json.dumps(result, indent=2, allow_nan=False) + "\n", "--out ")
+    put_text(path, json.dumps(result, indent=2, allow_nan=False) + "\n", "--out ")

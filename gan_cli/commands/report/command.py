@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
 
     from gan_cli.commands.report.collect import collect
     from gan_cli.commands.report.reading import note
-    from gan_cli.output.replacing import write_text
+    from gan_cli.output.replacing import put_text
 
     runs = collect(options.paths)
     first = expanded(options.paths[0], "")
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
         from gan_cli.commands.report.page import as_html
 
         text = as_html(runs, path.parent, ", ".join(options.paths))
-    write_text(path, text, "--out ")
+    put_text(path, text, "--out ")
     note(f"{len(runs)} run{'s' * (len(runs) > 1)}: {path}")
     return None
 
