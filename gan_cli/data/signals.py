@@ -18,8 +18,9 @@ from gan_cli.data.array_files import Labels, labels_of, pair
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.finding import is_junk
+from gan_cli.data.listing import UNLABELLED
 from gan_cli.data.rows import Rows, in_blocks, of_split
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import UNKNOWN, Samples
 from gan_cli.data.sounds import read_wav
 from gan_cli.errors import UserError, reason_of
 from gan_cli.output.text import printable
@@ -52,7 +53,7 @@ class Signals(Rows):
         channels: of all signals; None: as many as the first has. One is the mean of several.
         cut: ``windows``: each signal is cut into as many as it has room for; ``first`` or ``centre``: one of each.
         rate: values per second; None: as sounds say.
-        unlabelled: whether signals without a label are kept; see ``classes_of``.
+        unlabelled: whether signals without a label are kept; see ``classes_of`` and ``_sounds``.
     """
 
     length: int
@@ -75,7 +76,7 @@ class Signals(Rows):
         for name, value in {"key": self.key, "labels_key": self.labels_key}.items():
             if sounds and value is not None:
                 raise UserError(f"dataset.{name}={value}: is for arrays, and {self.path} holds sounds: leave it out")
-        found = _sounds(path, self.who) if sounds else self._arrays(path)
+        found = _sounds(path, self.who, unlabelled=self.unlabelled) if sounds else self._arrays(path)
         channels = self.channels or len(found.signals[0])
         if odd := next((len(signal) for signal in found.signals if len(signal) != channels != 1), 0):
             raise UserError(
@@ -201,8 +202,13 @@ def channel_columns(who: str, signals: Iterable[np.ndarray], rate: float) -> Fie
     return tuple(found)
 
 
-def _sounds(path: Path, who: str) -> Recordings:
-    """The WAV files of a folder, in the order of their names; folders at the first level are classes."""
+def _sounds(path: Path, who: str, *, unlabelled: bool) -> Recordings:
+    """The WAV files of a folder, in the order of their names; folders at the first level are classes.
+
+    Args:
+        unlabelled: whether files beside these, or in one called ``unlabelled``, are of no known class; else the
+            folders are no classes where files lie beside them.
+    """
     every = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix.lower() == ".wav")
     files = [file for file in every if not any(map(is_junk, file.relative_to(path).parts))]
     if not files:
@@ -225,7 +231,10 @@ def _sounds(path: Path, who: str) -> Recordings:
         raise UserError(f"{who}: its sounds have different rates ({told}): resample them to one")
     parts = [file.relative_to(path).parts for file in kept] if path.is_dir() else [()]
     names = sorted({part[0] for part in parts if len(part) > 1})
-    if len(names) < 2 or any(len(part) < 2 for part in parts):
+    if unlabelled:
+        names = [name for name in names if name.casefold() not in UNLABELLED]
+    if len(names) < 2 or (any(len(part) < 2 for part in parts) and not unlabelled):
         return Recordings(signals, None, float(next(iter(rates))), lost)
-    labels = np.array([names.index(part[0]) for part in parts], np.int64)
+    number = {name: label for label, name in enumerate(names)}
+    labels = np.array([number.get(part[0], UNKNOWN) for part in parts], np.int64)
     return Recordings(signals, Labels(labels, tuple(map(printable, names))), float(next(iter(rates))), lost)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import wave
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -418,3 +419,17 @@ def test_minus_one_is_a_class_beside_one_alone_and_for_models_that_learn_no_labe
         Samples(np.zeros((2, 2), np.float32), np.array([-2, 1]))
     with pytest.raises(UserError, match=r"model\.labels=4: the data have 3"):
         balanced(samples.labels, 2, 4, 0)
+
+
+def test_sounds_without_a_label_are_learnt_from():
+    for name, tone in (("hum/a", 0), ("hum/b", 5), ("buzz/c", 9), ("buzz/d", 20), ("e", 30), ("unlabelled/f", 40)):
+        Path("all", name).parent.mkdir(parents=True, exist_ok=True)
+        pulses = (1000 * np.sin(np.arange(64) * (tone + 1) / 9)).astype("<i2")
+        with wave.open(f"all/{name}.wav", "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(pulses.tobytes())
+    keys = [key for key in SEMI if not key.startswith("dataset")]
+    game = setup_of(*keys, "dataset=signals", "dataset.path=all", "dataset.length=16", "model.labels=4").game
+    assert (game.discriminator.classes, game.known.count) == (2, 4)
