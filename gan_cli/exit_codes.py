@@ -14,6 +14,8 @@ INTERRUPTED = 128 + signal.SIGINT
 
 def exit_code(error: BaseException) -> int:
     """That of a command, or of a run, which an error ends."""
+    if isinstance(error, UserError):
+        return MISTAKE
     if isinstance(error, Interrupted | Ended):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -22,7 +24,7 @@ def exit_code(error: BaseException) -> int:
         return DIVERGED
     if isinstance(error, ProcessFailed):
         return FAULT
-    mistaken = isinstance(error, (UserError, *config_errors())) or shortage(error) is not None
+    mistaken = isinstance(error, config_errors()) or shortage(error) is not None
     return MISTAKE if mistaken or of_storage(error) else FAULT
 
 

@@ -6,15 +6,17 @@ import os
 import sys
 from pathlib import Path
 
-PROGRAM = (  # the current folder comes last, so that a random.py there does not hide Python's own
-    "import sys; sys.path.sort(key=lambda place: place == ''); sys.path.insert(0, sys.argv[1]); "
+PROGRAM = (  # this very package by its place, and the current folder last: a random.py there must not hide Python's own
+    "import sys; sys.path.sort(key=lambda place: place == ''); from importlib import util; "
+    "found = util.spec_from_file_location('gan_cli', sys.argv[1]); "
+    "sys.modules['gan_cli'] = made = util.module_from_spec(found); found.loader.exec_module(made); "
     "from {} import main; main()"
 )
 
 
 def program(module: str) -> list[str]:
     """The command of a process that calls ``main()`` of a module of this very package."""
-    return [sys.executable, "-c", PROGRAM.format(module), str(Path(__file__).parents[1])]
+    return [sys.executable, "-c", PROGRAM.format(module), str(Path(__file__).with_name("__init__.py"))]
 
 
 def cores() -> int:

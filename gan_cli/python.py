@@ -168,11 +168,11 @@ def evaluate(run: Run | str | Path, *metrics: str, **keys: object) -> dict[str, 
     chosen: dict[str, object] = {"metrics": list(metrics)} if metrics else {}
     command = _command([{"checkpoint": where, **chosen}], keys, (), EVALUATION)
     with _as_it_was():
-        from gan_cli.commands.evaluate import measure
-
         library = Library()
         config = EVALUATION.checked(command, library)
         assert isinstance(config, Evaluation)
+        from gan_cli.commands.evaluate import measure
+
         return measure(config, library).values
 
 

@@ -140,7 +140,7 @@ class ImageFolder(ImageDataset):
         return [file for file in pictures if self._classes.get(file.name) in labels]
 
     def _limited(self, files: list[File]) -> list[File]:
-        if self.rules == 1:
+        if self.rules == 1 or not self.limit:
             return files[: self.limit or None]
         labels = np.array([self._classes.get(file.name, -1) for file in files])
         return [files[place] for place in spread(hashes_of_names(file.name for file in files), labels, self.limit)]
@@ -210,7 +210,7 @@ class ImageFolder(ImageDataset):
         return self._usable(self._of_split("test")) if some else 0
 
     def _usable(self, files: Sequence[File]) -> int:
-        """How many of them have a class, where the folders are classes."""
+        """How many of them can be used: where each must have a class, those that do."""
         return len(self._pictures.labelled(files))
 
     def load(self) -> Samples:
@@ -242,7 +242,7 @@ class ImageFolder(ImageDataset):
     def _unlabelled(self) -> str:
         """Of which pictures a table does not tell the label, and whether they are left out; empty if of all it does."""
         told = self.told.told if self.told else ""
-        if self.unlabelled and told:
+        if self.unlabelled and told and not self.only and not self.conditions:
             return f"{self.path}: its labels: {told}: pictures without a label are kept"
         return f"{self.path}: its labels: {told}: they are left out" if told else ""
 

@@ -12,12 +12,13 @@ import numpy as np
 from gan_cli.data.cache import CachedPictures, cached_pictures, decoded_by_others, pack_of
 from gan_cli.data.canvas import Canvas
 from gan_cli.data.conditions import Condition
+from gan_cli.data.contents import Repeated
 from gan_cli.data.decoding import PictureSource
 from gan_cli.data.formats import Range
 from gan_cli.data.listing import File, Listing
 from gan_cli.data.openers import InFolder, InZip, not_opened
 from gan_cli.data.pack import Pack
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import UNKNOWN, Samples
 from gan_cli.errors import UserError
 from gan_cli.output.text import printable
 
@@ -101,20 +102,29 @@ class FolderPictures:
         names = [printable(files[place].name) for place in (again[0].index, again[0].of)]
         told = self.path, f"{len(again):,}", f"{len(files):,}", *names
         log.info("%s: %s of %s pictures come again and are dropped: %s is, once decoded, %s", *told)
-        labels = self._labels_of(files)
-        if labels is None:
-            return
-        if others := sum(not np.array_equal(labels[each.index], labels[each.of]) for each in again):
+        labels = self.labels or {}
+        pairs = [{labels.get(files[place].name) for place in (each.index, each.of)} for each in again]
+        if others := sum(len(pair - {UNKNOWN}) > 1 for pair in pairs):
             log.warning("%s: of those, %s had another label than the one that stays", self.path, f"{others:,}")
 
-    def _labels_of(self, files: Sequence[File]) -> np.ndarray | None:
-        """Those of all these files, which have one: int64 (n,), or float32 (n, k) of conditions."""
+    def _labels_of(self, files: Sequence[File], again: Sequence[Repeated]) -> np.ndarray | None:
+        """Those of all these files, which have one: int64 (n,), or float32 (n, k) of conditions.
+
+        Args:
+            again: files that come again: the class of one is that of the first copy, if that one's is not known.
+        """
         if self.labels is None:
             return None
-        return np.array([self.labels[file.name] for file in files], np.float32 if self.conditions else np.int64)
+        if self.conditions:
+            return np.array([self.labels[file.name] for file in files], np.float32)
+        found = np.array([self.labels[file.name] for file in files], np.int64)
+        for each in again:
+            if found[each.of] == UNKNOWN:
+                found[each.of] = found[each.index]
+        return found
 
     def _with_labels(self, files: Sequence[File], cached: CachedPictures) -> Samples:
-        contents, labels = cached.contents, self._labels_of(files)
+        contents, labels = cached.contents, self._labels_of(files, cached.contents.repeated)
         if not len(cached.values):
             raise UserError(
                 f"dataset.path={self.path}: none of its {len(files)} pictures can be read, "

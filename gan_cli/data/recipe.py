@@ -58,4 +58,4 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = printable(first_line(error))
-    return f"{type(error).__name__} {said}" if isinstance(error, LookupError) else said
+    return f"{type(error).__name__} {said}" if isinstance(error, LookupError) and error.args else said

@@ -55,6 +55,8 @@ class Rows:
 
     def limited(self, rows: np.ndarray) -> np.ndarray:
         """At most ``limit`` of some rows."""
+        if not self.limit:
+            return rows
         classes = self.classes
         return rows[spread(hashes_of_rows(rows), None if classes is None else classes[rows], self.limit)]
 

@@ -19,7 +19,7 @@ from gan_cli.config.pictures import PICTURES
 from gan_cli.data.idx import read_pair
 from gan_cli.data.images import ImageDataset
 from gan_cli.data.published import Damaged, Part, require_published, unpickled
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import UNKNOWN, Samples
 from gan_cli.errors import UserError, first_line
 from gan_cli.output.text import printable
 
@@ -57,6 +57,7 @@ class WebDataset(ImageDataset):
 
     files: ClassVar[str]
     downloaded: ClassVar[bool] = True
+    given: ClassVar[frozenset[int]] = TEN  # labels that its files may hold
 
     root: str
 
@@ -127,7 +128,8 @@ class WebDataset(ImageDataset):
         dataset = self.opened()
         pictures, labels = np.asarray(dataset.data), np.asarray(self.targets(dataset))
         whole = pictures.dtype == np.uint8 and pictures.ndim in (3, 4) and labels.dtype.kind in "iu" and pictures.size
-        if not whole or labels.shape != pictures.shape[:1] or (self.classes and not set(np.unique(labels)) <= TEN):
+        known = not self.classes or set(np.unique(labels)) <= self.given
+        if not whole or labels.shape != pictures.shape[:1] or not known:
             raise UserError(
                 f"dataset.root={self.root}: the files of {type(self).__name__} hold no pictures with their labels "
                 f"({pictures.dtype} {pictures.shape} with {labels.dtype} {labels.shape}): get them again, "
@@ -279,6 +281,8 @@ class SVHN(WebDataset):
 class STL10(SVHN):
     sizes = PICTURES["stl10"]
     files = "stl10_binary.tar.gz or its unpacked folder stl10_binary"
+
+    given: ClassVar[frozenset[int]] = TEN | {UNKNOWN}
 
     unlabelled: bool = False
 

@@ -24,7 +24,7 @@ from gan_cli.games.parts import Parts
 from gan_cli.games.penalties import PENALTY
 from gan_cli.games.view import view_of
 from gan_cli.losses.loss import LOSS
-from gan_cli.models.averaging import AveragedNetwork, decay_of
+from gan_cli.models.averaging import AveragedNetwork, decay_of, directed
 from gan_cli.models.widening import widened
 from gan_cli.random import drawn
 
@@ -191,7 +191,7 @@ class SemiSupervisedGame(AdversarialGame):
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:
         of_average = {name.removeprefix(AVERAGE): each for name, each in kept.items() if name.startswith(AVERAGE)}
-        self.average.network.load_state_dict(of_average)
+        self.average.network.load_state_dict(directed(of_average, self.discriminator.state_dict()))
         if self.view.steering:
             self.view.steering.restore(kept)
 

@@ -85,14 +85,23 @@ class Evidence:
     @cached_property
     def held_out(self) -> Samples | None:
         """Samples of the same source that no player has seen, if there are any."""
-        found = reading.held_out(self.dataset)
+        found = self._as_trained_on(reading.held_out(self.dataset))
         return None if found is None else still(self.dataset, found, HELD_OUT)
 
     @cached_property
     def unused(self) -> Samples | None:
         """Samples of the training split that ``dataset.limit`` left out, if there are any."""
-        found = reading.unused(self.dataset)
+        found = self._as_trained_on(reading.unused(self.dataset))
         return None if found is None else still(self.dataset, found, UNUSED)
+
+    def _as_trained_on(self, found: Samples | None) -> Samples | None:
+        """Without samples that have no label, where every training sample has one."""
+        training = self.training
+        if found is None or found.labels is None or len(training.labelled) < len(training):
+            return found
+        if len(labelled := found.labelled) == len(found):
+            return found
+        return found.take(labelled) if len(labelled) else None
 
     @property
     def is_image(self) -> bool:

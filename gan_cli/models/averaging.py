@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,11 @@ DIRECTION = re.compile(r"(^|\.)(parametrizations\.\w+\.\d+\._|weight_)[uv]$")  #
 def is_direction(name: str) -> bool:
     """Whether a buffer is a singular vector of a spectral norm: the average of such is shorter, and is none."""
     return DIRECTION.search(name) is not None
+
+
+def directed(averaged: Mapping[str, Tensor], network: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An average with the singular vectors of its network: earlier versions averaged these too."""
+    return {name: network.get(name, mean) if is_direction(name) else mean for name, mean in averaged.items()}
 
 
 class AveragedNetwork:

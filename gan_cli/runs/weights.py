@@ -17,7 +17,7 @@ from gan_cli.data.columns import read as fields_in
 from gan_cli.data.columns import saved as saved_fields
 from gan_cli.data.conditions import Conditions, columns_in, conditions_in
 from gan_cli.errors import UserError
-from gan_cli.models.averaging import is_direction
+from gan_cli.models.averaging import directed
 from gan_cli.output import sealed_json
 from gan_cli.output.replacing import replacing
 from gan_cli.runs import checkpoint
@@ -91,8 +91,8 @@ def of_checkpoint(folder: Path, state: State, ema: bool) -> Weights:
     """The weights in a checkpoint's state."""
     averaged, sampler = ema and bool(state["ema"]), state.get("sampler", "generator")
     tensors = state["networks"].get(sampler, {})
-    if averaged:  # earlier versions averaged singular vectors too
-        tensors = {name: tensors.get(name, mean) if is_direction(name) else mean for name, mean in state["ema"].items()}
+    if averaged:
+        tensors = directed(state["ema"], tensors)
     return Weights(
         folder,
         state["step"],

@@ -159,6 +159,11 @@ def test_stl10_files(monkeypatch):
     assert samples.labels is None
     monkeypatch.setattr(STL10, "train_list", [[n, md5(folder / n)] for n in ("train_X.bin", "train_y.bin")])
     assert load("dataset=stl10", "dataset.split=train").labels.tolist() == [2, 9]
+    every = [[n, md5(folder / n)] for n in ("train_X.bin", "train_y.bin", "unlabeled_X.bin")]
+    monkeypatch.setattr(STL10, "train_list", every)
+    some = load("dataset=stl10", "dataset.split=train+unlabeled", "model=semi_supervised")
+    assert (some.labels.tolist(), some.classes) == ([2, 9, -1, -1, -1, -1], 10)
+    assert load("dataset=stl10", "dataset.split=train+unlabeled").labels is None
 
 
 def test_celeba_files(monkeypatch):

@@ -433,3 +433,14 @@ def test_sounds_without_a_label_are_learnt_from():
     keys = [key for key in SEMI if not key.startswith("dataset")]
     game = setup_of(*keys, "dataset=signals", "dataset.path=all", "dataset.length=16", "model.labels=4").game
     assert (game.discriminator.classes, game.known.count) == (2, 4)
+
+
+def test_of_pictures_that_come_again_the_label_stays(caplog):
+    for name, tone in (("all/0.png", 9), ("all/cat/1.png", 9), ("all/cat/2.png", 50), ("all/dog/3.png", 90)):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), tone).save(name)
+    options = {"path": "all", "root": "data", "size": 8, "channels": 1, "duplicates": "drop", "unlabelled": True}
+    with caplog.at_level("INFO"):
+        samples = Library().build_by_name("dataset", "image_folder", **options).load()
+    assert samples.labels.tolist() == [0, 0, 1]
+    assert "another label" not in caplog.text

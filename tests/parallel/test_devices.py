@@ -25,8 +25,10 @@ from conftest import (
     state_in,
 )
 
+import gan_cli
 from gan_cli.errors import UserError
 from gan_cli.parallel import place
+from gan_cli.processes import program
 from gan_cli.training.devices import pick_device
 
 SAME_GAME = {
@@ -326,6 +328,16 @@ def test_files_of_the_current_folder_hide_no_module_of_pythons_own(spawn, keys, 
     program = ["-m", "gan_cli"] if not keys else ["-c", f"import sys; sys.path.remove(''); {code}"]
     done = subprocess.run([sys.executable, *program, *words], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="as above")
+def test_nor_do_those_beside_the_package_as_in_a_clone():
+    Path("gan_cli").symlink_to(Path(gan_cli.__file__).parent)
+    for name in HIDDEN:
+        Path(f"{name}.py").write_text("raise SystemExit('hidden')")
+    words = [sys.executable, *program("gan_cli.parallel.rank")[1:-1], "gan_cli/__init__.py"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    assert "is started by gan-train devices=…, not by hand" in done.stderr, done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
