@@ -142,7 +142,7 @@ class ImageFolder(ImageDataset):
     def _limited(self, files: list[File]) -> list[File]:
         if self.rules == 1 or not self.limit:
             return files[: self.limit or None]
-        labels = np.array([self._classes.get(file.name, -1) for file in files])
+        labels = np.array([self._classes.get(file.name, UNKNOWN) for file in files])
         return [files[place] for place in spread(hashes_of_names(file.name for file in files), labels, self.limit)]
 
     @cached_property

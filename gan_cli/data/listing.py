@@ -6,7 +6,7 @@ import posixpath
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -117,7 +117,7 @@ class Listing:
     @cached_property
     def known_class_names(self) -> list[str]:
         """The folders at the first level that are classes where other pictures lie beside them, or are unlabelled."""
-        return [name for name in self._first_level if name.casefold() not in UNLABELLED]
+        return of_known_classes(self._first_level)
 
     def labels_of(self, class_names: Sequence[str]) -> dict[str, int]:
         """The class of each picture that lies in a folder of these names at the first level."""
@@ -196,3 +196,8 @@ def readable(heif: bool = False) -> frozenset[str]:
 def endings_read() -> str:
     known = readable()
     return f"files such as {', '.join(e for e in ('.png', '.jpg', '.webp', '.bmp', '.tif') if e in known)} are read"
+
+
+def of_known_classes(folders: Iterable[str]) -> list[str]:
+    """The folders that are classes: all but one for what is of no known class."""
+    return [name for name in folders if name.casefold() not in UNLABELLED]

@@ -180,6 +180,11 @@ class Samples:
             return np.arange(0)
         return np.arange(len(self)) if self.conditions else np.flatnonzero(self.labels != UNKNOWN)
 
+    def with_labels(self) -> Samples:
+        """Those that have a label; the same, not copied, if all have one."""
+        rows = self.labelled
+        return self if len(rows) == len(self) else self.take(rows)
+
     def take(self, rows: np.ndarray | slice) -> Samples:
         """A part of the samples, with the same classes."""
         labels = None if self.labels is None else self.labels[rows]

@@ -18,7 +18,7 @@ from gan_cli.data.array_files import Labels, labels_of, pair
 from gan_cli.data.coding import accurate, standardise
 from gan_cli.data.columns import Column, Fields
 from gan_cli.data.finding import is_junk
-from gan_cli.data.listing import UNLABELLED
+from gan_cli.data.listing import of_known_classes
 from gan_cli.data.rows import Rows, in_blocks, of_split
 from gan_cli.data.samples import UNKNOWN, Samples
 from gan_cli.data.sounds import read_wav
@@ -232,7 +232,7 @@ def _sounds(path: Path, who: str, *, unlabelled: bool) -> Recordings:
     parts = [file.relative_to(path).parts for file in kept] if path.is_dir() else [()]
     names = sorted({part[0] for part in parts if len(part) > 1})
     if unlabelled:
-        names = [name for name in names if name.casefold() not in UNLABELLED]
+        names = of_known_classes(names)
     if len(names) < 2 or (any(len(part) < 2 for part in parts) and not unlabelled):
         return Recordings(signals, None, float(next(iter(rates))), lost)
     number = {name: label for label, name in enumerate(names)}

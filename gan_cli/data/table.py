@@ -17,7 +17,7 @@ from gan_cli.data.columns import Column, Fields, width
 from gan_cli.data.conditions import Condition, standardised
 from gan_cli.data.number_schemas import MOST_VALUES
 from gan_cli.data.rows import Rows, of_split
-from gan_cli.data.samples import Samples
+from gan_cli.data.samples import UNKNOWN, Samples
 from gan_cli.data.table_files import NUMBER, Found, read
 from gan_cli.errors import UserError
 from gan_cli.output.text import few, printable
@@ -190,7 +190,7 @@ class Table(Rows):
         number = {value: i for i, value in enumerate(self._values_of(self.label))}
         texts = self.used[self.label].texts
         assert texts is not None
-        return np.array([number.get(text, -1) for text in texts], np.int64)
+        return np.array([number.get(text, UNKNOWN) for text in texts], np.int64)
 
     def _values_of(self, name: str) -> list[str]:
         texts = self.used[name].texts
@@ -220,7 +220,7 @@ class Table(Rows):
         parts.append(f"{width(self.meaning)} features")
         if lost := {name: why for name, why in self._sorted.items() if isinstance(why, str)}:
             parts.append(f"left out: {few([f'{name} ({why})' for name, why in lost.items()], NAMED)}")
-        if self._partly and (without := int((self.classes[self.rows] < 0).sum())):  # type: ignore[index]
+        if self._partly and (without := int((self.classes[self.rows] == UNKNOWN).sum())):  # type: ignore[index]
             parts.append(f"{without:,} of them have no {self.label}")
         if self._gaps:
             gone = few([f"{name} in {mask.sum():,}" for name, mask in self._gaps.items()], NAMED)

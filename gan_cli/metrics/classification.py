@@ -54,14 +54,14 @@ def mistakes(logits: torch.Tensor, samples: Samples) -> int:
 def unseen(evidence: Evidence) -> tuple[Samples, str]:
     """Samples whose labels the model was not told, and whose they are."""
     held_out, training, model = evidence.held_out, evidence.training, evidence.model
-    if held_out is not None and len(told := held_out.labelled):
+    if held_out is not None and len(held_out.labelled):
         data = evidence.dataset
-        return held_out.take(told), f"pictures of split={data.test_split}" if isinstance(
+        return held_out.with_labels(), f"pictures of split={data.test_split}" if isinstance(
             data, ImageDataset
         ) else "held-out samples"
     assert model is not None
     assert isinstance(model.game, LearnsLabels)
     rest = np.setdiff1d(training.labelled, model.game.labelled(training))
     if not len(rest):
-        return training.take(training.labelled), "training samples, whose labels it was told"
+        return training.with_labels(), "training samples, whose labels it was told"
     return training.take(rest), "training samples whose labels it was not told"

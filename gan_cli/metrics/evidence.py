@@ -96,12 +96,9 @@ class Evidence:
 
     def _as_trained_on(self, found: Samples | None) -> Samples | None:
         """Without samples that have no label, where every training sample has one."""
-        training = self.training
-        if found is None or found.labels is None or len(training.labelled) < len(training):
+        if found is None or found.labels is None or len(self.training.labelled) < len(self.training):
             return found
-        if len(labelled := found.labelled) == len(found):
-            return found
-        return found.take(labelled) if len(labelled) else None
+        return found.with_labels() if len(found.labelled) else None
 
     @property
     def is_image(self) -> bool:

@@ -87,8 +87,7 @@ class Classifier(Extractor):
         self.device = device
         if not training.is_image or self._network is not None or self.refusal(training):
             return
-        if len(told := training.labelled) < len(training):
-            training = training.take(told)
+        training = training.with_labels()
         self._channels = training.shape[0]
         made = network(training.shape, training.columns)
         path = self._path(training)
@@ -103,12 +102,12 @@ class Classifier(Extractor):
             self._save(made, path)
         self._network = made.to(device).eval().requires_grad_(False)
         unseen = held_out()
-        if unseen is None or not len(told := unseen.labelled):
+        if unseen is None or not len(unseen.labelled):
             return
         if training.conditions:
             self.errors = _errors(self.conditions(unseen.values), unseen)
         else:
-            unseen = unseen if len(told) == len(unseen) else unseen.take(told)
+            unseen = unseen.with_labels()
             assert unseen.labels is not None
             self.accuracy = self._accuracy(unseen.values, unseen.labels, training)
             if self.accuracy is not None and self.accuracy < 0.9:
