@@ -39,6 +39,11 @@ class Config(Root):
     extractor: Choice
     logger: dict[str, Choice]
 
+    @property
+    def seeds(self) -> range:
+        """Those of an ensemble's members; none of a single run."""
+        return range(self.seed, self.seed + self.ensemble)
+
     def player(self, name: str) -> PlayerOptions:
         """Moves per turn and learning rate of a player: those under its name, or one move at the optimizer's rate."""
         own = {"discriminator": self.discriminator, "generator": self.generator}

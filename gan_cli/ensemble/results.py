@@ -35,8 +35,7 @@ def spreads_told(members: Sequence[Member]) -> str:
 
 def status_facts(config: Config, members: Sequence[Member], at: int) -> Status:
     """The status of the whole at a step: means of the members' results, and their spreads."""
-    seeds = list(range(config.seed, config.seed + config.ensemble))
-    facts: Status = {"step": at, "steps": config.steps, "seeds": seeds, "compile": config.compile}
+    facts: Status = {"step": at, "steps": config.steps, "seeds": list(config.seeds), "compile": config.compile}
     facts["images"] = sum(member.setup.batch_sizes.images_seen(member.at) for member in members)
     facts["members"] = {member.folder.path.name: member.fate for member in members}
     for key, (mean, spread) in spreads(members).items():

@@ -70,9 +70,8 @@ class EnsembleRun:
         live: bool,
     ) -> None:
         self.config, self.folder, self.closes = config, folder, closes
-        self.seeds = list(range(config.seed, config.seed + config.ensemble))
         self.at = self.start = resumption.state["step"] if resumption else 0
-        states = resumption.state["members"] if resumption else dict.fromkeys(self.seeds)
+        states = resumption.state["members"] if resumption else dict.fromkeys(config.seeds)
         self.members: list[Member] = []
         self.done = bool(resumption and resumption.over)
         self.progress = Progress(self.start, config.steps, live=live)
@@ -88,7 +87,7 @@ class EnsembleRun:
             raise
 
     def _build(self, states: Mapping[int, State | None], library: Library) -> None:
-        for seed in self.seeds:
+        for seed in self.config.seeds:
             like = self.members[0].setup.loaded if self.members else None
             self.members.append(self._member(seed, states[seed], library, like))
             if not like:
@@ -157,7 +156,7 @@ class EnsembleRun:
             self._take_in()
             self.status("running")
             first, *others = opening(self.ensemble.setup)
-            log.info("%d seeds at once, each: %s", len(self.seeds), first)
+            log.info("%d seeds at once, each: %s", len(self.config.seeds), first)
             for line in others:
                 log.info("%s", line)
             if not self.config.compile and self.config.steps >= LONG:

@@ -32,8 +32,7 @@ TURNS, STEPS = 9, 12  # turns of each way, one after the other, and the steps of
 def together_and_alone(config: Config, library: Library) -> tuple[float, float]:
     """Milliseconds for each seed and step: of the ensemble, and of a run of its first seed alone."""
     alone = build(config_of_member(config, config.seed), library)
-    seeds = range(config.seed, config.seed + config.ensemble)
-    members = [build(config_of_member(config, seed), library, like=alone.loaded) for seed in seeds]
+    members = [build(config_of_member(config, seed), library, like=alone.loaded) for seed in config.seeds]
     ensemble = Ensemble(members, library, compile=config.compile)
 
     def train_alone(steps: range) -> None:

@@ -131,10 +131,9 @@ def _measured(setup: Setup, library: Library, start: int, free: float) -> tuple[
 def _together(setup: Setup, library: Library) -> Ensemble | None:
     """All members of an ensemble; None of a single run."""
     config = setup.config
-    seeds = range(config.seed, config.seed + config.ensemble)
     members = [
         assemble(config_of_member(config, seed), library, setup.device, "fp32", setup.dataset, setup.samples)
-        for seed in seeds
+        for seed in config.seeds
     ]
     return Ensemble(members, library) if members else None
 
